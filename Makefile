@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: PostgreSQL
+#
+# Two artefacts: the shared library pgfirst.so with its extensions (by PGXS), and the program
+# build/pgfirst (cli/cli.mk). `make help` lists the targets.
+#
+#   make                      build both
+#   make run                  install what is missing, build, start a cluster here, show it working
+#   make test                 install what is missing, build, run every test
+#   sudo make install         into the PostgreSQL that PG_CONFIG names
+#
+# Every part brings its own targets in a fragment beside it; what stands here is what they share.
+
+VERSION := 0.1.0
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+
+# ---- the library ---------------------------------------------------------------------------
+
+MODULE_big = pgfirst
+SOURCES := $(sort $(wildcard src/*.c src/*/*.c src/*/*/*.c lib/*/*.c))
+OBJS := $(SOURCES:.c=.o)
+EXTENSION = src/pgfirst src/kv/pgfirst_kv
+DATA := $(sort $(wildcard src/*--*.sql src/*/*--*.sql))
+
+WARNINGS := -Wall -Wextra -Wmissing-prototypes -Wshadow -Wvla -Wno-unused-parameter
+WERROR ?= -Werror
+# PostgreSQL's own headers compare signs and shadow in macros; they are not ours to mend.
+PG_CFLAGS := -std=gnu11 -fvisibility=hidden $(WARNINGS) -Wno-sign-compare $(WERROR)
+PG_CPPFLAGS := -I$(CURDIR) -I$(CURDIR)/src -DPGFIRST_VERSION='"$(VERSION)"'
+SHLIB_LINK := $(filter -lcrypto,$(LIBS))
+
+# JIT has nothing to inline here, and its bitcode would double the build.
+override with_llvm = no
+
+.DEFAULT_GOAL := all
+
+ifneq ($(wildcard $(PGXS)),)
+include $(PGXS)
+else
+all install uninstall clean::
+	@echo 'make: PostgreSQL server headers are missing ($(PG_CONFIG) --pgxs says nothing).' >&2
+	@echo '      "make run" and "make test" install what is missing; or install' >&2
+	@echo '      postgresql-server-dev-15 and name its pg_config with PG_CONFIG=…' >&2
+	@exit 1
+endif
+
+# Headers are few and small: any change rebuilds what includes anything.
+HEADERS := $(wildcard src/*.h src/*/*.h src/*/*/*.h lib/*/*.h)
+$(OBJS): $(HEADERS) Makefile
+
+# ---- everything else -----------------------------------------------------------------------
+
+include $(wildcard cli/cli.mk test/test.mk test/*/*.mk bench/bench.mk tools/tools.mk)

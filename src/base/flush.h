@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * flush.h: making WAL durable without ever making a loop wait for it.
+ *
+ * A worker commits its turn without flushing and asks, here, for the position to become durable;
+ * the process `pgfirst flush` flushes it and, where synchronous_standby_names says so, waits for
+ * the standbys.  One flush serves every turn that ended meanwhile, of every worker: group commit.
+ * The loop goes on; replies leave when pgfirst_flush_position() has passed what they depend on.
+ *
+ * A wait for a standby that is interrupted (the helper is terminated, or cancelled) leaves
+ * positions that are flushed here and perhaps nowhere else.  They are never counted as durable;
+ * pgfirst_flush_interrupted() tells the workers up to where, and they close the connections that
+ * wait there without an answer.
+ */
+#ifndef PGFIRST_FLUSH_H
+#define PGFIRST_FLUSH_H
+
+#include "postgres.h"
+
+#include "access/xlogdefs.h"
+
+/* Everything up to here is durable, on the standbys too where they are configured. */
+extern XLogRecPtr pgfirst_flush_position(void);
+
+/* Asks for position to become durable and for the caller's latch to be set when it has. */
+extern void pgfirst_flush_request(XLogRecPtr position);
+
+/*
+ * Waits for positions up to here have been interrupted: whoever waits for one of them must close
+ * unanswered.  InvalidXLogRecPtr if never.
+ */
+extern XLogRecPtr pgfirst_flush_interrupted(void);
+
+/* Called once by _PG_init: shared memory and the helper process. */
+extern void pgfirst_flush_init(void);
+
+#endif

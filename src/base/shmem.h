@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * shmem.h: the library's piece of shared memory.
+ *
+ * Hints, never truth.  A module asks for its struct in _PG_init and gets it, zeroed, by name in
+ * every process; the request and start-up hooks are chained once, here.  Without
+ * shared_preload_libraries nothing is reserved, and pgfirst_shmem_required() says so with the
+ * setting that mends it.
+ */
+#ifndef PGFIRST_SHMEM_H
+#define PGFIRST_SHMEM_H
+
+#include "postgres.h"
+
+/*
+ * Asks for `size` zeroed bytes under `name`; *where is set before any process uses it, and init,
+ * if not NULL, is called once on the fresh struct.  Only from _PG_init.
+ */
+extern void pgfirst_shmem_request(const char *name, Size size, void **where,
+								  void (*init)(void *fresh));
+
+/* Raises object_not_in_prerequisite_state when the library was not preloaded. */
+extern void pgfirst_shmem_required(void);
+
+/* Called once by _PG_init, before the modules. */
+extern void pgfirst_shmem_init(void);
+
+#endif

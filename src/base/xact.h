@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * xact.h: the one set of transaction callbacks of the library.
+ *
+ * PostgreSQL calls registered callbacks in an order that depends on who registered first.  Here
+ * every module that must know about transactions hands in one PgfirstXactHooks, and the order is
+ * the order of PgfirstXactOrder, written down once.  pre_commit runs first to last, everything
+ * that takes something back (abort, commit, sub_*) last to first.
+ *
+ * What each hook may do:
+ *   pre_commit   may fail: the transaction then aborts.  The only place where write sets go to
+ *                pages.
+ *   commit       the changes are visible and the locks are still held.  Cannot fail: what it
+ *                needs is reserved before.  xact_position is the end of the commit record, or
+ *                InvalidXLogRecPtr when the transaction wrote none.
+ *   abort        undo.  Cannot fail.
+ *   released     locks are gone, also after an abort: the place to wake whoever waits for them.
+ *                Called in every backend at the end of every top transaction, so it looks at one
+ *                word of shared memory and returns.
+ *   dirty        true if the transaction holds something that cannot be prepared; PREPARE
+ *                TRANSACTION is then refused.
+ */
+#ifndef PGFIRST_XACT_H
+#define PGFIRST_XACT_H
+
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlogdefs.h"
+
+typedef enum PgfirstXactOrder
+{
+	PGFIRST_XACT_KV,	   /* key counts: reads the write set before it goes */
+	PGFIRST_XACT_STORE,	   /* the write set */
+	PGFIRST_XACT_KEYLOCK,  /* whoever waits for a key */
+	PGFIRST_XACT_MODULES
+} PgfirstXactOrder;
+
+typedef struct PgfirstXactHooks
+{
+	const char *name; /* for the error of PREPARE TRANSACTION: "changes of keys" */
+	bool (*dirty)(void);
+	void (*pre_commit)(void);
+	void (*commit)(XLogRecPtr xact_position);
+	void (*abort)(void);
+	void (*released)(void);
+	void (*sub_start)(SubTransactionId child, SubTransactionId parent);
+	void (*sub_commit)(SubTransactionId child, SubTransactionId parent);
+	void (*sub_abort)(SubTransactionId child, SubTransactionId parent);
+} PgfirstXactHooks;
+
+/* hooks must live as long as the process; any member but name may be NULL. */
+extern void pgfirst_xact_register(PgfirstXactOrder order, const PgfirstXactHooks *hooks);
+
+/* Called once by _PG_init. */
+extern void pgfirst_xact_init(void);
+
+#endif

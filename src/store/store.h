@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * store.h: records by 128-bit id. The contract between what keeps bytes and what gives them meaning.
+ *
+ * A record is bytes under an id, with a kind and an expiry.  The store knows nothing of Redis, of
+ * keys or of queues.  Everything happens in a transaction, and in it through the write set:
+ *
+ *   - Reads give the newest committed version, whatever the isolation level, merged with what this
+ *     transaction has put into its write set.
+ *   - Changes go into the write set, in memory, and to the pages at PRE_COMMIT.  Rollback discards
+ *     them, ROLLBACK TO SAVEPOINT discards those of the savepoint.  A command that fails before
+ *     its first put leaves nothing behind.
+ *   - Who wants to change a record takes its lock first (pgfirst_store_lock) and reads after that;
+ *     then nobody else changes it before this transaction ends.
+ *   - Every read adds to pgfirst_store_position(): the WAL position that must be durable before
+ *     anybody is told what was read.  What was read from the own write set gives
+ *     PGFIRST_POSITION_OWN, known when the transaction has committed.
+ *
+ * The contract test (test/t, "store contract") runs random programs against this header and a map
+ * in memory and compares; whatever implements the header must pass it unchanged.
+ */
+#ifndef PGFIRST_STORE_H
+#define PGFIRST_STORE_H
+
+#include "postgres.h"
+
+#include "access/xlogdefs.h"
+
+typedef struct PgfirstId
+{
+	uint8 bytes[16]; /* ordered as memcmp orders them */
+} PgfirstId;
+
+/* A record as it is read or put. */
+typedef struct PgfirstRecord
+{
+	PgfirstId id;
+	uint16 kind;	  /* the caller's; the store compares it with nothing */
+	int64 expiry;	  /* milliseconds since 1970 UTC, 0 for never */
+	const char *data; /* read: min(length, limit) bytes at least; put: length bytes */
+	Size length;	  /* of the whole record, at most PGFIRST_RECORD_MAX */
+} PgfirstRecord;
+
+#define PGFIRST_RECORD_MAX	 ((Size) 1000 * 1024 * 1024)
+#define PGFIRST_POSITION_OWN PG_UINT64_MAX
+
+/* How fast a change of this store is durable. */
+typedef enum PgfirstDurability
+{
+	PGFIRST_DURABLE,  /* logged; the reply waits for the flush and the standbys */
+	PGFIRST_RELAXED,  /* logged; the reply waits for nothing */
+	PGFIRST_VOLATILE  /* not logged; empty after a crash of the server */
+} PgfirstDurability;
+
+/* ---- stores ------------------------------------------------------------------------------ */
+
+typedef struct PgfirstStore PgfirstStore; /* open until the end of the transaction */
+
+/*
+ * Makes an empty store as an ordinary table of the current user and returns its oid.  The caller
+ * holds the right to create in the schema.
+ */
+extern Oid pgfirst_store_create(const char *schema, const char *name, bool logged);
+
+/*
+ * Opens the store.  wait false: NULL when a lock on the relation that is needed cannot be had now.
+ * Raises undefined_table when the relation is gone, wrong_object_type when it is no store.
+ * Opening twice in a transaction is cheap and gives the same store.
+ */
+extern PgfirstStore *pgfirst_store_open(Oid relation, PgfirstDurability durability, bool for_write,
+										bool wait);
+
+/* ---- reading ----------------------------------------------------------------------------- */
+
+/*
+ * The record under id, expired or not.  `limit` says how many bytes of data the caller will look
+ * at (SIZE_MAX for all): a large record need not be brought in for its head.  data stays valid
+ * until the record is changed or the transaction ends, in the current memory context or in the
+ * write set.
+ */
+extern bool pgfirst_store_get(PgfirstStore *store, const PgfirstId *id, Size limit,
+							  PgfirstRecord *record);
+
+/*
+ * Walks the records in id order from `from` (NULL: from the first).  A record that is there
+ * throughout the walk is returned once.  Changes during the walk may or may not be seen; a new
+ * walk from the last id on sees them.
+ */
+typedef struct PgfirstWalk PgfirstWalk;
+extern PgfirstWalk *pgfirst_store_walk(PgfirstStore *store, const PgfirstId *from, Size limit);
+extern bool pgfirst_walk_next(PgfirstWalk *walk, PgfirstRecord *record);
+extern void pgfirst_walk_end(PgfirstWalk *walk);
+
+/* What the reads since the last reset depend on; see the head of this file. */
+extern XLogRecPtr pgfirst_store_position(void);
+extern void pgfirst_store_position_reset(void);
+
+/* ---- changing ---------------------------------------------------------------------------- */
+
+/*
+ * Takes the record's lock until the end of the transaction.  wait false: returns false, having
+ * waited for nothing, when somebody else holds it.
+ *
+ * Locks stand in memory shared by the whole server, so one transaction takes at most
+ * PGFIRST_LOCKS_MAX of them.  From then on `conditional` says whether the caller's change depends
+ * on what it reads: if it does, all other writers of the store are locked out now, if it does not,
+ * only while this transaction commits.
+ */
+#define PGFIRST_LOCKS_MAX 1000
+extern bool pgfirst_store_lock(PgfirstStore *store, const PgfirstId *id, bool conditional, bool wait);
+
+/* The process that holds the lock that pgfirst_store_lock could not have; 0 if it is gone by now. */
+extern int pgfirst_store_lock_holder(PgfirstStore *store, const PgfirstId *id);
+
+/* Whether the write set takes `bytes` more within pgfirst.write_set_limit. */
+extern bool pgfirst_store_room(Size bytes);
+
+/*
+ * Puts the record, new or instead of the one under its id.  The bytes are copied.  Raises
+ * program_limit_exceeded when the write set is full, read_only_sql_transaction and its relatives
+ * where writing is forbidden.
+ */
+extern void pgfirst_store_put(PgfirstStore *store, const PgfirstRecord *record);
+
+/* Changes only when the record under id expires; false if there is none. */
+extern bool pgfirst_store_expire(PgfirstStore *store, const PgfirstId *id, int64 expiry);
+
+/* Deletes the record under id; false if there is none. */
+extern bool pgfirst_store_delete(PgfirstStore *store, const PgfirstId *id);
+
+/* Whether this transaction has changed anything that is not yet on pages. */
+extern bool pgfirst_store_changed(void);
+
+/* ---- upkeep ------------------------------------------------------------------------------ */
+
+/*
+ * Looks at up to max_records records from *cursor on and deletes those that are expired at
+ * `now_ms` or that `garbage` says are garbage, skipping whoever is locked.  Advances *cursor, and
+ * sets it to zero at the end of the store.  Runs inside the caller's transaction, through its
+ * write set.
+ */
+typedef struct PgfirstSweep
+{
+	uint64 seen;
+	uint64 deleted;
+	bool wrapped; /* reached the end */
+} PgfirstSweep;
+extern PgfirstSweep pgfirst_store_sweep(PgfirstStore *store, PgfirstId *cursor, uint64 max_records,
+										int64 now_ms,
+										bool (*garbage)(const PgfirstRecord *record, void *context),
+										void *context, Size limit);
+
+/*
+ * Called for every record that a transaction changes, as it goes to the pages (after is NULL for a
+ * delete, before is NULL for a new one; at most `limit` bytes of data are promised).  May not fail
+ * and may not touch the store; what it learns becomes valid only when the transaction commits.
+ * One observer: whoever keeps counts.
+ */
+typedef void (*PgfirstObserver)(Oid relation, const PgfirstRecord *before,
+								const PgfirstRecord *after);
+extern void pgfirst_store_observe(PgfirstObserver observer, Size limit);
+
+/*
+ * Stops writers of the store (wait false: NULL-safe false when somebody writes just now), calls
+ * `at_rest` while nobody writes and everything committed has been observed, lets them go on, and
+ * then gives every record committed at that moment to `each`.  How counts are built.
+ */
+extern bool pgfirst_store_census(PgfirstStore *store, Size limit, bool wait, void (*at_rest)(void *),
+								 void (*each)(const PgfirstRecord *record, void *context),
+								 void *context);
+
+/* Called once by _PG_init. */
+extern void pgfirst_store_init(void);
+
+#endif
