@@ -67,14 +67,15 @@ typedef struct RespParser
 	RespAllocator allocator;
 	struct RespArgument *arguments;
 	size_t arguments_capacity;
-	char *inline_text; /* unquoted arguments of an inline command with quotes, or NULL */
+	char *inline_text; /* the unquoted arguments of an inline command, or NULL */
 	size_t inline_capacity;
 	bool inline_used;  /* arguments point into inline_text, not into the caller's buffer */
 	int state;
+	size_t line;	   /* where the unfinished line starts */
 	size_t position;   /* first byte not yet looked at */
-	int64_t expected;  /* arguments the command announced */
-	int64_t bulk;	   /* bytes the current argument announced */
-	char error_text[160];
+	size_t expected;   /* arguments the command announced */
+	size_t bulk;	   /* bytes the current argument announced */
+	char error_text[64];
 } RespParser;
 
 struct RespArgument
