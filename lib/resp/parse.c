@@ -118,25 +118,28 @@ argument_add(RespParser *parser, size_t offset, size_t length)
 
 /*
  * Looks for the end of the line that starts at parser->line.  RESP_COMMAND: *end is where it
- * stands.  RESP_ERROR: there is none within the limit.
+ * stands.  RESP_ERROR: there is none within the limit.  The search goes one byte back, because a
+ * length line is not complete with its \r, which is then found again.
  */
 static RespStatus
 line_find_end(RespParser *parser, const char *data, size_t length, char last, size_t *end)
 {
 	size_t limit = parser->limits.inline_len;
-	size_t within = length - parser->line > limit ? parser->line + limit + 1 : length;
+	bool too_long = length - parser->line > limit;
+	size_t from = parser->position > parser->line ? parser->position - 1 : parser->line;
+	size_t within = too_long ? parser->line + limit + 1 : length;
 	const char *found = NULL;
 
-	if (within > parser->position)
-		found = memchr(data + parser->position, last, within - parser->position);
-	if (found != NULL)
+	if (within > from)
+		found = memchr(data + from, last, within - from);
+	if (found == NULL)
 	{
-		*end = (size_t) (found - data);
-		parser->position = *end;
-		return RESP_COMMAND;
+		parser->position = within;
+		return too_long ? RESP_ERROR : RESP_MORE;
 	}
-	parser->position = within;
-	return length - parser->line > limit ? RESP_ERROR : RESP_MORE;
+	*end = (size_t) (found - data);
+	parser->position = *end + 1;
+	return RESP_COMMAND;
 }
 
 /*
@@ -417,6 +420,8 @@ inline_parse(RespParser *parser, const char *data, size_t length)
 	if (end > from && end[-1] == '\r')
 		end--;
 	to = parser->inline_text;
+	/* Not zero if the allocator jumped out of an earlier attempt. */
+	parser->argc = 0;
 	for (;;)
 	{
 		char *start = to;
@@ -510,11 +515,8 @@ pgfirst_resp_parser_needs(const RespParser *parser)
 {
 	if (parser->state == STATE_DONE || parser->state == STATE_ERROR)
 		return 1;
-	if (parser->state == STATE_START || parser->state == STATE_INLINE)
-		return parser->position + 1;
-	/* A length line is complete one byte behind its \r. */
 	if (parser->state != STATE_BULK)
-		return parser->position + 2;
+		return parser->position + 1;
 	if (parser->bulk > SIZE_MAX - 2 - parser->position)
 		return SIZE_MAX;
 	return parser->position + parser->bulk + 2;
