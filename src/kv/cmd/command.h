@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * command.h: the one table of commands, and what a command's function gets and gives.
+ *
+ * A row of the table says everything about a command that is not its effect: arity, flags, where
+ * its keys are, its group and its text. Dispatch, arity errors, locking, COMMAND, COMMAND DOCS and
+ * docs/kv.md are made from it.
+ *
+ * A command validates its arguments completely before it changes anything, and its changes go to
+ * the write set.  So a command that answers with an error has had no effect, and one that cannot go
+ * on (somebody has its key) is simply called again later.
+ */
+#ifndef PGFIRST_KV_COMMAND_H
+#define PGFIRST_KV_COMMAND_H
+
+#include "postgres.h"
+
+#include "kv/cmd/session.h"
+#include "kv/database.h"
+#include "kv/type/key.h"
+#include "lib/resp/resp.h"
+
+typedef enum KvFlag
+{
+	KV_READ = 1 << 0,	   /* reads keys */
+	KV_WRITE = 1 << 1,	   /* changes keys: refused on a standby, locks what it names */
+	KV_FAST = 1 << 2,	   /* constant time, for COMMAND */
+	KV_NO_AUTH = 1 << 3,   /* allowed before authentication */
+	KV_LOADING = 1 << 4,   /* allowed while the extension is missing: touches no key */
+	KV_ADMIN = 1 << 5,	   /* for COMMAND */
+	KV_BLIND = 1 << 6,	   /* its change does not depend on what it reads */
+	KV_SUBCOMMANDS = 1 << 7 /* a container: the first argument names the row */
+} KvFlag;
+
+/* What became of a call. */
+typedef enum KvOutcome
+{
+	KV_DONE,	  /* answered */
+	KV_PARK_LOCK, /* call again when a lock was released; locked_by says who has it */
+	KV_PARK_TURN, /* call again in the next turn */
+	KV_PARK_COUNT /* call again when the keys have been counted */
+} KvOutcome;
+
+typedef struct KvCall KvCall;
+typedef KvOutcome (*KvFunction)(KvCall *call);
+
+typedef struct KvCommand
+{
+	const char *name;	   /* lower case */
+	const char *container; /* of a subcommand: its command; else NULL */
+	KvFunction function;
+	int arity; /* with the name; negative: at least */
+	uint32 flags;
+	int first_key; /* argument numbers, 0: no keys */
+	int last_key;  /* negative: from the end */
+	int key_step;
+	const char *group;		/* Redis's: string, generic, connection, server */
+	const char *since;		/* the Redis version it came with */
+	const char *complexity;
+	const char *summary;
+	const char *arguments; /* as the documentation shows them */
+} KvCommand;
+
+struct KvCall
+{
+	KvSession *session;
+	RespBuffer *reply; /* the session's */
+	const KvCommand *command;
+	const RespParser *parser; /* its arguments */
+	const char *data;
+	int argc;
+	int64 now_ms; /* the turn's clock, for expiry */
+	KvSpace *space; /* the session's database, opened by dispatch for KV_READ and KV_WRITE */
+	int locked_by;	/* with KV_PARK_LOCK: the process, 0 if unknown */
+	bool *auth_used; /* one password verification a turn */
+	bool read_only;	 /* the server is a standby */
+	bool available;	 /* the extension is there */
+	bool last_try;	 /* it has waited long enough: answer with an error instead of parking */
+};
+
+/* Argument i; 0 is the command's name. */
+static inline RespSlice
+kv_argument(const KvCall *call, int i)
+{
+	return pgfirst_resp_argument(call->parser, call->data, (size_t) i);
+}
+
+/* Whether argument i is this word, in any case. */
+extern bool kv_argument_is(const KvCall *call, int i, const char *word);
+
+/* Reads argument i as an integer; answers with Redis's error and returns false if it is none. */
+extern bool kv_argument_integer(KvCall *call, int i, int64 *value);
+
+/* ---- replies ----------------------------------------------------------------------------- */
+
+extern void kv_reply_error(KvCall *call, const char *format, ...) pg_attribute_printf(2, 3);
+extern void kv_reply_ok(KvCall *call);
+extern void kv_reply_syntax(KvCall *call);
+extern void kv_reply_slice(KvCall *call, RespSlice slice);
+
+/* ---- the table --------------------------------------------------------------------------- */
+
+extern const KvCommand kv_commands[];
+extern const int kv_commands_count;
+
+/* The row of this name (and container, or NULL), in any case; NULL if there is none. */
+extern const KvCommand *kv_command_find(const char *container, RespSlice name);
+
+/* Numbers of the arguments that are keys: writes up to `max`, returns how many there are. */
+extern int kv_command_keys(const KvCommand *command, int argc, int *first, int *last, int *step);
+
+/*
+ * Runs the command in call->parser: finds it, checks what the table says (arity, authentication,
+ * availability, standby), opens the database, takes the locks and calls its function.  Everything
+ * but parking ends in exactly one reply.
+ */
+extern KvOutcome kv_command_run(KvCall *call);
+
+#endif

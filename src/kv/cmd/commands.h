@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * commands.h: the functions of the command table, one per command, by file.
+ */
+#ifndef PGFIRST_KV_COMMANDS_H
+#define PGFIRST_KV_COMMANDS_H
+
+#include "kv/cmd/command.h"
+
+/* connection.c */
+extern KvOutcome kv_cmd_auth(KvCall *call);
+extern KvOutcome kv_cmd_echo(KvCall *call);
+extern KvOutcome kv_cmd_hello(KvCall *call);
+extern KvOutcome kv_cmd_ping(KvCall *call);
+extern KvOutcome kv_cmd_quit(KvCall *call);
+extern KvOutcome kv_cmd_reset(KvCall *call);
+extern KvOutcome kv_cmd_select(KvCall *call);
+
+/* client.c */
+extern KvOutcome kv_cmd_client_getname(KvCall *call);
+extern KvOutcome kv_cmd_client_help(KvCall *call);
+extern KvOutcome kv_cmd_client_id(KvCall *call);
+extern KvOutcome kv_cmd_client_info(KvCall *call);
+extern KvOutcome kv_cmd_client_list(KvCall *call);
+extern KvOutcome kv_cmd_client_setinfo(KvCall *call);
+extern KvOutcome kv_cmd_client_setname(KvCall *call);
+
+/* introspection.c */
+extern KvOutcome kv_cmd_command(KvCall *call);
+extern KvOutcome kv_cmd_command_count(KvCall *call);
+extern KvOutcome kv_cmd_command_docs(KvCall *call);
+extern KvOutcome kv_cmd_command_info(KvCall *call);
+extern KvOutcome kv_cmd_command_list(KvCall *call);
+
+/* config.c */
+extern KvOutcome kv_cmd_config_get(KvCall *call);
+extern KvOutcome kv_cmd_config_set(KvCall *call);
+
+/* server.c */
+extern KvOutcome kv_cmd_dbsize(KvCall *call);
+extern KvOutcome kv_cmd_flushdb(KvCall *call);
+extern KvOutcome kv_cmd_info(KvCall *call);
+extern KvOutcome kv_cmd_time(KvCall *call);
+
+/* string.c */
+extern KvOutcome kv_cmd_decr(KvCall *call);
+extern KvOutcome kv_cmd_get(KvCall *call);
+extern KvOutcome kv_cmd_incr(KvCall *call);
+extern KvOutcome kv_cmd_incrby(KvCall *call);
+extern KvOutcome kv_cmd_mget(KvCall *call);
+extern KvOutcome kv_cmd_mset(KvCall *call);
+extern KvOutcome kv_cmd_set(KvCall *call);
+
+/* generic.c */
+extern KvOutcome kv_cmd_del(KvCall *call);
+extern KvOutcome kv_cmd_exists(KvCall *call);
+extern KvOutcome kv_cmd_expire(KvCall *call);
+extern KvOutcome kv_cmd_keys(KvCall *call);
+extern KvOutcome kv_cmd_persist(KvCall *call);
+extern KvOutcome kv_cmd_pexpire(KvCall *call);
+extern KvOutcome kv_cmd_pttl(KvCall *call);
+extern KvOutcome kv_cmd_scan(KvCall *call);
+extern KvOutcome kv_cmd_ttl(KvCall *call);
+extern KvOutcome kv_cmd_type(KvCall *call);
+
+#endif

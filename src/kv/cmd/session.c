@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * session.c: what a client has told us so far; see session.h.
+ */
+#include "postgres.h"
+
+#include "port/atomics.h"
+#include "utils/memutils.h"
+
+#include "base/clock.h"
+#include "base/shmem.h"
+#include "kv/cmd/session.h"
+#include "kv/cmd/stats.h"
+
+KvSessions kv_sessions = {.list = DLIST_STATIC_INIT(kv_sessions.list)};
+
+void
+kv_session_begin(KvSession *session, RespAllocator allocator)
+{
+	memset(session, 0, sizeof(*session));
+	session->id = kv_stats_next_client_id();
+	session->role = InvalidOid;
+	session->created_us = session->active_us = pgfirst_clock_monotonic_us();
+	session->last_command = "NULL";
+	pgfirst_resp_buffer_init(&session->reply, allocator, 2);
+	dlist_push_tail(&kv_sessions.list, &session->link);
+	kv_sessions.count++;
+}
+
+void
+kv_session_end(KvSession *session)
+{
+	dlist_delete(&session->link);
+	kv_sessions.count--;
+	kv_session_set_text(&session->name, NULL, 0);
+	kv_session_set_text(&session->library_name, NULL, 0);
+	kv_session_set_text(&session->library_version, NULL, 0);
+	pgfirst_resp_buffer_free(&session->reply);
+}
+
+void
+kv_session_reset(KvSession *session)
+{
+	session->role = InvalidOid;
+	session->tenant = 0;
+	session->database = 0;
+	session->reply.protocol = 2;
+	kv_session_set_text(&session->name, NULL, 0);
+}
+
+void
+kv_session_set_text(char **where, const char *text, Size length)
+{
+	char *copy = NULL;
+
+	if (text && length > 0)
+	{
+		copy = MemoryContextAlloc(TopMemoryContext, length + 1);
+		memcpy(copy, text, length);
+		copy[length] = '\0';
+	}
+	if (*where)
+		pfree(*where);
+	*where = copy;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * session.h: what a client has told us so far.
+ *
+ * The commands' view of a connection: no sockets and no buffers, except the one the reply goes to.
+ */
+#ifndef PGFIRST_KV_SESSION_H
+#define PGFIRST_KV_SESSION_H
+
+#include "postgres.h"
+
+#include "lib/ilist.h"
+
+#include "lib/resp/resp.h"
+
+#define KV_ADDRESS_TEXT 128 /* bytes of "[address]:port" or of a socket's file name, cut */
+
+typedef struct KvSession
+{
+	dlist_node link; /* in the list of the worker's sessions, oldest first */
+	uint64 id;		 /* unique in the server, never used again */
+	Oid role;		 /* InvalidOid until authenticated */
+	uint32 tenant;
+	int database;
+	RespBuffer reply; /* reply.protocol is the protocol */
+
+	/* For CLIENT LIST; allocated where the session is, NULL if not set. */
+	char *name;
+	char *library_name;
+	char *library_version;
+	char address[KV_ADDRESS_TEXT];
+	char local_address[KV_ADDRESS_TEXT];
+	int fd;
+	int64 created_us; /* monotonic */
+	int64 active_us;  /* monotonic, of the last command */
+	const char *last_command;
+	uint64 commands;
+	Size input_bytes; /* buffered now */
+
+	bool close; /* answer what is pending, then close */
+} KvSession;
+
+/* All sessions of this worker. */
+typedef struct KvSessions
+{
+	dlist_head list;
+	int count;
+} KvSessions;
+
+extern KvSessions kv_sessions;
+
+extern void kv_session_begin(KvSession *session, RespAllocator allocator);
+extern void kv_session_end(KvSession *session);
+
+/* As after connecting, for RESET: name, database, protocol and login are forgotten. */
+extern void kv_session_reset(KvSession *session);
+
+/* Replaces one of the texts above; text may be NULL. */
+extern void kv_session_set_text(char **where, const char *text, Size length);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * stats.h: what INFO reports of the Redis door; in shared memory, summed over its workers.
+ */
+#ifndef PGFIRST_KV_STATS_H
+#define PGFIRST_KV_STATS_H
+
+#include "postgres.h"
+
+#include "port/atomics.h"
+
+typedef struct KvStats
+{
+	pg_atomic_uint64 next_client_id;
+	pg_atomic_uint64 connections_received;
+	pg_atomic_uint64 connections_rejected;
+	pg_atomic_uint64 connected_clients;
+	pg_atomic_uint64 blocked_clients;
+	pg_atomic_uint64 commands_processed;
+	pg_atomic_uint64 error_replies;
+	pg_atomic_uint64 input_bytes;
+	pg_atomic_uint64 output_bytes;
+	pg_atomic_uint64 keyspace_hits;
+	pg_atomic_uint64 keyspace_misses;
+	pg_atomic_uint64 expired_keys;
+	pg_atomic_uint64 turns;
+	pg_atomic_uint64 turns_aborted;
+	pg_atomic_uint64 client_memory; /* bytes in clients' buffers */
+	pg_atomic_uint64 started_us;	/* wall clock, of the first worker */
+} KvStats;
+
+extern KvStats *kv_stats;
+
+extern uint64 kv_stats_next_client_id(void);
+
+static inline void
+kv_stats_add(pg_atomic_uint64 *counter, int64 more)
+{
+	pg_atomic_fetch_add_u64(counter, more);
+}
+
+/* Called once by kv's init. */
+extern void kv_stats_init(void);
+
+#endif

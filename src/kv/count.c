@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * count.c: how many keys a database has; see count.h.
+ *
+ * While a transaction applies its write set, the observer adds up what it changes, per database and
+ * epoch.  The commit hook adds the sum to shared memory: it runs when the changes are visible and
+ * before the locks are released, so the census, which starts at a moment when no writer holds its
+ * lock, sees every change exactly once - in the records or in the sum.
+ *
+ * A sum counts only for the epoch that the number is about.  FLUSHDB commits a new epoch, which
+ * starts at zero; what belongs to an older one (a slow transaction, the sweep that removes what was
+ * flushed) changes nothing.
+ *
+ * Rejected: a counter record per database (every write of every client would change it), and
+ * counting when asked (ten million keys take seconds).
+ */
+#include "postgres.h"
+
+#include "storage/spin.h"
+
+#include "base/shmem.h"
+#include "base/xact.h"
+#include "kv/count.h"
+#include "kv/type/key.h"
+
+typedef struct CountShared
+{
+	struct
+	{
+		slock_t lock;
+		bool known;
+		uint64 epoch;
+		KvCount count;
+	} databases[KV_DATABASES];
+} CountShared;
+
+/* What the transaction under way changes in one database and epoch. */
+typedef struct CountChange
+{
+	int number;
+	uint64 epoch;
+	bool flushed; /* this transaction made the epoch */
+	KvCount count;
+} CountChange;
+
+#define COUNT_CHANGES_MAX 64
+
+static CountShared *shared;
+static struct
+{
+	int changes_count;
+	bool overflowed; /* too many places: the numbers become unknown */
+	CountChange changes[COUNT_CHANGES_MAX];
+} mine;
+
+static CountChange *
+change_for(int number, uint64 epoch)
+{
+	CountChange *change;
+
+	for (int i = mine.changes_count - 1; i >= 0; i--)
+		if (mine.changes[i].number == number && mine.changes[i].epoch == epoch)
+			return &mine.changes[i];
+	if (mine.changes_count == COUNT_CHANGES_MAX)
+	{
+		mine.overflowed = true;
+		return NULL;
+	}
+	change = &mine.changes[mine.changes_count++];
+	*change = (CountChange){.number = number, .epoch = epoch};
+	return change;
+}
+
+static void
+count_record(int number, const PgfirstRecord *record, int sign)
+{
+	KvHead head;
+	CountChange *change;
+
+	memcpy(&head, record->data, Min(record->length, sizeof(head)));
+	/* An older epoch's records are garbage that no number counts. */
+	if (head.tenant != 0 || head.epoch < shared->databases[number].epoch)
+		return;
+	change = change_for(number, head.epoch);
+	if (!change)
+		return;
+	change->count.keys += sign;
+	change->count.expires += record->expiry != 0 ? sign : 0;
+}
+
+static void
+count_observe(Oid relation, const PgfirstRecord *before, const PgfirstRecord *after)
+{
+	int number = kv_database_number(relation);
+
+	if (number < 0 || !shared)
+		return;
+	if (after && after->kind == KV_KIND_EPOCH)
+	{
+		uint64 epoch;
+		CountChange *change;
+
+		memcpy(&epoch, after->data, sizeof(epoch));
+		change = change_for(number, epoch);
+		if (change)
+			change->flushed = true;
+		return;
+	}
+	if (before && before->kind == KV_KIND_DIRECTORY)
+		count_record(number, before, -1);
+	if (after && after->kind == KV_KIND_DIRECTORY)
+		count_record(number, after, 1);
+}
+
+static void
+count_forget(void)
+{
+	mine.changes_count = 0;
+	mine.overflowed = false;
+}
+
+static void
+count_commit(XLogRecPtr position)
+{
+	for (int i = 0; i < mine.changes_count; i++)
+	{
+		CountChange *change = &mine.changes[i];
+		volatile typeof(shared->databases[0]) *database = &shared->databases[change->number];
+
+		SpinLockAcquire(&database->lock);
+		if (mine.overflowed)
+			database->known = false;
+		if (change->flushed && change->epoch > database->epoch)
+		{
+			database->epoch = change->epoch;
+			database->count.keys = 0;
+			database->count.expires = 0;
+		}
+		if (change->epoch == database->epoch)
+		{
+			database->count.keys += change->count.keys;
+			database->count.expires += change->count.expires;
+		}
+		SpinLockRelease(&database->lock);
+	}
+	count_forget();
+}
+
+bool
+kv_count_get(int number, KvCount *count)
+{
+	bool known;
+
+	SpinLockAcquire(&shared->databases[number].lock);
+	known = shared->databases[number].known;
+	*count = shared->databases[number].count;
+	SpinLockRelease(&shared->databases[number].lock);
+	return known;
+}
+
+/* ---- the census -------------------------------------------------------------------------- */
+
+typedef struct Census
+{
+	KvSpace *space;
+	bool stale; /* flushed after the space was opened */
+	KvCount count;
+} Census;
+
+static void
+census_at_rest(void *context)
+{
+	Census *census = context;
+	int number = census->space->number;
+
+	SpinLockAcquire(&shared->databases[number].lock);
+	census->stale = shared->databases[number].epoch > census->space->epoch;
+	if (!census->stale)
+	{
+		shared->databases[number].epoch = census->space->epoch;
+		shared->databases[number].count = (KvCount){0, 0};
+	}
+	SpinLockRelease(&shared->databases[number].lock);
+}
+
+static void
+census_each(const PgfirstRecord *record, void *context)
+{
+	Census *census = context;
+	KvHead head;
+
+	if (record->kind != KV_KIND_DIRECTORY)
+		return;
+	kv_record_head(record, &head);
+	if (head.tenant != 0 || head.epoch != census->space->epoch)
+		return;
+	census->count.keys++;
+	census->count.expires += record->expiry != 0;
+}
+
+bool
+kv_count_census(KvSpace *space)
+{
+	Census census = {.space = space};
+	int number = space->number;
+	KvCount now;
+
+	if (kv_count_get(number, &now))
+		return true;
+	if (!pgfirst_store_census(space->store, sizeof(KvHead), false, census_at_rest, census_each,
+							  &census) ||
+		census.stale)
+		return false;
+	SpinLockAcquire(&shared->databases[number].lock);
+	/* Flushed meanwhile: what was counted is gone, and the number started from zero by itself. */
+	if (shared->databases[number].epoch == space->epoch)
+	{
+		shared->databases[number].count.keys += census.count.keys;
+		shared->databases[number].count.expires += census.count.expires;
+	}
+	shared->databases[number].known = true;
+	SpinLockRelease(&shared->databases[number].lock);
+	return true;
+}
+
+static void
+count_shared_init(void *fresh)
+{
+	CountShared *fresh_shared = fresh;
+
+	for (int i = 0; i < KV_DATABASES; i++)
+		SpinLockInit(&fresh_shared->databases[i].lock);
+}
+
+void
+kv_count_init(void)
+{
+	static const PgfirstXactHooks hooks = {
+		.name = "key counts", .commit = count_commit, .abort = count_forget};
+
+	pgfirst_shmem_request("pgfirst kv counts", sizeof(CountShared), (void **) &shared,
+						  count_shared_init);
+	pgfirst_xact_register(PGFIRST_XACT_KV, &hooks);
+	pgfirst_store_observe(count_observe, sizeof(KvHead));
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * count.h: how many keys a database has, for DBSIZE and INFO, without counting them.
+ *
+ * Shared memory holds a number per database of the default tenant.  Whoever commits changes adds
+ * what they changed; after a start of the server the first worker counts once (a census), and what
+ * is committed meanwhile is added as usual.  Until then the number is unknown, and says so.
+ */
+#ifndef PGFIRST_KV_COUNT_H
+#define PGFIRST_KV_COUNT_H
+
+#include "postgres.h"
+
+#include "kv/database.h"
+
+typedef struct KvCount
+{
+	int64 keys;	   /* that are there; the expired count until the sweep has taken them */
+	int64 expires; /* of them with an expiry */
+} KvCount;
+
+/* False while the number is not known yet. */
+extern bool kv_count_get(int number, KvCount *count);
+
+/*
+ * Counts the database if its number is unknown.  Inside a transaction of its own.  False if it has
+ * to be tried again later because somebody writes just now.
+ */
+extern bool kv_count_census(KvSpace *space);
+
+/* Called once by _PG_init. */
+extern void kv_count_init(void);
+
+#endif

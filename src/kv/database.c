@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * database.c: the numbered databases of the Redis door; see database.h.
+ *
+ * What is needed to reach a key stands in two small tables of the extension: `identity` with the
+ * secret that keys the hash, and `database` with a store and a durability per number.  They are
+ * read directly (the loop may not use SPI) and kept until an invalidation of one of them, or of a
+ * store, arrives; PostgreSQL delivers those when a lock is taken, that is, before anything of a
+ * turn is read.
+ *
+ * The epoch of a database is a record of the store itself, so FLUSHDB is one write that takes no
+ * lock on anything but that record.  It is read once per turn or SQL call; a change made under the
+ * old epoch while another session flushes counts as made before the flush, and is gone.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_extension.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "base/keylock.h"
+#include "kv/database.h"
+#include "kv/position.h"
+#include "kv/type/key.h"
+#include "lib/hash/siphash.h"
+
+#define SECRET_BYTES PGFIRST_SIPHASH_KEY_BYTES
+
+typedef struct KvDatabase
+{
+	Oid relation; /* InvalidOid: no such database */
+	PgfirstDurability durability;
+} KvDatabase;
+
+static struct
+{
+	bool valid;
+	bool callback_registered;
+	Oid schema;
+	Oid identity_table;
+	Oid database_table;
+	uint8 secret[SECRET_BYTES];
+	KvDatabase databases[KV_DATABASES];
+	KvSpace spaces[KV_DATABASES]; /* store NULL: not open in this turn or call */
+} cache;
+
+/* ---- the cache --------------------------------------------------------------------------- */
+
+static void
+cache_relation_changed(Datum arg, Oid relation)
+{
+	bool ours = relation == InvalidOid || relation == cache.identity_table ||
+				relation == cache.database_table || kv_database_number(relation) >= 0;
+
+	if (ours)
+		cache.valid = false;
+}
+
+/* The oid of the schema of pgfirst_kv, InvalidOid if the extension is not there. */
+static Oid
+cache_find_schema(void)
+{
+	Oid extension = get_extension_oid("pgfirst_kv", true);
+	Relation catalog;
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple tuple;
+	Oid schema = InvalidOid;
+
+	if (!OidIsValid(extension))
+		return InvalidOid;
+	catalog = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyInit(&key, Anum_pg_extension_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(extension));
+	scan = systable_beginscan(catalog, ExtensionOidIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		schema = ((Form_pg_extension) GETSTRUCT(tuple))->extnamespace;
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return schema;
+}
+
+/* Calls `each` for the rows of a small table; false if its lock cannot be had now. */
+static bool
+cache_read_table(Oid table, bool wait, void (*each)(HeapTuple tuple, TupleDesc shape))
+{
+	Relation relation;
+	SysScanDesc scan;
+	Snapshot snapshot;
+	HeapTuple tuple;
+
+	if (!wait && !ConditionalLockRelationOid(table, AccessShareLock))
+		return false;
+	relation = table_open(table, wait ? AccessShareLock : NoLock);
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	scan = systable_beginscan(relation, InvalidOid, false, snapshot, 0, NULL);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		each(tuple, RelationGetDescr(relation));
+	systable_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(relation, NoLock);
+	return true;
+}
+
+static void
+cache_take_identity(HeapTuple tuple, TupleDesc shape)
+{
+	bool null;
+	bytea *secret = DatumGetByteaPP(heap_getattr(tuple, 1, shape, &null));
+
+	if (null || VARSIZE_ANY_EXHDR(secret) != SECRET_BYTES)
+		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+						errmsg("the secret of extension pgfirst_kv is damaged")));
+	memcpy(cache.secret, VARDATA_ANY(secret), SECRET_BYTES);
+}
+
+static void
+cache_take_database(HeapTuple tuple, TupleDesc shape)
+{
+	bool null;
+	int number = DatumGetInt32(heap_getattr(tuple, 1, shape, &null));
+	Oid relation = DatumGetObjectId(heap_getattr(tuple, 2, shape, &null));
+	char *durability = TextDatumGetCString(heap_getattr(tuple, 3, shape, &null));
+
+	if (number < 0 || number >= KV_DATABASES)
+		return;
+	cache.databases[number].relation = relation;
+	cache.databases[number].durability = strcmp(durability, "durable") == 0	  ? PGFIRST_DURABLE
+										 : strcmp(durability, "relaxed") == 0 ? PGFIRST_RELAXED
+																			  : PGFIRST_VOLATILE;
+}
+
+KvReady
+kv_databases_ready(bool wait)
+{
+	AcceptInvalidationMessages();
+	if (cache.valid)
+		return KV_READY;
+	if (!cache.callback_registered)
+	{
+		CacheRegisterRelcacheCallback(cache_relation_changed, (Datum) 0);
+		cache.callback_registered = true;
+	}
+
+	memset(cache.databases, 0, sizeof(cache.databases));
+	cache.schema = cache_find_schema();
+	if (!OidIsValid(cache.schema))
+		return KV_NO_EXTENSION;
+	cache.identity_table = get_relname_relid("identity", cache.schema);
+	cache.database_table = get_relname_relid("database", cache.schema);
+	if (!OidIsValid(cache.identity_table) || !OidIsValid(cache.database_table))
+		return KV_NO_EXTENSION;
+
+	/* Set first: an invalidation that arrives while we read must win. */
+	cache.valid = true;
+	if (!cache_read_table(cache.identity_table, wait, cache_take_identity) ||
+		!cache_read_table(cache.database_table, wait, cache_take_database))
+	{
+		cache.valid = false;
+		return KV_BUSY;
+	}
+	return KV_READY;
+}
+
+bool
+kv_database_exists(int number)
+{
+	return number >= 0 && number < KV_DATABASES && OidIsValid(cache.databases[number].relation);
+}
+
+int
+kv_database_count(void)
+{
+	int count = 0;
+
+	for (int i = 0; i < KV_DATABASES; i++)
+		if (OidIsValid(cache.databases[i].relation))
+			count = i + 1;
+	return count;
+}
+
+int
+kv_database_number(Oid relation)
+{
+	for (int i = 0; i < KV_DATABASES; i++)
+		if (OidIsValid(relation) && cache.databases[i].relation == relation)
+			return i;
+	return -1;
+}
+
+Oid
+kv_schema(void)
+{
+	return cache.schema;
+}
+
+/* ---- spaces ------------------------------------------------------------------------------ */
+
+/* The record of the tenant's epoch of this database; what is hashed is shorter than for any key. */
+static void
+space_epoch_id(const KvSpace *space, PgfirstId *id)
+{
+	uint32 place[2] = {space->tenant, (uint32) space->number};
+
+	pgfirst_siphash(cache.secret, place, sizeof(place), id->bytes);
+}
+
+static void
+space_read_epoch(KvSpace *space)
+{
+	PgfirstRecord record;
+	PgfirstId id;
+	XLogRecPtr before = kv_position();
+
+	kv_position_reset();
+	space_epoch_id(space, &id);
+	space->epoch = 0;
+	if (pgfirst_store_get(space->store, &id, SIZE_MAX, &record))
+	{
+		if (record.kind != KV_KIND_EPOCH || record.length != sizeof(space->epoch))
+			ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+							errmsg("the epoch of database %d is damaged", space->number)));
+		memcpy(&space->epoch, record.data, sizeof(space->epoch));
+	}
+	space->position = kv_position();
+	kv_position_note(before);
+}
+
+KvSpace *
+kv_space_open(int number, bool writable, bool wait)
+{
+	KvSpace *space;
+	PgfirstStore *store;
+
+	if (!kv_database_exists(number))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("database %d does not exist", number),
+				 errhint("SELECT %s.create_database(%d) makes it.",
+						 quote_identifier(get_namespace_name(cache.schema)), number)));
+	space = &cache.spaces[number];
+	if (space->store && (space->writable || !writable))
+		return space;
+	store = pgfirst_store_open(cache.databases[number].relation,
+							   cache.databases[number].durability, writable, wait);
+	if (!store)
+		return NULL;
+	if (space->store)
+	{
+		space->writable = true;
+		return space;
+	}
+	space->number = number;
+	space->tenant = 0;
+	space->store = store;
+	space->writable = writable;
+	space_read_epoch(space);
+	return space;
+}
+
+void
+kv_spaces_forget(void)
+{
+	for (int i = 0; i < KV_DATABASES; i++)
+		cache.spaces[i].store = NULL;
+}
+
+int
+kv_space_holder(int number)
+{
+	return pgfirst_keylock_relation_holder(cache.databases[number].relation);
+}
+
+void
+kv_space_id(const KvSpace *space, const char *key, Size length, PgfirstId *id)
+{
+	/* Fixed length and in front, so that no key can imitate another place. */
+	struct
+	{
+		uint32 tenant;
+		uint32 number;
+		uint64 epoch;
+	} place = {space->tenant, (uint32) space->number, space->epoch};
+	SipHash hash;
+
+	pgfirst_siphash_begin(&hash, cache.secret);
+	pgfirst_siphash_add(&hash, &place, sizeof(place));
+	pgfirst_siphash_add(&hash, key, length);
+	pgfirst_siphash_end(&hash, id->bytes);
+}
+
+bool
+kv_space_flush(KvSpace *space, bool wait)
+{
+	PgfirstRecord record = {.kind = KV_KIND_EPOCH, .length = sizeof(space->epoch)};
+	uint64 next;
+
+	space_epoch_id(space, &record.id);
+	if (!pgfirst_store_lock(space->store, &record.id, true, wait))
+		return false;
+	/* Under the lock: somebody may have flushed since we looked. */
+	space_read_epoch(space);
+	next = space->epoch + 1;
+	record.data = (const char *) &next;
+	pgfirst_store_put(space->store, &record);
+	space->epoch = next;
+	return true;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * database.h: the numbered databases of the Redis door and what is needed to reach a key in one.
+ *
+ * A database is a store, named in the extension's table `database`.  What the tables say is cached
+ * per process and read again when PostgreSQL's invalidation says that one of them changed.
+ */
+#ifndef PGFIRST_KV_DATABASE_H
+#define PGFIRST_KV_DATABASE_H
+
+#include "postgres.h"
+
+#include "store/store.h"
+
+#define KV_DATABASES 16
+
+/* A key's hash mixes these in, so tenants and flushed epochs never meet. */
+typedef struct KvSpace
+{
+	int number;		 /* of the database */
+	uint32 tenant;	 /* 0 is the default tenant */
+	uint64 epoch;	 /* raised by FLUSHDB */
+	PgfirstStore *store;
+	bool writable;
+	XLogRecPtr position; /* what knowing the epoch depends on */
+} KvSpace;
+
+typedef enum KvReady
+{
+	KV_READY,
+	KV_NO_EXTENSION, /* pgfirst_kv does not exist in this database (yet) */
+	KV_BUSY			 /* a lock that is needed to find out cannot be had now */
+} KvReady;
+
+/*
+ * Makes sure that the cache is valid.  Inside a transaction.  wait false never waits for a lock.
+ */
+extern KvReady kv_databases_ready(bool wait);
+
+/* Whether database `number` was there when the cache was last filled. */
+extern bool kv_database_exists(int number);
+
+/* The number of databases, for SELECT's range: the highest one plus one. */
+extern int kv_database_count(void);
+
+/* The database whose store is `relation`, -1 if none. */
+extern int kv_database_number(Oid relation);
+
+/* The schema of the extension, valid after kv_databases_ready(). */
+extern Oid kv_schema(void);
+
+/*
+ * Opens a database for the rest of the transaction.  NULL when wait is false and its relation is
+ * locked now; raises undefined_object when there is no such database.
+ */
+extern KvSpace *kv_space_open(int number, bool writable, bool wait);
+
+/* Forgets the open spaces: at the start of a turn, and of a call from SQL. */
+extern void kv_spaces_forget(void);
+
+/* Why the last kv_space_open returned NULL: the process that is in the way, 0 if it is gone. */
+extern int kv_space_holder(int number);
+
+/*
+ * Empties the database for this tenant by raising its epoch: one record, whatever the size.  False
+ * when somebody else is doing it just now and wait is false.
+ */
+extern bool kv_space_flush(KvSpace *space, bool wait);
+
+/* The id of a key in this space. */
+extern void kv_space_id(const KvSpace *space, const char *key, Size length, PgfirstId *id);
+
+#endif

@@ -1,0 +1,116 @@
+\echo Use "CREATE EXTENSION pgfirst_kv" to load this file. \quit
+
+-- One gate for both doors: USAGE on this schema. PostgreSQL gives it to nobody by default.
+
+-- ---- what the library reads -----------------------------------------------------------------
+
+-- The key of the hash that places records. Whoever knows it can craft collisions, so nobody but
+-- the owner reads it. It belongs to the data: a dump that lost it would lose every key.
+CREATE TABLE @extschema@.identity (
+	secret bytea NOT NULL CHECK (octet_length(secret) = 16)
+);
+COMMENT ON TABLE @extschema@.identity IS 'The secret that keys the hash of this cluster''s records.';
+INSERT INTO @extschema@.identity
+SELECT pg_catalog.substr(pg_catalog.sha256(pg_catalog.convert_to(
+	pg_catalog.gen_random_uuid()::pg_catalog.text || pg_catalog.gen_random_uuid()::pg_catalog.text,
+	'UTF8')), 1, 16);
+REVOKE ALL ON @extschema@.identity FROM PUBLIC;
+
+CREATE TABLE @extschema@.database (
+	number integer PRIMARY KEY CHECK (number BETWEEN 0 AND 15),
+	store regclass NOT NULL UNIQUE,
+	durability text NOT NULL CHECK (durability IN ('durable', 'relaxed', 'volatile'))
+);
+COMMENT ON TABLE @extschema@.database IS 'The numbered databases of the Redis door and where their records are.';
+REVOKE ALL ON @extschema@.database FROM PUBLIC;
+
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.identity', '');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.database', '');
+
+-- ---- databases ------------------------------------------------------------------------------
+
+CREATE FUNCTION @extschema@.create_store(schema text, name text, logged boolean) RETURNS regclass
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'pgfirst_kv_create_store';
+COMMENT ON FUNCTION @extschema@.create_store(text, text, boolean) IS 'Makes an empty store; used by create_database.';
+-- Makes a table wherever the caller may: nothing that users of keys need.
+REVOKE ALL ON FUNCTION @extschema@.create_store(text, text, boolean) FROM PUBLIC;
+
+-- The store is a table of the extension's owner and no member of the extension, so that dumps
+-- and upgrades treat it as the data that it is.
+CREATE FUNCTION @extschema@.create_database(number integer, durability text DEFAULT 'durable') RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS $$
+BEGIN
+	IF number IS NULL OR number NOT BETWEEN 0 AND 15 THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'a database''s number is between 0 and 15';
+	END IF;
+	IF durability IS NULL OR durability NOT IN ('durable', 'relaxed', 'volatile') THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'durability is durable, relaxed or volatile';
+	END IF;
+	IF EXISTS (SELECT FROM @extschema@.database d WHERE d.number = create_database.number) THEN
+		RAISE EXCEPTION USING ERRCODE = 'duplicate_object',
+			MESSAGE = format('database %s exists already', number);
+	END IF;
+	INSERT INTO @extschema@.database VALUES (number,
+		@extschema@.create_store('@extschema@', 'database_' || number, durability <> 'volatile'),
+		durability);
+END
+$$;
+COMMENT ON FUNCTION @extschema@.create_database(integer, text) IS
+'Makes database number 0 to 15: durable (logged, replies wait for the flush), relaxed (logged, replies do not wait) or volatile (not logged, empty after a crash).';
+-- Makes tables: for administrators.
+REVOKE ALL ON FUNCTION @extschema@.create_database(integer, text) FROM PUBLIC;
+
+-- ---- keys -----------------------------------------------------------------------------------
+
+CREATE FUNCTION @extschema@.get(key text, db integer DEFAULT 0) RETURNS bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_get';
+CREATE FUNCTION @extschema@.get(key bytea, db integer DEFAULT 0) RETURNS bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_get';
+CREATE FUNCTION @extschema@.get_text(key text, db integer DEFAULT 0) RETURNS text
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_get_text';
+CREATE FUNCTION @extschema@.get_text(key bytea, db integer DEFAULT 0) RETURNS text
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_get_text';
+COMMENT ON FUNCTION @extschema@.get(text, integer) IS
+'The newest committed value of a string key, or this transaction''s own; NULL if there is no such key.';
+COMMENT ON FUNCTION @extschema@.get(bytea, integer) IS
+'The newest committed value of a string key, or this transaction''s own; NULL if there is no such key.';
+COMMENT ON FUNCTION @extschema@.get_text(text, integer) IS
+'As get, as text; an error if the value is not valid UTF-8.';
+COMMENT ON FUNCTION @extschema@.get_text(bytea, integer) IS
+'As get, as text; an error if the value is not valid UTF-8.';
+
+CREATE FUNCTION @extschema@.set(key text, value text, ttl interval DEFAULT NULL, db integer DEFAULT 0,
+	nx boolean DEFAULT false, xx boolean DEFAULT false, keep_ttl boolean DEFAULT false) RETURNS boolean
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_set';
+CREATE FUNCTION @extschema@.set(key text, value bytea, ttl interval DEFAULT NULL, db integer DEFAULT 0,
+	nx boolean DEFAULT false, xx boolean DEFAULT false, keep_ttl boolean DEFAULT false) RETURNS boolean
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_set';
+CREATE FUNCTION @extschema@.set(key bytea, value bytea, ttl interval DEFAULT NULL, db integer DEFAULT 0,
+	nx boolean DEFAULT false, xx boolean DEFAULT false, keep_ttl boolean DEFAULT false) RETURNS boolean
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_set';
+COMMENT ON FUNCTION @extschema@.set(text, text, interval, integer, boolean, boolean, boolean) IS
+'Sets a string key at commit, for ttl or for ever; nx only if absent, xx only if present. Returns whether it was set.';
+COMMENT ON FUNCTION @extschema@.set(text, bytea, interval, integer, boolean, boolean, boolean) IS
+'Sets a string key at commit, for ttl or for ever; nx only if absent, xx only if present. Returns whether it was set.';
+COMMENT ON FUNCTION @extschema@.set(bytea, bytea, interval, integer, boolean, boolean, boolean) IS
+'Sets a string key at commit, for ttl or for ever; nx only if absent, xx only if present. Returns whether it was set.';
+
+CREATE FUNCTION @extschema@.del(key text, db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_del';
+CREATE FUNCTION @extschema@.del(key bytea, db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_del';
+COMMENT ON FUNCTION @extschema@.del(text, integer) IS 'Deletes a key at commit. Returns whether it was there.';
+COMMENT ON FUNCTION @extschema@.del(bytea, integer) IS 'Deletes a key at commit. Returns whether it was there.';
+
+CREATE FUNCTION @extschema@.live_keys(OUT db integer, OUT key text, OUT key_bytes bytea, OUT type text,
+	OUT expires_at timestamptz, OUT bytes bigint) RETURNS SETOF record
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED ROWS 100000 AS 'MODULE_PATHNAME', 'pgfirst_kv_keys';
+COMMENT ON FUNCTION @extschema@.live_keys() IS 'Behind the view keys.';
+CREATE VIEW @extschema@.keys AS SELECT * FROM @extschema@.live_keys();
+COMMENT ON VIEW @extschema@.keys IS
+'Every live key: database, key (NULL where it is not valid UTF-8) and its bytes, type, expiry, bytes of the value.';
+GRANT SELECT ON @extschema@.keys TO PUBLIC;

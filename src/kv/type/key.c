@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * key.c: a key's directory record; see key.h.
+ *
+ * Records only: no pages, no SQL, no sockets.  An expired key is a dead key on every path here; its
+ * record goes when it is overwritten or when the sweep finds it.
+ */
+#include "postgres.h"
+
+#include "kv/position.h"
+#include "kv/type/key.h"
+
+const char *
+kv_type_name(KvType type)
+{
+	switch (type)
+	{
+		case KV_TYPE_STRING:
+			return "string";
+		case KV_TYPE_NONE:
+			break;
+	}
+	return "none";
+}
+
+void
+kv_record_head(const PgfirstRecord *record, KvHead *head)
+{
+	/* Copied: the bytes of a record are not aligned. */
+	if (record->length >= sizeof(KvHead))
+		memcpy(head, record->data, sizeof(KvHead));
+	if (record->length < sizeof(KvHead) || head->format != KV_HEAD_FORMAT ||
+		record->length - sizeof(KvHead) < head->key_length)
+		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+						errmsg("a key's record in the store is not of a known format")));
+}
+
+bool
+kv_record_entry(const KvSpace *space, const PgfirstRecord *record, int64 now_ms, KvEntry *entry)
+{
+	KvHead head;
+
+	entry->type = KV_TYPE_NONE;
+	if (record->kind != KV_KIND_DIRECTORY)
+		return false;
+	kv_record_head(record, &head);
+	if (head.tenant != space->tenant || head.epoch != space->epoch)
+		return false;
+	if (record->expiry != 0 && record->expiry <= now_ms)
+		return false;
+	entry->type = (KvType) head.type;
+	entry->expiry = record->expiry;
+	entry->key = (RespSlice){record->data + sizeof(KvHead), head.key_length};
+	entry->value_length = record->length - sizeof(KvHead) - head.key_length;
+	entry->value = (RespSlice){record->data + sizeof(KvHead) + head.key_length,
+							   entry->value_length};
+	return true;
+}
+
+bool
+kv_key_read(KvSpace *space, RespSlice key, int64 now_ms, bool with_value, KvEntry *entry)
+{
+	PgfirstRecord record;
+	PgfirstId id;
+	Size limit = with_value ? SIZE_MAX : KV_HEAD_LIMIT(key.length);
+	bool found;
+
+	entry->type = KV_TYPE_NONE;
+	kv_space_id(space, key.data, key.length, &id);
+	found = pgfirst_store_get(space->store, &id, limit, &record);
+	kv_position_note(space->position);
+	if (!found || !kv_record_entry(space, &record, now_ms, entry))
+		return false;
+	if (entry->key.length != key.length || memcmp(entry->key.data, key.data, key.length) != 0)
+		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+						errmsg("a key's record in the store holds another key")));
+	return true;
+}
+
+bool
+kv_key_lock(KvSpace *space, RespSlice key, bool conditional, bool wait)
+{
+	PgfirstId id;
+
+	kv_space_id(space, key.data, key.length, &id);
+	return pgfirst_store_lock(space->store, &id, conditional, wait);
+}
+
+int
+kv_key_lock_holder(KvSpace *space, RespSlice key)
+{
+	PgfirstId id;
+
+	kv_space_id(space, key.data, key.length, &id);
+	return pgfirst_store_lock_holder(space->store, &id);
+}
+
+Size
+kv_key_size(RespSlice key, RespSlice value)
+{
+	return sizeof(KvHead) + key.length + value.length;
+}
+
+void
+kv_key_put(KvSpace *space, RespSlice key, RespSlice value, int64 expiry)
+{
+	KvHead head = {.format = KV_HEAD_FORMAT,
+				   .type = KV_TYPE_STRING,
+				   .tenant = space->tenant,
+				   .epoch = space->epoch,
+				   .key_length = (uint32) key.length};
+	PgfirstRecord record = {.kind = KV_KIND_DIRECTORY,
+							.expiry = expiry,
+							.length = kv_key_size(key, value)};
+	char small[512];
+	char *data = record.length <= sizeof(small)
+					 ? small
+					 : MemoryContextAllocHuge(CurrentMemoryContext, record.length);
+
+	memcpy(data, &head, sizeof(head));
+	memcpy(data + sizeof(head), key.data, key.length);
+	memcpy(data + sizeof(head) + key.length, value.data, value.length);
+	record.data = data;
+	kv_space_id(space, key.data, key.length, &record.id);
+	pgfirst_store_put(space->store, &record);
+	if (data != small)
+		pfree(data);
+}
+
+void
+kv_key_expire(KvSpace *space, RespSlice key, int64 expiry)
+{
+	PgfirstId id;
+
+	kv_space_id(space, key.data, key.length, &id);
+	(void) pgfirst_store_expire(space->store, &id, expiry);
+}
+
+void
+kv_key_delete(KvSpace *space, RespSlice key)
+{
+	PgfirstId id;
+
+	kv_space_id(space, key.data, key.length, &id);
+	(void) pgfirst_store_delete(space->store, &id);
+}

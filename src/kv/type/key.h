@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * key.h: a key's directory record.
+ *
+ * The record stands at the keyed hash of (tenant, epoch, database, key) and says what the key is:
+ * type, expiry (the record's own), the key itself to compare with, and small values inline.  Its
+ * bytes:
+ *
+ *     offset  size  field
+ *          0     1  format, KV_HEAD_FORMAT
+ *          1     1  type, KvType
+ *          2     2  zero
+ *          4     4  tenant
+ *          8     8  epoch
+ *         16     4  length of the key
+ *         20     4  zero
+ *         24     k  the key
+ *       24+k     v  the value
+ *
+ * in the byte order of the machine, as everything else on PostgreSQL's pages.  Tenant and epoch are
+ * there for whoever meets the record without knowing its key: counts and the sweep.
+ */
+#ifndef PGFIRST_KV_KEY_H
+#define PGFIRST_KV_KEY_H
+
+#include "postgres.h"
+
+#include "kv/database.h"
+#include "lib/resp/resp.h"
+#include "store/store.h"
+
+/* Kinds of records in a database's store. */
+typedef enum KvKind
+{
+	KV_KIND_EPOCH = 1,	  /* the tenant's epoch of this database: a uint64 */
+	KV_KIND_DIRECTORY = 2 /* a key */
+} KvKind;
+
+typedef enum KvType
+{
+	KV_TYPE_NONE = 0,
+	KV_TYPE_STRING = 1
+} KvType;
+
+#define KV_HEAD_FORMAT 1
+
+typedef struct KvHead
+{
+	uint8 format;
+	uint8 type;
+	uint16 zero;
+	uint32 tenant;
+	uint64 epoch;
+	uint32 key_length;
+	uint32 zero_too;
+} KvHead;
+
+StaticAssertDecl(sizeof(KvHead) == 24, "KvHead is stored");
+
+/* Redis's limits. */
+#define KV_KEY_MAX	 ((Size) 512 * 1024 * 1024)
+#define KV_VALUE_MAX ((Size) 512 * 1024 * 1024)
+
+/* What a read found. */
+typedef struct KvEntry
+{
+	KvType type;	 /* KV_TYPE_NONE: no such key, or expired */
+	int64 expiry;	 /* 0: never */
+	RespSlice key;	 /* as stored */
+	RespSlice value; /* set if it was asked for */
+	Size value_length;
+} KvEntry;
+
+/* Redis's name of a type. */
+extern const char *kv_type_name(KvType type);
+
+/* Reads a key; true if it is there and alive at now_ms. */
+extern bool kv_key_read(KvSpace *space, RespSlice key, int64 now_ms, bool with_value,
+						KvEntry *entry);
+
+/*
+ * Takes the key's lock until the end of the transaction; false when somebody has it and wait is
+ * false.  conditional: see pgfirst_store_lock().
+ */
+extern bool kv_key_lock(KvSpace *space, RespSlice key, bool conditional, bool wait);
+
+/* The process that has the lock. */
+extern int kv_key_lock_holder(KvSpace *space, RespSlice key);
+
+/* Makes the key a string with this value.  The caller has its lock. */
+extern void kv_key_put(KvSpace *space, RespSlice key, RespSlice value, int64 expiry);
+
+/* Changes when the key expires (0: never); the caller has its lock and has seen it alive. */
+extern void kv_key_expire(KvSpace *space, RespSlice key, int64 expiry);
+
+/* Deletes the key, dead or alive. */
+extern void kv_key_delete(KvSpace *space, RespSlice key);
+
+/* What the record takes in the write set. */
+extern Size kv_key_size(RespSlice key, RespSlice value);
+
+/* Looks into a record of kind KV_KIND_DIRECTORY; raises data_corrupted if it is none. */
+extern void kv_record_head(const PgfirstRecord *record, KvHead *head);
+
+/* Whether a directory record is of this space and alive; fills entry (value if the record has it). */
+extern bool kv_record_entry(const KvSpace *space, const PgfirstRecord *record, int64 now_ms,
+							KvEntry *entry);
+
+/* How much of a record a reader of heads must ask for, given the key's length. */
+#define KV_HEAD_LIMIT(key_length) (sizeof(KvHead) + (key_length))
+
+#endif
