@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * lock.c: which locks this transaction holds, and what it does instead of the 1,001st.
+ *
+ * A record's lock is the key lock of the first eight bytes of its id: records whose ids begin alike
+ * (the parts of one collection) share a lock.  PostgreSQL's lock manager keeps the truth; here
+ * stands which of these locks are already held, because asking for one again must cost next to
+ * nothing, because a newly acquired one renews the snapshot, and because they are counted.
+ *
+ * Savepoints.  Key locks belong to the subtransaction that took them: PostgreSQL releases them on
+ * ROLLBACK TO and hands them to the parent on RELEASE.  The list here does the same.  It is a
+ * stack, newest last, because subtransactions end in the reverse order of their beginning.
+ * Relation locks are taken for the top transaction and outlive any savepoint: an open store stays
+ * open.
+ *
+ * Past the limit there are two ways to keep others away from what this transaction writes:
+ *
+ *   exclusive now        ShareRowExclusiveLock on the relation.  It conflicts with the writers'
+ *                        RowExclusiveLock and not with readers.  For changes that depend on what
+ *                        they read, and for whoever must not wait later (wait false).
+ *   exclusive at commit  the same lock, taken before the write set is applied.  For changes that
+ *                        depend on nothing: the versions they replace are looked up then.
+ *
+ * Two transactions that both get there while the other has written already are a deadlock, which
+ * PostgreSQL finds at once; one of them fails and may try again.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "storage/proc.h"
+
+#include "base/compat.h"
+#include "base/keylock.h"
+#include "store/store_int.h"
+
+#define TABLE_SIZE 2048 /* a power of two, twice PGFIRST_LOCKS_MAX */
+#define TABLE_NONE 0
+
+typedef struct HeldLock
+{
+	PgfirstKey key;
+	SubTransactionId owner;
+} HeldLock;
+
+static struct
+{
+	int count;
+	HeldLock held[PGFIRST_LOCKS_MAX];
+	uint16 table[TABLE_SIZE]; /* 1 + where it stands in held; linear probing */
+} locks;
+
+StaticAssertDecl(TABLE_SIZE >= 2 * PGFIRST_LOCKS_MAX, "the table of held locks stays half empty");
+
+static PgfirstKey
+record_key(PgfirstStore *store, const PgfirstId *id)
+{
+	PgfirstKey key = {.relation = store->oid};
+
+	memcpy(&key.bits, id->bytes, sizeof(key.bits));
+	return key;
+}
+
+/* Where the key stands in the table, or would stand. */
+static uint32
+table_place(const PgfirstKey *key)
+{
+	uint64 mixed = (key->bits ^ key->relation) * UINT64CONST(0x9E3779B97F4A7C15);
+	uint32 place = (uint32) (mixed >> 32) % TABLE_SIZE;
+
+	while (locks.table[place] != TABLE_NONE)
+	{
+		const PgfirstKey *other = &locks.held[locks.table[place] - 1].key;
+
+		if (other->bits == key->bits && other->relation == key->relation)
+			break;
+		place = (place + 1) % TABLE_SIZE;
+	}
+	return place;
+}
+
+/* Shortens the stack; the table is made anew, which costs less than deleting from it. */
+static void
+locks_truncate(int count)
+{
+	if (locks.count == count)
+		return;
+	locks.count = count;
+	memset(locks.table, TABLE_NONE, sizeof(locks.table));
+	for (int i = 0; i < count; i++)
+		locks.table[table_place(&locks.held[i].key)] = (uint16) (i + 1);
+}
+
+bool
+pgfirst_lock_relation(Oid relation, int mode, bool wait)
+{
+	ResourceOwner old = CurrentResourceOwner;
+	bool locked = true;
+
+	CurrentResourceOwner = TopTransactionResourceOwner;
+	if (wait)
+		LockRelationOid(relation, mode);
+	else
+		locked = ConditionalLockRelationOid(relation, mode);
+	CurrentResourceOwner = old;
+	return locked;
+}
+
+void
+pgfirst_unlock_relation(Oid relation, int mode)
+{
+	ResourceOwner old = CurrentResourceOwner;
+
+	CurrentResourceOwner = TopTransactionResourceOwner;
+	UnlockRelationOid(relation, mode);
+	CurrentResourceOwner = old;
+}
+
+static bool
+store_lock_exclusive(PgfirstStore *store, bool wait)
+{
+	if (!pgfirst_lock_relation(store->oid, ShareRowExclusiveLock, wait))
+		return false;
+	store->exclusive = true;
+	pgfirst_snapshot_renew();
+	return true;
+}
+
+bool
+pgfirst_store_lock(PgfirstStore *store, const PgfirstId *id, bool conditional, bool wait)
+{
+	PgfirstKey key = record_key(store, id);
+	uint32 place;
+
+	if (!store->for_write)
+		elog(ERROR, "store %u is not open for writing", store->oid);
+	if (store->exclusive)
+		return true;
+	place = table_place(&key);
+	if (locks.table[place] != TABLE_NONE)
+		return true;
+
+	if (locks.count == PGFIRST_LOCKS_MAX)
+	{
+		if (conditional || !wait)
+			return store_lock_exclusive(store, wait);
+		store->exclusive_at_commit = true;
+		return true;
+	}
+
+	if (wait)
+		pgfirst_keylock_acquire(&key);
+	else if (!pgfirst_keylock_try(&key))
+		return false;
+	pgfirst_snapshot_renew();
+	locks.held[locks.count].key = key;
+	locks.held[locks.count].owner = GetCurrentSubTransactionId();
+	locks.table[place] = (uint16) ++locks.count;
+	return true;
+}
+
+/* Who keeps us from writing alone. */
+static int
+store_writer(PgfirstStore *store)
+{
+	LOCKTAG tag;
+	VirtualTransactionId *holders;
+
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, store->oid);
+	holders = GetLockConflicts(&tag, ShareRowExclusiveLock, NULL);
+	for (; VirtualTransactionIdIsValid(*holders); holders++)
+	{
+		PGPROC *proc = ProcNumberGetProc(VXID_PROC_NUMBER(*holders));
+
+		if (proc != NULL && proc->pid != 0)
+			return proc->pid;
+	}
+	return 0;
+}
+
+int
+pgfirst_store_lock_holder(PgfirstStore *store, const PgfirstId *id)
+{
+	PgfirstKey key = record_key(store, id);
+
+	if (locks.count == PGFIRST_LOCKS_MAX && locks.table[table_place(&key)] == TABLE_NONE)
+		return store_writer(store);
+	return pgfirst_keylock_holder(&key);
+}
+
+/* Before the write set is applied: keeps everybody away from what has been put without a lock. */
+void
+pgfirst_lock_before_apply(PgfirstStore *store)
+{
+	if (store->exclusive_at_commit && !store->exclusive)
+		(void) store_lock_exclusive(store, true);
+}
+
+int
+pgfirst_lock_count(void)
+{
+	return locks.count;
+}
+
+void
+pgfirst_lock_forget(void)
+{
+	locks_truncate(0);
+}
+
+void
+pgfirst_lock_sub_commit(SubTransactionId child, SubTransactionId parent)
+{
+	for (int i = locks.count - 1; i >= 0 && locks.held[i].owner == child; i--)
+		locks.held[i].owner = parent;
+}
+
+void
+pgfirst_lock_sub_abort(SubTransactionId child)
+{
+	int count = locks.count;
+
+	while (count > 0 && locks.held[count - 1].owner == child)
+		count--;
+	locks_truncate(count);
+}

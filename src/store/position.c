@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * position.c: the WAL position that must be durable before a reply may leave.
+ *
+ * A worker commits without waiting for the flush, so what a reader sees may still be taken back by
+ * a power cut.  Nobody may be told of it before it is durable.  Pages do not help: they do not
+ * carry the position of the commit that made a version visible, and a record that is absent
+ * leaves no trace at all.  So the positions stand in shared memory, in hashed slots; two records
+ * in one slot make a reply wait a little longer than it must, never shorter.
+ *
+ *   slot:  pending   transactions that have announced a change of a record here and not yet ended
+ *          position  end of the newest commit record of those that have
+ *
+ *   writer                                      reader
+ *   1  pending++            (pre-commit)        a  takes its snapshot
+ *   2  inserts the commit record                b  reads the record, or its absence
+ *   3  becomes visible      (ProcArrayLock)     c  reads pending
+ *   4  position = max(position, end of 2)       d  reads position
+ *   5  pending--            (commit hook)
+ *
+ * What must hold: if the reader's snapshot sees the writer, (c, d) give at least the end of 2.
+ * Seeing it means 3 before a, through ProcArrayLock, so 1 is visible at c.  If c finds pending
+ * above zero, the answer is the current end of all WAL, which is past 2 because 2 was before 3.
+ * If c finds zero, it has seen 5, and d, with a read barrier in between, sees 4, which a full
+ * barrier (the atomic subtraction) keeps before 5.  Reading d before c would be wrong: 4 and 5
+ * could fall in between.  Overestimates are possible (the writer may abort) and harmless.
+ *
+ * Walks depend on the absence of everything that they did not return, so each transaction also
+ * announces itself in a slot of its store.  These stand in an array of their own: a record that
+ * shared a slot with its whole store would wait for every commit.
+ *
+ * Which slots this transaction has announced in is remembered in static arrays, because the commit
+ * hook may not allocate; a bit for each keeps a write set of a million records at 65,536 steps.
+ *
+ * Relaxed and volatile stores promise nothing before the reply and take no part.  In recovery
+ * nothing is written, and what is read comes from WAL that is durable elsewhere: position 0.  After
+ * a crash the slots start at zero, and everything that recovery has brought back is durable.
+ *
+ * Rejected: the position of the page (a commit does not touch it); one position for the whole
+ * server (every read would wait for the newest commit of anybody).
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "access/xlog_internal.h"
+#include "common/hashfn.h"
+#include "port/atomics.h"
+
+#include "base/compat.h"
+#include "base/shmem.h"
+#include "store/store_int.h"
+
+#define RECORD_SLOTS 65536
+#define STORE_SLOTS  256
+#define SLOTS        (RECORD_SLOTS + STORE_SLOTS)
+
+typedef struct PositionSlot
+{
+	pg_atomic_uint32 pending;
+	pg_atomic_uint64 position;
+} PositionSlot;
+
+static PositionSlot *slots;
+
+static struct
+{
+	XLogRecPtr read; /* what the reads since the last reset depend on */
+	uint32 count;    /* of slots announced in by this transaction */
+	uint32 announced[SLOTS];
+	uint64 bits[(SLOTS + 63) / 64];
+} positions;
+
+static uint32
+record_slot(Oid relation, const PgfirstId *id)
+{
+	uint64 half[2];
+
+	memcpy(half, id->bytes, sizeof(half));
+	return hash_combine(murmurhash32((uint32) half[0] ^ (uint32) (half[1] >> 32)),
+	                    murmurhash32((uint32) (half[0] >> 32) ^ (uint32) half[1] ^ relation)) %
+	       RECORD_SLOTS;
+}
+
+static uint32
+store_slot(Oid relation)
+{
+	return RECORD_SLOTS + murmurhash32(relation) % STORE_SLOTS;
+}
+
+/*
+ * The end of everything inserted so far.  GetXLogInsertRecPtr() gives the start of the next record,
+ * which on a page boundary lies behind the page's header, where nothing has been inserted yet; to
+ * flush up to there is an error.
+ */
+static XLogRecPtr
+inserted_end(void)
+{
+	XLogRecPtr position = GetXLogInsertRecPtr();
+
+	if (XLogSegmentOffset(position, wal_segment_size) == SizeOfXLogLongPHD)
+		return position - SizeOfXLogLongPHD;
+	if (position % XLOG_BLCKSZ == SizeOfXLogShortPHD)
+		return position - SizeOfXLogShortPHD;
+	return position;
+}
+
+static XLogRecPtr
+slot_position(PositionSlot *slot)
+{
+	uint32 pending = pg_atomic_read_u32(&slot->pending);
+
+	pg_read_barrier();
+	if (pending > 0)
+		return inserted_end();
+	return (XLogRecPtr) pg_atomic_read_u64(&slot->position);
+}
+
+/* ---- readers ------------------------------------------------------------------------------ */
+
+void
+pgfirst_position_add(XLogRecPtr position)
+{
+	if (position > positions.read)
+		positions.read = position;
+}
+
+void
+pgfirst_position_read_own(void)
+{
+	positions.read = PGFIRST_POSITION_OWN;
+}
+
+void
+pgfirst_position_read(PgfirstStore *store, const PgfirstId *id)
+{
+	if (store->durability != PGFIRST_DURABLE || slots == NULL || RecoveryInProgress())
+		return;
+	pgfirst_position_add(slot_position(&slots[record_slot(store->oid, id)]));
+}
+
+XLogRecPtr
+pgfirst_position_of_store(PgfirstStore *store)
+{
+	if (store->durability != PGFIRST_DURABLE || slots == NULL || RecoveryInProgress())
+		return 0;
+	return slot_position(&slots[store_slot(store->oid)]);
+}
+
+XLogRecPtr
+pgfirst_store_position(void)
+{
+	return positions.read;
+}
+
+void
+pgfirst_store_position_reset(void)
+{
+	positions.read = 0;
+	pgfirst_snapshot_renew();
+}
+
+/* ---- writers ------------------------------------------------------------------------------- */
+
+static void
+announce(uint32 slot)
+{
+	uint64 bit = UINT64CONST(1) << (slot % 64);
+
+	if (positions.bits[slot / 64] & bit)
+		return;
+	positions.bits[slot / 64] |= bit;
+	positions.announced[positions.count++] = slot;
+	pg_atomic_fetch_add_u32(&slots[slot].pending, 1);
+}
+
+void
+pgfirst_position_announce(PgfirstStore *store, const PgfirstId *id)
+{
+	if (store->durability != PGFIRST_DURABLE || slots == NULL)
+		return;
+	announce(record_slot(store->oid, id));
+	announce(store_slot(store->oid));
+}
+
+/* The transaction has ended; commit is InvalidXLogRecPtr when it was rolled back. */
+void
+pgfirst_position_end(XLogRecPtr commit)
+{
+	for (uint32 i = 0; i < positions.count; i++)
+	{
+		PositionSlot *slot = &slots[positions.announced[i]];
+		uint64 seen = pg_atomic_read_u64(&slot->position);
+
+		while (seen < commit &&
+		       !pg_atomic_compare_exchange_u64(&slot->position, &seen, (uint64) commit))
+			;
+		pg_atomic_fetch_sub_u32(&slot->pending, 1);
+		positions.bits[positions.announced[i] / 64] = 0;
+	}
+	positions.count = 0;
+}
+
+static void
+slots_init(void *fresh)
+{
+	PositionSlot *all = fresh;
+
+	for (uint32 i = 0; i < SLOTS; i++)
+	{
+		pg_atomic_init_u32(&all[i].pending, 0);
+		pg_atomic_init_u64(&all[i].position, 0);
+	}
+}
+
+void
+pgfirst_position_init(void)
+{
+	pgfirst_shmem_request("pgfirst store positions", SLOTS * sizeof(PositionSlot), (void **) &slots,
+	                      slots_init);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * store_api.h: the contract as a table, for the contract test.
+ *
+ * The library hides its symbols.  Another module of the same server (the contract test) finds the
+ * functions of store.h through the rendezvous variable "pgfirst_store", which points to this.
+ */
+#ifndef PGFIRST_STORE_API_H
+#define PGFIRST_STORE_API_H
+
+#include "store/store.h"
+
+#define PGFIRST_STORE_API "pgfirst_store"
+
+/* Each member is the function of store.h that bears its name. */
+#define PGFIRST_STORE_FUNCTIONS(X)                                                                 \
+	X(store_create)                                                                                \
+	X(store_open)                                                                                  \
+	X(store_get)                                                                                   \
+	X(store_walk)                                                                                  \
+	X(walk_next)                                                                                   \
+	X(walk_end)                                                                                    \
+	X(store_position)                                                                              \
+	X(store_position_reset)                                                                        \
+	X(store_lock)                                                                                  \
+	X(store_lock_holder)                                                                           \
+	X(store_room)                                                                                  \
+	X(store_put)                                                                                   \
+	X(store_expire)                                                                                \
+	X(store_delete)                                                                                \
+	X(store_changed)                                                                               \
+	X(store_sweep)                                                                                 \
+	X(store_census)
+
+typedef struct PgfirstStoreApi
+{
+#define PGFIRST_MEMBER(name) __typeof__(pgfirst_##name) *name;
+	PGFIRST_STORE_FUNCTIONS(PGFIRST_MEMBER)
+#undef PGFIRST_MEMBER
+} PgfirstStoreApi;
+
+#endif

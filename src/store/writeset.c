@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * writeset.c: what this transaction will write, in memory until it commits.
+ *
+ * An entry for each changed record, found through a hash table by (store, id).  Entries are never
+ * removed and never move before the transaction ends, so that a walk may keep pointers to them; a
+ * change that is rolled back leaves an entry without a change.  A million entries of small records
+ * cost some 150 bytes each beside their bodies.
+ *
+ *   entry   64 bytes    id, store, change, kind, expiry, body, where the committed row stands
+ *   table   8 bytes     for each place, half to three quarters of them free
+ *   body    as a bytea with its header, in the form in which it goes into the row
+ *
+ * Savepoints.  The first time that a subtransaction changes an entry, what was there before goes
+ * onto the undo stack under the subtransaction's id.  Rolled back, its part of the stack is played
+ * back; released, its part becomes the parent's, except what the parent has saved itself before,
+ * and the top transaction needs none at all.  The entry knows the newest subtransaction that has
+ * saved it, and each piece of undo knows the one before, so that nothing is searched.
+ *
+ * What is allocated counts against pgfirst.write_set_limit, bodies that undo keeps included.
+ * Whatever can fail is allocated before the first change, so that an error leaves the write set as
+ * it was.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+
+#include "base/compat.h"
+#include "store/store_int.h"
+
+#define FIRST_PLACES  64  /* of the hash table */
+#define CHUNK_ENTRIES 512 /* entries are allocated by so many, the first few by fewer */
+#define ENTRY_COST    (sizeof(StoreEntry) + 3 * sizeof(StoreEntry *))
+#define CHUNK_HEADER  16 /* what the allocator adds to a body */
+
+typedef struct StoreUndo
+{
+	StoreEntry *entry;
+	bytea *body;
+	int64 expiry;
+	SubTransactionId owner; /* whose rollback restores this */
+	SubTransactionId saved_in_before;
+	uint16 kind;
+	uint8 change;
+} StoreUndo;
+
+static int write_set_limit; /* kB */
+
+static struct
+{
+	MemoryContext context; /* NULL until the first change of the transaction */
+	Size bytes;
+	StoreEntry **table;
+	uint32 places;
+	uint32 count;   /* of entries */
+	uint32 changes; /* of entries that hold one */
+	StoreEntry *chunk;
+	uint32 chunk_free;
+	uint32 chunk_size;
+	StoreUndo *undo;
+	uint32 undo_count;
+	uint32 undo_room;
+} set;
+
+/* ---- the table -------------------------------------------------------------------------------- */
+
+static uint32
+entry_hash(PgfirstStore *store, const PgfirstId *id)
+{
+	return hash_combine(hash_bytes(id->bytes, sizeof(id->bytes)), murmurhash32(store->oid));
+}
+
+static StoreEntry **
+table_place(uint32 hash, PgfirstStore *store, const PgfirstId *id)
+{
+	uint32 place = hash & (set.places - 1);
+
+	for (;;)
+	{
+		StoreEntry *entry = set.table[place];
+
+		if (entry == NULL ||
+		    (entry->hash == hash && entry->store == store && store_id_compare(&entry->id, id) == 0))
+			return &set.table[place];
+		place = (place + 1) & (set.places - 1);
+	}
+}
+
+static void
+table_grow(uint32 places)
+{
+	StoreEntry **old = set.table;
+	uint32 old_places = set.places;
+	StoreEntry **fresh = MemoryContextAllocExtended(set.context, places * sizeof(StoreEntry *),
+	                                                MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+
+	for (uint32 i = 0; i < old_places; i++)
+	{
+		uint32 place;
+
+		if (old[i] == NULL)
+			continue;
+		place = old[i]->hash & (places - 1);
+		while (fresh[place] != NULL)
+			place = (place + 1) & (places - 1);
+		fresh[place] = old[i];
+	}
+	set.table = fresh;
+	set.places = places;
+	if (old != NULL)
+		pfree(old);
+}
+
+StoreEntry *
+pgfirst_writeset_find(PgfirstStore *store, const PgfirstId *id)
+{
+	if (set.count == 0)
+		return NULL;
+	return *table_place(entry_hash(store, id), store, id);
+}
+
+/* The entry of id, made if there is none. */
+static StoreEntry *
+entry_make(PgfirstStore *store, const PgfirstId *id)
+{
+	uint32 hash = entry_hash(store, id);
+	StoreEntry **place;
+	StoreEntry *entry;
+
+	if (set.context == NULL)
+		set.context = AllocSetContextCreate(TopTransactionContext, "pgfirst write set",
+		                                    ALLOCSET_DEFAULT_SIZES);
+	if (set.count + set.count / 3 + 1 >= set.places)
+		table_grow(set.places == 0 ? FIRST_PLACES : set.places * 2);
+	place = table_place(hash, store, id);
+	if (*place != NULL)
+		return *place;
+
+	if (set.chunk_free == 0)
+	{
+		uint32 size = set.chunk_size == 0 ? 16 : Min(set.chunk_size * 2, CHUNK_ENTRIES);
+
+		set.chunk = MemoryContextAlloc(set.context, size * sizeof(StoreEntry));
+		set.chunk_size = set.chunk_free = size;
+	}
+	entry = &set.chunk[set.chunk_size - set.chunk_free];
+	memset(entry, 0, sizeof(*entry));
+	entry->id = *id;
+	entry->store = store;
+	entry->hash = hash;
+	entry->saved_in = TopSubTransactionId;
+	entry->change = STORE_UNCHANGED;
+	ItemPointerSetInvalid(&entry->tid);
+	set.chunk_free--;
+	set.count++;
+	set.bytes += ENTRY_COST;
+	*place = entry;
+	return entry;
+}
+
+/* ---- the limit -------------------------------------------------------------------------------- */
+
+/* An upper bound of what a body takes; the allocator rounds small ones up to a power of two. */
+static Size
+body_cost(Size length)
+{
+	Size size = VARHDRSZ + length;
+
+	if (size <= 8192)
+	{
+		Size rounded = 16;
+
+		while (rounded < size)
+			rounded *= 2;
+		size = rounded;
+	}
+	return size + CHUNK_HEADER;
+}
+
+static void
+body_free(bytea *body)
+{
+	if (body == NULL)
+		return;
+	set.bytes -= body_cost(VARSIZE(body) - VARHDRSZ);
+	pfree(body);
+}
+
+bool
+pgfirst_store_room(Size bytes)
+{
+	return set.bytes + body_cost(bytes) + ENTRY_COST + sizeof(StoreUndo) <=
+	       (Size) write_set_limit * 1024;
+}
+
+static void
+writeset_check(PgfirstStore *store, Size length)
+{
+	if (!store->for_write)
+		elog(ERROR, "store %u is not open for writing", store->oid);
+	PreventCommandIfReadOnly("a change of a pgfirst store");
+	PreventCommandIfParallelMode("a change of a pgfirst store");
+	PreventCommandDuringRecovery("a change of a pgfirst store");
+
+	if (length > PGFIRST_RECORD_MAX)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+		                errmsg("a record of %zu bytes is too large", length),
+		                errdetail("A record has at most %zu bytes.", PGFIRST_RECORD_MAX)));
+	if (!pgfirst_store_room(length))
+		ereport(ERROR,
+		        (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+		         errmsg("the transaction changes too much at once"),
+		         errdetail("Its changes are kept in memory until it commits. They take %zu kB, and "
+		                   "%zu bytes more would exceed pgfirst.write_set_limit (%d kB).",
+		                   set.bytes / 1024, length, write_set_limit),
+		         errhint("Make the changes in several transactions, or increase "
+		                 "pgfirst.write_set_limit.")));
+}
+
+/* ---- changes ---------------------------------------------------------------------------------- */
+
+/*
+ * Gives the entry a change.  Takes the body over.  If a savepoint has been set since it was changed
+ * last, what is there now goes onto the undo stack.
+ */
+static void
+entry_change(StoreEntry *entry, StoreChange change, uint16 kind, int64 expiry, bytea *body)
+{
+	SubTransactionId current = GetCurrentSubTransactionId();
+
+	if (entry->saved_in != current)
+	{
+		StoreUndo *undo;
+
+		if (set.undo_count == set.undo_room)
+		{
+			uint32 room = set.undo_room == 0 ? 64 : set.undo_room * 2;
+
+			set.undo = set.undo_room == 0
+			               ? MemoryContextAlloc(set.context, room * sizeof(StoreUndo))
+			               : repalloc_huge(set.undo, room * sizeof(StoreUndo));
+			set.undo_room = room;
+		}
+		undo = &set.undo[set.undo_count++];
+		undo->entry = entry;
+		undo->body = entry->body;
+		undo->expiry = entry->expiry;
+		undo->kind = entry->kind;
+		undo->change = entry->change;
+		undo->owner = current;
+		undo->saved_in_before = entry->saved_in;
+		set.bytes += sizeof(StoreUndo);
+		entry->saved_in = current;
+	}
+	else
+		body_free(entry->body);
+
+	set.changes += (change != STORE_UNCHANGED) - (entry->change != STORE_UNCHANGED);
+	entry->change = change;
+	entry->kind = kind;
+	entry->expiry = expiry;
+	entry->body = body;
+	if (body != NULL)
+		set.bytes += body_cost(VARSIZE(body) - VARHDRSZ);
+}
+
+void
+pgfirst_store_put(PgfirstStore *store, const PgfirstRecord *record)
+{
+	StoreEntry *entry;
+	bytea *body;
+
+	writeset_check(store, record->length);
+	entry = entry_make(store, &record->id);
+	body = MemoryContextAlloc(set.context, VARHDRSZ + record->length);
+	SET_VARSIZE(body, VARHDRSZ + record->length);
+	if (record->length > 0)
+		memcpy(VARDATA(body), record->data, record->length);
+	if (!ItemPointerIsValid(&entry->tid) && store_id_compare(&store->read_id, &record->id) == 0)
+		entry->tid = store->read_tid;
+	entry_change(entry, STORE_PUT, record->kind, record->expiry, body);
+}
+
+bool
+pgfirst_store_expire(PgfirstStore *store, const PgfirstId *id, int64 expiry)
+{
+	StoreEntry *entry = pgfirst_writeset_find(store, id);
+	PgfirstRecord record;
+
+	writeset_check(store, 0);
+	if (!pgfirst_store_get(store, id, 0, &record))
+		return false;
+	if (entry != NULL && entry->change == STORE_PUT)
+	{
+		/* The bytes stay; only undo needs a copy of them. */
+		bytea *body = entry->body;
+
+		if (entry->saved_in != GetCurrentSubTransactionId())
+		{
+			writeset_check(store, VARSIZE(body) - VARHDRSZ);
+			body = MemoryContextAlloc(set.context, VARSIZE(body));
+			memcpy(body, entry->body, VARSIZE(entry->body));
+			entry_change(entry, STORE_PUT, entry->kind, expiry, body);
+		}
+		else
+			entry->expiry = expiry;
+		return true;
+	}
+
+	entry = entry_make(store, id);
+	if (store_id_compare(&store->read_id, id) == 0)
+		entry->tid = store->read_tid;
+	entry_change(entry, STORE_EXPIRY, record.kind, expiry, NULL);
+	return true;
+}
+
+bool
+pgfirst_store_delete(PgfirstStore *store, const PgfirstId *id)
+{
+	StoreEntry *entry;
+	PgfirstRecord record;
+
+	writeset_check(store, 0);
+	if (!pgfirst_store_get(store, id, 0, &record))
+		return false;
+	entry = entry_make(store, id);
+	if (!ItemPointerIsValid(&entry->tid) && store_id_compare(&store->read_id, id) == 0)
+		entry->tid = store->read_tid;
+	entry_change(entry, STORE_DELETED, 0, 0, NULL);
+	return true;
+}
+
+bool
+pgfirst_store_changed(void)
+{
+	return set.changes > 0;
+}
+
+/* The record of an entry that holds STORE_PUT. */
+void
+pgfirst_writeset_record(const StoreEntry *entry, PgfirstRecord *record)
+{
+	record->id = entry->id;
+	record->kind = entry->kind;
+	record->expiry = entry->expiry;
+	record->data = VARDATA(entry->body);
+	record->length = VARSIZE(entry->body) - VARHDRSZ;
+}
+
+static int
+entry_compare(const void *a, const void *b)
+{
+	const StoreEntry *left = *(StoreEntry *const *) a;
+	const StoreEntry *right = *(StoreEntry *const *) b;
+
+	if (left->store != right->store)
+		return left->store->oid < right->store->oid ? -1 : 1;
+	return store_id_compare(&left->id, &right->id);
+}
+
+StoreEntry **
+pgfirst_writeset_sorted(PgfirstStore *store, Size *count)
+{
+	StoreEntry **sorted;
+	Size n = 0;
+
+	if (set.changes == 0)
+	{
+		*count = 0;
+		return NULL;
+	}
+	sorted = MemoryContextAllocHuge(CurrentMemoryContext, set.changes * sizeof(StoreEntry *));
+	for (uint32 i = 0; i < set.places; i++)
+	{
+		StoreEntry *entry = set.table[i];
+
+		if (entry != NULL && entry->change != STORE_UNCHANGED &&
+		    (store == NULL || entry->store == store))
+			sorted[n++] = entry;
+	}
+	if (n > 1)
+		qsort(sorted, n, sizeof(StoreEntry *), entry_compare);
+	*count = n;
+	return sorted;
+}
+
+/* ---- transactions ----------------------------------------------------------------------------- */
+
+/* After commit or abort; the memory goes with the transaction's. */
+void
+pgfirst_writeset_forget(void)
+{
+	memset(&set, 0, sizeof(set));
+}
+
+void
+pgfirst_writeset_sub_commit(SubTransactionId child, SubTransactionId parent)
+{
+	uint32 first = set.undo_count;
+	uint32 kept;
+
+	while (first > 0 && set.undo[first - 1].owner == child)
+		first--;
+
+	kept = first;
+	for (uint32 i = first; i < set.undo_count; i++)
+	{
+		StoreUndo *undo = &set.undo[i];
+
+		undo->entry->saved_in = parent;
+		if (parent == TopSubTransactionId || undo->saved_in_before == parent)
+		{
+			body_free(undo->body);
+			set.bytes -= sizeof(StoreUndo);
+			continue;
+		}
+		undo->owner = parent;
+		set.undo[kept++] = *undo;
+	}
+	set.undo_count = kept;
+}
+
+void
+pgfirst_writeset_sub_abort(SubTransactionId child)
+{
+	while (set.undo_count > 0 && set.undo[set.undo_count - 1].owner == child)
+	{
+		StoreUndo *undo = &set.undo[--set.undo_count];
+		StoreEntry *entry = undo->entry;
+
+		body_free(entry->body);
+		set.changes += (undo->change != STORE_UNCHANGED) - (entry->change != STORE_UNCHANGED);
+		entry->body = undo->body;
+		entry->expiry = undo->expiry;
+		entry->kind = undo->kind;
+		entry->change = undo->change;
+		entry->saved_in = undo->saved_in_before;
+		set.bytes -= sizeof(StoreUndo);
+	}
+}
+
+void
+pgfirst_writeset_init(void)
+{
+	DefineCustomIntVariable(
+	    "pgfirst.write_set_limit", "Sets the memory that the changes of one transaction may take.",
+	    "A transaction keeps its changes of keys in memory until it commits.", &write_set_limit,
+	    640 * 1024, 1024, 16 * 1024 * 1024, PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
+}
