@@ -64,9 +64,13 @@ pgfirst_heap_record(const StoreRow *row, Size limit, PgfirstRecord *record)
 	record->length = length;
 	if (wanted == 0)
 		record->data = "";
-	else if (VARATT_IS_EXTENDED(body) && !VARATT_IS_SHORT(body))
-		record->data = VARDATA_ANY(wanted < length ? detoast_attr_slice(body, 0, (int32) wanted)
-		                                           : detoast_attr(body));
+	else if (VARATT_IS_EXTERNAL(body) || VARATT_IS_COMPRESSED(body))
+	{
+		struct varlena *fetched =
+		    wanted < length ? detoast_attr_slice(body, 0, (int32) wanted) : detoast_attr(body);
+
+		record->data = VARDATA_ANY(fetched);
+	}
 	else
 	{
 		char *copy = palloc(wanted);
@@ -76,23 +80,25 @@ pgfirst_heap_record(const StoreRow *row, Size limit, PgfirstRecord *record)
 	}
 }
 
+/*
+ * Memory and resources that a scan takes while it goes on must last as long as the scan: not even
+ * the search for one row may run in the caller's memory context or under its resource owner.
+ */
 static void
 heap_scan_begin(PgfirstStore *store)
 {
-	MemoryContext old = MemoryContextSwitchTo(pgfirst_store_context());
-
 	if (store->slot == NULL)
 		store->slot = table_slot_create(store->relation, NULL);
 	if (store->scan == NULL)
 		store->scan =
 		    index_beginscan_compat(store->relation, store->index, pgfirst_snapshot(), 1, 0);
-	MemoryContextSwitchTo(old);
 }
 
 bool
 pgfirst_heap_find(PgfirstStore *store, const PgfirstId *id, StoreRow *row)
 {
-	ResourceOwner old = CurrentResourceOwner;
+	ResourceOwner old_owner = CurrentResourceOwner;
+	MemoryContext old = MemoryContextSwitchTo(pgfirst_store_context());
 	ScanKeyData key;
 	bool found;
 
@@ -105,7 +111,8 @@ pgfirst_heap_find(PgfirstStore *store, const PgfirstId *id, StoreRow *row)
 	            PointerGetDatum(&store->scan_id));
 	index_rescan(store->scan, &key, 1, NULL, 0);
 	found = index_getnext_slot(store->scan, ForwardScanDirection, store->slot);
-	CurrentResourceOwner = old;
+	CurrentResourceOwner = old_owner;
+	MemoryContextSwitchTo(old);
 
 	store->read_id = *id;
 	ItemPointerSetInvalid(&store->read_tid);
@@ -127,14 +134,16 @@ pgfirst_heap_find_at(PgfirstStore *store, const PgfirstId *id, ItemPointer tid, 
 {
 	if (ItemPointerIsValid(tid))
 	{
-		ResourceOwner old = CurrentResourceOwner;
+		ResourceOwner old_owner = CurrentResourceOwner;
+		MemoryContext old = MemoryContextSwitchTo(pgfirst_store_context());
 		bool found;
 
 		CurrentResourceOwner = pgfirst_store_owner();
 		heap_scan_begin(store);
 		found =
 		    table_tuple_fetch_row_version(store->relation, tid, pgfirst_snapshot(), store->slot);
-		CurrentResourceOwner = old;
+		CurrentResourceOwner = old_owner;
+		MemoryContextSwitchTo(old);
 		if (found)
 		{
 			pgfirst_heap_row(store->slot, row);
@@ -163,6 +172,7 @@ pgfirst_heap_release(PgfirstStore *store)
 struct StoreWriter
 {
 	PgfirstStore *store;
+	MemoryContext context; /* where the writer lives; records come and go in others */
 	EState *estate;
 	ResultRelInfo *target;
 	TupleTableSlot *slot;
@@ -175,6 +185,7 @@ pgfirst_heap_writer(PgfirstStore *store)
 	StoreWriter *writer = palloc0(sizeof(StoreWriter));
 
 	writer->store = store;
+	writer->context = CurrentMemoryContext;
 	writer->slot = MakeSingleTupleTableSlot(RelationGetDescr(store->relation), &TTSOpsVirtual);
 	return writer;
 }
@@ -210,11 +221,14 @@ writer_index(StoreWriter *writer, bool update, bool only_summarizing)
 {
 	if (!writer->indexes_open)
 	{
+		MemoryContext old = MemoryContextSwitchTo(writer->context);
+
 		writer->estate = CreateExecutorState();
 		writer->target = makeNode(ResultRelInfo);
 		writer->target->ri_RelationDesc = writer->store->relation;
 		ExecOpenIndices(writer->target, false);
 		writer->indexes_open = true;
+		MemoryContextSwitchTo(old);
 	}
 	if (writer->target->ri_NumIndices > 0)
 		list_free(ExecInsertIndexTuplesCompat(writer->target, writer->slot, writer->estate, update,

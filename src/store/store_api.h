@@ -30,6 +30,7 @@
 	X(store_delete)                                                                                \
 	X(store_changed)                                                                               \
 	X(store_sweep)                                                                                 \
+	X(store_observe)                                                                               \
 	X(store_census)
 
 typedef struct PgfirstStoreApi

@@ -117,7 +117,9 @@ pgfirst_store_census(PgfirstStore *store, Size limit, bool wait, void (*at_rest)
 
 		CHECK_FOR_INTERRUPTS();
 		CurrentResourceOwner = pgfirst_store_owner();
+		MemoryContextSwitchTo(old);
 		found = table_scan_getnextslot(scan, ForwardScanDirection, slot);
+		MemoryContextSwitchTo(per_record);
 		CurrentResourceOwner = old_owner;
 		if (!found)
 			break;

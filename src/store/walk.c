@@ -101,14 +101,17 @@ pgfirst_store_walk(PgfirstStore *store, const PgfirstId *from, Size limit)
 static bool
 walk_row(PgfirstWalk *walk)
 {
-	ResourceOwner old = CurrentResourceOwner;
+	ResourceOwner old_owner = CurrentResourceOwner;
+	MemoryContext old;
 
 	if (walk->row_there || walk->rows_end)
 		return walk->row_there;
 
+	old = MemoryContextSwitchTo(walk->context);
 	CurrentResourceOwner = pgfirst_store_owner();
 	walk->row_there = index_getnext_slot(walk->scan, ForwardScanDirection, walk->slot);
-	CurrentResourceOwner = old;
+	CurrentResourceOwner = old_owner;
+	MemoryContextSwitchTo(old);
 	if (walk->row_there)
 		pgfirst_heap_row(walk->slot, &walk->row);
 	else
