@@ -15,6 +15,7 @@
  */
 #include "lib/resp/resp.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -264,7 +265,11 @@ pgfirst_resp_write_push(RespBuffer *buffer, size_t count)
 	header_write(buffer, buffer->protocol >= 3 ? '>' : '*', (int64_t) count);
 }
 
-/* Fifteen digits always survive the way there, seventeen always the way back. */
+/*
+ * The shortest text that reads back.  Fifteen digits of text survive being a double, so that with
+ * fewer there is nothing to be won (%g drops zeros); seventeen digits bring every double back.
+ * Below DBL_MIN doubles have fewer digits.
+ */
 static size_t
 double_format(double value, char text[DOUBLE_BYTES])
 {
@@ -278,7 +283,7 @@ double_format(double value, char text[DOUBLE_BYTES])
 	    !(value == 0 && signbit(value)))
 		return pgfirst_int64_format((int64_t) value, text);
 
-	for (int digits = 15; digits <= 17; digits++)
+	for (int digits = fabs(value) < DBL_MIN ? 1 : 15; digits <= 17; digits++)
 	{
 		length = snprintf(text, DOUBLE_BYTES, "%.*g", digits, value);
 		if (strtod(text, NULL) == value)
