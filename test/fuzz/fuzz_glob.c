@@ -7,7 +7,8 @@
  *
  * Both stand in blocks of exactly their size, so that a byte read beyond is seen.  libFuzzer's own
  * -timeout watches the time.  Besides, what follows must hold for every pattern and text:
- *   - the text with each byte escaped is a pattern that matches it;
+ *   - the text with each byte escaped is a pattern that matches it, and so it is with a star in
+ *     place of any run of its bytes;
  *   - a star before or behind a pattern that matches changes nothing;
  *   - what matches with its case matches without, where no class is involved.
  */
@@ -38,18 +39,32 @@ block_copy(const void *data, size_t length)
 	return block;
 }
 
-static void
-escaped_text_matches(const char *text, size_t length)
+/* Behind `to`; returns the new end. */
+static char *
+escaped_put(char *to, const char *text, size_t length)
 {
-	char *pattern = malloc(2 * length + 1);
-
-	require(pattern != NULL);
 	for (size_t i = 0; i < length; i++)
 	{
-		pattern[2 * i] = '\\';
-		pattern[2 * i + 1] = text[i];
+		*to++ = '\\';
+		*to++ = text[i];
 	}
-	require(pgfirst_glob_match(pattern, 2 * length, text, length, false));
+	return to;
+}
+
+/* Escaped as a whole, and with a star in place of the bytes from first to last. */
+static void
+escaped_text_matches(const char *text, size_t length, size_t first, size_t last)
+{
+	char *pattern = malloc(2 * length + 1);
+	char *end;
+
+	require(pattern != NULL);
+	end = escaped_put(pattern, text, length);
+	require(pgfirst_glob_match(pattern, (size_t) (end - pattern), text, length, false));
+	end = escaped_put(pattern, text, first);
+	*end++ = '*';
+	end = escaped_put(end, text + last, length - last);
+	require(pgfirst_glob_match(pattern, (size_t) (end - pattern), text, length, false));
 	free(pattern);
 }
 
@@ -78,6 +93,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	size_t pattern_length;
 	size_t text_length;
+	size_t first;
 	bool ignore_case;
 	char *pattern;
 	char *text;
@@ -90,7 +106,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	pattern = block_copy(data + 2, pattern_length);
 	text = block_copy(data + 2 + pattern_length, text_length);
 
-	escaped_text_matches(text, text_length);
+	first = data[0] % (text_length + 1);
+	escaped_text_matches(text, text_length, first, first + data[1] % (text_length - first + 1));
 	if (pgfirst_glob_match(pattern, pattern_length, text, text_length, ignore_case))
 	{
 		stars_change_nothing(pattern, pattern_length, text, text_length, ignore_case);

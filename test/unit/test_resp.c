@@ -190,6 +190,8 @@ parse_limits_before_authentication(void **state)
 	assert_stream("*1\r\n$16384\r\n", 12, unauthenticated_limits, "MORE 12");
 	assert_stream("*1\r\n$16385\r\n", 12, unauthenticated_limits,
 	              "ERROR ERR Protocol error: unauthenticated bulk length =4");
+	assert_stream("*1\r\n$-1\r\n", 9, unauthenticated_limits,
+	              "ERROR ERR Protocol error: invalid bulk length =4");
 	assert_stream("*1\r\n$x\r\n", 8, unauthenticated_limits,
 	              "ERROR ERR Protocol error: invalid bulk length =4");
 }
