@@ -14,6 +14,6 @@
  * whatever the pattern (one backtrack point, no recursion), so that "a*a*a*a*b" stalls nobody.
  */
 extern bool pgfirst_glob_match(const char *pattern, size_t pattern_length, const char *text,
-							   size_t text_length, bool ignore_case);
+                               size_t text_length, bool ignore_case);
 
 #endif

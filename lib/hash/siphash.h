@@ -12,14 +12,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PGFIRST_SIPHASH_KEY_BYTES	 16
+#define PGFIRST_SIPHASH_KEY_BYTES    16
 #define PGFIRST_SIPHASH_RESULT_BYTES 16
 
 typedef struct SipHash
 {
 	uint64_t v0, v1, v2, v3;
-	uint64_t tail;		/* bytes not yet a whole word, little endian */
-	uint64_t length;	/* bytes seen */
+	uint64_t tail;   /* bytes not yet a whole word, little endian */
+	uint64_t length; /* bytes seen */
 } SipHash;
 
 extern void pgfirst_siphash_begin(SipHash *hash, const uint8_t key[PGFIRST_SIPHASH_KEY_BYTES]);
@@ -28,6 +28,6 @@ extern void pgfirst_siphash_end(SipHash *hash, uint8_t result[PGFIRST_SIPHASH_RE
 
 /* The three in one. */
 extern void pgfirst_siphash(const uint8_t key[PGFIRST_SIPHASH_KEY_BYTES], const void *data,
-							size_t length, uint8_t result[PGFIRST_SIPHASH_RESULT_BYTES]);
+                            size_t length, uint8_t result[PGFIRST_SIPHASH_RESULT_BYTES]);
 
 #endif

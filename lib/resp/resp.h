@@ -41,17 +41,17 @@ typedef struct RespSlice
 
 typedef struct RespLimits
 {
-	size_t bulk;	   /* bytes of one argument (Redis: proto-max-bulk-len, 512 MB) */
-	size_t arguments;  /* arguments of one command (Redis: 1024 * 1024, or 10 before AUTH) */
-	size_t inline_len; /* bytes of an inline command or of a length line (Redis: 64 KB) */
+	size_t bulk;          /* bytes of one argument (Redis: proto-max-bulk-len, 512 MB) */
+	size_t arguments;     /* arguments of one command (Redis: 1024 * 1024, or 10 before AUTH) */
+	size_t inline_len;    /* bytes of an inline command or of a length line (Redis: 64 KB) */
 	bool unauthenticated; /* Redis words the limit errors differently before AUTH */
 } RespLimits;
 
 typedef enum RespStatus
 {
-	RESP_MORE,	  /* the command is not complete yet */
+	RESP_MORE,    /* the command is not complete yet */
 	RESP_COMMAND, /* argc, arguments and consumed are set; argc 0 is an empty line, to be skipped */
-	RESP_ERROR	  /* error is set; the connection cannot go on after answering it */
+	RESP_ERROR    /* error is set; the connection cannot go on after answering it */
 } RespStatus;
 
 typedef struct RespParser
@@ -69,12 +69,12 @@ typedef struct RespParser
 	size_t arguments_capacity;
 	char *inline_text; /* the unquoted arguments of an inline command, or NULL */
 	size_t inline_capacity;
-	bool inline_used;  /* arguments point into inline_text, not into the caller's buffer */
+	bool inline_used; /* arguments point into inline_text, not into the caller's buffer */
 	int state;
-	size_t line;	   /* where the unfinished line starts */
-	size_t position;   /* first byte not yet looked at */
-	size_t expected;   /* arguments the command announced */
-	size_t bulk;	   /* bytes the current argument announced */
+	size_t line;     /* where the unfinished line starts */
+	size_t position; /* first byte not yet looked at */
+	size_t expected; /* arguments the command announced */
+	size_t bulk;     /* bytes the current argument announced */
 	char error_text[64];
 } RespParser;
 
@@ -85,7 +85,8 @@ struct RespArgument
 };
 
 /* Makes an empty parser.  No memory is taken before the first command. */
-extern void pgfirst_resp_parser_init(RespParser *parser, RespAllocator allocator, RespLimits limits);
+extern void pgfirst_resp_parser_init(RespParser *parser, RespAllocator allocator,
+                                     RespLimits limits);
 
 /* Forgets the current command and gives back memory above a small keep-size. */
 extern void pgfirst_resp_parser_reset(RespParser *parser);
@@ -140,16 +141,18 @@ extern void pgfirst_resp_write_error(RespBuffer *buffer, const char *text, size_
 extern void pgfirst_resp_write_integer(RespBuffer *buffer, int64_t value);
 extern void pgfirst_resp_write_bulk(RespBuffer *buffer, const char *data, size_t length);
 extern void pgfirst_resp_write_text(RespBuffer *buffer, const char *text); /* bulk of a C string */
-extern void pgfirst_resp_write_null(RespBuffer *buffer);	   /* $-1 or _ */
-extern void pgfirst_resp_write_null_array(RespBuffer *buffer); /* *-1 or _ */
+extern void pgfirst_resp_write_null(RespBuffer *buffer);                   /* $-1 or _ */
+extern void pgfirst_resp_write_null_array(RespBuffer *buffer);             /* *-1 or _ */
 extern void pgfirst_resp_write_array(RespBuffer *buffer, size_t count);
-extern void pgfirst_resp_write_map(RespBuffer *buffer, size_t pairs); /* RESP2: array of 2 * pairs */
+extern void pgfirst_resp_write_map(RespBuffer *buffer,
+                                   size_t pairs); /* RESP2: array of 2 * pairs */
 extern void pgfirst_resp_write_set(RespBuffer *buffer, size_t count);
 extern void pgfirst_resp_write_push(RespBuffer *buffer, size_t count);
-extern void pgfirst_resp_write_double(RespBuffer *buffer, double value); /* shortest that reads back */
+extern void pgfirst_resp_write_double(RespBuffer *buffer,
+                                      double value); /* shortest that reads back */
 extern void pgfirst_resp_write_boolean(RespBuffer *buffer, bool value);
 /* format is three letters, "txt" or "mkd"; RESP2 writes a bulk string. */
 extern void pgfirst_resp_write_verbatim(RespBuffer *buffer, const char *format, const char *data,
-										size_t length);
+                                        size_t length);
 
 #endif
