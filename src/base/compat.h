@@ -77,4 +77,18 @@ typedef enum TU_UpdateIndexes
 	index_beginscan((heap), (index), (snapshot), NULL, (keys), (order_bys))
 #endif
 
+/* 16: one function asks for the rights on any kind of object. */
+#if PG_VERSION_NUM < 160000
+#include "catalog/pg_database.h"
+#include "catalog/pg_namespace.h"
+#include "utils/acl.h"
+
+static inline AclResult
+object_aclcheck(Oid class, Oid object, Oid role, AclMode mode)
+{
+	return class == NamespaceRelationId ? pg_namespace_aclcheck(object, role, mode)
+										: pg_database_aclcheck(object, role, mode);
+}
+#endif
+
 #endif

@@ -19,6 +19,7 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "access/xlog_internal.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "port/atomics.h"
@@ -109,16 +110,34 @@ flush_standbys_have(XLogRecPtr position)
 	return reached >= position;
 }
 
+/*
+ * Where the last record before position ends.  At a page boundary PostgreSQL's insert position
+ * points behind the header of a page that nothing has been written to yet; flushing up to there
+ * would fail.
+ */
+static XLogRecPtr
+flush_record_end(XLogRecPtr position)
+{
+	uint64 in_page = position % XLOG_BLCKSZ;
+	bool first_page = XLogSegmentOffset(position, wal_segment_size) < XLOG_BLCKSZ;
+
+	if (in_page == (first_page ? SizeOfXLogLongPHD : SizeOfXLogShortPHD))
+		return position - in_page;
+	return position;
+}
+
 static void
 flush_up_to(XLogRecPtr position)
 {
-	XLogFlush(position);
+	XLogRecPtr end = flush_record_end(position);
+
+	XLogFlush(end);
 
 	HOLD_INTERRUPTS();
-	SyncRepWaitForLSN(position, true);
+	SyncRepWaitForLSN(end, true);
 	RESUME_INTERRUPTS();
 
-	if (flush_standbys_have(position))
+	if (flush_standbys_have(end))
 		atomic_raise(&shared->durable, position);
 	else
 	{

@@ -264,6 +264,7 @@ kv_space_open(int number, bool writable, bool wait)
 	space->number = number;
 	space->tenant = 0;
 	space->store = store;
+	space->durability = cache.databases[number].durability;
 	space->writable = writable;
 	space_read_epoch(space);
 	return space;

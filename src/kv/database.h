@@ -21,6 +21,7 @@ typedef struct KvSpace
 	uint32 tenant;	 /* 0 is the default tenant */
 	uint64 epoch;	 /* raised by FLUSHDB */
 	PgfirstStore *store;
+	PgfirstDurability durability;
 	bool writable;
 	XLogRecPtr position; /* what knowing the epoch depends on */
 } KvSpace;

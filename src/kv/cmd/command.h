@@ -98,6 +98,9 @@ extern void kv_reply_ok(KvCall *call);
 extern void kv_reply_syntax(KvCall *call);
 extern void kv_reply_slice(KvCall *call, RespSlice slice);
 
+/* Memory of the turn, for what is put together before it becomes a reply. */
+extern const RespAllocator kv_turn_memory;
+
 /* ---- the table --------------------------------------------------------------------------- */
 
 extern const KvCommand kv_commands[];

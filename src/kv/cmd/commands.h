@@ -18,7 +18,6 @@ extern KvOutcome kv_cmd_select(KvCall *call);
 
 /* client.c */
 extern KvOutcome kv_cmd_client_getname(KvCall *call);
-extern KvOutcome kv_cmd_client_help(KvCall *call);
 extern KvOutcome kv_cmd_client_id(KvCall *call);
 extern KvOutcome kv_cmd_client_info(KvCall *call);
 extern KvOutcome kv_cmd_client_list(KvCall *call);

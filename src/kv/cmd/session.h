@@ -20,6 +20,7 @@ typedef struct KvSession
 	dlist_node link; /* in the list of the worker's sessions, oldest first */
 	uint64 id;		 /* unique in the server, never used again */
 	Oid role;		 /* InvalidOid until authenticated */
+	uint64 granted;	 /* the generation of rights in which it may use kv; 0: not looked at */
 	uint32 tenant;
 	int database;
 	RespBuffer reply; /* reply.protocol is the protocol */

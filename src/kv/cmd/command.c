@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * command.c: from a parsed command to its reply; see command.h.
+ *
+ * Everything that all commands share is checked here, in Redis's order and in its words: does the
+ * command exist, is the number of arguments right, may this client, may this server.  Then the
+ * database is opened and every key that a writing command names is locked - tried, never waited for
+ * - and the command's function runs with nothing left that could make it wait.
+ */
+#include "postgres.h"
+
+#include <ctype.h>
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "kv/auth.h"
+#include "kv/cmd/command.h"
+#include "kv/cmd/stats.h"
+#include "kv/settings.h"
+#include "lib/number/number.h"
+
+bool
+kv_argument_is(const KvCall *call, int i, const char *word)
+{
+	RespSlice argument = kv_argument(call, i);
+
+	return argument.length == strlen(word) &&
+		   pg_strncasecmp(argument.data, word, argument.length) == 0;
+}
+
+bool
+kv_argument_integer(KvCall *call, int i, int64 *value)
+{
+	RespSlice argument = kv_argument(call, i);
+
+	if (pgfirst_int64_parse(argument.data, argument.length, value))
+		return true;
+	kv_reply_error(call, "ERR value is not an integer or out of range");
+	return false;
+}
+
+/* ---- replies ----------------------------------------------------------------------------- */
+
+void
+kv_reply_error(KvCall *call, const char *format, ...)
+{
+	char text[1024];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	kv_stats_add(&kv_stats->error_replies, 1);
+	pgfirst_resp_write_error(call->reply, text, strlen(text));
+}
+
+void
+kv_reply_ok(KvCall *call)
+{
+	pgfirst_resp_write_simple(call->reply, "OK");
+}
+
+void
+kv_reply_syntax(KvCall *call)
+{
+	kv_reply_error(call, "ERR syntax error");
+}
+
+void
+kv_reply_slice(KvCall *call, RespSlice slice)
+{
+	pgfirst_resp_write_bulk(call->reply, slice.data, slice.length);
+}
+
+static void *
+turn_memory_resize(void *context, void *block, size_t size)
+{
+	if (size == 0)
+	{
+		if (block)
+			pfree(block);
+		return NULL;
+	}
+	return block ? repalloc_huge(block, size) : MemoryContextAllocHuge(CurrentMemoryContext, size);
+}
+
+const RespAllocator kv_turn_memory = {.resize = turn_memory_resize};
+
+/* ---- finding ----------------------------------------------------------------------------- */
+
+/*
+ * The table is small and its names are spread well by length and two letters; a perfect hash would
+ * save nanoseconds of microseconds.  The index is made once per process.
+ */
+#define INDEX_SIZE 512
+
+static struct
+{
+	bool made;
+	int16 first[INDEX_SIZE]; /* row plus one */
+	int16 next[INDEX_SIZE];	 /* by row */
+} command_index;
+
+static uint32
+index_of(const char *name, Size length)
+{
+	uint32 hash = (uint32) length;
+
+	for (Size i = 0; i < length; i++)
+		hash = hash * 31 + (uint32) pg_tolower((unsigned char) name[i]);
+	return hash % INDEX_SIZE;
+}
+
+static void
+index_make(void)
+{
+	for (int row = 0; row < kv_commands_count; row++)
+	{
+		uint32 slot = index_of(kv_commands[row].name, strlen(kv_commands[row].name));
+
+		command_index.next[row] = command_index.first[slot];
+		command_index.first[slot] = (int16) (row + 1);
+	}
+	command_index.made = true;
+}
+
+const KvCommand *
+kv_command_find(const char *container, RespSlice name)
+{
+	if (!command_index.made)
+		index_make();
+	if (name.length > 64)
+		return NULL;
+	for (int row = command_index.first[index_of(name.data, name.length)]; row != 0;
+		 row = command_index.next[row - 1])
+	{
+		const KvCommand *command = &kv_commands[row - 1];
+
+		if (strlen(command->name) == name.length &&
+			pg_strncasecmp(command->name, name.data, name.length) == 0 &&
+			(container == NULL) == (command->container == NULL) &&
+			(container == NULL || strcmp(container, command->container) == 0))
+			return command;
+	}
+	return NULL;
+}
+
+int
+kv_command_keys(const KvCommand *command, int argc, int *first, int *last, int *step)
+{
+	*first = command->first_key;
+	*step = command->key_step;
+	*last = command->last_key < 0 ? argc + command->last_key : command->last_key;
+	if (*first == 0 || *last < *first)
+		return 0;
+	return (*last - *first) / *step + 1;
+}
+
+/* ---- checking ---------------------------------------------------------------------------- */
+
+/* Redis quotes the beginning of what it did not understand, up to 128 bytes of it. */
+static void
+reply_unknown(KvCall *call)
+{
+	RespSlice name = kv_argument(call, 0);
+	StringInfoData args;
+
+	initStringInfo(&args);
+	for (int i = 1; i < call->argc && args.len < 128; i++)
+	{
+		RespSlice argument = kv_argument(call, i);
+
+		appendStringInfo(&args, "'%.*s' ", (int) Min(argument.length, (Size) (128 - args.len)),
+						 argument.data);
+	}
+	kv_reply_error(call, "ERR unknown command '%.*s', with args beginning with: %s",
+				   (int) Min(name.length, 128), name.data, args.data);
+	pfree(args.data);
+}
+
+/* Finds the row, the subcommand's if there is one; NULL after answering. */
+static const KvCommand *
+find(KvCall *call)
+{
+	const KvCommand *command = kv_command_find(NULL, kv_argument(call, 0));
+	const KvCommand *sub;
+
+	if (!command)
+	{
+		reply_unknown(call);
+		return NULL;
+	}
+	if (!(command->flags & KV_SUBCOMMANDS) || call->argc < 2)
+		return command;
+	sub = kv_command_find(command->name, kv_argument(call, 1));
+	if (!sub)
+	{
+		RespSlice name = kv_argument(call, 1);
+
+		kv_reply_error(call, "ERR unknown subcommand '%.*s'. Try %s HELP.",
+					   (int) Min(name.length, 128), name.data,
+					   asc_toupper(command->name, strlen(command->name)));
+	}
+	return sub;
+}
+
+static bool
+arity_fits(const KvCommand *command, int argc)
+{
+	return command->arity >= 0 ? argc == command->arity : argc >= -command->arity;
+}
+
+/* Answers and returns false if the client may not or the server cannot. */
+static bool
+permitted(KvCall *call)
+{
+	const KvCommand *command = call->command;
+
+	if (!OidIsValid(call->session->role) && !(command->flags & KV_NO_AUTH))
+	{
+		kv_reply_error(call, "NOAUTH Authentication required.");
+		return false;
+	}
+	if (command->flags & (KV_LOADING | KV_NO_AUTH))
+		return true;
+	if (!call->available)
+	{
+		kv_reply_error(call,
+					   "LOADING extension pgfirst_kv is not installed in database \"%s\"; CREATE "
+					   "EXTENSION pgfirst CASCADE installs it",
+					   pgfirst_redis_database);
+		return false;
+	}
+	if (!kv_auth_may_use(call->session))
+	{
+		kv_reply_error(call,
+					   "NOPERM User %s has no permissions to run the '%s' command; GRANT USAGE ON "
+					   "SCHEMA kv gives them",
+					   kv_auth_role_name(call->session), command->name);
+		return false;
+	}
+	if (call->read_only && (command->flags & KV_WRITE))
+	{
+		kv_reply_error(call, "READONLY You can't write against a read only replica.");
+		return false;
+	}
+	return true;
+}
+
+/* ---- locking ----------------------------------------------------------------------------- */
+
+static KvOutcome
+locked_out(KvCall *call, int holder, const char *what)
+{
+	call->locked_by = holder;
+	if (!call->last_try)
+		return KV_PARK_LOCK;
+	if (holder != 0)
+		kv_reply_error(call,
+					   "ERR %s is locked by the transaction of process %d, for longer than "
+					   "pgfirst.redis_lock_timeout; pg_stat_activity shows what it does",
+					   what, holder);
+	else
+		kv_reply_error(call, "ERR %s is locked for longer than pgfirst.redis_lock_timeout", what);
+	return KV_DONE;
+}
+
+/* Opens the database and locks what the command names; KV_DONE with call->space set is success. */
+static KvOutcome
+prepare(KvCall *call)
+{
+	bool writes = (call->command->flags & KV_WRITE) != 0;
+	int number = call->session->database;
+	int first, last, step;
+
+	call->space = kv_space_open(number, writes, false);
+	if (!call->space)
+		return locked_out(call, kv_space_holder(number), "the database");
+	if (!writes || kv_command_keys(call->command, call->argc, &first, &last, &step) == 0)
+		return KV_DONE;
+	for (int i = first; i <= last; i += step)
+	{
+		RespSlice key = kv_argument(call, i);
+
+		/* Conditional: past the lock limit a turn must have the store's lock now or not at all. */
+		if (!kv_key_lock(call->space, key, true, false))
+		{
+			int holder = kv_key_lock_holder(call->space, key);
+
+			call->space = NULL;
+			return locked_out(call, holder, "the key");
+		}
+	}
+	return KV_DONE;
+}
+
+static bool
+room_for_arguments(KvCall *call)
+{
+	Size bytes = 0;
+
+	for (int i = 1; i < call->argc; i++)
+		bytes += kv_argument(call, i).length;
+	if (pgfirst_store_room(bytes + (Size) call->argc * 128))
+		return true;
+	kv_reply_error(call, "OOM command not allowed when the changes of one turn would exceed "
+						 "pgfirst.write_set_limit");
+	return false;
+}
+
+KvOutcome
+kv_command_run(KvCall *call)
+{
+	const KvCommand *command = find(call);
+
+	if (!command)
+		return KV_DONE;
+	call->command = command;
+	if (!arity_fits(command, call->argc))
+	{
+		kv_reply_error(call, "ERR wrong number of arguments for '%s%s%s' command",
+					   command->container ? command->container : "", command->container ? "|" : "",
+					   command->name);
+		return KV_DONE;
+	}
+	call->session->last_command = command->name;
+	if (!permitted(call))
+		return KV_DONE;
+	if (command->flags & (KV_READ | KV_WRITE))
+	{
+		KvOutcome outcome = prepare(call);
+
+		if (!call->space)
+			return outcome;
+		if ((command->flags & KV_WRITE) && !room_for_arguments(call))
+			return KV_DONE;
+	}
+	return command->function(call);
+}

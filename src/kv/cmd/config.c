@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * config.c: CONFIG GET and CONFIG SET.
+ *
+ * What clients read is answered truthfully: what pgfirst does, in Redis's names. A parameter falls
+ * into one of three classes. Some show a setting of pgfirst or of PostgreSQL, and changing them is
+ * done there; some tune structures that do not exist here, so any value is accepted and remembered,
+ * because clients and test suites set them and read them back; the others are refused.
+ */
+#include "postgres.h"
+
+#include "storage/spin.h"
+#include "utils/guc.h"
+
+#include "base/shmem.h"
+#include "kv/cmd/commands.h"
+#include "kv/cmd/config.h"
+#include "kv/cmd/server.h"
+#include "kv/settings.h"
+#include "lib/glob/glob.h"
+
+#define CONFIG_VALUE_MAX 64
+
+typedef enum ConfigClass
+{
+	CONFIG_SHOWN,	  /* computed; cannot be set here */
+	CONFIG_REMEMBERED /* accepted and remembered, without effect */
+} ConfigClass;
+
+typedef struct ConfigParameter
+{
+	const char *name;
+	ConfigClass class;
+	const char *value;			/* fixed, or the value before anybody sets it */
+	const char *(*show)(void);	/* instead of value */
+	const char *elsewhere;		/* the setting that changes it */
+} ConfigParameter;
+
+static const char *
+show_port(void)
+{
+	return psprintf("%d", pgfirst_redis_port);
+}
+
+static const char *
+show_bind(void)
+{
+	return pgfirst_redis_listen_addresses;
+}
+
+static const char *
+show_unix_socket(void)
+{
+	return pgfirst_redis_unix_socket;
+}
+
+static const char *
+show_max_clients(void)
+{
+	return psprintf("%d", pgfirst_redis_max_clients);
+}
+
+static const char *
+show_databases(void)
+{
+	return psprintf("%d", KV_DATABASES);
+}
+
+static const char *
+show_directory(void)
+{
+	return GetConfigOption("data_directory", true, false);
+}
+
+static const char *
+show_bulk_limit(void)
+{
+	return psprintf("%zu", KV_VALUE_MAX);
+}
+
+static const ConfigParameter parameters[] = {
+	{"activedefrag", CONFIG_REMEMBERED, "no", NULL, NULL},
+	{"activerehashing", CONFIG_REMEMBERED, "yes", NULL, NULL},
+	{"appendfsync", CONFIG_SHOWN, "always", NULL, "the durability of the database"},
+	{"appendonly", CONFIG_SHOWN, "yes", NULL, "the durability of the database"},
+	{"bind", CONFIG_SHOWN, NULL, show_bind, "pgfirst.redis_listen_addresses"},
+	{"databases", CONFIG_SHOWN, NULL, show_databases, "kv.create_database()"},
+	{"dir", CONFIG_SHOWN, NULL, show_directory, "the data directory of PostgreSQL"},
+	{"hash-max-listpack-entries", CONFIG_REMEMBERED, "128", NULL, NULL},
+	{"hash-max-listpack-value", CONFIG_REMEMBERED, "64", NULL, NULL},
+	{"hz", CONFIG_REMEMBERED, "10", NULL, NULL},
+	{"lazyfree-lazy-expire", CONFIG_REMEMBERED, "no", NULL, NULL},
+	{"lazyfree-lazy-user-del", CONFIG_REMEMBERED, "no", NULL, NULL},
+	{"list-max-listpack-size", CONFIG_REMEMBERED, "-2", NULL, NULL},
+	{"maxclients", CONFIG_SHOWN, NULL, show_max_clients, "pgfirst.redis_max_clients"},
+	{"maxmemory", CONFIG_SHOWN, "0", NULL, "the size of the disk"},
+	{"maxmemory-policy", CONFIG_SHOWN, "noeviction", NULL, "the configuration of the database"},
+	{"notify-keyspace-events", CONFIG_SHOWN, "", NULL, "a later version of pgfirst"},
+	{"port", CONFIG_SHOWN, NULL, show_port, "pgfirst.redis_port"},
+	{"proto-max-bulk-len", CONFIG_SHOWN, NULL, show_bulk_limit, "nothing: it is fixed"},
+	{"save", CONFIG_SHOWN, "", NULL, "PostgreSQL's checkpoints"},
+	{"set-max-intset-entries", CONFIG_REMEMBERED, "512", NULL, NULL},
+	{"set-max-listpack-entries", CONFIG_REMEMBERED, "128", NULL, NULL},
+	{"set-max-listpack-value", CONFIG_REMEMBERED, "64", NULL, NULL},
+	{"slowlog-log-slower-than", CONFIG_REMEMBERED, "10000", NULL, NULL},
+	{"slowlog-max-len", CONFIG_REMEMBERED, "128", NULL, NULL},
+	{"tcp-keepalive", CONFIG_SHOWN, "300", NULL, "nothing: it is fixed"},
+	{"timeout", CONFIG_SHOWN, "0", NULL, "nothing: idle clients are not disconnected"},
+	{"unixsocket", CONFIG_SHOWN, NULL, show_unix_socket, "pgfirst.redis_unix_socket"},
+	{"zset-max-listpack-entries", CONFIG_REMEMBERED, "128", NULL, NULL},
+	{"zset-max-listpack-value", CONFIG_REMEMBERED, "64", NULL, NULL},
+};
+
+#define PARAMETERS ((int) lengthof(parameters))
+
+/* What was set, for all workers, until the server restarts. */
+typedef struct ConfigShared
+{
+	slock_t lock;
+	struct
+	{
+		bool set;
+		char value[CONFIG_VALUE_MAX];
+	} remembered[lengthof(parameters)];
+} ConfigShared;
+
+static ConfigShared *shared;
+
+static const char *
+parameter_value(int i)
+{
+	const ConfigParameter *parameter = &parameters[i];
+	char copy[CONFIG_VALUE_MAX];
+	bool set;
+
+	if (parameter->show)
+		return parameter->show();
+	SpinLockAcquire(&shared->lock);
+	set = shared->remembered[i].set;
+	memcpy(copy, shared->remembered[i].value, sizeof(copy));
+	SpinLockRelease(&shared->lock);
+	return set ? pstrdup(copy) : parameter->value;
+}
+
+const char *
+kv_config_value(const char *name)
+{
+	for (int i = 0; i < PARAMETERS; i++)
+		if (strcmp(parameters[i].name, name) == 0)
+			return parameter_value(i);
+	return "";
+}
+
+/* ---- CONFIG GET -------------------------------------------------------------------------- */
+
+static bool
+asked_for(KvCall *call, const char *name)
+{
+	for (int i = 2; i < call->argc; i++)
+	{
+		RespSlice pattern = kv_argument(call, i);
+
+		if (pgfirst_glob_match(pattern.data, pattern.length, name, strlen(name), true))
+			return true;
+	}
+	return false;
+}
+
+/* CONFIG GET parameter [parameter ...] */
+KvOutcome
+kv_cmd_config_get(KvCall *call)
+{
+	size_t count = 0;
+
+	for (int i = 0; i < PARAMETERS; i++)
+		count += asked_for(call, parameters[i].name);
+	pgfirst_resp_write_map(call->reply, count);
+	for (int i = 0; i < PARAMETERS; i++)
+	{
+		if (!asked_for(call, parameters[i].name))
+			continue;
+		pgfirst_resp_write_text(call->reply, parameters[i].name);
+		pgfirst_resp_write_text(call->reply, parameter_value(i));
+	}
+	return KV_DONE;
+}
+
+/* ---- CONFIG SET -------------------------------------------------------------------------- */
+
+/* The row that argument i names, -1 after answering why it cannot be set to argument i + 1. */
+static int
+settable(KvCall *call, int i)
+{
+	RespSlice name = kv_argument(call, i);
+	RespSlice value = kv_argument(call, i + 1);
+	int row = 0;
+
+	while (row < PARAMETERS && !kv_argument_is(call, i, parameters[row].name))
+		row++;
+	if (row == PARAMETERS)
+	{
+		kv_reply_error(call,
+					   "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'",
+					   (int) Min(name.length, 128), name.data);
+		return -1;
+	}
+	if (parameters[row].class == CONFIG_SHOWN)
+	{
+		const char *now = parameter_value(row);
+
+		/* Setting what it is already is how many clients check that they may. */
+		if (strlen(now) == value.length && memcmp(now, value.data, value.length) == 0)
+			return row;
+		kv_reply_error(call,
+					   "ERR CONFIG SET failed (possibly related to argument '%s') - can't set it "
+					   "here; it follows %s",
+					   parameters[row].name, parameters[row].elsewhere);
+		return -1;
+	}
+	if (value.length >= CONFIG_VALUE_MAX || memchr(value.data, '\0', value.length))
+	{
+		kv_reply_error(call,
+					   "ERR CONFIG SET failed (possibly related to argument '%s') - argument is "
+					   "too long",
+					   parameters[row].name);
+		return -1;
+	}
+	return row;
+}
+
+/* CONFIG SET parameter value [parameter value ...]: all or nothing. */
+KvOutcome
+kv_cmd_config_set(KvCall *call)
+{
+	if (call->argc % 2 != 0)
+	{
+		kv_reply_error(call, "ERR wrong number of arguments for 'config|set' command");
+		return KV_DONE;
+	}
+	for (int i = 2; i < call->argc; i += 2)
+		if (settable(call, i) < 0)
+			return KV_DONE;
+	for (int i = 2; i < call->argc; i += 2)
+	{
+		RespSlice value = kv_argument(call, i + 1);
+		int row = settable(call, i);
+
+		if (parameters[row].class == CONFIG_SHOWN)
+			continue;
+		SpinLockAcquire(&shared->lock);
+		memcpy(shared->remembered[row].value, value.data, value.length);
+		shared->remembered[row].value[value.length] = '\0';
+		shared->remembered[row].set = true;
+		SpinLockRelease(&shared->lock);
+	}
+	kv_reply_ok(call);
+	return KV_DONE;
+}
+
+static void
+config_shared_init(void *fresh)
+{
+	SpinLockInit(&((ConfigShared *) fresh)->lock);
+}
+
+void
+kv_config_init(void)
+{
+	pgfirst_shmem_request("pgfirst kv config", sizeof(ConfigShared), (void **) &shared,
+						  config_shared_init);
+}

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * introspection.c: COMMAND and its subcommands: the command table, as clients ask for it.
+ */
+#include "postgres.h"
+
+#include "kv/cmd/commands.h"
+#include "lib/glob/glob.h"
+
+/* Writes the words that apply as a set; two passes, because the count comes first. */
+static void
+reply_words(RespBuffer *reply, const char *const *words, const bool *apply, int count)
+{
+	size_t applying = 0;
+
+	for (int i = 0; i < count; i++)
+		applying += apply[i];
+	pgfirst_resp_write_set(reply, applying);
+	for (int i = 0; i < count; i++)
+		if (apply[i])
+			pgfirst_resp_write_simple(reply, words[i]);
+}
+
+static void
+reply_flags(RespBuffer *reply, const KvCommand *command)
+{
+	static const char *const words[] = {"readonly", "write", "fast", "no_auth", "loading", "admin"};
+	const bool apply[] = {(command->flags & KV_READ) != 0,	  (command->flags & KV_WRITE) != 0,
+						  (command->flags & KV_FAST) != 0,	  (command->flags & KV_NO_AUTH) != 0,
+						  (command->flags & KV_LOADING) != 0, (command->flags & KV_ADMIN) != 0};
+
+	reply_words(reply, words, apply, lengthof(words));
+}
+
+static void
+reply_categories(RespBuffer *reply, const KvCommand *command)
+{
+	static const char *const words[] = {"@read",	   "@write", "@fast",  "@slow", "@keyspace",
+										"@connection", "@string", "@admin", "@dangerous"};
+	bool admin = (command->flags & KV_ADMIN) != 0;
+	bool fast = (command->flags & KV_FAST) != 0;
+	const bool apply[] = {(command->flags & KV_READ) != 0,
+						  (command->flags & KV_WRITE) != 0,
+						  fast,
+						  !fast,
+						  strcmp(command->group, "generic") == 0,
+						  strcmp(command->group, "connection") == 0,
+						  strcmp(command->group, "string") == 0,
+						  admin,
+						  admin};
+
+	reply_words(reply, words, apply, lengthof(words));
+}
+
+static void
+reply_key_specification(RespBuffer *reply, const KvCommand *command)
+{
+	if (command->first_key == 0)
+	{
+		pgfirst_resp_write_array(reply, 0);
+		return;
+	}
+	pgfirst_resp_write_array(reply, 1);
+	pgfirst_resp_write_map(reply, 3);
+	pgfirst_resp_write_text(reply, "flags");
+	pgfirst_resp_write_set(reply, 1);
+	pgfirst_resp_write_simple(reply, command->flags & KV_WRITE ? "RW" : "RO");
+	pgfirst_resp_write_text(reply, "begin_search");
+	pgfirst_resp_write_map(reply, 2);
+	pgfirst_resp_write_text(reply, "type");
+	pgfirst_resp_write_text(reply, "index");
+	pgfirst_resp_write_text(reply, "spec");
+	pgfirst_resp_write_map(reply, 1);
+	pgfirst_resp_write_text(reply, "index");
+	pgfirst_resp_write_integer(reply, command->first_key);
+	pgfirst_resp_write_text(reply, "find_keys");
+	pgfirst_resp_write_map(reply, 2);
+	pgfirst_resp_write_text(reply, "type");
+	pgfirst_resp_write_text(reply, "range");
+	pgfirst_resp_write_text(reply, "spec");
+	pgfirst_resp_write_map(reply, 3);
+	pgfirst_resp_write_text(reply, "lastkey");
+	pgfirst_resp_write_integer(reply, command->last_key < 0 ? command->last_key
+															: command->last_key -
+																  command->first_key);
+	pgfirst_resp_write_text(reply, "keystep");
+	pgfirst_resp_write_integer(reply, command->key_step);
+	pgfirst_resp_write_text(reply, "limit");
+	pgfirst_resp_write_integer(reply, 0);
+}
+
+static const char *
+full_name(const KvCommand *command)
+{
+	return command->container ? psprintf("%s|%s", command->container, command->name)
+							  : command->name;
+}
+
+static size_t
+count_subcommands(const KvCommand *command)
+{
+	size_t count = 0;
+
+	for (int i = 0; i < kv_commands_count; i++)
+		count += kv_commands[i].container && !command->container &&
+				 strcmp(kv_commands[i].container, command->name) == 0;
+	return count;
+}
+
+/* Calls `reply_one` for the command's subcommands. */
+static void
+reply_subcommands(RespBuffer *reply, const KvCommand *command,
+				  void (*reply_one)(RespBuffer *, const KvCommand *))
+{
+	for (int i = 0; i < kv_commands_count; i++)
+		if (kv_commands[i].container && strcmp(kv_commands[i].container, command->name) == 0)
+			reply_one(reply, &kv_commands[i]);
+}
+
+static void
+reply_info(RespBuffer *reply, const KvCommand *command)
+{
+	size_t subcommands = count_subcommands(command);
+
+	pgfirst_resp_write_array(reply, 10);
+	pgfirst_resp_write_text(reply, full_name(command));
+	pgfirst_resp_write_integer(reply, command->arity);
+	reply_flags(reply, command);
+	pgfirst_resp_write_integer(reply, command->first_key);
+	pgfirst_resp_write_integer(reply, command->last_key);
+	pgfirst_resp_write_integer(reply, command->key_step);
+	reply_categories(reply, command);
+	pgfirst_resp_write_array(reply, 0); /* tips */
+	reply_key_specification(reply, command);
+	pgfirst_resp_write_array(reply, subcommands);
+	if (subcommands > 0)
+		reply_subcommands(reply, command, reply_info);
+}
+
+static void
+reply_docs(RespBuffer *reply, const KvCommand *command)
+{
+	size_t subcommands = count_subcommands(command);
+
+	pgfirst_resp_write_text(reply, full_name(command));
+	pgfirst_resp_write_map(reply, subcommands > 0 ? 5 : 4);
+	pgfirst_resp_write_text(reply, "summary");
+	pgfirst_resp_write_text(reply, command->summary);
+	pgfirst_resp_write_text(reply, "since");
+	pgfirst_resp_write_text(reply, command->since);
+	pgfirst_resp_write_text(reply, "group");
+	pgfirst_resp_write_text(reply, command->group);
+	pgfirst_resp_write_text(reply, "complexity");
+	pgfirst_resp_write_text(reply, command->complexity);
+	if (subcommands == 0)
+		return;
+	pgfirst_resp_write_text(reply, "subcommands");
+	pgfirst_resp_write_map(reply, subcommands);
+	reply_subcommands(reply, command, reply_docs);
+}
+
+static size_t
+count_commands(void)
+{
+	size_t count = 0;
+
+	for (int i = 0; i < kv_commands_count; i++)
+		count += kv_commands[i].container == NULL;
+	return count;
+}
+
+/* The command that argument i names, "config|get" included. */
+static const KvCommand *
+named_command(KvCall *call, int i)
+{
+	RespSlice name = kv_argument(call, i);
+	const char *bar = memchr(name.data, '|', name.length);
+	const KvCommand *container;
+
+	if (!bar)
+		return kv_command_find(NULL, name);
+	container = kv_command_find(NULL, (RespSlice){name.data, (size_t) (bar - name.data)});
+	if (!container)
+		return NULL;
+	return kv_command_find(container->name,
+						   (RespSlice){bar + 1, name.length - (size_t) (bar - name.data) - 1});
+}
+
+/* COMMAND */
+KvOutcome
+kv_cmd_command(KvCall *call)
+{
+	pgfirst_resp_write_array(call->reply, count_commands());
+	for (int i = 0; i < kv_commands_count; i++)
+		if (!kv_commands[i].container)
+			reply_info(call->reply, &kv_commands[i]);
+	return KV_DONE;
+}
+
+/* COMMAND COUNT */
+KvOutcome
+kv_cmd_command_count(KvCall *call)
+{
+	pgfirst_resp_write_integer(call->reply, (int64) count_commands());
+	return KV_DONE;
+}
+
+/* COMMAND INFO [command-name [command-name ...]] */
+KvOutcome
+kv_cmd_command_info(KvCall *call)
+{
+	if (call->argc == 2)
+		return kv_cmd_command(call);
+	pgfirst_resp_write_array(call->reply, (size_t) call->argc - 2);
+	for (int i = 2; i < call->argc; i++)
+	{
+		const KvCommand *command = named_command(call, i);
+
+		if (command)
+			reply_info(call->reply, command);
+		else
+			pgfirst_resp_write_null_array(call->reply);
+	}
+	return KV_DONE;
+}
+
+/* COMMAND DOCS [command-name [command-name ...]]: what is not known is left out. */
+KvOutcome
+kv_cmd_command_docs(KvCall *call)
+{
+	size_t known = 0;
+
+	if (call->argc == 2)
+	{
+		pgfirst_resp_write_map(call->reply, count_commands());
+		for (int i = 0; i < kv_commands_count; i++)
+			if (!kv_commands[i].container)
+				reply_docs(call->reply, &kv_commands[i]);
+		return KV_DONE;
+	}
+	for (int i = 2; i < call->argc; i++)
+		known += named_command(call, i) != NULL;
+	pgfirst_resp_write_map(call->reply, known);
+	for (int i = 2; i < call->argc; i++)
+	{
+		const KvCommand *command = named_command(call, i);
+
+		if (command)
+			reply_docs(call->reply, command);
+	}
+	return KV_DONE;
+}
+
+/* ---- COMMAND LIST ------------------------------------------------------------------------ */
+
+typedef enum ListFilter
+{
+	LIST_ALL,
+	LIST_MODULE, /* there are none */
+	LIST_CATEGORY,
+	LIST_PATTERN
+} ListFilter;
+
+static bool
+in_category(const KvCommand *command, RespSlice category)
+{
+	static const struct
+	{
+		const char *word;
+		uint32 flag;
+		const char *group;
+	} categories[] = {{"read", KV_READ, NULL},		{"write", KV_WRITE, NULL},
+					  {"fast", KV_FAST, NULL},		{"admin", KV_ADMIN, NULL},
+					  {"dangerous", KV_ADMIN, NULL}, {"keyspace", 0, "generic"},
+					  {"connection", 0, "connection"}, {"string", 0, "string"}};
+
+	for (int i = 0; i < (int) lengthof(categories); i++)
+	{
+		if (strlen(categories[i].word) != category.length ||
+			pg_strncasecmp(categories[i].word, category.data, category.length) != 0)
+			continue;
+		return categories[i].group ? strcmp(command->group, categories[i].group) == 0
+								   : (command->flags & categories[i].flag) != 0;
+	}
+	if (category.length == 4 && pg_strncasecmp("slow", category.data, 4) == 0)
+		return (command->flags & KV_FAST) == 0;
+	return false;
+}
+
+static bool
+listed(const KvCommand *command, ListFilter filter, RespSlice value)
+{
+	const char *name = full_name(command);
+
+	switch (filter)
+	{
+		case LIST_ALL:
+			return true;
+		case LIST_MODULE:
+			return false;
+		case LIST_CATEGORY:
+			return in_category(command, value);
+		case LIST_PATTERN:
+			return pgfirst_glob_match(value.data, value.length, name, strlen(name), true);
+	}
+	return false;
+}
+
+/* COMMAND LIST [FILTERBY <MODULE name | ACLCAT category | PATTERN pattern>] */
+KvOutcome
+kv_cmd_command_list(KvCall *call)
+{
+	ListFilter filter = LIST_ALL;
+	RespSlice value = {NULL, 0};
+	size_t count = 0;
+
+	if (call->argc == 5 && kv_argument_is(call, 2, "FILTERBY"))
+	{
+		value = kv_argument(call, 4);
+		filter = kv_argument_is(call, 3, "MODULE")	  ? LIST_MODULE
+				 : kv_argument_is(call, 3, "ACLCAT")  ? LIST_CATEGORY
+				 : kv_argument_is(call, 3, "PATTERN") ? LIST_PATTERN
+													  : LIST_ALL;
+	}
+	if (call->argc != 2 && filter == LIST_ALL)
+	{
+		kv_reply_syntax(call);
+		return KV_DONE;
+	}
+	for (int i = 0; i < kv_commands_count; i++)
+		count += listed(&kv_commands[i], filter, value);
+	pgfirst_resp_write_array(call->reply, count);
+	for (int i = 0; i < kv_commands_count; i++)
+		if (listed(&kv_commands[i], filter, value))
+			pgfirst_resp_write_text(call->reply, full_name(&kv_commands[i]));
+	return KV_DONE;
+}

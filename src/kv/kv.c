@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * kv.c: the start of kv, by part.
+ */
+#include "postgres.h"
+
+#include "kv/cmd/config.h"
+#include "kv/cmd/stats.h"
+#include "kv/count.h"
+#include "kv/kv.h"
+#include "kv/net/worker.h"
+#include "kv/settings.h"
+
+void
+pgfirst_kv_init(void)
+{
+	kv_settings_define();
+	kv_stats_init();
+	kv_config_init();
+	kv_count_init();
+	kv_worker_init();
+}

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * client.c: a connection of the Redis door; see client.h.
+ *
+ * Memory.  A client that says nothing costs its struct: buffers come with the first byte and go
+ * when they are empty.  Nothing is allocated for what a client only announces.  All buffers together
+ * stay within pgfirst.redis_client_memory: the client that would exceed it is disconnected, and a
+ * client whose replies are not read stops being served at OUTPUT_FULL, long before.
+ */
+#include "postgres.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "base/clock.h"
+#include "base/flush.h"
+#include "kv/cmd/stats.h"
+#include "kv/net/client.h"
+#include "kv/settings.h"
+#include "store/store.h"
+
+#define INPUT_START	 ((Size) 16 * 1024)
+#define INPUT_ENOUGH ((Size) 64 * 1024)	  /* of complete commands, to stop reading more */
+#define INPUT_STEP	 ((Size) 16 * 1024 * 1024) /* the most a buffer grows at once */
+#define OUTPUT_FULL	 ((Size) 1024 * 1024)
+#define OUTPUT_KEEP	 ((Size) 16 * 1024) /* a drained buffer up to this size stays */
+#define MANY_CLIENTS 1000				/* from here on no drained buffer stays */
+
+#define INLINE_MAX			   ((Size) 64 * 1024)
+#define ARGUMENTS_MAX		   ((Size) 1024 * 1024)
+#define ARGUMENTS_MAX_STRANGER ((Size) 10)
+#define BULK_MAX_STRANGER	   ((Size) 16 * 1024)
+
+KvClients kv_clients;
+
+static struct
+{
+	MemoryContext context;
+} memory;
+
+/* ---- memory ------------------------------------------------------------------------------ */
+
+static void *
+client_memory_resize(void *context, void *block, size_t size)
+{
+	Size before = block ? GetMemoryChunkSpace(block) : 0;
+
+	if (size > before && kv_clients.memory + size - before >
+							 (Size) pgfirst_redis_client_memory * 1024)
+		return NULL;
+	if (size == 0)
+	{
+		if (block)
+			pfree(block);
+		block = NULL;
+	}
+	else if (block)
+		block = repalloc_huge(block, size);
+	else
+		block = MemoryContextAllocHuge(memory.context, size);
+	kv_clients.memory += (block ? GetMemoryChunkSpace(block) : 0) - before;
+	return block;
+}
+
+static const RespAllocator client_memory = {.resize = client_memory_resize};
+
+void
+kv_clients_begin(int epoll)
+{
+	memset(&kv_clients, 0, sizeof(kv_clients));
+	kv_clients.epoll = epoll;
+	for (int i = 0; i < KV_CLIENT_STATES; i++)
+		dlist_init(&kv_clients.states[i]);
+	dlist_init(&kv_clients.gated);
+	dlist_init(&kv_clients.touched);
+	memory.context =
+		AllocSetContextCreate(TopMemoryContext, "pgfirst redis clients", ALLOCSET_DEFAULT_SIZES);
+}
+
+/* ---- coming and going -------------------------------------------------------------------- */
+
+static void
+client_watch(KvClient *client, uint32 interest)
+{
+	struct epoll_event event = {.events = interest, .data.ptr = client};
+	int operation = client->interest == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+
+	/* Errors and hang-ups are always reported; the bit keeps "no interest" apart from "not added". */
+	event.events |= EPOLLERR;
+	if (client->interest == event.events)
+		return;
+	if (epoll_ctl(kv_clients.epoll, operation, client->fd, &event) != 0)
+		client->broken = true;
+	client->interest = event.events;
+}
+
+KvClient *
+kv_client_open(int fd, const char *address, const char *local_address)
+{
+	KvClient *client = MemoryContextAllocZero(memory.context, sizeof(KvClient));
+
+	kv_session_begin(&client->session, client_memory);
+	client->fd = client->session.fd = fd;
+	strlcpy(client->session.address, address, KV_ADDRESS_TEXT);
+	strlcpy(client->session.local_address, local_address, KV_ADDRESS_TEXT);
+	pgfirst_resp_parser_init(&client->parser, client_memory, (RespLimits){0});
+	client->state = KV_CLIENT_IDLE;
+	dlist_push_tail(&kv_clients.states[KV_CLIENT_IDLE], &client->state_link);
+	client_watch(client, EPOLLIN);
+	kv_stats_add(&kv_stats->connections_received, 1);
+	kv_stats_add(&kv_stats->connected_clients, 1);
+	return client;
+}
+
+static void
+client_ungate(KvClient *client)
+{
+	if (client->gated)
+		dlist_delete(&client->gated_link);
+	client->gated = false;
+	client->marks_first = client->marks_end = 0;
+}
+
+void
+kv_client_close(KvClient *client)
+{
+	client_ungate(client);
+	if (client->touched)
+		dlist_delete(&client->touched_link);
+	kv_client_enter(client, KV_CLIENT_IDLE);
+	dlist_delete(&client->state_link);
+	close(client->fd);
+	kv_session_end(&client->session);
+	pgfirst_resp_parser_free(&client->parser);
+	client_memory_resize(NULL, client->input, 0);
+	client_memory_resize(NULL, client->marks, 0);
+	pfree(client);
+	kv_stats_add(&kv_stats->connected_clients, -1);
+}
+
+void
+kv_client_enter(KvClient *client, KvClientState state)
+{
+	if (client->state == state)
+		return;
+	kv_stats_add(&kv_stats->blocked_clients,
+				 (state == KV_CLIENT_PARKED) - (client->state == KV_CLIENT_PARKED));
+	dlist_delete(&client->state_link);
+	dlist_push_tail(&kv_clients.states[state], &client->state_link);
+	client->state = state;
+}
+
+void
+kv_client_touch(KvClient *client)
+{
+	if (client->touched)
+		return;
+	client->touched = true;
+	dlist_push_tail(&kv_clients.touched, &client->touched_link);
+}
+
+/* ---- input ------------------------------------------------------------------------------- */
+
+/* Room for at least one byte more; false when memory is full. */
+static bool
+input_make_room(KvClient *client)
+{
+	Size used = client->input_end - client->input_start;
+	Size capacity = client->input_capacity;
+	char *grown;
+
+	if (client->input_end < capacity)
+		return true;
+	if (client->input_start > 0)
+	{
+		memmove(client->input, client->input + client->input_start, used);
+		client->input_start = 0;
+		client->input_end = used;
+		return true;
+	}
+	capacity = capacity == 0 ? INPUT_START : capacity + Min(capacity, INPUT_STEP);
+	grown = client_memory_resize(NULL, client->input, capacity);
+	if (!grown)
+		return false;
+	client->input = grown;
+	client->input_capacity = capacity;
+	return true;
+}
+
+/* More than this need not be buffered before some of it has run. */
+static Size
+input_wanted(const KvClient *client)
+{
+	return Max(INPUT_ENOUGH, pgfirst_resp_parser_needs(&client->parser));
+}
+
+static void
+input_refuse(KvClient *client)
+{
+	static const char text[] = "-OOM the buffers of all clients together would exceed "
+							   "pgfirst.redis_client_memory\r\n";
+
+	ereport(LOG, (errcode(ERRCODE_OUT_OF_MEMORY),
+				  errmsg("client %s of the Redis door is disconnected: its request does not fit "
+						 "into pgfirst.redis_client_memory",
+						 client->session.address)));
+	/* Best effort: the reply buffer has no memory either. */
+	(void) send(client->fd, text, sizeof(text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	client->broken = true;
+}
+
+void
+kv_client_receive(KvClient *client)
+{
+	kv_client_touch(client);
+	while (client->input_end - client->input_start < input_wanted(client))
+	{
+		ssize_t got;
+		Size room;
+
+		if (!input_make_room(client))
+		{
+			input_refuse(client);
+			return;
+		}
+		room = client->input_capacity - client->input_end;
+		got = recv(client->fd, client->input + client->input_end, room, 0);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			break;
+		if (got <= 0)
+		{
+			client->peer_closed = true;
+			client->broken = got < 0;
+			break;
+		}
+		client->input_end += (Size) got;
+		kv_stats_add(&kv_stats->input_bytes, got);
+		/* A short read has emptied the socket: asking again would only cost a call. */
+		if ((Size) got < room)
+			break;
+	}
+	client->session.input_bytes = client->input_end - client->input_start;
+	if (client->state == KV_CLIENT_IDLE && client->session.input_bytes > 0)
+		kv_client_enter(client, KV_CLIENT_READY);
+}
+
+static void
+input_give_back(KvClient *client)
+{
+	if (client->input && client->input_start == client->input_end)
+	{
+		client_memory_resize(NULL, client->input, 0);
+		client->input = NULL;
+		client->input_start = client->input_end = client->input_capacity = 0;
+	}
+}
+
+void
+kv_client_consume(KvClient *client, Size bytes)
+{
+	client->input_start += bytes;
+	client->session.input_bytes = client->input_end - client->input_start;
+}
+
+/* ---- output ------------------------------------------------------------------------------ */
+
+static bool
+marks_make_room(KvClient *client)
+{
+	int count = client->marks_end - client->marks_first;
+	int capacity = client->marks_capacity;
+	KvMark *grown;
+
+	if (client->marks_end < capacity)
+		return true;
+	if (client->marks_first > 0 && client->marks_first >= capacity / 2)
+	{
+		memmove(client->marks, client->marks + client->marks_first, count * sizeof(KvMark));
+		client->marks_first = 0;
+		client->marks_end = count;
+		return true;
+	}
+	capacity = capacity == 0 ? 4 : capacity * 2;
+	grown = client_memory_resize(NULL, client->marks, capacity * sizeof(KvMark));
+	if (!grown)
+		return false;
+	client->marks = grown;
+	client->marks_capacity = capacity;
+	return true;
+}
+
+void
+kv_client_gate(KvClient *client, Size start, XLogRecPtr position, bool durable)
+{
+	bool has_marks = client->marks_first < client->marks_end;
+
+	if (position == PGFIRST_POSITION_OWN || client->own_replies > 0)
+	{
+		client->own_replies++;
+		client->own_durable |= durable;
+		if (position != PGFIRST_POSITION_OWN)
+			client->own_others = Max(client->own_others, position);
+	}
+	if (position <= pgfirst_flush_position())
+		return;
+	if (has_marks && client->marks[client->marks_end - 1].position >= position)
+		return;
+	if (!marks_make_room(client))
+	{
+		client->broken = true;
+		return;
+	}
+	client->marks[client->marks_end++] = (KvMark){client->reply_base + start, position};
+	if (!client->gated)
+		dlist_push_tail(&kv_clients.gated, &client->gated_link);
+	client->gated = true;
+}
+
+void
+kv_client_commit(KvClient *client, XLogRecPtr position)
+{
+	KvMark *last;
+
+	if (client->own_replies == 0 || client->broken)
+		return;
+	last = &client->marks[client->marks_end - 1];
+	/* The commit comes after everything that was read before it. */
+	last->position = client->own_durable && !XLogRecPtrIsInvalid(position) ? position
+																		   : client->own_others;
+	client->own_replies = 0;
+	client->own_durable = false;
+	client->own_others = InvalidXLogRecPtr;
+}
+
+void
+kv_client_abort(KvClient *client, const char *error)
+{
+	RespBuffer *reply = &client->session.reply;
+
+	if (client->own_replies == 0 || client->broken)
+		return;
+	reply->length = (size_t) (client->marks[--client->marks_end].start - client->reply_base);
+	for (; client->own_replies > 0; client->own_replies--)
+		pgfirst_resp_write_error(reply, error, strlen(error));
+	client->own_durable = false;
+	client->own_others = InvalidXLogRecPtr;
+}
+
+bool
+kv_client_waits_for(const KvClient *client, XLogRecPtr position)
+{
+	return client->marks_first < client->marks_end &&
+		   client->marks[client->marks_first].position <= position;
+}
+
+/* How many bytes of the reply buffer may leave now. */
+static Size
+output_free_to_leave(KvClient *client)
+{
+	XLogRecPtr durable = pgfirst_flush_position();
+
+	while (client->marks_first < client->marks_end)
+	{
+		KvMark *mark = &client->marks[client->marks_first];
+
+		if (mark->position > durable)
+			return (Size) (mark->start - client->reply_base);
+		client->marks_first++;
+	}
+	client_ungate(client);
+	return client->session.reply.length;
+}
+
+bool
+kv_client_output_full(const KvClient *client)
+{
+	return client->session.reply.length - client->sent >= OUTPUT_FULL;
+}
+
+/* Forgets what has left; keeps a small buffer for the next reply unless there are many clients. */
+static void
+output_give_back(KvClient *client)
+{
+	RespBuffer *reply = &client->session.reply;
+
+	if (client->sent == reply->length)
+	{
+		client->reply_base += client->sent;
+		client->sent = 0;
+		reply->length = 0;
+		if (reply->capacity > OUTPUT_KEEP || kv_sessions.count > MANY_CLIENTS)
+			pgfirst_resp_buffer_free(reply);
+	}
+	else if (client->sent > OUTPUT_FULL && client->sent > reply->length / 2)
+	{
+		memmove(reply->data, reply->data + client->sent, reply->length - client->sent);
+		client->reply_base += client->sent;
+		reply->length -= client->sent;
+		client->sent = 0;
+	}
+}
+
+static void
+output_send(KvClient *client)
+{
+	Size end = output_free_to_leave(client);
+
+	while (client->sent < end)
+	{
+		ssize_t put = send(client->fd, client->session.reply.data + client->sent,
+						   end - client->sent, MSG_NOSIGNAL);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			break;
+		if (put < 0)
+		{
+			client->broken = true;
+			return;
+		}
+		client->sent += (Size) put;
+		kv_stats_add(&kv_stats->output_bytes, put);
+	}
+	output_give_back(client);
+}
+
+/* ---- after a turn ------------------------------------------------------------------------ */
+
+static bool
+client_done(const KvClient *client)
+{
+	bool all_sent = client->session.reply.length == client->sent;
+
+	if (client->broken || client->session.reply.failed)
+		return true;
+	if (!all_sent)
+		return false;
+	return client->session.close || (client->peer_closed && client->state == KV_CLIENT_IDLE);
+}
+
+static uint32
+client_interest(KvClient *client)
+{
+	bool may_send = client->sent < output_free_to_leave(client);
+	bool may_read = !client->peer_closed && !client->session.close &&
+					(client->state == KV_CLIENT_IDLE || client->state == KV_CLIENT_READY ||
+					 client->state == KV_CLIENT_AGAIN) &&
+					client->input_end - client->input_start < input_wanted(client);
+
+	return (may_read ? EPOLLIN : 0) | (may_send ? EPOLLOUT : 0);
+}
+
+void
+kv_client_settle(KvClient *client)
+{
+	if (client->touched)
+		dlist_delete(&client->touched_link);
+	client->touched = false;
+
+	if (!client->broken)
+		output_send(client);
+	if (client->session.reply.failed)
+		ereport(LOG, (errcode(ERRCODE_OUT_OF_MEMORY),
+					  errmsg("client %s of the Redis door is disconnected: its replies do not fit "
+							 "into pgfirst.redis_client_memory",
+							 client->session.address)));
+	if (client_done(client))
+	{
+		kv_client_close(client);
+		return;
+	}
+	input_give_back(client);
+	if (client->state == KV_CLIENT_STALLED && !kv_client_output_full(client))
+		kv_client_enter(client, KV_CLIENT_AGAIN);
+	client_watch(client, client_interest(client));
+	if (client->broken)
+		kv_client_close(client);
+}

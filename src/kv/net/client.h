@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * client.h: a connection of the Redis door: its socket, its bytes, and when they may leave.
+ *
+ * Replies gather in session.reply.  What may be sent ends where the first mark begins whose
+ * position is not durable yet:
+ *
+ *     sent            marks[0].start       marks[1].start            reply.length
+ *      |---- may leave ----|---- waits for position 0 ----|---- waits for position 1 ----|
+ *
+ * Positions only grow from mark to mark, because replies leave in order anyway.  A reply that
+ * depends on the turn under way has a mark with PGFIRST_POSITION_OWN; when the turn commits, the
+ * mark gets the position of the commit, when it aborts, the replies behind it become errors.
+ *
+ * A client is in one of these states, and in the list of that state:
+ *
+ *     IDLE     nothing to run: waits for its socket
+ *     READY    may have a complete command buffered
+ *     AGAIN    READY in the next turn
+ *     PARKED   its next command waits for a lock, or for the keys to be counted
+ *     STALLED  its replies are not being read: nothing of it runs until some have left
+ */
+#ifndef PGFIRST_KV_CLIENT_H
+#define PGFIRST_KV_CLIENT_H
+
+#include "postgres.h"
+
+#include "access/xlogdefs.h"
+#include "lib/ilist.h"
+
+#include "kv/cmd/command.h"
+#include "kv/cmd/session.h"
+#include "lib/resp/resp.h"
+
+typedef enum KvClientState
+{
+	KV_CLIENT_IDLE,
+	KV_CLIENT_READY,
+	KV_CLIENT_AGAIN,
+	KV_CLIENT_PARKED,
+	KV_CLIENT_STALLED,
+	KV_CLIENT_STATES
+} KvClientState;
+
+typedef struct KvMark
+{
+	uint64 start; /* counted from the first byte ever replied to this client */
+	XLogRecPtr position;
+} KvMark;
+
+typedef struct KvClient
+{
+	KvSession session;
+	int fd;
+	uint32 interest; /* what epoll was last told */
+	KvClientState state;
+	dlist_node state_link;
+
+	bool peer_closed; /* the client will send no more */
+	bool broken;	  /* the socket failed, or memory ran out: nothing more can be sent */
+
+	/* Received and not yet run: input[input_start .. input_end). */
+	char *input;
+	Size input_start;
+	Size input_end;
+	Size input_capacity;
+	RespParser parser;
+
+	/* Replied and not yet sent. */
+	uint64 reply_base; /* the number of session.reply.data[0] among all bytes replied */
+	Size sent;		   /* of session.reply */
+	KvMark *marks;
+	int marks_first;
+	int marks_end;
+	int marks_capacity;
+	bool gated; /* in the list of clients with marks */
+	dlist_node gated_link;
+
+	/* In the turn under way. */
+	bool touched; /* in the turn's list: has replies to send, or an interest to change */
+	dlist_node touched_link;
+	int own_replies;  /* that depend on the turn's commit */
+	bool own_durable; /* one of them on its flush too */
+	XLogRecPtr own_others; /* the latest other position that they depend on */
+
+	/* While PARKED. */
+	KvOutcome parked_for;
+	int64 parked_deadline; /* monotonic microseconds; 0: not parked yet with this command */
+} KvClient;
+
+/* ---- all clients of this worker ---------------------------------------------------------- */
+
+typedef struct KvClients
+{
+	int epoll;
+	dlist_head states[KV_CLIENT_STATES];
+	dlist_head gated;	/* with marks, oldest first */
+	dlist_head touched; /* in this turn */
+	Size memory;		/* in buffers */
+} KvClients;
+
+extern KvClients kv_clients;
+
+extern void kv_clients_begin(int epoll);
+
+/* Takes over a connected, non-blocking socket. */
+extern KvClient *kv_client_open(int fd, const char *address, const char *local_address);
+
+/* Closes the socket and gives everything back. */
+extern void kv_client_close(KvClient *client);
+
+extern void kv_client_enter(KvClient *client, KvClientState state);
+
+/* Puts the client into the turn's list. */
+extern void kv_client_touch(KvClient *client);
+
+/* ---- bytes ------------------------------------------------------------------------------- */
+
+/* Reads what the socket has, within the limits; the client becomes READY if there is something. */
+extern void kv_client_receive(KvClient *client);
+
+/* Drops the command that has just been run from the input. */
+extern void kv_client_consume(KvClient *client, Size bytes);
+
+/* Marks the replies from byte `start` of session.reply on as depending on `position`. */
+extern void kv_client_gate(KvClient *client, Size start, XLogRecPtr position, bool durable);
+
+/* The turn has committed at `position`; InvalidXLogRecPtr if it wrote nothing. */
+extern void kv_client_commit(KvClient *client, XLogRecPtr position);
+
+/* The turn has aborted: what depended on it is answered with this error. */
+extern void kv_client_abort(KvClient *client, const char *error);
+
+/* Whether the client waits for a position up to this one. */
+extern bool kv_client_waits_for(const KvClient *client, XLogRecPtr position);
+
+/*
+ * Sends what may leave, tells epoll what is wanted next, and closes the client if it is done or
+ * broken.  The client may be gone afterwards.
+ */
+extern void kv_client_settle(KvClient *client);
+
+/* Whether so much is unsent that nothing more should be run for it. */
+extern bool kv_client_output_full(const KvClient *client);
+
+#endif

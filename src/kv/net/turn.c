@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * turn.c: one turn of the loop: the commands that are ready, as one transaction.
+ *
+ *     every READY client     commands run; changes go to the write set, replies to the buffer
+ *     commit                 one for all of them, without waiting for the disk
+ *     every touched client   what depends on nothing, or on what is durable already, is sent
+ *     flush helper           is asked for the position of the rest; the loop goes on
+ *
+ * Nothing in a turn waits: not for a lock (the client is parked), not for a disk (the reply is), not
+ * for a reader (the client is stalled).  A turn is bounded in time and in keys, so that one client's
+ * pipeline delays the others by a few milliseconds and the key locks of a turn fit into the lock
+ * table.
+ *
+ * Errors.  Commands validate before they change anything, so an error inside a turn is something
+ * PostgreSQL could not do: no memory, no disk, a damaged page.  It aborts the transaction and with
+ * it every change of the turn.  The replies that depended on it become errors; replies of reads stay
+ * and are sent.  The failed command is not run again.
+ *
+ * Rejected: a transaction per client or per command (a commit record and a flush each), and
+ * subtransactions per command (they cost more than the commands, and overflow the snapshot).
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "access/xloginsert.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/lmgr.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "base/clock.h"
+#include "base/flush.h"
+#include "base/keylock.h"
+#include "kv/cmd/stats.h"
+#include "kv/database.h"
+#include "kv/net/client.h"
+#include "kv/net/turn.h"
+#include "kv/position.h"
+#include "kv/settings.h"
+#include "store/store.h"
+
+#define TURN_TIME_US	4000 /* after which no further command is begun */
+#define TURN_LOCKS		(PGFIRST_LOCKS_MAX * 9 / 10)
+#define TURN_CLOCK_STEP 32 /* commands between two looks at the clock */
+
+#define COUNT_PARK_US ((int64) 60 * 1000000)
+
+static struct
+{
+	MemoryContext context; /* reset after every turn */
+	KvClient *running;	   /* whose command is under way */
+	Size running_start;	   /* where its reply begins */
+	bool started;		   /* the transaction has */
+	bool available;
+	bool read_only;
+	bool auth_used;
+	int64 now_ms;
+	int64 deadline_us;
+	int commands;
+	int locks;
+} turn;
+
+/* ---- the transaction --------------------------------------------------------------------- */
+
+static KvReady
+turn_start(void)
+{
+	KvReady ready;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	MemoryContextSwitchTo(turn.context);
+	kv_spaces_forget();
+	turn.started = true;
+	turn.auth_used = false;
+	turn.locks = 0;
+	turn.commands = 0;
+	turn.now_ms = pgfirst_clock_wall_ms();
+	turn.deadline_us = pgfirst_clock_monotonic_us() + TURN_TIME_US;
+	turn.read_only = RecoveryInProgress();
+	ready = kv_databases_ready(false);
+	if (ready != KV_BUSY)
+		turn.available = ready == KV_READY;
+	return ready;
+}
+
+/* Returns the end of the commit record, InvalidXLogRecPtr if there was nothing to write. */
+static XLogRecPtr
+turn_commit(void)
+{
+	XLogRecPtr before = XactLastCommitEnd;
+
+	CommitTransactionCommand();
+	turn.started = false;
+	return XactLastCommitEnd != before ? XactLastCommitEnd : InvalidXLogRecPtr;
+}
+
+/* ---- parking ----------------------------------------------------------------------------- */
+
+static void
+park(KvClient *client, KvOutcome reason)
+{
+	int64 patience = reason == KV_PARK_COUNT ? COUNT_PARK_US
+											 : (int64) pgfirst_redis_lock_timeout * 1000;
+
+	if (reason == KV_PARK_TURN)
+	{
+		kv_client_enter(client, KV_CLIENT_AGAIN);
+		return;
+	}
+	client->parked_for = reason;
+	if (client->parked_deadline == 0)
+		client->parked_deadline = pgfirst_clock_monotonic_us() + patience;
+	kv_client_enter(client, KV_CLIENT_PARKED);
+}
+
+void
+kv_turn_unpark(bool all, int64 now_us)
+{
+	dlist_mutable_iter iterator;
+
+	dlist_foreach_modify(iterator, &kv_clients.states[KV_CLIENT_PARKED])
+	{
+		KvClient *client = dlist_container(KvClient, state_link, iterator.cur);
+
+		if (all || now_us >= client->parked_deadline)
+			kv_client_enter(client, KV_CLIENT_AGAIN);
+	}
+}
+
+int64
+kv_turn_next_deadline(void)
+{
+	dlist_iter iterator;
+	int64 first = 0;
+
+	dlist_foreach(iterator, &kv_clients.states[KV_CLIENT_PARKED])
+	{
+		KvClient *client = dlist_container(KvClient, state_link, iterator.cur);
+
+		if (first == 0 || client->parked_deadline < first)
+			first = client->parked_deadline;
+	}
+	return first;
+}
+
+/* ---- one command ------------------------------------------------------------------------- */
+
+/* Browsers can be made to send requests to this port; a request line's header betrays them. */
+static bool
+looks_like_http(KvClient *client)
+{
+	RespSlice word;
+
+	if (client->parser.argc == 0)
+		return false;
+	word = pgfirst_resp_argument(&client->parser, client->input + client->input_start, 0);
+	return (word.length == 4 && pg_strncasecmp(word.data, "post", 4) == 0) ||
+		   (word.length == 5 && pg_strncasecmp(word.data, "host:", 5) == 0);
+}
+
+static void
+refuse_http(KvClient *client)
+{
+	ereport(LOG, (errcode(ERRCODE_PROTOCOL_VIOLATION),
+				  errmsg("client %s of the Redis door is disconnected: it speaks HTTP",
+						 client->session.address)));
+	client->broken = true;
+}
+
+/* The reply begins at `start`: what must be durable before it may leave? */
+static void
+gate_reply(KvClient *client, const KvCall *call, Size start)
+{
+	XLogRecPtr position;
+	bool durable;
+
+	if (!call->space)
+		return;
+	position = kv_position();
+	durable = call->space->durability == PGFIRST_DURABLE;
+	if ((call->command->flags & KV_WRITE) && pgfirst_store_changed())
+		position = PGFIRST_POSITION_OWN;
+	kv_client_gate(client, start, position, durable);
+}
+
+/* Runs the command that the parser has just found; false if the client stops for this turn. */
+static bool
+run_command(KvClient *client)
+{
+	KvSession *session = &client->session;
+	Size start = session->reply.length;
+	KvCall call = {.session = session,
+				   .reply = &session->reply,
+				   .parser = &client->parser,
+				   .data = client->input + client->input_start,
+				   .argc = (int) client->parser.argc,
+				   .now_ms = turn.now_ms,
+				   .auth_used = &turn.auth_used,
+				   .read_only = turn.read_only,
+				   .available = turn.available};
+	KvOutcome outcome;
+
+	call.last_try = client->parked_deadline != 0 &&
+					pgfirst_clock_monotonic_us() >= client->parked_deadline;
+	turn.running = client;
+	turn.running_start = start;
+	kv_position_reset();
+	outcome = kv_command_run(&call);
+	turn.running = NULL;
+	if (outcome != KV_DONE)
+	{
+		session->reply.length = start;
+		park(client, outcome);
+		return false;
+	}
+	client->parked_deadline = 0;
+	gate_reply(client, &call, start);
+	kv_client_consume(client, client->parser.consumed);
+	session->commands++;
+	turn.commands++;
+	if (call.space && (call.command->flags & KV_WRITE))
+		turn.locks += call.argc;
+	return true;
+}
+
+static RespLimits
+client_limits(const KvClient *client)
+{
+	bool stranger = !OidIsValid(client->session.role);
+
+	return (RespLimits){.bulk = stranger ? 16 * 1024 : Max(KV_VALUE_MAX, KV_KEY_MAX),
+						.arguments = stranger ? 10 : 1024 * 1024,
+						.inline_len = 64 * 1024,
+						.unauthenticated = stranger};
+}
+
+static bool
+turn_is_over(void)
+{
+	if (turn.locks >= TURN_LOCKS)
+		return true;
+	return turn.commands % TURN_CLOCK_STEP == TURN_CLOCK_STEP - 1 &&
+		   pgfirst_clock_monotonic_us() >= turn.deadline_us;
+}
+
+/* Runs the client's complete commands; it leaves the READY list. */
+static void
+run_client(KvClient *client)
+{
+	kv_client_touch(client);
+	client->session.active_us = pgfirst_clock_monotonic_us();
+	for (;;)
+	{
+		RespStatus status;
+
+		if (client->session.close || client->broken || client->session.reply.failed)
+			break;
+		if (kv_client_output_full(client))
+		{
+			kv_client_enter(client, KV_CLIENT_STALLED);
+			return;
+		}
+		if (turn_is_over())
+		{
+			kv_client_enter(client, KV_CLIENT_AGAIN);
+			return;
+		}
+		if (client->input_start == client->input_end)
+			break;
+		client->parser.limits = client_limits(client);
+		status = pgfirst_resp_parse(&client->parser, client->input + client->input_start,
+									client->input_end - client->input_start);
+		if (status == RESP_MORE)
+			break;
+		if (status == RESP_ERROR)
+		{
+			kv_stats_add(&kv_stats->error_replies, 1);
+			pgfirst_resp_write_error(&client->session.reply, client->parser.error,
+									 strlen(client->parser.error));
+			client->session.close = true;
+			break;
+		}
+		if (looks_like_http(client))
+			refuse_http(client);
+		else if (client->parser.argc == 0)
+			kv_client_consume(client, client->parser.consumed);
+		else if (!run_command(client))
+			return;
+	}
+	kv_client_enter(client, KV_CLIENT_IDLE);
+}
+
+/* ---- the turn ---------------------------------------------------------------------------- */
+
+static void
+run_ready(void)
+{
+	dlist_head *ready = &kv_clients.states[KV_CLIENT_READY];
+
+	if (turn_start() == KV_BUSY)
+		return;
+	while (!dlist_is_empty(ready) && !turn_is_over())
+		run_client(dlist_container(KvClient, state_link, dlist_head_node(ready)));
+}
+
+static void
+each_touched(void (*what)(KvClient *client, const void *context), const void *context)
+{
+	dlist_mutable_iter iterator;
+
+	dlist_foreach_modify(iterator, &kv_clients.touched)
+		what(dlist_container(KvClient, touched_link, iterator.cur), context);
+}
+
+static void
+settle_committed(KvClient *client, const void *context)
+{
+	kv_client_commit(client, *(const XLogRecPtr *) context);
+}
+
+static void
+settle_aborted(KvClient *client, const void *context)
+{
+	kv_client_abort(client, context);
+}
+
+static void
+settle_sent(KvClient *client, const void *context)
+{
+	kv_client_settle(client);
+}
+
+/* The transaction is gone; answers everybody who was part of it. */
+static void
+turn_failed(ErrorData *error)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "ERR %s%s%s", error->message, error->hint ? "; " : "",
+			 error->hint ? error->hint : "");
+	kv_stats_add(&kv_stats->turns_aborted, 1);
+	if (turn.running)
+	{
+		KvClient *client = turn.running;
+
+		turn.running = NULL;
+		client->session.reply.length = turn.running_start;
+		kv_client_consume(client, client->parser.consumed);
+		client->parked_deadline = 0;
+		kv_client_gate(client, client->session.reply.length, PGFIRST_POSITION_OWN, false);
+		if (client->state != KV_CLIENT_AGAIN)
+			kv_client_enter(client, KV_CLIENT_AGAIN);
+	}
+	each_touched(settle_aborted, text);
+}
+
+void
+kv_turn_run(void)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	XLogRecPtr position;
+
+	PG_TRY();
+	{
+		run_ready();
+		position = turn_commit();
+		each_touched(settle_committed, &position);
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		MemoryContextSwitchTo(turn.context);
+		error = CopyErrorData();
+		EmitErrorReport();
+		FlushErrorState();
+		AbortCurrentTransaction();
+		turn.started = false;
+		MemoryContextSwitchTo(turn.context);
+		turn_failed(error);
+	}
+	PG_END_TRY();
+
+	MemoryContextSwitchTo(caller);
+	kv_stats_add(&kv_stats->turns, 1);
+	kv_stats_add(&kv_stats->commands_processed, turn.commands);
+	turn.commands = 0;
+	each_touched(settle_sent, NULL);
+	MemoryContextReset(turn.context);
+	pgstat_report_stat(false);
+}
+
+bool
+kv_turn_wanted(void)
+{
+	dlist_head *again = &kv_clients.states[KV_CLIENT_AGAIN];
+
+	while (!dlist_is_empty(again))
+		kv_client_enter(dlist_container(KvClient, state_link, dlist_head_node(again)),
+						KV_CLIENT_READY);
+	return !dlist_is_empty(&kv_clients.states[KV_CLIENT_READY]) ||
+		   !dlist_is_empty(&kv_clients.touched);
+}
+
+bool
+kv_turn_available(void)
+{
+	return turn.available;
+}
+
+void
+kv_turn_begin(void)
+{
+	turn.context =
+		AllocSetContextCreate(TopMemoryContext, "pgfirst redis turn", ALLOCSET_DEFAULT_SIZES);
+}

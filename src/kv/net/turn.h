@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * turn.h: one turn of the loop: the commands that are ready, as one transaction.
+ */
+#ifndef PGFIRST_KV_TURN_H
+#define PGFIRST_KV_TURN_H
+
+#include "postgres.h"
+
+/*
+ * Runs what is READY, within a turn's budget, commits it, and sends what may leave.  Never raises:
+ * an error aborts the turn, is logged, and is what its clients are answered with.
+ */
+extern void kv_turn_run(void);
+
+/* Whether there is something to run at once. */
+extern bool kv_turn_wanted(void);
+
+/* Lets parked clients try again: all (a lock was released), or those whose time is up. */
+extern void kv_turn_unpark(bool all, int64 now_us);
+
+/* When the first parked client's time is up, in monotonic microseconds; 0 if none is parked. */
+extern int64 kv_turn_next_deadline(void);
+
+/* Whether the extension was there in the last turn or look. */
+extern bool kv_turn_available(void);
+
+/* Called once at the start of the worker. */
+extern void kv_turn_begin(void);
+
+#endif
