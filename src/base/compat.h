@@ -87,7 +87,7 @@ static inline AclResult
 object_aclcheck(Oid class, Oid object, Oid role, AclMode mode)
 {
 	return class == NamespaceRelationId ? pg_namespace_aclcheck(object, role, mode)
-										: pg_database_aclcheck(object, role, mode);
+	                                    : pg_database_aclcheck(object, role, mode);
 }
 #endif
 

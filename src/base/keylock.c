@@ -23,6 +23,12 @@
 #include "base/worker.h"
 #include "base/xact.h"
 
+static struct
+{
+	bool quiet; /* see pgfirst_keylock_quiet() */
+	bool took;  /* this transaction has taken a key's lock */
+} mine;
+
 static void
 keylock_tag(const PgfirstKey *key, LOCKTAG *tag)
 {
@@ -42,6 +48,7 @@ pgfirst_keylock_acquire(const PgfirstKey *key)
 
 	keylock_tag(key, &tag);
 	LockAcquire(&tag, ExclusiveLock, false, false);
+	mine.took = true;
 }
 
 bool
@@ -50,7 +57,10 @@ pgfirst_keylock_try(const PgfirstKey *key)
 	LOCKTAG tag;
 
 	keylock_tag(key, &tag);
-	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
+	if (LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+		return false;
+	mine.took = true;
+	return true;
 }
 
 /* The first process that holds what conflicts with mode; 0 if none, or if it just left. */
@@ -96,7 +106,15 @@ pgfirst_keylock_park(bool parked)
 static void
 keylock_released(void)
 {
-	pgfirst_bell_ring(PGFIRST_BELL_LOCK);
+	if (!mine.quiet || mine.took)
+		pgfirst_bell_ring(PGFIRST_BELL_LOCK);
+	mine.quiet = mine.took = false;
+}
+
+void
+pgfirst_keylock_quiet(void)
+{
+	mine.quiet = true;
 }
 
 void

@@ -43,6 +43,13 @@ extern int pgfirst_keylock_relation_holder(Oid relation);
  */
 extern void pgfirst_keylock_park(bool parked);
 
+/*
+ * The transaction under way takes no locks that somebody could wait for but those of this file:
+ * unless it takes one, its end wakes nobody.  Without this, two workers whose parked clients try in
+ * vain would wake each other for ever.
+ */
+extern void pgfirst_keylock_quiet(void);
+
 /* Called once by _PG_init. */
 extern void pgfirst_keylock_init(void);
 

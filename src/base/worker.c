@@ -156,7 +156,7 @@ pgfirst_bell_ring(PgfirstBell bell)
 		WorkerSlot *slot = &shared->slots[i];
 		Latch *latch = slot->latch;
 
-		if (latch && (pg_atomic_read_u32(&slot->wanted) & bit))
+		if (latch && slot != my_slot && (pg_atomic_read_u32(&slot->wanted) & bit))
 			SetLatch(latch);
 	}
 }

@@ -38,7 +38,7 @@ extern bool pgfirst_worker_reload(void);
 /* Whether the calling process wants to be woken for this reason from now on. A full barrier. */
 extern void pgfirst_bell_want(PgfirstBell bell, bool wanted);
 
-/* Wakes everybody who wants this bell.  A full barrier comes first. */
+/* Wakes every other process that wants this bell.  A full barrier comes first. */
 extern void pgfirst_bell_ring(PgfirstBell bell);
 
 /* Called once by _PG_init. */

@@ -56,8 +56,8 @@ auth_rights_changed(Datum arg, int cache, uint32 hash)
 static void
 auth_begin(void)
 {
-	HASHCTL shape = {.keysize = sizeof(Oid), .entrysize = sizeof(RememberedRole),
-					 .hcxt = TopMemoryContext};
+	HASHCTL shape = {
+	    .keysize = sizeof(Oid), .entrysize = sizeof(RememberedRole), .hcxt = TopMemoryContext};
 
 	if (auth.remembered)
 		return;
@@ -68,7 +68,7 @@ auth_begin(void)
 	CacheRegisterSyscacheCallback(NAMESPACEOID, auth_rights_changed, (Datum) 0);
 	auth.generation = 1;
 	auth.remembered = hash_create("pgfirst verified passwords", 64, &shape,
-								  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	                              HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
 static void
@@ -114,7 +114,7 @@ auth_find_role(const char *name)
 		role = form->oid;
 	ReleaseSysCache(tuple);
 	if (OidIsValid(role) &&
-		object_aclcheck(DatabaseRelationId, MyDatabaseId, role, ACL_CONNECT) != ACLCHECK_OK)
+	    object_aclcheck(DatabaseRelationId, MyDatabaseId, role, ACL_CONNECT) != ACLCHECK_OK)
 		return InvalidOid;
 	return role;
 }

@@ -208,8 +208,8 @@ kv_count_census(KvSpace *space)
 	if (kv_count_get(number, &now))
 		return true;
 	if (!pgfirst_store_census(space->store, sizeof(KvHead), false, census_at_rest, census_each,
-							  &census) ||
-		census.stale)
+	                          &census) ||
+	    census.stale)
 		return false;
 	SpinLockAcquire(&shared->databases[number].lock);
 	/* Flushed meanwhile: what was counted is gone, and the number started from zero by itself. */
@@ -236,10 +236,10 @@ void
 kv_count_init(void)
 {
 	static const PgfirstXactHooks hooks = {
-		.name = "key counts", .commit = count_commit, .abort = count_forget};
+	    .name = "key counts", .commit = count_commit, .abort = count_forget};
 
 	pgfirst_shmem_request("pgfirst kv counts", sizeof(CountShared), (void **) &shared,
-						  count_shared_init);
+	                      count_shared_init);
 	pgfirst_xact_register(PGFIRST_XACT_KV, &hooks);
 	pgfirst_store_observe(count_observe, sizeof(KvHead));
 }

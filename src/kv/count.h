@@ -15,7 +15,7 @@
 
 typedef struct KvCount
 {
-	int64 keys;	   /* that are there; the expired count until the sweep has taken them */
+	int64 keys;    /* that are there; the expired count until the sweep has taken them */
 	int64 expires; /* of them with an expiry */
 } KvCount;
 

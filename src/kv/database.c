@@ -61,7 +61,7 @@ static void
 cache_relation_changed(Datum arg, Oid relation)
 {
 	bool ours = relation == InvalidOid || relation == cache.identity_table ||
-				relation == cache.database_table || kv_database_number(relation) >= 0;
+	            relation == cache.database_table || kv_database_number(relation) >= 0;
 
 	if (ours)
 		cache.valid = false;
@@ -82,7 +82,7 @@ cache_find_schema(void)
 		return InvalidOid;
 	catalog = table_open(ExtensionRelationId, AccessShareLock);
 	ScanKeyInit(&key, Anum_pg_extension_oid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(extension));
+	            ObjectIdGetDatum(extension));
 	scan = systable_beginscan(catalog, ExtensionOidIndexId, true, NULL, 1, &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
@@ -122,7 +122,7 @@ cache_take_identity(HeapTuple tuple, TupleDesc shape)
 
 	if (null || VARSIZE_ANY_EXHDR(secret) != SECRET_BYTES)
 		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
-						errmsg("the secret of extension pgfirst_kv is damaged")));
+		                errmsg("the secret of extension pgfirst_kv is damaged")));
 	memcpy(cache.secret, VARDATA_ANY(secret), SECRET_BYTES);
 }
 
@@ -137,9 +137,9 @@ cache_take_database(HeapTuple tuple, TupleDesc shape)
 	if (number < 0 || number >= KV_DATABASES)
 		return;
 	cache.databases[number].relation = relation;
-	cache.databases[number].durability = strcmp(durability, "durable") == 0	  ? PGFIRST_DURABLE
-										 : strcmp(durability, "relaxed") == 0 ? PGFIRST_RELAXED
-																			  : PGFIRST_VOLATILE;
+	cache.databases[number].durability = strcmp(durability, "durable") == 0   ? PGFIRST_DURABLE
+	                                     : strcmp(durability, "relaxed") == 0 ? PGFIRST_RELAXED
+	                                                                          : PGFIRST_VOLATILE;
 }
 
 KvReady
@@ -166,7 +166,7 @@ kv_databases_ready(bool wait)
 	/* Set first: an invalidation that arrives while we read must win. */
 	cache.valid = true;
 	if (!cache_read_table(cache.identity_table, wait, cache_take_identity) ||
-		!cache_read_table(cache.database_table, wait, cache_take_database))
+	    !cache_read_table(cache.database_table, wait, cache_take_database))
 	{
 		cache.valid = false;
 		return KV_BUSY;
@@ -231,7 +231,7 @@ space_read_epoch(KvSpace *space)
 	{
 		if (record.kind != KV_KIND_EPOCH || record.length != sizeof(space->epoch))
 			ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
-							errmsg("the epoch of database %d is damaged", space->number)));
+			                errmsg("the epoch of database %d is damaged", space->number)));
 		memcpy(&space->epoch, record.data, sizeof(space->epoch));
 	}
 	space->position = kv_position();
@@ -246,14 +246,14 @@ kv_space_open(int number, bool writable, bool wait)
 
 	if (!kv_database_exists(number))
 		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("database %d does not exist", number),
-				 errhint("SELECT %s.create_database(%d) makes it.",
-						 quote_identifier(get_namespace_name(cache.schema)), number)));
+		        (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("database %d does not exist", number),
+		         errhint("SELECT %s.create_database(%d) makes it.",
+		                 quote_identifier(get_namespace_name(cache.schema)), number)));
 	space = &cache.spaces[number];
 	if (space->store && (space->writable || !writable))
 		return space;
-	store = pgfirst_store_open(cache.databases[number].relation,
-							   cache.databases[number].durability, writable, wait);
+	store = pgfirst_store_open(cache.databases[number].relation, cache.databases[number].durability,
+	                           writable, wait);
 	if (!store)
 		return NULL;
 	if (space->store)

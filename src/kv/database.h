@@ -17,9 +17,9 @@
 /* A key's hash mixes these in, so tenants and flushed epochs never meet. */
 typedef struct KvSpace
 {
-	int number;		 /* of the database */
-	uint32 tenant;	 /* 0 is the default tenant */
-	uint64 epoch;	 /* raised by FLUSHDB */
+	int number;    /* of the database */
+	uint32 tenant; /* 0 is the default tenant */
+	uint64 epoch;  /* raised by FLUSHDB */
 	PgfirstStore *store;
 	PgfirstDurability durability;
 	bool writable;
@@ -30,7 +30,7 @@ typedef enum KvReady
 {
 	KV_READY,
 	KV_NO_EXTENSION, /* pgfirst_kv does not exist in this database (yet) */
-	KV_BUSY			 /* a lock that is needed to find out cannot be had now */
+	KV_BUSY          /* a lock that is needed to find out cannot be had now */
 } KvReady;
 
 /*

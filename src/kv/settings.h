@@ -17,7 +17,7 @@ extern int pgfirst_redis_workers;
 extern char *pgfirst_redis_database;
 extern char *pgfirst_redis_default_role;
 extern int pgfirst_redis_max_clients;
-extern int pgfirst_redis_lock_timeout;	/* milliseconds */
+extern int pgfirst_redis_lock_timeout;  /* milliseconds */
 extern int pgfirst_redis_client_memory; /* kilobytes */
 
 extern void kv_settings_define(void);

@@ -62,7 +62,7 @@ argument_key(FunctionCallInfo fcinfo, int n)
 
 	if (key.length > KV_KEY_MAX)
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-						errmsg("a key cannot be longer than %zu bytes", KV_KEY_MAX)));
+		                errmsg("a key cannot be longer than %zu bytes", KV_KEY_MAX)));
 	return key;
 }
 
@@ -74,8 +74,8 @@ argument_space(FunctionCallInfo fcinfo, int n, bool writable)
 	kv_spaces_forget();
 	if (kv_databases_ready(true) != KV_READY)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-						errmsg("extension pgfirst_kv is not installed in this database"),
-						errhint("CREATE EXTENSION pgfirst CASCADE installs it.")));
+		                errmsg("extension pgfirst_kv is not installed in this database"),
+		                errhint("CREATE EXTENSION pgfirst CASCADE installs it.")));
 	return kv_space_open(PG_GETARG_INT32(n), writable, true);
 }
 
@@ -88,15 +88,14 @@ argument_expiry(FunctionCallInfo fcinfo, int n, int64 now_ms)
 
 	if (PG_ARGISNULL(n))
 		return 0;
-	moment = DatumGetTimestampTz(
-		DirectFunctionCall2(timestamptz_pl_interval,
-							TimestampTzGetDatum(now_ms * 1000 - UNIX_EPOCH_USECS),
-							PG_GETARG_DATUM(n)));
+	moment = DatumGetTimestampTz(DirectFunctionCall2(
+	    timestamptz_pl_interval, TimestampTzGetDatum(now_ms * 1000 - UNIX_EPOCH_USECS),
+	    PG_GETARG_DATUM(n)));
 	expiry = (moment + UNIX_EPOCH_USECS) / 1000;
 	if (expiry <= now_ms)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("ttl must be at least one millisecond"),
-						errhint("kv.del deletes a key.")));
+		ereport(ERROR,
+		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		         errmsg("ttl must be at least one millisecond"), errhint("kv.del deletes a key.")));
 	return expiry;
 }
 
@@ -104,9 +103,9 @@ static Datum
 result_text(RespSlice value)
 {
 	if (!pg_verify_mbstr(PG_UTF8, value.data, (int) value.length, true))
-		ereport(ERROR, (errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
-						errmsg("the value is not valid UTF-8"),
-						errhint("kv.get returns it as bytea.")));
+		ereport(ERROR,
+		        (errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
+		         errmsg("the value is not valid UTF-8"), errhint("kv.get returns it as bytea.")));
 	if (GetDatabaseEncoding() != PG_UTF8)
 	{
 		char *text_value = pg_any_to_server(value.data, (int) value.length, PG_UTF8);
@@ -128,8 +127,8 @@ read_value(FunctionCallInfo fcinfo, KvEntry *entry)
 	if (!kv_key_read(space, key, pgfirst_clock_wall_ms(), true, entry))
 		return false;
 	if (entry->type != KV_TYPE_STRING)
-		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("the key holds a %s, not a string",
-																   kv_type_name(entry->type))));
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+		                errmsg("the key holds a %s, not a string", kv_type_name(entry->type))));
 	return true;
 }
 
@@ -142,7 +141,7 @@ pgfirst_kv_get(PG_FUNCTION_ARGS)
 	if (!read_value(fcinfo, &entry))
 		PG_RETURN_NULL();
 	PG_RETURN_BYTEA_P(
-		(bytea *) cstring_to_text_with_len(entry.value.data, (int) entry.value.length));
+	    (bytea *) cstring_to_text_with_len(entry.value.data, (int) entry.value.length));
 }
 
 /* kv.get_text(key, db) -> text; NULL if there is no such key, an error if it is not UTF-8. */
@@ -171,9 +170,9 @@ pgfirst_kv_set(PG_FUNCTION_ARGS)
 
 	for (int i = 0; i < 7; i++)
 		if (PG_ARGISNULL(i) && i != 2)
-			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-							errmsg("only ttl may be null in kv.set"),
-							errhint("kv.del deletes a key.")));
+			ereport(ERROR,
+			        (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+			         errmsg("only ttl may be null in kv.set"), errhint("kv.del deletes a key.")));
 	key = argument_key(fcinfo, 0);
 	value = argument_bytes(fcinfo, 1);
 	expiry = argument_expiry(fcinfo, 2, now_ms);
@@ -182,11 +181,11 @@ pgfirst_kv_set(PG_FUNCTION_ARGS)
 	keep_ttl = PG_GETARG_BOOL(6);
 	if ((nx && xx) || (keep_ttl && expiry != 0))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						nx && xx ? errmsg("nx and xx exclude each other")
-								 : errmsg("ttl and keep_ttl exclude each other")));
+		                nx && xx ? errmsg("nx and xx exclude each other")
+		                         : errmsg("ttl and keep_ttl exclude each other")));
 	if (value.length > KV_VALUE_MAX)
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-						errmsg("a value cannot be longer than %zu bytes", KV_VALUE_MAX)));
+		                errmsg("a value cannot be longer than %zu bytes", KV_VALUE_MAX)));
 
 	space = argument_space(fcinfo, 3, true);
 	kv_key_lock(space, key, nx || xx || keep_ttl, true);
@@ -231,8 +230,7 @@ keys_row(ReturnSetInfo *result, int number, const KvEntry *entry)
 	nulls[1] = !pg_verify_mbstr(PG_UTF8, entry->key.data, (int) entry->key.length, true);
 	if (!nulls[1])
 		values[1] = result_text(entry->key);
-	values[2] = PointerGetDatum(
-		cstring_to_text_with_len(entry->key.data, (int) entry->key.length));
+	values[2] = PointerGetDatum(cstring_to_text_with_len(entry->key.data, (int) entry->key.length));
 	values[3] = CStringGetTextDatum(kv_type_name(entry->type));
 	nulls[4] = entry->expiry == 0;
 	values[4] = TimestampTzGetDatum(entry->expiry * 1000 - UNIX_EPOCH_USECS);
@@ -249,7 +247,7 @@ pgfirst_kv_keys(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	MemoryContext row_context =
-		AllocSetContextCreate(CurrentMemoryContext, "kv.keys row", ALLOCSET_DEFAULT_SIZES);
+	    AllocSetContextCreate(CurrentMemoryContext, "kv.keys row", ALLOCSET_DEFAULT_SIZES);
 	int64 now_ms = pgfirst_clock_wall_ms();
 
 	InitMaterializedSRF(fcinfo, 0);

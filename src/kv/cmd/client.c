@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
+
 #include "base/clock.h"
 #include "kv/auth.h"
 #include "kv/cmd/commands.h"
@@ -21,7 +23,7 @@ kv_client_name_valid(KvCall *call, RespSlice name, const char *what)
 		if (name.data[i] < '!' || name.data[i] > '~')
 		{
 			kv_reply_error(call, "ERR %s cannot contain spaces, newlines or special characters.",
-						   what);
+			               what);
 			return false;
 		}
 	}
@@ -82,7 +84,7 @@ kv_cmd_client_setinfo(KvCall *call)
 	else
 	{
 		kv_reply_error(call, "ERR Unrecognized option '%.*s'", (int) Min(option.length, 128),
-					   option.data);
+		               option.data);
 		return KV_DONE;
 	}
 	kv_reply_ok(call);
@@ -98,20 +100,20 @@ append_client(StringInfo line, const KvSession *session)
 	const char *name = session->name ? session->name : "";
 
 	appendStringInfo(line, "id=" UINT64_FORMAT " addr=%s laddr=%s fd=%d name=%s age=%d idle=%d ",
-					 session->id, session->address, session->local_address, session->fd, name,
-					 (int) ((now - session->created_us) / 1000000),
-					 (int) ((now - session->active_us) / 1000000));
+	                 session->id, session->address, session->local_address, session->fd, name,
+	                 (int) ((now - session->created_us) / 1000000),
+	                 (int) ((now - session->active_us) / 1000000));
 	appendStringInfo(line,
-					 "flags=%s db=%d sub=0 psub=0 ssub=0 multi=-1 watch=0 qbuf=%zu qbuf-free=0 "
-					 "argv-mem=0 multi-mem=0 rbs=%zu rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu "
-					 "events=r cmd=%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
-					 session->local_address[0] == '/' ? "U" : "N", session->database,
-					 session->input_bytes, session->reply.capacity, session->reply.length,
-					 session->reply.capacity,
-					 sizeof(*session) + session->input_bytes + session->reply.capacity,
-					 session->last_command, kv_auth_role_name(session), session->reply.protocol,
-					 session->library_name ? session->library_name : "",
-					 session->library_version ? session->library_version : "");
+	                 "flags=%s db=%d sub=0 psub=0 ssub=0 multi=-1 watch=0 qbuf=%zu qbuf-free=0 "
+	                 "argv-mem=0 multi-mem=0 rbs=%zu rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu "
+	                 "events=r cmd=%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
+	                 session->local_address[0] == '/' ? "U" : "N", session->database,
+	                 session->input_bytes, session->reply.capacity, session->reply.length,
+	                 session->reply.capacity,
+	                 sizeof(*session) + session->input_bytes + session->reply.capacity,
+	                 session->last_command, kv_auth_role_name(session), session->reply.protocol,
+	                 session->library_name ? session->library_name : "",
+	                 session->library_version ? session->library_version : "");
 }
 
 static void
@@ -163,11 +165,11 @@ kv_cmd_client_list(KvCall *call)
 		RespSlice type = kv_argument(call, 3);
 
 		none = kv_argument_is(call, 3, "master") || kv_argument_is(call, 3, "replica") ||
-			   kv_argument_is(call, 3, "slave") || kv_argument_is(call, 3, "pubsub");
+		       kv_argument_is(call, 3, "slave") || kv_argument_is(call, 3, "pubsub");
 		if (!none && !kv_argument_is(call, 3, "normal"))
 		{
 			kv_reply_error(call, "ERR Unknown client type '%.*s'", (int) Min(type.length, 128),
-						   type.data);
+			               type.data);
 			return KV_DONE;
 		}
 	}
@@ -191,7 +193,7 @@ kv_cmd_client_list(KvCall *call)
 	}
 
 	initStringInfo(&lines);
-	dlist_foreach(iterator, &kv_sessions.list)
+	dlist_foreach (iterator, &kv_sessions.list)
 	{
 		const KvSession *session = dlist_container(KvSession, link, iterator.cur);
 

@@ -11,7 +11,9 @@
 
 #include <ctype.h>
 
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "utils/formatting.h"
 #include "utils/memutils.h"
 
 #include "kv/auth.h"
@@ -26,7 +28,7 @@ kv_argument_is(const KvCall *call, int i, const char *word)
 	RespSlice argument = kv_argument(call, i);
 
 	return argument.length == strlen(word) &&
-		   pg_strncasecmp(argument.data, word, argument.length) == 0;
+	       pg_strncasecmp(argument.data, word, argument.length) == 0;
 }
 
 bool
@@ -45,14 +47,14 @@ kv_argument_integer(KvCall *call, int i, int64 *value)
 void
 kv_reply_error(KvCall *call, const char *format, ...)
 {
-	char text[1024];
+	char words[1024];
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
+	vsnprintf(words, sizeof(words), format, arguments);
 	va_end(arguments);
 	kv_stats_add(&kv_stats->error_replies, 1);
-	pgfirst_resp_write_error(call->reply, text, strlen(text));
+	pgfirst_resp_write_error(call->reply, words, strlen(words));
 }
 
 void
@@ -99,7 +101,7 @@ static struct
 {
 	bool made;
 	int16 first[INDEX_SIZE]; /* row plus one */
-	int16 next[INDEX_SIZE];	 /* by row */
+	int16 next[INDEX_SIZE];  /* by row */
 } command_index;
 
 static uint32
@@ -133,14 +135,14 @@ kv_command_find(const char *container, RespSlice name)
 	if (name.length > 64)
 		return NULL;
 	for (int row = command_index.first[index_of(name.data, name.length)]; row != 0;
-		 row = command_index.next[row - 1])
+	     row = command_index.next[row - 1])
 	{
 		const KvCommand *command = &kv_commands[row - 1];
 
 		if (strlen(command->name) == name.length &&
-			pg_strncasecmp(command->name, name.data, name.length) == 0 &&
-			(container == NULL) == (command->container == NULL) &&
-			(container == NULL || strcmp(container, command->container) == 0))
+		    pg_strncasecmp(command->name, name.data, name.length) == 0 &&
+		    (container == NULL) == (command->container == NULL) &&
+		    (container == NULL || strcmp(container, command->container) == 0))
 			return command;
 	}
 	return NULL;
@@ -172,10 +174,10 @@ reply_unknown(KvCall *call)
 		RespSlice argument = kv_argument(call, i);
 
 		appendStringInfo(&args, "'%.*s' ", (int) Min(argument.length, (Size) (128 - args.len)),
-						 argument.data);
+		                 argument.data);
 	}
 	kv_reply_error(call, "ERR unknown command '%.*s', with args beginning with: %s",
-				   (int) Min(name.length, 128), name.data, args.data);
+	               (int) Min(name.length, 128), name.data, args.data);
 	pfree(args.data);
 }
 
@@ -199,8 +201,8 @@ find(KvCall *call)
 		RespSlice name = kv_argument(call, 1);
 
 		kv_reply_error(call, "ERR unknown subcommand '%.*s'. Try %s HELP.",
-					   (int) Min(name.length, 128), name.data,
-					   asc_toupper(command->name, strlen(command->name)));
+		               (int) Min(name.length, 128), name.data,
+		               asc_toupper(command->name, strlen(command->name)));
 	}
 	return sub;
 }
@@ -227,17 +229,17 @@ permitted(KvCall *call)
 	if (!call->available)
 	{
 		kv_reply_error(call,
-					   "LOADING extension pgfirst_kv is not installed in database \"%s\"; CREATE "
-					   "EXTENSION pgfirst CASCADE installs it",
-					   pgfirst_redis_database);
+		               "LOADING extension pgfirst_kv is not installed in database \"%s\"; CREATE "
+		               "EXTENSION pgfirst CASCADE installs it",
+		               pgfirst_redis_database);
 		return false;
 	}
 	if (!kv_auth_may_use(call->session))
 	{
 		kv_reply_error(call,
-					   "NOPERM User %s has no permissions to run the '%s' command; GRANT USAGE ON "
-					   "SCHEMA kv gives them",
-					   kv_auth_role_name(call->session), command->name);
+		               "NOPERM User %s has no permissions to run the '%s' command; GRANT USAGE ON "
+		               "SCHEMA kv gives them",
+		               kv_auth_role_name(call->session), command->name);
 		return false;
 	}
 	if (call->read_only && (command->flags & KV_WRITE))
@@ -258,9 +260,9 @@ locked_out(KvCall *call, int holder, const char *what)
 		return KV_PARK_LOCK;
 	if (holder != 0)
 		kv_reply_error(call,
-					   "ERR %s is locked by the transaction of process %d, for longer than "
-					   "pgfirst.redis_lock_timeout; pg_stat_activity shows what it does",
-					   what, holder);
+		               "ERR %s is locked by the transaction of process %d, for longer than "
+		               "pgfirst.redis_lock_timeout; pg_stat_activity shows what it does",
+		               what, holder);
 	else
 		kv_reply_error(call, "ERR %s is locked for longer than pgfirst.redis_lock_timeout", what);
 	return KV_DONE;
@@ -305,7 +307,7 @@ room_for_arguments(KvCall *call)
 	if (pgfirst_store_room(bytes + (Size) call->argc * 128))
 		return true;
 	kv_reply_error(call, "OOM command not allowed when the changes of one turn would exceed "
-						 "pgfirst.write_set_limit");
+	                     "pgfirst.write_set_limit");
 	return false;
 }
 
@@ -320,8 +322,8 @@ kv_command_run(KvCall *call)
 	if (!arity_fits(command, call->argc))
 	{
 		kv_reply_error(call, "ERR wrong number of arguments for '%s%s%s' command",
-					   command->container ? command->container : "", command->container ? "|" : "",
-					   command->name);
+		               command->container ? command->container : "", command->container ? "|" : "",
+		               command->name);
 		return KV_DONE;
 	}
 	call->session->last_command = command->name;

@@ -22,20 +22,20 @@
 
 typedef enum KvFlag
 {
-	KV_READ = 1 << 0,	   /* reads keys */
-	KV_WRITE = 1 << 1,	   /* changes keys: refused on a standby, locks what it names */
-	KV_FAST = 1 << 2,	   /* constant time, for COMMAND */
-	KV_NO_AUTH = 1 << 3,   /* allowed before authentication */
-	KV_LOADING = 1 << 4,   /* allowed while the extension is missing: touches no key */
-	KV_ADMIN = 1 << 5,	   /* for COMMAND */
-	KV_BLIND = 1 << 6,	   /* its change does not depend on what it reads */
+	KV_READ = 1 << 0,       /* reads keys */
+	KV_WRITE = 1 << 1,      /* changes keys: refused on a standby, locks what it names */
+	KV_FAST = 1 << 2,       /* constant time, for COMMAND */
+	KV_NO_AUTH = 1 << 3,    /* allowed before authentication */
+	KV_LOADING = 1 << 4,    /* allowed while the extension is missing: touches no key */
+	KV_ADMIN = 1 << 5,      /* for COMMAND */
+	KV_BLIND = 1 << 6,      /* its change does not depend on what it reads */
 	KV_SUBCOMMANDS = 1 << 7 /* a container: the first argument names the row */
 } KvFlag;
 
 /* What became of a call. */
 typedef enum KvOutcome
 {
-	KV_DONE,	  /* answered */
+	KV_DONE,      /* answered */
 	KV_PARK_LOCK, /* call again when a lock was released; locked_by says who has it */
 	KV_PARK_TURN, /* call again in the next turn */
 	KV_PARK_COUNT /* call again when the keys have been counted */
@@ -46,7 +46,7 @@ typedef KvOutcome (*KvFunction)(KvCall *call);
 
 typedef struct KvCommand
 {
-	const char *name;	   /* lower case */
+	const char *name;      /* lower case */
 	const char *container; /* of a subcommand: its command; else NULL */
 	KvFunction function;
 	int arity; /* with the name; negative: at least */
@@ -54,8 +54,8 @@ typedef struct KvCommand
 	int first_key; /* argument numbers, 0: no keys */
 	int last_key;  /* negative: from the end */
 	int key_step;
-	const char *group;		/* Redis's: string, generic, connection, server */
-	const char *since;		/* the Redis version it came with */
+	const char *group; /* Redis's: string, generic, connection, server */
+	const char *since; /* the Redis version it came with */
 	const char *complexity;
 	const char *summary;
 	const char *arguments; /* as the documentation shows them */
@@ -69,13 +69,13 @@ struct KvCall
 	const RespParser *parser; /* its arguments */
 	const char *data;
 	int argc;
-	int64 now_ms; /* the turn's clock, for expiry */
-	KvSpace *space; /* the session's database, opened by dispatch for KV_READ and KV_WRITE */
-	int locked_by;	/* with KV_PARK_LOCK: the process, 0 if unknown */
+	int64 now_ms;    /* the turn's clock, for expiry */
+	KvSpace *space;  /* the session's database, opened by dispatch for KV_READ and KV_WRITE */
+	int locked_by;   /* with KV_PARK_LOCK: the process, 0 if unknown */
 	bool *auth_used; /* one password verification a turn */
-	bool read_only;	 /* the server is a standby */
-	bool available;	 /* the extension is there */
-	bool last_try;	 /* it has waited long enough: answer with an error instead of parking */
+	bool read_only;  /* the server is a standby */
+	bool available;  /* the extension is there */
+	bool last_try;   /* it has waited long enough: answer with an error instead of parking */
 };
 
 /* Argument i; 0 is the command's name. */

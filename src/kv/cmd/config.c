@@ -23,7 +23,7 @@
 
 typedef enum ConfigClass
 {
-	CONFIG_SHOWN,	  /* computed; cannot be set here */
+	CONFIG_SHOWN,     /* computed; cannot be set here */
 	CONFIG_REMEMBERED /* accepted and remembered, without effect */
 } ConfigClass;
 
@@ -31,9 +31,9 @@ typedef struct ConfigParameter
 {
 	const char *name;
 	ConfigClass class;
-	const char *value;			/* fixed, or the value before anybody sets it */
-	const char *(*show)(void);	/* instead of value */
-	const char *elsewhere;		/* the setting that changes it */
+	const char *value;         /* fixed, or the value before anybody sets it */
+	const char *(*show)(void); /* instead of value */
+	const char *elsewhere;     /* the setting that changes it */
 } ConfigParameter;
 
 static const char *
@@ -79,36 +79,36 @@ show_bulk_limit(void)
 }
 
 static const ConfigParameter parameters[] = {
-	{"activedefrag", CONFIG_REMEMBERED, "no", NULL, NULL},
-	{"activerehashing", CONFIG_REMEMBERED, "yes", NULL, NULL},
-	{"appendfsync", CONFIG_SHOWN, "always", NULL, "the durability of the database"},
-	{"appendonly", CONFIG_SHOWN, "yes", NULL, "the durability of the database"},
-	{"bind", CONFIG_SHOWN, NULL, show_bind, "pgfirst.redis_listen_addresses"},
-	{"databases", CONFIG_SHOWN, NULL, show_databases, "kv.create_database()"},
-	{"dir", CONFIG_SHOWN, NULL, show_directory, "the data directory of PostgreSQL"},
-	{"hash-max-listpack-entries", CONFIG_REMEMBERED, "128", NULL, NULL},
-	{"hash-max-listpack-value", CONFIG_REMEMBERED, "64", NULL, NULL},
-	{"hz", CONFIG_REMEMBERED, "10", NULL, NULL},
-	{"lazyfree-lazy-expire", CONFIG_REMEMBERED, "no", NULL, NULL},
-	{"lazyfree-lazy-user-del", CONFIG_REMEMBERED, "no", NULL, NULL},
-	{"list-max-listpack-size", CONFIG_REMEMBERED, "-2", NULL, NULL},
-	{"maxclients", CONFIG_SHOWN, NULL, show_max_clients, "pgfirst.redis_max_clients"},
-	{"maxmemory", CONFIG_SHOWN, "0", NULL, "the size of the disk"},
-	{"maxmemory-policy", CONFIG_SHOWN, "noeviction", NULL, "the configuration of the database"},
-	{"notify-keyspace-events", CONFIG_SHOWN, "", NULL, "a later version of pgfirst"},
-	{"port", CONFIG_SHOWN, NULL, show_port, "pgfirst.redis_port"},
-	{"proto-max-bulk-len", CONFIG_SHOWN, NULL, show_bulk_limit, "nothing: it is fixed"},
-	{"save", CONFIG_SHOWN, "", NULL, "PostgreSQL's checkpoints"},
-	{"set-max-intset-entries", CONFIG_REMEMBERED, "512", NULL, NULL},
-	{"set-max-listpack-entries", CONFIG_REMEMBERED, "128", NULL, NULL},
-	{"set-max-listpack-value", CONFIG_REMEMBERED, "64", NULL, NULL},
-	{"slowlog-log-slower-than", CONFIG_REMEMBERED, "10000", NULL, NULL},
-	{"slowlog-max-len", CONFIG_REMEMBERED, "128", NULL, NULL},
-	{"tcp-keepalive", CONFIG_SHOWN, "300", NULL, "nothing: it is fixed"},
-	{"timeout", CONFIG_SHOWN, "0", NULL, "nothing: idle clients are not disconnected"},
-	{"unixsocket", CONFIG_SHOWN, NULL, show_unix_socket, "pgfirst.redis_unix_socket"},
-	{"zset-max-listpack-entries", CONFIG_REMEMBERED, "128", NULL, NULL},
-	{"zset-max-listpack-value", CONFIG_REMEMBERED, "64", NULL, NULL},
+    {"activedefrag", CONFIG_REMEMBERED, "no", NULL, NULL},
+    {"activerehashing", CONFIG_REMEMBERED, "yes", NULL, NULL},
+    {"appendfsync", CONFIG_SHOWN, "always", NULL, "the durability of the database"},
+    {"appendonly", CONFIG_SHOWN, "yes", NULL, "the durability of the database"},
+    {"bind", CONFIG_SHOWN, NULL, show_bind, "pgfirst.redis_listen_addresses"},
+    {"databases", CONFIG_SHOWN, NULL, show_databases, "kv.create_database()"},
+    {"dir", CONFIG_SHOWN, NULL, show_directory, "the data directory of PostgreSQL"},
+    {"hash-max-listpack-entries", CONFIG_REMEMBERED, "128", NULL, NULL},
+    {"hash-max-listpack-value", CONFIG_REMEMBERED, "64", NULL, NULL},
+    {"hz", CONFIG_REMEMBERED, "10", NULL, NULL},
+    {"lazyfree-lazy-expire", CONFIG_REMEMBERED, "no", NULL, NULL},
+    {"lazyfree-lazy-user-del", CONFIG_REMEMBERED, "no", NULL, NULL},
+    {"list-max-listpack-size", CONFIG_REMEMBERED, "-2", NULL, NULL},
+    {"maxclients", CONFIG_SHOWN, NULL, show_max_clients, "pgfirst.redis_max_clients"},
+    {"maxmemory", CONFIG_SHOWN, "0", NULL, "the size of the disk"},
+    {"maxmemory-policy", CONFIG_SHOWN, "noeviction", NULL, "the configuration of the database"},
+    {"notify-keyspace-events", CONFIG_SHOWN, "", NULL, "a later version of pgfirst"},
+    {"port", CONFIG_SHOWN, NULL, show_port, "pgfirst.redis_port"},
+    {"proto-max-bulk-len", CONFIG_SHOWN, NULL, show_bulk_limit, "nothing: it is fixed"},
+    {"save", CONFIG_SHOWN, "", NULL, "PostgreSQL's checkpoints"},
+    {"set-max-intset-entries", CONFIG_REMEMBERED, "512", NULL, NULL},
+    {"set-max-listpack-entries", CONFIG_REMEMBERED, "128", NULL, NULL},
+    {"set-max-listpack-value", CONFIG_REMEMBERED, "64", NULL, NULL},
+    {"slowlog-log-slower-than", CONFIG_REMEMBERED, "10000", NULL, NULL},
+    {"slowlog-max-len", CONFIG_REMEMBERED, "128", NULL, NULL},
+    {"tcp-keepalive", CONFIG_SHOWN, "300", NULL, "nothing: it is fixed"},
+    {"timeout", CONFIG_SHOWN, "0", NULL, "nothing: idle clients are not disconnected"},
+    {"unixsocket", CONFIG_SHOWN, NULL, show_unix_socket, "pgfirst.redis_unix_socket"},
+    {"zset-max-listpack-entries", CONFIG_REMEMBERED, "128", NULL, NULL},
+    {"zset-max-listpack-value", CONFIG_REMEMBERED, "64", NULL, NULL},
 };
 
 #define PARAMETERS ((int) lengthof(parameters))
@@ -199,9 +199,8 @@ settable(KvCall *call, int i)
 		row++;
 	if (row == PARAMETERS)
 	{
-		kv_reply_error(call,
-					   "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'",
-					   (int) Min(name.length, 128), name.data);
+		kv_reply_error(call, "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'",
+		               (int) Min(name.length, 128), name.data);
 		return -1;
 	}
 	if (parameters[row].class == CONFIG_SHOWN)
@@ -212,17 +211,17 @@ settable(KvCall *call, int i)
 		if (strlen(now) == value.length && memcmp(now, value.data, value.length) == 0)
 			return row;
 		kv_reply_error(call,
-					   "ERR CONFIG SET failed (possibly related to argument '%s') - can't set it "
-					   "here; it follows %s",
-					   parameters[row].name, parameters[row].elsewhere);
+		               "ERR CONFIG SET failed (possibly related to argument '%s') - can't set it "
+		               "here; it follows %s",
+		               parameters[row].name, parameters[row].elsewhere);
 		return -1;
 	}
 	if (value.length >= CONFIG_VALUE_MAX || memchr(value.data, '\0', value.length))
 	{
 		kv_reply_error(call,
-					   "ERR CONFIG SET failed (possibly related to argument '%s') - argument is "
-					   "too long",
-					   parameters[row].name);
+		               "ERR CONFIG SET failed (possibly related to argument '%s') - argument is "
+		               "too long",
+		               parameters[row].name);
 		return -1;
 	}
 	return row;
@@ -267,5 +266,5 @@ void
 kv_config_init(void)
 {
 	pgfirst_shmem_request("pgfirst kv config", sizeof(ConfigShared), (void **) &shared,
-						  config_shared_init);
+	                      config_shared_init);
 }

@@ -59,7 +59,7 @@ kv_cmd_select(KvCall *call)
 	if (!pgfirst_int64_parse(argument.data, argument.length, &number))
 		kv_reply_error(call, "ERR invalid DB index");
 	else if (number < 0 || number >= KV_DATABASES ||
-			 (call->available && !kv_database_exists((int) number)))
+	         (call->available && !kv_database_exists((int) number)))
 		kv_reply_error(call, "ERR DB index is out of range");
 	else
 	{
@@ -154,7 +154,7 @@ hello_options(KvCall *call, HelloOptions *options)
 		{
 			argument = kv_argument(call, i);
 			kv_reply_error(call, "ERR Syntax error in HELLO option '%.*s'",
-						   (int) Min(argument.length, 128), argument.data);
+			               (int) Min(argument.length, 128), argument.data);
 			return false;
 		}
 	}
@@ -199,10 +199,10 @@ kv_cmd_hello(KvCall *call)
 	if (!OidIsValid(call->session->role))
 	{
 		kv_reply_error(call,
-					   "NOAUTH HELLO must be called with the client already authenticated, "
-					   "otherwise the HELLO <proto> AUTH <user> <pass> option can be used to "
-					   "authenticate the client and select the RESP protocol version at the same "
-					   "time");
+		               "NOAUTH HELLO must be called with the client already authenticated, "
+		               "otherwise the HELLO <proto> AUTH <user> <pass> option can be used to "
+		               "authenticate the client and select the RESP protocol version at the same "
+		               "time");
 		return KV_DONE;
 	}
 	if (options.protocol != 0)

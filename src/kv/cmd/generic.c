@@ -93,7 +93,7 @@ expire_flags(KvCall *call, int *flags)
 			RespSlice option = kv_argument(call, i);
 
 			kv_reply_error(call, "ERR Unsupported option %.*s", (int) Min(option.length, 128),
-						   option.data);
+			               option.data);
 			return false;
 		}
 		*flags |= words[w].flag;
@@ -136,7 +136,7 @@ expire(KvCall *call, int64 unit_ms)
 	if (!expire_flags(call, &flags) || !kv_argument_integer(call, 2, &expiry))
 		return KV_DONE;
 	if (pg_mul_s64_overflow(expiry, unit_ms, &expiry) ||
-		pg_add_s64_overflow(expiry, call->now_ms, &expiry))
+	    pg_add_s64_overflow(expiry, call->now_ms, &expiry))
 	{
 		kv_reply_error(call, "ERR invalid expire time in '%s' command", call->command->name);
 		return KV_DONE;
@@ -243,9 +243,8 @@ listing_add(KvCall *call, Listing *listing, const PgfirstRecord *record)
 		return;
 	if (listing->typed && listing->type != entry.type)
 		return;
-	if (listing->pattern.data &&
-		!pgfirst_glob_match(listing->pattern.data, listing->pattern.length, entry.key.data,
-							entry.key.length, false))
+	if (listing->pattern.data && !pgfirst_glob_match(listing->pattern.data, listing->pattern.length,
+	                                                 entry.key.data, entry.key.length, false))
 		return;
 	pgfirst_resp_write_bulk(&listing->found, entry.key.data, entry.key.length);
 	listing->count++;
@@ -304,8 +303,7 @@ scan_options(KvCall *call, Listing *listing, int64 *count)
 		else if (kv_argument_is(call, i, "TYPE"))
 		{
 			listing->typed = true;
-			listing->type =
-				kv_argument_is(call, i + 1, "string") ? KV_TYPE_STRING : KV_TYPE_NONE;
+			listing->type = kv_argument_is(call, i + 1, "string") ? KV_TYPE_STRING : KV_TYPE_NONE;
 		}
 		else if (!kv_argument_is(call, i, "COUNT"))
 		{
@@ -358,15 +356,15 @@ static bool
 scan_cursor(KvCall *call, uint64 *cursor)
 {
 	RespSlice argument = kv_argument(call, 1);
-	char text[24];
+	char digits[24];
 	char *end;
 
 	if (argument.length > 0 && argument.length <= 20 && isdigit((unsigned char) *argument.data))
 	{
-		memcpy(text, argument.data, argument.length);
-		text[argument.length] = '\0';
+		memcpy(digits, argument.data, argument.length);
+		digits[argument.length] = '\0';
 		errno = 0;
-		*cursor = strtoull(text, &end, 10);
+		*cursor = strtoull(digits, &end, 10);
 		if (errno == 0 && *end == '\0')
 			return true;
 	}
@@ -381,7 +379,7 @@ kv_cmd_scan(KvCall *call)
 	Listing listing;
 	uint64 cursor;
 	int64 count;
-	char text[24];
+	char digits[24];
 
 	if (!scan_cursor(call, &cursor))
 		return KV_DONE;
@@ -390,8 +388,8 @@ kv_cmd_scan(KvCall *call)
 		return KV_DONE;
 	scan_batch(call, &listing, count, &cursor);
 	pgfirst_resp_write_array(call->reply, 2);
-	snprintf(text, sizeof(text), UINT64_FORMAT, cursor);
-	pgfirst_resp_write_text(call->reply, text);
+	snprintf(digits, sizeof(digits), UINT64_FORMAT, cursor);
+	pgfirst_resp_write_text(call->reply, digits);
 	listing_end(call, &listing);
 	return KV_DONE;
 }

@@ -25,9 +25,9 @@ static void
 reply_flags(RespBuffer *reply, const KvCommand *command)
 {
 	static const char *const words[] = {"readonly", "write", "fast", "no_auth", "loading", "admin"};
-	const bool apply[] = {(command->flags & KV_READ) != 0,	  (command->flags & KV_WRITE) != 0,
-						  (command->flags & KV_FAST) != 0,	  (command->flags & KV_NO_AUTH) != 0,
-						  (command->flags & KV_LOADING) != 0, (command->flags & KV_ADMIN) != 0};
+	const bool apply[] = {(command->flags & KV_READ) != 0,    (command->flags & KV_WRITE) != 0,
+	                      (command->flags & KV_FAST) != 0,    (command->flags & KV_NO_AUTH) != 0,
+	                      (command->flags & KV_LOADING) != 0, (command->flags & KV_ADMIN) != 0};
 
 	reply_words(reply, words, apply, lengthof(words));
 }
@@ -35,19 +35,20 @@ reply_flags(RespBuffer *reply, const KvCommand *command)
 static void
 reply_categories(RespBuffer *reply, const KvCommand *command)
 {
-	static const char *const words[] = {"@read",	   "@write", "@fast",  "@slow", "@keyspace",
-										"@connection", "@string", "@admin", "@dangerous"};
+	static const char *const words[] = {"@read",   "@write",    "@fast",
+	                                    "@slow",   "@keyspace", "@connection",
+	                                    "@string", "@admin",    "@dangerous"};
 	bool admin = (command->flags & KV_ADMIN) != 0;
 	bool fast = (command->flags & KV_FAST) != 0;
 	const bool apply[] = {(command->flags & KV_READ) != 0,
-						  (command->flags & KV_WRITE) != 0,
-						  fast,
-						  !fast,
-						  strcmp(command->group, "generic") == 0,
-						  strcmp(command->group, "connection") == 0,
-						  strcmp(command->group, "string") == 0,
-						  admin,
-						  admin};
+	                      (command->flags & KV_WRITE) != 0,
+	                      fast,
+	                      !fast,
+	                      strcmp(command->group, "generic") == 0,
+	                      strcmp(command->group, "connection") == 0,
+	                      strcmp(command->group, "string") == 0,
+	                      admin,
+	                      admin};
 
 	reply_words(reply, words, apply, lengthof(words));
 }
@@ -80,9 +81,8 @@ reply_key_specification(RespBuffer *reply, const KvCommand *command)
 	pgfirst_resp_write_text(reply, "spec");
 	pgfirst_resp_write_map(reply, 3);
 	pgfirst_resp_write_text(reply, "lastkey");
-	pgfirst_resp_write_integer(reply, command->last_key < 0 ? command->last_key
-															: command->last_key -
-																  command->first_key);
+	pgfirst_resp_write_integer(
+	    reply, command->last_key < 0 ? command->last_key : command->last_key - command->first_key);
 	pgfirst_resp_write_text(reply, "keystep");
 	pgfirst_resp_write_integer(reply, command->key_step);
 	pgfirst_resp_write_text(reply, "limit");
@@ -93,7 +93,7 @@ static const char *
 full_name(const KvCommand *command)
 {
 	return command->container ? psprintf("%s|%s", command->container, command->name)
-							  : command->name;
+	                          : command->name;
 }
 
 static size_t
@@ -103,14 +103,14 @@ count_subcommands(const KvCommand *command)
 
 	for (int i = 0; i < kv_commands_count; i++)
 		count += kv_commands[i].container && !command->container &&
-				 strcmp(kv_commands[i].container, command->name) == 0;
+		         strcmp(kv_commands[i].container, command->name) == 0;
 	return count;
 }
 
 /* Calls `reply_one` for the command's subcommands. */
 static void
 reply_subcommands(RespBuffer *reply, const KvCommand *command,
-				  void (*reply_one)(RespBuffer *, const KvCommand *))
+                  void (*reply_one)(RespBuffer *, const KvCommand *))
 {
 	for (int i = 0; i < kv_commands_count; i++)
 		if (kv_commands[i].container && strcmp(kv_commands[i].container, command->name) == 0)
@@ -183,7 +183,7 @@ named_command(KvCall *call, int i)
 	if (!container)
 		return NULL;
 	return kv_command_find(container->name,
-						   (RespSlice){bar + 1, name.length - (size_t) (bar - name.data) - 1});
+	                       (RespSlice){bar + 1, name.length - (size_t) (bar - name.data) - 1});
 }
 
 /* COMMAND */
@@ -269,18 +269,18 @@ in_category(const KvCommand *command, RespSlice category)
 		const char *word;
 		uint32 flag;
 		const char *group;
-	} categories[] = {{"read", KV_READ, NULL},		{"write", KV_WRITE, NULL},
-					  {"fast", KV_FAST, NULL},		{"admin", KV_ADMIN, NULL},
-					  {"dangerous", KV_ADMIN, NULL}, {"keyspace", 0, "generic"},
-					  {"connection", 0, "connection"}, {"string", 0, "string"}};
+	} categories[] = {{"read", KV_READ, NULL},         {"write", KV_WRITE, NULL},
+	                  {"fast", KV_FAST, NULL},         {"admin", KV_ADMIN, NULL},
+	                  {"dangerous", KV_ADMIN, NULL},   {"keyspace", 0, "generic"},
+	                  {"connection", 0, "connection"}, {"string", 0, "string"}};
 
 	for (int i = 0; i < (int) lengthof(categories); i++)
 	{
 		if (strlen(categories[i].word) != category.length ||
-			pg_strncasecmp(categories[i].word, category.data, category.length) != 0)
+		    pg_strncasecmp(categories[i].word, category.data, category.length) != 0)
 			continue;
 		return categories[i].group ? strcmp(command->group, categories[i].group) == 0
-								   : (command->flags & categories[i].flag) != 0;
+		                           : (command->flags & categories[i].flag) != 0;
 	}
 	if (category.length == 4 && pg_strncasecmp("slow", category.data, 4) == 0)
 		return (command->flags & KV_FAST) == 0;
@@ -317,10 +317,10 @@ kv_cmd_command_list(KvCall *call)
 	if (call->argc == 5 && kv_argument_is(call, 2, "FILTERBY"))
 	{
 		value = kv_argument(call, 4);
-		filter = kv_argument_is(call, 3, "MODULE")	  ? LIST_MODULE
-				 : kv_argument_is(call, 3, "ACLCAT")  ? LIST_CATEGORY
-				 : kv_argument_is(call, 3, "PATTERN") ? LIST_PATTERN
-													  : LIST_ALL;
+		filter = kv_argument_is(call, 3, "MODULE")    ? LIST_MODULE
+		         : kv_argument_is(call, 3, "ACLCAT")  ? LIST_CATEGORY
+		         : kv_argument_is(call, 3, "PATTERN") ? LIST_PATTERN
+		                                              : LIST_ALL;
 	}
 	if (call->argc != 2 && filter == LIST_ALL)
 	{

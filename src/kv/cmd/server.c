@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "access/xlog.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "storage/pmsignal.h"
 #include "utils/builtins.h"
@@ -30,13 +31,13 @@ KvOutcome
 kv_cmd_time(KvCall *call)
 {
 	int64 now = pgfirst_clock_wall_us();
-	char text[32];
+	char digits[32];
 
 	pgfirst_resp_write_array(call->reply, 2);
-	snprintf(text, sizeof(text), INT64_FORMAT, now / 1000000);
-	pgfirst_resp_write_text(call->reply, text);
-	snprintf(text, sizeof(text), INT64_FORMAT, now % 1000000);
-	pgfirst_resp_write_text(call->reply, text);
+	snprintf(digits, sizeof(digits), INT64_FORMAT, now / 1000000);
+	pgfirst_resp_write_text(call->reply, digits);
+	snprintf(digits, sizeof(digits), INT64_FORMAT, now % 1000000);
+	pgfirst_resp_write_text(call->reply, digits);
 	return KV_DONE;
 }
 
@@ -68,7 +69,7 @@ KvOutcome
 kv_cmd_flushdb(KvCall *call)
 {
 	if (call->argc > 2 ||
-		(call->argc == 2 && !kv_argument_is(call, 1, "ASYNC") && !kv_argument_is(call, 1, "SYNC")))
+	    (call->argc == 2 && !kv_argument_is(call, 1, "ASYNC") && !kv_argument_is(call, 1, "SYNC")))
 	{
 		kv_reply_syntax(call);
 		return KV_DONE;
@@ -98,22 +99,22 @@ info_server(KvCall *call, StringInfo out)
 	int64 uptime = (pgfirst_clock_wall_us() - (int64) stat_value(&kv_stats->started_us)) / 1000000;
 
 	appendStringInfo(out, "redis_version:%s\r\nredis_mode:standalone\r\narch_bits:%d\r\n",
-					 KV_REDIS_VERSION, (int) sizeof(void *) * 8);
+	                 KV_REDIS_VERSION, (int) sizeof(void *) * 8);
 	appendStringInfo(out, "process_id:%d\r\ntcp_port:%d\r\nserver_time_usec:" INT64_FORMAT "\r\n",
-					 MyProcPid, pgfirst_redis_port, pgfirst_clock_wall_us());
-	appendStringInfo(out, "uptime_in_seconds:" INT64_FORMAT "\r\nuptime_in_days:" INT64_FORMAT
-						  "\r\nhz:10\r\n",
-					 uptime, uptime / 86400);
+	                 MyProcPid, pgfirst_redis_port, pgfirst_clock_wall_us());
+	appendStringInfo(
+	    out, "uptime_in_seconds:" INT64_FORMAT "\r\nuptime_in_days:" INT64_FORMAT "\r\nhz:10\r\n",
+	    uptime, uptime / 86400);
 }
 
 static void
 info_clients(KvCall *call, StringInfo out)
 {
 	appendStringInfo(out,
-					 "connected_clients:" UINT64_FORMAT "\r\ncluster_connections:0\r\n"
-					 "maxclients:%d\r\nblocked_clients:" UINT64_FORMAT "\r\n",
-					 stat_value(&kv_stats->connected_clients), pgfirst_redis_max_clients,
-					 stat_value(&kv_stats->blocked_clients));
+	                 "connected_clients:" UINT64_FORMAT "\r\ncluster_connections:0\r\n"
+	                 "maxclients:%d\r\nblocked_clients:" UINT64_FORMAT "\r\n",
+	                 stat_value(&kv_stats->connected_clients), pgfirst_redis_max_clients,
+	                 stat_value(&kv_stats->blocked_clients));
 }
 
 /* What the door holds in memory: the buffers of its clients. The data is on PostgreSQL's pages. */
@@ -125,24 +126,23 @@ info_memory(KvCall *call, StringInfo out)
 
 	getrusage(RUSAGE_SELF, &usage);
 	appendStringInfo(out,
-					 "used_memory:" UINT64_FORMAT "\r\nused_memory_human:%.2fM\r\n"
-					 "used_memory_rss:" UINT64_FORMAT "\r\nused_memory_peak:" UINT64_FORMAT "\r\n",
-					 used, (double) used / 1048576, (uint64) usage.ru_maxrss * 1024,
-					 (uint64) usage.ru_maxrss * 1024);
+	                 "used_memory:" UINT64_FORMAT "\r\nused_memory_human:%.2fM\r\n"
+	                 "used_memory_rss:" UINT64_FORMAT "\r\nused_memory_peak:" UINT64_FORMAT "\r\n",
+	                 used, (double) used / 1048576, (uint64) usage.ru_maxrss * 1024,
+	                 (uint64) usage.ru_maxrss * 1024);
 	appendStringInfo(out,
-					 "used_memory_peak_human:%.2fM\r\nmaxmemory:0\r\nmaxmemory_human:0B\r\n"
-					 "maxmemory_policy:noeviction\r\nmem_fragmentation_ratio:1.00\r\n",
-					 (double) usage.ru_maxrss / 1024);
+	                 "used_memory_peak_human:%.2fM\r\nmaxmemory:0\r\nmaxmemory_human:0B\r\n"
+	                 "maxmemory_policy:noeviction\r\nmem_fragmentation_ratio:1.00\r\n",
+	                 (double) usage.ru_maxrss / 1024);
 }
 
 static void
 info_persistence(KvCall *call, StringInfo out)
 {
-	appendStringInfoString(out,
-						   "loading:0\r\nasync_loading:0\r\nrdb_changes_since_last_save:0\r\n"
-						   "rdb_bgsave_in_progress:0\r\nrdb_last_bgsave_status:ok\r\n"
-						   "aof_enabled:1\r\naof_rewrite_in_progress:0\r\n"
-						   "aof_last_bgrewrite_status:ok\r\naof_last_write_status:ok\r\n");
+	appendStringInfoString(out, "loading:0\r\nasync_loading:0\r\nrdb_changes_since_last_save:0\r\n"
+	                            "rdb_bgsave_in_progress:0\r\nrdb_last_bgsave_status:ok\r\n"
+	                            "aof_enabled:1\r\naof_rewrite_in_progress:0\r\n"
+	                            "aof_last_bgrewrite_status:ok\r\naof_last_write_status:ok\r\n");
 }
 
 static void
@@ -153,21 +153,20 @@ info_stats(KvCall *call, StringInfo out)
 		const char *name;
 		size_t offset;
 	} fields[] = {
-		{"total_connections_received", offsetof(KvStats, connections_received)},
-		{"total_commands_processed", offsetof(KvStats, commands_processed)},
-		{"total_net_input_bytes", offsetof(KvStats, input_bytes)},
-		{"total_net_output_bytes", offsetof(KvStats, output_bytes)},
-		{"rejected_connections", offsetof(KvStats, connections_rejected)},
-		{"expired_keys", offsetof(KvStats, expired_keys)},
-		{"keyspace_hits", offsetof(KvStats, keyspace_hits)},
-		{"keyspace_misses", offsetof(KvStats, keyspace_misses)},
-		{"total_error_replies", offsetof(KvStats, error_replies)},
+	    {"total_connections_received", offsetof(KvStats, connections_received)},
+	    {"total_commands_processed", offsetof(KvStats, commands_processed)},
+	    {"total_net_input_bytes", offsetof(KvStats, input_bytes)},
+	    {"total_net_output_bytes", offsetof(KvStats, output_bytes)},
+	    {"rejected_connections", offsetof(KvStats, connections_rejected)},
+	    {"expired_keys", offsetof(KvStats, expired_keys)},
+	    {"keyspace_hits", offsetof(KvStats, keyspace_hits)},
+	    {"keyspace_misses", offsetof(KvStats, keyspace_misses)},
+	    {"total_error_replies", offsetof(KvStats, error_replies)},
 	};
 
 	for (int i = 0; i < (int) lengthof(fields); i++)
 	{
-		pg_atomic_uint64 *counter =
-			(pg_atomic_uint64 *) ((char *) kv_stats + fields[i].offset);
+		pg_atomic_uint64 *counter = (pg_atomic_uint64 *) ((char *) kv_stats + fields[i].offset);
 
 		appendStringInfo(out, "%s:" UINT64_FORMAT "\r\n", fields[i].name, stat_value(counter));
 	}
@@ -177,9 +176,10 @@ info_stats(KvCall *call, StringInfo out)
 static void
 info_replication(KvCall *call, StringInfo out)
 {
-	appendStringInfo(out, "role:%s\r\nconnected_slaves:0\r\nmaster_replid:%040d\r\n"
-						  "master_repl_offset:0\r\n",
-					 call->read_only ? "slave" : "master", 0);
+	appendStringInfo(out,
+	                 "role:%s\r\nconnected_slaves:0\r\nmaster_replid:%040d\r\n"
+	                 "master_repl_offset:0\r\n",
+	                 call->read_only ? "slave" : "master", 0);
 	if (call->read_only)
 		appendStringInfoString(out, "master_link_status:up\r\nslave_read_only:1\r\n");
 }
@@ -191,8 +191,8 @@ info_cpu(KvCall *call, StringInfo out)
 
 	getrusage(RUSAGE_SELF, &usage);
 	appendStringInfo(out, "used_cpu_sys:%ld.%06ld\r\nused_cpu_user:%ld.%06ld\r\n",
-					 (long) usage.ru_stime.tv_sec, (long) usage.ru_stime.tv_usec,
-					 (long) usage.ru_utime.tv_sec, (long) usage.ru_utime.tv_usec);
+	                 (long) usage.ru_stime.tv_sec, (long) usage.ru_stime.tv_usec,
+	                 (long) usage.ru_utime.tv_sec, (long) usage.ru_utime.tv_usec);
 }
 
 static void
@@ -210,8 +210,8 @@ info_keyspace(KvCall *call, StringInfo out)
 
 		if (kv_count_get(number, &count) && count.keys > 0)
 			appendStringInfo(out,
-							 "db%d:keys=" INT64_FORMAT ",expires=" INT64_FORMAT ",avg_ttl=0\r\n",
-							 number, count.keys, count.expires);
+			                 "db%d:keys=" INT64_FORMAT ",expires=" INT64_FORMAT ",avg_ttl=0\r\n",
+			                 number, count.keys, count.expires);
 	}
 }
 
@@ -221,14 +221,14 @@ info_pgfirst(KvCall *call, StringInfo out)
 	XLogRecPtr durable = pgfirst_flush_position();
 
 	appendStringInfo(out, "pgfirst_version:%s\r\npostgresql_version:%s\r\n", PGFIRST_VERSION,
-					 GetConfigOption("server_version", false, false));
+	                 GetConfigOption("server_version", false, false));
 	appendStringInfo(out, "pgfirst_database:%s\r\npgfirst_workers:%d\r\n", pgfirst_redis_database,
-					 pgfirst_redis_workers);
+	                 pgfirst_redis_workers);
 	appendStringInfo(out,
-					 "pgfirst_turns:" UINT64_FORMAT "\r\npgfirst_turns_aborted:" UINT64_FORMAT
-					 "\r\npgfirst_durable_position:%X/%X\r\n",
-					 stat_value(&kv_stats->turns), stat_value(&kv_stats->turns_aborted),
-					 LSN_FORMAT_ARGS(durable));
+	                 "pgfirst_turns:" UINT64_FORMAT "\r\npgfirst_turns_aborted:" UINT64_FORMAT
+	                 "\r\npgfirst_durable_position:%X/%X\r\n",
+	                 stat_value(&kv_stats->turns), stat_value(&kv_stats->turns_aborted),
+	                 LSN_FORMAT_ARGS(durable));
 }
 
 static const struct
@@ -236,10 +236,11 @@ static const struct
 	const char *name;
 	void (*append)(KvCall *call, StringInfo out);
 } sections[] = {
-	{"Server", info_server},		   {"Clients", info_clients}, {"Memory", info_memory},
-	{"Persistence", info_persistence}, {"Stats", info_stats},	  {"Replication", info_replication},
-	{"CPU", info_cpu},				   {"Cluster", info_cluster}, {"Keyspace", info_keyspace},
-	{"pgfirst", info_pgfirst},
+    {"Server", info_server},     {"Clients", info_clients},
+    {"Memory", info_memory},     {"Persistence", info_persistence},
+    {"Stats", info_stats},       {"Replication", info_replication},
+    {"CPU", info_cpu},           {"Cluster", info_cluster},
+    {"Keyspace", info_keyspace}, {"pgfirst", info_pgfirst},
 };
 
 static bool
@@ -249,7 +250,7 @@ section_asked_for(KvCall *call, const char *name)
 		return true;
 	for (int i = 1; i < call->argc; i++)
 		if (kv_argument_is(call, i, name) || kv_argument_is(call, i, "all") ||
-			kv_argument_is(call, i, "everything") || kv_argument_is(call, i, "default"))
+		    kv_argument_is(call, i, "everything") || kv_argument_is(call, i, "default"))
 			return true;
 	return false;
 }

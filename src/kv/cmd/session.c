@@ -49,14 +49,14 @@ kv_session_reset(KvSession *session)
 }
 
 void
-kv_session_set_text(char **where, const char *text, Size length)
+kv_session_set_text(char **where, const char *words, Size length)
 {
 	char *copy = NULL;
 
-	if (text && length > 0)
+	if (words && length > 0)
 	{
 		copy = MemoryContextAlloc(TopMemoryContext, length + 1);
-		memcpy(copy, text, length);
+		memcpy(copy, words, length);
 		copy[length] = '\0';
 	}
 	if (*where)

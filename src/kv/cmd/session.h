@@ -18,9 +18,9 @@
 typedef struct KvSession
 {
 	dlist_node link; /* in the list of the worker's sessions, oldest first */
-	uint64 id;		 /* unique in the server, never used again */
-	Oid role;		 /* InvalidOid until authenticated */
-	uint64 granted;	 /* the generation of rights in which it may use kv; 0: not looked at */
+	uint64 id;       /* unique in the server, never used again */
+	Oid role;        /* InvalidOid until authenticated */
+	uint64 granted;  /* the generation of rights in which it may use kv; 0: not looked at */
 	uint32 tenant;
 	int database;
 	RespBuffer reply; /* reply.protocol is the protocol */
@@ -56,7 +56,7 @@ extern void kv_session_end(KvSession *session);
 /* As after connecting, for RESET: name, database, protocol and login are forgotten. */
 extern void kv_session_reset(KvSession *session);
 
-/* Replaces one of the texts above; text may be NULL. */
-extern void kv_session_set_text(char **where, const char *text, Size length);
+/* Replaces one of the texts above; words may be NULL. */
+extern void kv_session_set_text(char **where, const char *words, Size length);
 
 #endif

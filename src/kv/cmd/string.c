@@ -99,7 +99,7 @@ set_expiry(KvCall *call, int i, bool seconds, bool absolute, int64 *expiry)
 	if (!kv_argument_integer(call, i, &value))
 		return false;
 	if (value > 0 && !(seconds && pg_mul_s64_overflow(value, 1000, &value)) &&
-		!(!absolute && pg_add_s64_overflow(value, call->now_ms, &value)))
+	    !(!absolute && pg_add_s64_overflow(value, call->now_ms, &value)))
 	{
 		*expiry = value;
 		return true;
@@ -116,8 +116,8 @@ set_option(KvCall *call, int *i, SetOptions *options)
 	{
 		const char *word;
 		bool seconds, absolute;
-	} expiries[] = {{"EX", true, false}, {"PX", false, false}, {"EXAT", true, true},
-					{"PXAT", false, true}};
+	} expiries[] = {
+	    {"EX", true, false}, {"PX", false, false}, {"EXAT", true, true}, {"PXAT", false, true}};
 
 	if (kv_argument_is(call, *i, "NX") && !options->xx)
 		return options->nx = true;
@@ -130,7 +130,7 @@ set_option(KvCall *call, int *i, SetOptions *options)
 	for (int e = 0; e < (int) lengthof(expiries); e++)
 	{
 		if (!kv_argument_is(call, *i, expiries[e].word) || options->keep_ttl ||
-			options->expiry != 0 || *i + 1 >= call->argc)
+		    options->expiry != 0 || *i + 1 >= call->argc)
 			continue;
 		(*i)++;
 		return set_expiry(call, *i, expiries[e].seconds, expiries[e].absolute, &options->expiry);
@@ -183,8 +183,8 @@ increment(KvCall *call, int64 by)
 	KvEntry entry;
 	int64 value = 0;
 	int64 expiry = 0;
-	char text[PGFIRST_INT64_TEXT];
-	RespSlice slice = {text, 0};
+	char digits[PGFIRST_INT64_TEXT];
+	RespSlice slice = {digits, 0};
 
 	if (read_key(call, 1, true, &entry))
 	{
@@ -205,7 +205,7 @@ increment(KvCall *call, int64 by)
 		kv_reply_error(call, "ERR increment or decrement would overflow");
 		return KV_DONE;
 	}
-	slice.length = pgfirst_int64_format(value, text);
+	slice.length = pgfirst_int64_format(value, digits);
 	kv_key_put(call->space, kv_argument(call, 1), slice, expiry);
 	pgfirst_resp_write_integer(call->reply, value);
 	return KV_DONE;

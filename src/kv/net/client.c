@@ -24,17 +24,17 @@
 #include "kv/settings.h"
 #include "store/store.h"
 
-#define INPUT_START	 ((Size) 16 * 1024)
-#define INPUT_ENOUGH ((Size) 64 * 1024)	  /* of complete commands, to stop reading more */
-#define INPUT_STEP	 ((Size) 16 * 1024 * 1024) /* the most a buffer grows at once */
-#define OUTPUT_FULL	 ((Size) 1024 * 1024)
-#define OUTPUT_KEEP	 ((Size) 16 * 1024) /* a drained buffer up to this size stays */
-#define MANY_CLIENTS 1000				/* from here on no drained buffer stays */
+#define INPUT_START  ((Size) 16 * 1024)
+#define INPUT_ENOUGH ((Size) 64 * 1024)        /* of complete commands, to stop reading more */
+#define INPUT_STEP   ((Size) 16 * 1024 * 1024) /* the most a buffer grows at once */
+#define OUTPUT_FULL  ((Size) 1024 * 1024)
+#define OUTPUT_KEEP  ((Size) 16 * 1024) /* a drained buffer up to this size stays */
+#define MANY_CLIENTS 1000               /* from here on no drained buffer stays */
 
-#define INLINE_MAX			   ((Size) 64 * 1024)
-#define ARGUMENTS_MAX		   ((Size) 1024 * 1024)
+#define INLINE_MAX             ((Size) 64 * 1024)
+#define ARGUMENTS_MAX          ((Size) 1024 * 1024)
 #define ARGUMENTS_MAX_STRANGER ((Size) 10)
-#define BULK_MAX_STRANGER	   ((Size) 16 * 1024)
+#define BULK_MAX_STRANGER      ((Size) 16 * 1024)
 
 KvClients kv_clients;
 
@@ -50,8 +50,8 @@ client_memory_resize(void *context, void *block, size_t size)
 {
 	Size before = block ? GetMemoryChunkSpace(block) : 0;
 
-	if (size > before && kv_clients.memory + size - before >
-							 (Size) pgfirst_redis_client_memory * 1024)
+	if (size > before &&
+	    kv_clients.memory + size - before > (Size) pgfirst_redis_client_memory * 1024)
 		return NULL;
 	if (size == 0)
 	{
@@ -79,7 +79,7 @@ kv_clients_begin(int epoll)
 	dlist_init(&kv_clients.gated);
 	dlist_init(&kv_clients.touched);
 	memory.context =
-		AllocSetContextCreate(TopMemoryContext, "pgfirst redis clients", ALLOCSET_DEFAULT_SIZES);
+	    AllocSetContextCreate(TopMemoryContext, "pgfirst redis clients", ALLOCSET_DEFAULT_SIZES);
 }
 
 /* ---- coming and going -------------------------------------------------------------------- */
@@ -149,7 +149,7 @@ kv_client_enter(KvClient *client, KvClientState state)
 	if (client->state == state)
 		return;
 	kv_stats_add(&kv_stats->blocked_clients,
-				 (state == KV_CLIENT_PARKED) - (client->state == KV_CLIENT_PARKED));
+	             (state == KV_CLIENT_PARKED) - (client->state == KV_CLIENT_PARKED));
 	dlist_delete(&client->state_link);
 	dlist_push_tail(&kv_clients.states[state], &client->state_link);
 	client->state = state;
@@ -202,15 +202,15 @@ input_wanted(const KvClient *client)
 static void
 input_refuse(KvClient *client)
 {
-	static const char text[] = "-OOM the buffers of all clients together would exceed "
-							   "pgfirst.redis_client_memory\r\n";
+	static const char refusal[] = "-OOM the buffers of all clients together would exceed "
+	                              "pgfirst.redis_client_memory\r\n";
 
 	ereport(LOG, (errcode(ERRCODE_OUT_OF_MEMORY),
-				  errmsg("client %s of the Redis door is disconnected: its request does not fit "
-						 "into pgfirst.redis_client_memory",
-						 client->session.address)));
+	              errmsg("client %s of the Redis door is disconnected: its request does not fit "
+	                     "into pgfirst.redis_client_memory",
+	                     client->session.address)));
 	/* Best effort: the reply buffer has no memory either. */
-	(void) send(client->fd, text, sizeof(text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void) send(client->fd, refusal, sizeof(refusal) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 	client->broken = true;
 }
 
@@ -332,8 +332,8 @@ kv_client_commit(KvClient *client, XLogRecPtr position)
 		return;
 	last = &client->marks[client->marks_end - 1];
 	/* The commit comes after everything that was read before it. */
-	last->position = client->own_durable && !XLogRecPtrIsInvalid(position) ? position
-																		   : client->own_others;
+	last->position =
+	    client->own_durable && !XLogRecPtrIsInvalid(position) ? position : client->own_others;
 	client->own_replies = 0;
 	client->own_durable = false;
 	client->own_others = InvalidXLogRecPtr;
@@ -357,7 +357,7 @@ bool
 kv_client_waits_for(const KvClient *client, XLogRecPtr position)
 {
 	return client->marks_first < client->marks_end &&
-		   client->marks[client->marks_first].position <= position;
+	       client->marks[client->marks_first].position <= position;
 }
 
 /* How many bytes of the reply buffer may leave now. */
@@ -415,7 +415,7 @@ output_send(KvClient *client)
 	while (client->sent < end)
 	{
 		ssize_t put = send(client->fd, client->session.reply.data + client->sent,
-						   end - client->sent, MSG_NOSIGNAL);
+		                   end - client->sent, MSG_NOSIGNAL);
 
 		if (put < 0 && errno == EINTR)
 			continue;
@@ -451,9 +451,9 @@ client_interest(KvClient *client)
 {
 	bool may_send = client->sent < output_free_to_leave(client);
 	bool may_read = !client->peer_closed && !client->session.close &&
-					(client->state == KV_CLIENT_IDLE || client->state == KV_CLIENT_READY ||
-					 client->state == KV_CLIENT_AGAIN) &&
-					client->input_end - client->input_start < input_wanted(client);
+	                (client->state == KV_CLIENT_IDLE || client->state == KV_CLIENT_READY ||
+	                 client->state == KV_CLIENT_AGAIN) &&
+	                client->input_end - client->input_start < input_wanted(client);
 
 	return (may_read ? EPOLLIN : 0) | (may_send ? EPOLLOUT : 0);
 }
@@ -469,14 +469,16 @@ kv_client_settle(KvClient *client)
 		output_send(client);
 	if (client->session.reply.failed)
 		ereport(LOG, (errcode(ERRCODE_OUT_OF_MEMORY),
-					  errmsg("client %s of the Redis door is disconnected: its replies do not fit "
-							 "into pgfirst.redis_client_memory",
-							 client->session.address)));
+		              errmsg("client %s of the Redis door is disconnected: its replies do not fit "
+		                     "into pgfirst.redis_client_memory",
+		                     client->session.address)));
 	if (client_done(client))
 	{
 		kv_client_close(client);
 		return;
 	}
+	if (client->gated)
+		pgfirst_flush_request(client->marks[client->marks_end - 1].position);
 	input_give_back(client);
 	if (client->state == KV_CLIENT_STALLED && !kv_client_output_full(client))
 		kv_client_enter(client, KV_CLIENT_AGAIN);

@@ -57,7 +57,7 @@ typedef struct KvClient
 	dlist_node state_link;
 
 	bool peer_closed; /* the client will send no more */
-	bool broken;	  /* the socket failed, or memory ran out: nothing more can be sent */
+	bool broken;      /* the socket failed, or memory ran out: nothing more can be sent */
 
 	/* Received and not yet run: input[input_start .. input_end). */
 	char *input;
@@ -68,7 +68,7 @@ typedef struct KvClient
 
 	/* Replied and not yet sent. */
 	uint64 reply_base; /* the number of session.reply.data[0] among all bytes replied */
-	Size sent;		   /* of session.reply */
+	Size sent;         /* of session.reply */
 	KvMark *marks;
 	int marks_first;
 	int marks_end;
@@ -79,8 +79,8 @@ typedef struct KvClient
 	/* In the turn under way. */
 	bool touched; /* in the turn's list: has replies to send, or an interest to change */
 	dlist_node touched_link;
-	int own_replies;  /* that depend on the turn's commit */
-	bool own_durable; /* one of them on its flush too */
+	int own_replies;       /* that depend on the turn's commit */
+	bool own_durable;      /* one of them on its flush too */
 	XLogRecPtr own_others; /* the latest other position that they depend on */
 
 	/* While PARKED. */
@@ -94,9 +94,9 @@ typedef struct KvClients
 {
 	int epoll;
 	dlist_head states[KV_CLIENT_STATES];
-	dlist_head gated;	/* with marks, oldest first */
+	dlist_head gated;   /* with marks, oldest first */
 	dlist_head touched; /* in this turn */
-	Size memory;		/* in buffers */
+	Size memory;        /* in buffers */
 } KvClients;
 
 extern KvClients kv_clients;

@@ -42,8 +42,8 @@
 #include "kv/settings.h"
 #include "store/store.h"
 
-#define TURN_TIME_US	4000 /* after which no further command is begun */
-#define TURN_LOCKS		(PGFIRST_LOCKS_MAX * 9 / 10)
+#define TURN_TIME_US    4000 /* after which no further command is begun */
+#define TURN_LOCKS      (PGFIRST_LOCKS_MAX * 9 / 10)
 #define TURN_CLOCK_STEP 32 /* commands between two looks at the clock */
 
 #define COUNT_PARK_US ((int64) 60 * 1000000)
@@ -51,9 +51,11 @@
 static struct
 {
 	MemoryContext context; /* reset after every turn */
-	KvClient *running;	   /* whose command is under way */
-	Size running_start;	   /* where its reply begins */
-	bool started;		   /* the transaction has */
+	KvClient *client;      /* whose bytes are being looked at */
+	KvClient *running;     /* the same, while a command of it runs */
+	Size running_start;    /* where its reply begins */
+	bool started;          /* the transaction has */
+	bool announced;        /* other processes know that we have parked clients */
 	bool available;
 	bool read_only;
 	bool auth_used;
@@ -72,6 +74,7 @@ turn_start(void)
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
+	pgfirst_keylock_quiet();
 	MemoryContextSwitchTo(turn.context);
 	kv_spaces_forget();
 	turn.started = true;
@@ -93,6 +96,9 @@ turn_commit(void)
 {
 	XLogRecPtr before = XactLastCommitEnd;
 
+	turn.client = NULL;
+	if (!turn.started)
+		return InvalidXLogRecPtr;
 	CommitTransactionCommand();
 	turn.started = false;
 	return XactLastCommitEnd != before ? XactLastCommitEnd : InvalidXLogRecPtr;
@@ -103,8 +109,8 @@ turn_commit(void)
 static void
 park(KvClient *client, KvOutcome reason)
 {
-	int64 patience = reason == KV_PARK_COUNT ? COUNT_PARK_US
-											 : (int64) pgfirst_redis_lock_timeout * 1000;
+	int64 patience =
+	    reason == KV_PARK_COUNT ? COUNT_PARK_US : (int64) pgfirst_redis_lock_timeout * 1000;
 
 	if (reason == KV_PARK_TURN)
 	{
@@ -114,7 +120,26 @@ park(KvClient *client, KvOutcome reason)
 	client->parked_for = reason;
 	if (client->parked_deadline == 0)
 		client->parked_deadline = pgfirst_clock_monotonic_us() + patience;
-	kv_client_enter(client, KV_CLIENT_PARKED);
+
+	/* The first to park tries once more: the lock may have been released before we announced. */
+	if (reason == KV_PARK_LOCK && !turn.announced)
+	{
+		pgfirst_keylock_park(true);
+		turn.announced = true;
+		kv_client_enter(client, KV_CLIENT_AGAIN);
+	}
+	else
+		kv_client_enter(client, KV_CLIENT_PARKED);
+}
+
+void
+kv_turn_announce(void)
+{
+	if (turn.announced && dlist_is_empty(&kv_clients.states[KV_CLIENT_PARKED]))
+	{
+		pgfirst_keylock_park(false);
+		turn.announced = false;
+	}
 }
 
 void
@@ -122,7 +147,7 @@ kv_turn_unpark(bool all, int64 now_us)
 {
 	dlist_mutable_iter iterator;
 
-	dlist_foreach_modify(iterator, &kv_clients.states[KV_CLIENT_PARKED])
+	dlist_foreach_modify (iterator, &kv_clients.states[KV_CLIENT_PARKED])
 	{
 		KvClient *client = dlist_container(KvClient, state_link, iterator.cur);
 
@@ -137,7 +162,7 @@ kv_turn_next_deadline(void)
 	dlist_iter iterator;
 	int64 first = 0;
 
-	dlist_foreach(iterator, &kv_clients.states[KV_CLIENT_PARKED])
+	dlist_foreach (iterator, &kv_clients.states[KV_CLIENT_PARKED])
 	{
 		KvClient *client = dlist_container(KvClient, state_link, iterator.cur);
 
@@ -159,15 +184,15 @@ looks_like_http(KvClient *client)
 		return false;
 	word = pgfirst_resp_argument(&client->parser, client->input + client->input_start, 0);
 	return (word.length == 4 && pg_strncasecmp(word.data, "post", 4) == 0) ||
-		   (word.length == 5 && pg_strncasecmp(word.data, "host:", 5) == 0);
+	       (word.length == 5 && pg_strncasecmp(word.data, "host:", 5) == 0);
 }
 
 static void
 refuse_http(KvClient *client)
 {
 	ereport(LOG, (errcode(ERRCODE_PROTOCOL_VIOLATION),
-				  errmsg("client %s of the Redis door is disconnected: it speaks HTTP",
-						 client->session.address)));
+	              errmsg("client %s of the Redis door is disconnected: it speaks HTTP",
+	                     client->session.address)));
 	client->broken = true;
 }
 
@@ -194,18 +219,18 @@ run_command(KvClient *client)
 	KvSession *session = &client->session;
 	Size start = session->reply.length;
 	KvCall call = {.session = session,
-				   .reply = &session->reply,
-				   .parser = &client->parser,
-				   .data = client->input + client->input_start,
-				   .argc = (int) client->parser.argc,
-				   .now_ms = turn.now_ms,
-				   .auth_used = &turn.auth_used,
-				   .read_only = turn.read_only,
-				   .available = turn.available};
+	               .reply = &session->reply,
+	               .parser = &client->parser,
+	               .data = client->input + client->input_start,
+	               .argc = (int) client->parser.argc,
+	               .now_ms = turn.now_ms,
+	               .auth_used = &turn.auth_used,
+	               .read_only = turn.read_only,
+	               .available = turn.available};
 	KvOutcome outcome;
 
-	call.last_try = client->parked_deadline != 0 &&
-					pgfirst_clock_monotonic_us() >= client->parked_deadline;
+	call.last_try =
+	    client->parked_deadline != 0 && pgfirst_clock_monotonic_us() >= client->parked_deadline;
 	turn.running = client;
 	turn.running_start = start;
 	kv_position_reset();
@@ -233,9 +258,9 @@ client_limits(const KvClient *client)
 	bool stranger = !OidIsValid(client->session.role);
 
 	return (RespLimits){.bulk = stranger ? 16 * 1024 : Max(KV_VALUE_MAX, KV_KEY_MAX),
-						.arguments = stranger ? 10 : 1024 * 1024,
-						.inline_len = 64 * 1024,
-						.unauthenticated = stranger};
+	                    .arguments = stranger ? 10 : 1024 * 1024,
+	                    .inline_len = 64 * 1024,
+	                    .unauthenticated = stranger};
 }
 
 static bool
@@ -244,7 +269,7 @@ turn_is_over(void)
 	if (turn.locks >= TURN_LOCKS)
 		return true;
 	return turn.commands % TURN_CLOCK_STEP == TURN_CLOCK_STEP - 1 &&
-		   pgfirst_clock_monotonic_us() >= turn.deadline_us;
+	       pgfirst_clock_monotonic_us() >= turn.deadline_us;
 }
 
 /* Runs the client's complete commands; it leaves the READY list. */
@@ -252,6 +277,7 @@ static void
 run_client(KvClient *client)
 {
 	kv_client_touch(client);
+	turn.client = client;
 	client->session.active_us = pgfirst_clock_monotonic_us();
 	for (;;)
 	{
@@ -273,14 +299,14 @@ run_client(KvClient *client)
 			break;
 		client->parser.limits = client_limits(client);
 		status = pgfirst_resp_parse(&client->parser, client->input + client->input_start,
-									client->input_end - client->input_start);
+		                            client->input_end - client->input_start);
 		if (status == RESP_MORE)
 			break;
 		if (status == RESP_ERROR)
 		{
 			kv_stats_add(&kv_stats->error_replies, 1);
 			pgfirst_resp_write_error(&client->session.reply, client->parser.error,
-									 strlen(client->parser.error));
+			                         strlen(client->parser.error));
 			client->session.close = true;
 			break;
 		}
@@ -301,7 +327,7 @@ run_ready(void)
 {
 	dlist_head *ready = &kv_clients.states[KV_CLIENT_READY];
 
-	if (turn_start() == KV_BUSY)
+	if (dlist_is_empty(ready) || turn_start() == KV_BUSY)
 		return;
 	while (!dlist_is_empty(ready) && !turn_is_over())
 		run_client(dlist_container(KvClient, state_link, dlist_head_node(ready)));
@@ -312,7 +338,7 @@ each_touched(void (*what)(KvClient *client, const void *context), const void *co
 {
 	dlist_mutable_iter iterator;
 
-	dlist_foreach_modify(iterator, &kv_clients.touched)
+	dlist_foreach_modify (iterator, &kv_clients.touched)
 		what(dlist_container(KvClient, touched_link, iterator.cur), context);
 }
 
@@ -325,7 +351,7 @@ settle_committed(KvClient *client, const void *context)
 static void
 settle_aborted(KvClient *client, const void *context)
 {
-	kv_client_abort(client, context);
+	kv_client_abort(client, (const char *) context);
 }
 
 static void
@@ -338,10 +364,10 @@ settle_sent(KvClient *client, const void *context)
 static void
 turn_failed(ErrorData *error)
 {
-	char text[512];
+	char words[512];
 
-	snprintf(text, sizeof(text), "ERR %s%s%s", error->message, error->hint ? "; " : "",
-			 error->hint ? error->hint : "");
+	snprintf(words, sizeof(words), "ERR %s%s%s", error->message, error->hint ? "; " : "",
+	         error->hint ? error->hint : "");
 	kv_stats_add(&kv_stats->turns_aborted, 1);
 	if (turn.running)
 	{
@@ -355,7 +381,14 @@ turn_failed(ErrorData *error)
 		if (client->state != KV_CLIENT_AGAIN)
 			kv_client_enter(client, KV_CLIENT_AGAIN);
 	}
-	each_touched(settle_aborted, text);
+	else if (turn.client)
+	{
+		/* Not even its bytes could be looked at. */
+		turn.client->broken = true;
+		kv_client_enter(turn.client, KV_CLIENT_IDLE);
+	}
+	turn.client = NULL;
+	each_touched(settle_aborted, words);
 }
 
 void
@@ -386,12 +419,16 @@ kv_turn_run(void)
 	PG_END_TRY();
 
 	MemoryContextSwitchTo(caller);
-	kv_stats_add(&kv_stats->turns, 1);
 	kv_stats_add(&kv_stats->commands_processed, turn.commands);
 	turn.commands = 0;
 	each_touched(settle_sent, NULL);
-	MemoryContextReset(turn.context);
-	pgstat_report_stat(false);
+	if (turn.deadline_us != 0)
+	{
+		MemoryContextReset(turn.context);
+		pgstat_report_stat(false);
+		kv_stats_add(&kv_stats->turns, 1);
+		turn.deadline_us = 0;
+	}
 }
 
 bool
@@ -401,9 +438,9 @@ kv_turn_wanted(void)
 
 	while (!dlist_is_empty(again))
 		kv_client_enter(dlist_container(KvClient, state_link, dlist_head_node(again)),
-						KV_CLIENT_READY);
+		                KV_CLIENT_READY);
 	return !dlist_is_empty(&kv_clients.states[KV_CLIENT_READY]) ||
-		   !dlist_is_empty(&kv_clients.touched);
+	       !dlist_is_empty(&kv_clients.touched);
 }
 
 bool
@@ -416,5 +453,5 @@ void
 kv_turn_begin(void)
 {
 	turn.context =
-		AllocSetContextCreate(TopMemoryContext, "pgfirst redis turn", ALLOCSET_DEFAULT_SIZES);
+	    AllocSetContextCreate(TopMemoryContext, "pgfirst redis turn", ALLOCSET_DEFAULT_SIZES);
 }

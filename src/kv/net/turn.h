@@ -22,6 +22,9 @@ extern void kv_turn_unpark(bool all, int64 now_us);
 /* When the first parked client's time is up, in monotonic microseconds; 0 if none is parked. */
 extern int64 kv_turn_next_deadline(void);
 
+/* Before sleeping: withdraws the announcement if nobody is parked any more. */
+extern void kv_turn_announce(void);
+
 /* Whether the extension was there in the last turn or look. */
 extern bool kv_turn_available(void);
 

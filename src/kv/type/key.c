@@ -30,9 +30,9 @@ kv_record_head(const PgfirstRecord *record, KvHead *head)
 	if (record->length >= sizeof(KvHead))
 		memcpy(head, record->data, sizeof(KvHead));
 	if (record->length < sizeof(KvHead) || head->format != KV_HEAD_FORMAT ||
-		record->length - sizeof(KvHead) < head->key_length)
+	    record->length - sizeof(KvHead) < head->key_length)
 		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
-						errmsg("a key's record in the store is not of a known format")));
+		                errmsg("a key's record in the store is not of a known format")));
 }
 
 bool
@@ -52,8 +52,8 @@ kv_record_entry(const KvSpace *space, const PgfirstRecord *record, int64 now_ms,
 	entry->expiry = record->expiry;
 	entry->key = (RespSlice){record->data + sizeof(KvHead), head.key_length};
 	entry->value_length = record->length - sizeof(KvHead) - head.key_length;
-	entry->value = (RespSlice){record->data + sizeof(KvHead) + head.key_length,
-							   entry->value_length};
+	entry->value =
+	    (RespSlice){record->data + sizeof(KvHead) + head.key_length, entry->value_length};
 	return true;
 }
 
@@ -73,7 +73,7 @@ kv_key_read(KvSpace *space, RespSlice key, int64 now_ms, bool with_value, KvEntr
 		return false;
 	if (entry->key.length != key.length || memcmp(entry->key.data, key.data, key.length) != 0)
 		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
-						errmsg("a key's record in the store holds another key")));
+		                errmsg("a key's record in the store holds another key")));
 	return true;
 }
 
@@ -105,17 +105,16 @@ void
 kv_key_put(KvSpace *space, RespSlice key, RespSlice value, int64 expiry)
 {
 	KvHead head = {.format = KV_HEAD_FORMAT,
-				   .type = KV_TYPE_STRING,
-				   .tenant = space->tenant,
-				   .epoch = space->epoch,
-				   .key_length = (uint32) key.length};
-	PgfirstRecord record = {.kind = KV_KIND_DIRECTORY,
-							.expiry = expiry,
-							.length = kv_key_size(key, value)};
+	               .type = KV_TYPE_STRING,
+	               .tenant = space->tenant,
+	               .epoch = space->epoch,
+	               .key_length = (uint32) key.length};
+	PgfirstRecord record = {
+	    .kind = KV_KIND_DIRECTORY, .expiry = expiry, .length = kv_key_size(key, value)};
 	char small[512];
 	char *data = record.length <= sizeof(small)
-					 ? small
-					 : MemoryContextAllocHuge(CurrentMemoryContext, record.length);
+	                 ? small
+	                 : MemoryContextAllocHuge(CurrentMemoryContext, record.length);
 
 	memcpy(data, &head, sizeof(head));
 	memcpy(data + sizeof(head), key.data, key.length);

@@ -32,7 +32,7 @@
 /* Kinds of records in a database's store. */
 typedef enum KvKind
 {
-	KV_KIND_EPOCH = 1,	  /* the tenant's epoch of this database: a uint64 */
+	KV_KIND_EPOCH = 1,    /* the tenant's epoch of this database: a uint64 */
 	KV_KIND_DIRECTORY = 2 /* a key */
 } KvKind;
 
@@ -58,15 +58,15 @@ typedef struct KvHead
 StaticAssertDecl(sizeof(KvHead) == 24, "KvHead is stored");
 
 /* Redis's limits. */
-#define KV_KEY_MAX	 ((Size) 512 * 1024 * 1024)
+#define KV_KEY_MAX   ((Size) 512 * 1024 * 1024)
 #define KV_VALUE_MAX ((Size) 512 * 1024 * 1024)
 
 /* What a read found. */
 typedef struct KvEntry
 {
-	KvType type;	 /* KV_TYPE_NONE: no such key, or expired */
-	int64 expiry;	 /* 0: never */
-	RespSlice key;	 /* as stored */
+	KvType type;     /* KV_TYPE_NONE: no such key, or expired */
+	int64 expiry;    /* 0: never */
+	RespSlice key;   /* as stored */
 	RespSlice value; /* set if it was asked for */
 	Size value_length;
 } KvEntry;
@@ -76,7 +76,7 @@ extern const char *kv_type_name(KvType type);
 
 /* Reads a key; true if it is there and alive at now_ms. */
 extern bool kv_key_read(KvSpace *space, RespSlice key, int64 now_ms, bool with_value,
-						KvEntry *entry);
+                        KvEntry *entry);
 
 /*
  * Takes the key's lock until the end of the transaction; false when somebody has it and wait is
@@ -104,7 +104,7 @@ extern void kv_record_head(const PgfirstRecord *record, KvHead *head);
 
 /* Whether a directory record is of this space and alive; fills entry (value if the record has it). */
 extern bool kv_record_entry(const KvSpace *space, const PgfirstRecord *record, int64 now_ms,
-							KvEntry *entry);
+                            KvEntry *entry);
 
 /* How much of a record a reader of heads must ask for, given the key's length. */
 #define KV_HEAD_LIMIT(key_length) (sizeof(KvHead) + (key_length))

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * listener.c: the listening sockets of the Redis door, and who comes in through them.
+ *
+ * With several workers each listens on the same TCP port (SO_REUSEPORT) and the kernel deals out the
+ * connections.  The option would also let a second server of the same user listen on the port
+ * unnoticed, so a single worker goes without, and of several the first one checks without it.
+ * The Unix socket belongs to the first worker.
+ *
+ * One descriptor is kept in reserve: when the process has none left, it is given up for the moment
+ * it takes to accept a client and to tell it so.
+ */
+#include "postgres.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/ip.h"
+#include "miscadmin.h"
+#include "storage/fd.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/varlena.h"
+
+#include "kv/cmd/session.h"
+#include "kv/cmd/stats.h"
+#include "kv/net/client.h"
+#include "kv/net/listener.h"
+#include "kv/settings.h"
+
+#define LISTENERS_MAX   16
+#define BACKLOG         4096
+#define ACCEPTS_AT_ONCE 64
+#define KEEPALIVE_S     300
+#define OWN_FILES       256 /* descriptors that PostgreSQL itself is left */
+
+typedef struct Listener
+{
+	int fd;
+	bool local; /* a Unix socket */
+	char address[KV_ADDRESS_TEXT];
+} Listener;
+
+static struct
+{
+	Listener open[LISTENERS_MAX];
+	int count;
+	int reserve; /* a descriptor to give up */
+	int capacity;
+	bool complained;
+} listeners = {.reserve = -1};
+
+/* ---- opening ----------------------------------------------------------------------------- */
+
+static bool
+listener_is_open(const char *address)
+{
+	for (int i = 0; i < listeners.count; i++)
+		if (strcmp(listeners.open[i].address, address) == 0)
+			return true;
+	return false;
+}
+
+static void
+complain(const char *address, const char *what)
+{
+	int error = errno;
+
+	if (listeners.complained)
+		return;
+	errno = error;
+	ereport(LOG,
+	        (errcode_for_socket_access(),
+	         errmsg("could not %s the Redis door at %s: %m; it will be tried again", what, address),
+	         error == EADDRINUSE ? errhint("Is another server, or Redis, running there? If not, "
+	                                       "pgfirst.redis_port moves the door.")
+	                             : 0));
+}
+
+static bool
+listener_add(int epoll, int fd, bool local, const char *address)
+{
+	Listener *listener = &listeners.open[listeners.count];
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = listener};
+
+	if (listen(fd, BACKLOG) != 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0)
+	{
+		complain(address, "listen for");
+		close(fd);
+		return false;
+	}
+	listener->fd = fd;
+	listener->local = local;
+	strlcpy(listener->address, address, sizeof(listener->address));
+	listeners.count++;
+	ereport(LOG, (errmsg("the Redis door listens at %s", address)));
+	return true;
+}
+
+static int
+tcp_bind(const struct addrinfo *where, bool share)
+{
+	int on = 1;
+	int fd = socket(where->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+	    (share && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0) ||
+	    (where->ai_family == AF_INET6 &&
+	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0) ||
+	    bind(fd, where->ai_addr, where->ai_addrlen) != 0)
+	{
+		int error = errno;
+
+		close(fd);
+		errno = error;
+		return -1;
+	}
+	return fd;
+}
+
+static void
+address_text(const struct sockaddr *address, socklen_t length, char *words)
+{
+	char host[NI_MAXHOST];
+	char service[NI_MAXSERV];
+
+	if (getnameinfo(address, length, host, sizeof(host), service, sizeof(service),
+	                NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+		strlcpy(words, "?:0", KV_ADDRESS_TEXT);
+	else
+		snprintf(words, KV_ADDRESS_TEXT, address->sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host,
+		         service);
+}
+
+static bool
+tcp_open(int epoll, int worker, const struct addrinfo *where)
+{
+	bool share = pgfirst_redis_workers > 1;
+	char address[KV_ADDRESS_TEXT];
+	int fd;
+
+	address_text(where->ai_addr, where->ai_addrlen, address);
+	if (listener_is_open(address) || listeners.count == LISTENERS_MAX)
+		return true;
+	if (share && worker == 1)
+	{
+		/* A look, before our own other workers can be in the way: is the port somebody else's? */
+		fd = tcp_bind(where, false);
+		if (fd < 0 && pg_atomic_read_u64(&kv_stats->started_us) == 0)
+		{
+			complain(address, "open");
+			return false;
+		}
+		if (fd >= 0)
+			close(fd);
+	}
+	fd = tcp_bind(where, share);
+	if (fd < 0)
+	{
+		complain(address, "open");
+		return false;
+	}
+	return listener_add(epoll, fd, false, address);
+}
+
+static bool
+tcp_open_host(int epoll, int worker, const char *host)
+{
+	struct addrinfo wanted = {
+	    .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+	struct addrinfo *found = NULL;
+	char port[16];
+	bool complete = true;
+	int result;
+
+	snprintf(port, sizeof(port), "%d", pgfirst_redis_port);
+	result = getaddrinfo(strcmp(host, "*") == 0 ? NULL : host, port, &wanted, &found);
+	if (result != 0)
+	{
+		if (!listeners.complained)
+			ereport(LOG, (errmsg("could not find the address \"%s\" for the Redis door: %s", host,
+			                     gai_strerror(result))));
+		return false;
+	}
+	for (struct addrinfo *where = found; where; where = where->ai_next)
+		if (!tcp_open(epoll, worker, where))
+			complete = false;
+	freeaddrinfo(found);
+	return complete;
+}
+
+/*
+ * Removes the file that a dead server has left; a living one answers.  Returns false, with errno
+ * set, if the name is taken.
+ */
+static bool
+unix_clear(const struct sockaddr_un *where)
+{
+	struct stat file;
+	int fd;
+	int error;
+
+	if (lstat(where->sun_path, &file) != 0)
+		return errno == ENOENT;
+	if (!S_ISSOCK(file.st_mode))
+	{
+		errno = EEXIST;
+		return false;
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return false;
+	error = connect(fd, (const struct sockaddr *) where, sizeof(*where)) == 0 ? 0 : errno;
+	close(fd);
+	if (error != ECONNREFUSED)
+	{
+		errno = EADDRINUSE;
+		return false;
+	}
+	return unlink(where->sun_path) == 0;
+}
+
+static bool
+unix_open(int epoll)
+{
+	struct sockaddr_un where = {.sun_family = AF_UNIX};
+	const char *path = pgfirst_redis_unix_socket;
+	const char *permissions = GetConfigOption("unix_socket_permissions", false, false);
+	int fd;
+
+	if (path[0] == '\0' || listener_is_open(path))
+		return true;
+	if (strlen(path) >= sizeof(where.sun_path))
+	{
+		if (!listeners.complained)
+			ereport(LOG, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			              errmsg("pgfirst.redis_unix_socket is longer than %zu bytes",
+			                     sizeof(where.sun_path) - 1),
+			              errhint("Choose a shorter directory.")));
+		return false;
+	}
+	strlcpy(where.sun_path, path, sizeof(where.sun_path));
+	if (!unix_clear(&where) ||
+	    (fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) < 0)
+	{
+		complain(path, "open");
+		return false;
+	}
+	if (bind(fd, (struct sockaddr *) &where, sizeof(where)) != 0 ||
+	    chmod(path, (mode_t) strtol(permissions, NULL, 8)) != 0)
+	{
+		complain(path, "open");
+		close(fd);
+		return false;
+	}
+	return listener_add(epoll, fd, true, path);
+}
+
+bool
+kv_listener_open(int epoll, int worker)
+{
+	bool complete = true;
+
+	/* The first worker finds out whether the port is free; it says so by having started. */
+	if (worker != 1 && pg_atomic_read_u64(&kv_stats->started_us) == 0)
+		return false;
+	if (listeners.capacity == 0)
+		listeners.capacity = kv_listener_capacity();
+	if (listeners.reserve < 0)
+		listeners.reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (pgfirst_redis_port != 0)
+	{
+		char *hosts = pstrdup(pgfirst_redis_listen_addresses);
+		List *names = NIL;
+		ListCell *cell;
+
+		if (!SplitGUCList(hosts, ',', &names))
+			ereport(FATAL, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			                errmsg("pgfirst.redis_listen_addresses is not a list of addresses")));
+		foreach (cell, names)
+			if (!tcp_open_host(epoll, worker, lfirst(cell)))
+				complete = false;
+		list_free(names);
+		pfree(hosts);
+	}
+	if (worker == 1 && !unix_open(epoll))
+		complete = false;
+	listeners.complained = !complete;
+	return complete;
+}
+
+void
+kv_listener_close(void)
+{
+	for (int i = 0; i < listeners.count; i++)
+	{
+		close(listeners.open[i].fd);
+		if (listeners.open[i].local)
+			unlink(listeners.open[i].address);
+	}
+	listeners.count = 0;
+}
+
+int
+kv_listener_capacity(void)
+{
+	struct rlimit limit;
+	rlim_t wanted = (rlim_t) pgfirst_redis_max_clients + OWN_FILES;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return Min(pgfirst_redis_max_clients, 512);
+	if (limit.rlim_cur < wanted)
+	{
+		limit.rlim_cur = Min(wanted, limit.rlim_max);
+		if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+			getrlimit(RLIMIT_NOFILE, &limit);
+	}
+	if (limit.rlim_cur < wanted)
+		ereport(LOG, (errmsg("the Redis door serves at most %d clients: the limit of open files is "
+		                     "%lu",
+		                     (int) limit.rlim_cur - OWN_FILES, (unsigned long) limit.rlim_cur),
+		              errhint("Raise the hard limit of open files (ulimit -Hn, LimitNOFILE).")));
+	return Min(pgfirst_redis_max_clients, (int) limit.rlim_cur - OWN_FILES);
+}
+
+/* ---- accepting --------------------------------------------------------------------------- */
+
+bool
+kv_listener_owns(const void *pointer)
+{
+	const Listener *listener = pointer;
+
+	return listener >= listeners.open && listener < listeners.open + LISTENERS_MAX;
+}
+
+static void
+turn_away(int fd)
+{
+	static const char refusal[] = "-ERR max number of clients reached\r\n";
+
+	/* Best effort, then the client is gone. */
+	(void) send(fd, refusal, sizeof(refusal) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	close(fd);
+	kv_stats_add(&kv_stats->connections_rejected, 1);
+}
+
+/* No descriptor is left: gives up the reserve to be able to say so. */
+static void
+turn_away_for_want_of_files(const Listener *listener)
+{
+	int fd;
+
+	if (listeners.reserve < 0)
+		return;
+	close(listeners.reserve);
+	fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd >= 0)
+		turn_away(fd);
+	listeners.reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void
+take_in(const Listener *listener, int fd)
+{
+	struct sockaddr_storage peer;
+	socklen_t length = sizeof(peer);
+	char address[KV_ADDRESS_TEXT];
+	int on = 1;
+	int keepalive = KEEPALIVE_S;
+
+	if (listener->local)
+		snprintf(address, sizeof(address), "%s:0", listener->address);
+	else
+	{
+		/* Worth having, not worth refusing a client for. */
+		(void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		(void) setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+		(void) setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &keepalive, sizeof(keepalive));
+		if (getpeername(fd, (struct sockaddr *) &peer, &length) != 0)
+		{
+			close(fd); /* it has left already */
+			return;
+		}
+		address_text((struct sockaddr *) &peer, length, address);
+	}
+	kv_client_open(fd, address, listener->address);
+}
+
+void
+kv_listener_accept(const void *pointer)
+{
+	const Listener *listener = pointer;
+
+	for (int i = 0; i < ACCEPTS_AT_ONCE; i++)
+	{
+		int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0 && kv_sessions.count < Min(listeners.capacity, pgfirst_redis_max_clients))
+			take_in(listener, fd);
+		else if (fd >= 0)
+			turn_away(fd);
+		else if (errno == EMFILE || errno == ENFILE)
+		{
+			turn_away_for_want_of_files(listener);
+			return;
+		}
+		else if (errno != EINTR && errno != ECONNABORTED)
+			return; /* EAGAIN: that was all */
+	}
+}

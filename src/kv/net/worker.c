@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * worker.c: the process that serves the Redis door.
+ *
+ * It reads from top to bottom: connect to the database, open the door, and then for ever: take what
+ * the sockets have, run a turn, do some upkeep, and sleep only when there is nothing of all that.
+ *
+ * All sockets stand in one epoll set, which is itself one entry of PostgreSQL's wait event set beside
+ * the latch and the death of the postmaster; a plain epoll_wait would not hear the latch.  The latch
+ * is set for locks released elsewhere, for positions that have become durable, and for signals.
+ *
+ * The database may be missing, at start or for good.  A process can connect once in its life, and
+ * fails with FATAL if the database is not there; so a failed attempt is remembered in shared memory,
+ * and the next process looks first, without a database, and waits quietly until it is.
+ */
+#include "postgres.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+
+#include "access/xact.h"
+#include "commands/dbcommands.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/wait_event.h"
+
+#include "base/clock.h"
+#include "base/compat.h"
+#include "base/flush.h"
+#include "base/shmem.h"
+#include "base/worker.h"
+#include "kv/cmd/stats.h"
+#include "kv/net/client.h"
+#include "kv/net/listener.h"
+#include "kv/net/turn.h"
+#include "kv/net/upkeep.h"
+#include "kv/net/worker.h"
+#include "kv/settings.h"
+
+#define EVENTS_AT_ONCE   256
+#define DOOR_RETRY_US    ((int64) 1000000)
+#define DATABASE_LOOK_MS 1000
+#define SLEEP_MAX_US     ((int64) 5000000)
+
+extern PGDLLEXPORT void pgfirst_redis_main(Datum arg);
+
+typedef struct WorkerShared
+{
+	bool connect_failed[KV_WORKERS_MAX + 1]; /* the last attempt of this worker */
+} WorkerShared;
+
+static WorkerShared *shared;
+
+static struct
+{
+	int number; /* 1 is the first worker */
+	int epoll;
+	WaitEventSet *events;
+	bool door_open;
+	int64 next_door_try;
+	int64 next_upkeep;
+	XLogRecPtr durable_seen;
+	uint64 interruptions_seen;
+} worker;
+
+/* ---- start ------------------------------------------------------------------------------- */
+
+static void
+worker_leaves(int code, Datum arg)
+{
+	kv_listener_close();
+	kv_stats_add(&kv_stats->connected_clients, -(int64) kv_sessions.count);
+	for (dlist_node *node = kv_clients.states[KV_CLIENT_PARKED].head.next;
+	     node && node != &kv_clients.states[KV_CLIENT_PARKED].head; node = node->next)
+		kv_stats_add(&kv_stats->blocked_clients, -1);
+}
+
+/* Waits, without a database, until the configured one exists; then a new process connects to it. */
+static void
+wait_for_database(void)
+{
+	bool exists;
+
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		pgfirst_worker_reload();
+		StartTransactionCommand();
+		exists = OidIsValid(get_database_oid(pgfirst_redis_database, true));
+		CommitTransactionCommand();
+		if (exists)
+		{
+			shared->connect_failed[worker.number] = false;
+			proc_exit(1);
+		}
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, DATABASE_LOOK_MS,
+		                 PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+	}
+}
+
+static void
+connect_to_database(void)
+{
+	if (shared->connect_failed[worker.number])
+		wait_for_database();
+	shared->connect_failed[worker.number] = true;
+	BackgroundWorkerInitializeConnection(pgfirst_redis_database, NULL, 0);
+	shared->connect_failed[worker.number] = false;
+	/* The flush helper makes commits durable; replies wait for it. */
+	SetConfigOption("synchronous_commit", "off", PGC_SUSET, PGC_S_OVERRIDE);
+	pgstat_report_appname("pgfirst redis");
+}
+
+static void
+prepare_waiting(void)
+{
+	worker.epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (worker.epoll < 0)
+		ereport(FATAL, (errcode_for_socket_access(), errmsg("could not make an epoll set: %m")));
+	worker.events = CreateWaitEventSetCompat(TopMemoryContext, 3);
+	AddWaitEventToSet(worker.events, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
+	AddWaitEventToSet(worker.events, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
+	AddWaitEventToSet(worker.events, WL_SOCKET_READABLE, worker.epoll, NULL, NULL);
+	kv_clients_begin(worker.epoll);
+	kv_turn_begin();
+}
+
+static void
+try_door(int64 now_us)
+{
+	if (worker.door_open || now_us < worker.next_door_try)
+		return;
+	worker.door_open = kv_listener_open(worker.epoll, worker.number);
+	worker.next_door_try = now_us + DOOR_RETRY_US;
+	if (worker.door_open && pg_atomic_read_u64(&kv_stats->started_us) == 0)
+		pg_atomic_write_u64(&kv_stats->started_us, (uint64) pgfirst_clock_wall_us());
+}
+
+/* ---- the loop ---------------------------------------------------------------------------- */
+
+static void
+socket_event(const struct epoll_event *event)
+{
+	KvClient *client = event->data.ptr;
+
+	if (kv_listener_owns(client))
+	{
+		kv_listener_accept(client);
+		return;
+	}
+	kv_client_touch(client);
+	if (event->events & EPOLLIN)
+		kv_client_receive(client);
+	/* Hung up: what has been received still runs, but nobody reads what it answers. */
+	if ((event->events & (EPOLLHUP | EPOLLERR)) &&
+	    (!(event->events & EPOLLIN) || client->peer_closed))
+		client->broken |= client->state == KV_CLIENT_IDLE || client->state == KV_CLIENT_PARKED ||
+		                  client->state == KV_CLIENT_STALLED;
+}
+
+/* Takes what the sockets have, without waiting; true if there was anything. */
+static bool
+take_socket_events(void)
+{
+	struct epoll_event events[EVENTS_AT_ONCE];
+	int count = epoll_wait(worker.epoll, events, EVENTS_AT_ONCE, 0);
+
+	if (count < 0 && errno != EINTR)
+		ereport(ERROR, (errcode_for_socket_access(), errmsg("could not wait for sockets: %m")));
+	for (int i = 0; i < count; i++)
+		socket_event(&events[i]);
+	return count > 0;
+}
+
+/* Sends what has become durable, and closes who waited for what never may. */
+static void
+take_flush_news(void)
+{
+	XLogRecPtr durable = pgfirst_flush_position();
+	XLogRecPtr interrupted_at;
+	uint64 interruptions = pgfirst_flush_interruptions(&interrupted_at);
+	bool interrupted = interruptions != worker.interruptions_seen;
+	dlist_iter iterator;
+
+	if (durable == worker.durable_seen && !interrupted)
+		return;
+	worker.durable_seen = durable;
+	worker.interruptions_seen = interruptions;
+	dlist_foreach (iterator, &kv_clients.gated)
+	{
+		KvClient *client = dlist_container(KvClient, gated_link, iterator.cur);
+
+		if (kv_client_waits_for(client, durable))
+			kv_client_touch(client);
+		else if (interrupted && kv_client_waits_for(client, interrupted_at))
+		{
+			client->broken = true;
+			kv_client_touch(client);
+		}
+	}
+}
+
+static void
+take_latch(void)
+{
+	if (!MyLatch->is_set)
+		return;
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	pgfirst_worker_reload();
+	kv_turn_unpark(true, 0);
+}
+
+static void
+sleep_until_news(int64 now_us)
+{
+	int64 wake_us = Min(now_us + SLEEP_MAX_US, worker.next_upkeep);
+	int64 deadline = kv_turn_next_deadline();
+	WaitEvent event;
+
+	if (!worker.door_open)
+		wake_us = Min(wake_us, worker.next_door_try);
+	if (deadline != 0)
+		wake_us = Min(wake_us, deadline);
+
+	/* Announce first, then look once more. */
+	kv_turn_announce();
+	pgfirst_bell_want(PGFIRST_BELL_FLUSH, !dlist_is_empty(&kv_clients.gated));
+	take_flush_news();
+	if (kv_turn_wanted())
+		return;
+	(void) WaitEventSetWait(worker.events, Max((wake_us - now_us + 999) / 1000, 0), &event, 1,
+	                        PG_WAIT_EXTENSION);
+}
+
+static void
+one_round(void)
+{
+	int64 now_us = pgfirst_clock_monotonic_us();
+	bool busy;
+
+	CHECK_FOR_INTERRUPTS();
+	take_latch();
+	try_door(now_us);
+	busy = take_socket_events();
+	take_flush_news();
+	kv_turn_unpark(false, now_us);
+	if (kv_turn_wanted())
+		kv_turn_run();
+	if (now_us >= worker.next_upkeep)
+		worker.next_upkeep = kv_upkeep_run(worker.number, now_us);
+	if (!busy && !kv_turn_wanted())
+		sleep_until_news(now_us);
+}
+
+void
+pgfirst_redis_main(Datum arg)
+{
+	worker.number = DatumGetInt32(arg);
+	pgfirst_worker_start();
+	connect_to_database();
+	before_shmem_exit(worker_leaves, 0);
+	prepare_waiting();
+	for (;;)
+		one_round();
+}
+
+void
+kv_worker_init(void)
+{
+	pgfirst_shmem_request("pgfirst redis workers", sizeof(WorkerShared), (void **) &shared, NULL);
+	if (pgfirst_redis_port == 0 && pgfirst_redis_unix_socket[0] == '\0')
+		return;
+	for (int number = 1; number <= pgfirst_redis_workers; number++)
+		pgfirst_worker_register(psprintf("pgfirst redis %d", number), "pgfirst_redis_main", number);
+}
