@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * secret.c: passwords, and the URLs that hold them.
+ *
+ * A password is 32 letters and digits from the kernel's random numbers: 190 bits, and no character
+ * that means something in a URL, a shell or a settings file.
+ */
+#include "cli/cluster/cluster.h"
+
+#include "cli/common/fail.h"
+#include "cli/common/file.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define SECRET_LENGTH 32
+
+char *
+secret_make(void)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+	char *secret = memory_take(SECRET_LENGTH + 1);
+	int length = 0;
+
+	while (length < SECRET_LENGTH)
+	{
+		unsigned char byte;
+
+		if (getrandom(&byte, 1, 0) != 1)
+		{
+			if (errno == EINTR)
+				continue;
+			fail(EXIT_ERROR, NULL, "no random numbers for a password: %s", strerror(errno));
+		}
+		/* 248 is 4 * 62: bytes above would make some letters likelier. */
+		if (byte < 248)
+			secret[length++] = letters[byte % 62];
+	}
+	return secret;
+}
+
+void
+secret_write_env(const Cluster *cluster, const char *password)
+{
+	int redis_port = settings_get_port(cluster, "pgfirst.redis_port");
+	TextBuffer text = {0};
+
+	text_appendf(&text, "DATABASE_URL=postgresql://%s:%s@127.0.0.1:%d/%s\n", CLUSTER_ROLE, password,
+	             settings_get_port(cluster, "port"), CLUSTER_DATABASE);
+	if (redis_port != 0)
+		text_appendf(&text, "REDIS_URL=redis://%s:%s@127.0.0.1:%d/0\n", CLUSTER_ROLE, password,
+		             redis_port);
+	file_write(cluster->env_file, 0600, text.data);
+}
+
+char *
+secret_env(const Cluster *cluster, const char *name)
+{
+	char *text = file_read(cluster->env_file);
+	size_t length = strlen(name);
+	char *line;
+
+	while (text != NULL && (line = strsep(&text, "\n")) != NULL)
+	{
+		if (strncmp(line, name, length) == 0 && line[length] == '=')
+			return text_trim(line + length + 1);
+	}
+	return NULL;
+}
+
+/* Somebody may have chosen another password and written it into the URL as URLs want it. */
+static char *
+percent_decode(char *text)
+{
+	char *out = text;
+
+	for (char *in = text; *in != '\0'; out++)
+	{
+		if (*in == '%' && isxdigit((unsigned char) in[1]) && isxdigit((unsigned char) in[2]))
+		{
+			char digits[3] = {in[1], in[2], '\0'};
+
+			*out = (char) strtol(digits, NULL, 16);
+			in += 3;
+		}
+		else
+			*out = *in++;
+	}
+	*out = '\0';
+	return text;
+}
+
+/* As it stands in the URL. */
+static char *
+secret_url_password(const Cluster *cluster)
+{
+	char *url = secret_env(cluster, "DATABASE_URL");
+	char *colon = url != NULL ? strstr(url, "://") : NULL;
+	char *at;
+
+	colon = colon != NULL ? strchr(colon + 3, ':') : NULL;
+	at = colon != NULL ? strchr(colon, '@') : NULL;
+	if (at == NULL)
+		fail(
+		    EXIT_ERROR,
+		    "Set a new one: pgfirst psql --superuser -c '\\password app', and write the URL anew:\n"
+		    "DATABASE_URL=postgresql://app:PASSWORD@127.0.0.1:PORT/app",
+		    "%s holds no DATABASE_URL with a password", cluster->env_file);
+	return text_format("%.*s", (int) (at - colon - 1), colon + 1);
+}
+
+char *
+secret_app_password(const Cluster *cluster)
+{
+	return percent_decode(secret_url_password(cluster));
+}
+
+char *
+secret_superuser_password(const Cluster *cluster)
+{
+	char *password = file_read(cluster->superuser);
+
+	if (password == NULL)
+		fail(EXIT_ERROR,
+		     "It is needed to look after the cluster.  Restore the file; or stop the server, run\n"
+		     "postgres --single -D data postgres, enter ALTER ROLE postgres PASSWORD '...', and "
+		     "write\n"
+		     "that password into the file.",
+		     "cannot read %s: %s", cluster->superuser, strerror(errno));
+	return text_trim(password);
+}
+
+void
+secret_refresh_env(const Cluster *cluster)
+{
+	char *text = file_read(cluster->env_file);
+	TextBuffer other = {0};
+	char *password = secret_url_password(cluster);
+	char *line;
+	char *written;
+
+	/* Lines that others have added stay. */
+	while (text != NULL && (line = strsep(&text, "\n")) != NULL)
+	{
+		if (*line != '\0' && !text_starts(line, "DATABASE_URL=") &&
+		    !text_starts(line, "REDIS_URL="))
+			text_appendf(&other, "%s\n", line);
+	}
+	secret_write_env(cluster, password);
+	if (other.length == 0)
+		return;
+	written = file_read(cluster->env_file);
+	file_write(cluster->env_file, 0600, text_format("%s%s", written, other.data));
+}
