@@ -14,6 +14,7 @@
 #include "base/guc.h"
 #include "base/keylock.h"
 #include "base/shmem.h"
+#include "base/worker.h"
 #include "base/xact.h"
 #include "kv/kv.h"
 #include "store/store.h"
@@ -27,6 +28,7 @@ _PG_init(void)
 {
 	pgfirst_shmem_init();
 	pgfirst_xact_init();
+	pgfirst_worker_init();
 	pgfirst_keylock_init();
 	pgfirst_flush_init();
 	pgfirst_store_init();

@@ -20,7 +20,7 @@
 #include "storage/backendid.h"
 #include "storage/sinvaladt.h"
 #define ProcNumberGetProc(number) BackendIdGetProc(number)
-#define VXID_PROC_NUMBER(vxid)	  ((vxid).backendId)
+#define VXID_PROC_NUMBER(vxid)    ((vxid).backendId)
 #else
 #define VXID_PROC_NUMBER(vxid) ((vxid).procNumber)
 #endif

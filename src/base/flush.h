@@ -8,9 +8,9 @@
  * The loop goes on; replies leave when pgfirst_flush_position() has passed what they depend on.
  *
  * A wait for a standby that is interrupted (the helper is terminated, or cancelled) leaves
- * positions that are flushed here and perhaps nowhere else.  They are never counted as durable;
- * pgfirst_flush_interrupted() tells the workers up to where, and they close the connections that
- * wait there without an answer.
+ * positions that are flushed here and perhaps nowhere else.  They are never counted as durable; the
+ * workers see the interruption and close the connections that wait at those positions, without an
+ * answer.
  */
 #ifndef PGFIRST_FLUSH_H
 #define PGFIRST_FLUSH_H
@@ -22,14 +22,17 @@
 /* Everything up to here is durable, on the standbys too where they are configured. */
 extern XLogRecPtr pgfirst_flush_position(void);
 
-/* Asks for position to become durable and for the caller's latch to be set when it has. */
+/*
+ * Asks for position to become durable.  The worker's bell PGFIRST_BELL_FLUSH rings when the durable
+ * position has moved.
+ */
 extern void pgfirst_flush_request(XLogRecPtr position);
 
 /*
- * Waits for positions up to here have been interrupted: whoever waits for one of them must close
- * unanswered.  InvalidXLogRecPtr if never.
+ * How many waits have been interrupted since the server started, and up to which position the
+ * latest one waited.  Whoever sees the number change closes what waits up to *position.
  */
-extern XLogRecPtr pgfirst_flush_interrupted(void);
+extern uint64 pgfirst_flush_interruptions(XLogRecPtr *position);
 
 /* Called once by _PG_init: shared memory and the helper process. */
 extern void pgfirst_flush_init(void);

@@ -17,7 +17,7 @@
  * if not NULL, is called once on the fresh struct.  Only from _PG_init.
  */
 extern void pgfirst_shmem_request(const char *name, Size size, void **where,
-								  void (*init)(void *fresh));
+                                  void (*init)(void *fresh));
 
 /* Raises object_not_in_prerequisite_state when the library was not preloaded. */
 extern void pgfirst_shmem_required(void);

@@ -35,21 +35,21 @@ typedef struct PgfirstId
 typedef struct PgfirstRecord
 {
 	PgfirstId id;
-	uint16 kind;	  /* the caller's; the store compares it with nothing */
-	int64 expiry;	  /* milliseconds since 1970 UTC, 0 for never */
+	uint16 kind;      /* the caller's; the store compares it with nothing */
+	int64 expiry;     /* milliseconds since 1970 UTC, 0 for never */
 	const char *data; /* read: min(length, limit) bytes at least; put: length bytes */
-	Size length;	  /* of the whole record, at most PGFIRST_RECORD_MAX */
+	Size length;      /* of the whole record, at most PGFIRST_RECORD_MAX */
 } PgfirstRecord;
 
-#define PGFIRST_RECORD_MAX	 ((Size) 1000 * 1024 * 1024)
+#define PGFIRST_RECORD_MAX   ((Size) 1000 * 1024 * 1024)
 #define PGFIRST_POSITION_OWN PG_UINT64_MAX
 
 /* How fast a change of this store is durable. */
 typedef enum PgfirstDurability
 {
-	PGFIRST_DURABLE,  /* logged; the reply waits for the flush and the standbys */
-	PGFIRST_RELAXED,  /* logged; the reply waits for nothing */
-	PGFIRST_VOLATILE  /* not logged; empty after a crash of the server */
+	PGFIRST_DURABLE, /* logged; the reply waits for the flush and the standbys */
+	PGFIRST_RELAXED, /* logged; the reply waits for nothing */
+	PGFIRST_VOLATILE /* not logged; empty after a crash of the server */
 } PgfirstDurability;
 
 /* ---- stores ------------------------------------------------------------------------------ */
@@ -68,7 +68,7 @@ extern Oid pgfirst_store_create(const char *schema, const char *name, bool logge
  * Opening twice in a transaction is cheap and gives the same store.
  */
 extern PgfirstStore *pgfirst_store_open(Oid relation, PgfirstDurability durability, bool for_write,
-										bool wait);
+                                        bool wait);
 
 /* ---- reading ----------------------------------------------------------------------------- */
 
@@ -79,7 +79,7 @@ extern PgfirstStore *pgfirst_store_open(Oid relation, PgfirstDurability durabili
  * write set.
  */
 extern bool pgfirst_store_get(PgfirstStore *store, const PgfirstId *id, Size limit,
-							  PgfirstRecord *record);
+                              PgfirstRecord *record);
 
 /*
  * Walks the records in id order from `from` (NULL: from the first).  A record that is there
@@ -107,7 +107,8 @@ extern void pgfirst_store_position_reset(void);
  * only while this transaction commits.
  */
 #define PGFIRST_LOCKS_MAX 1000
-extern bool pgfirst_store_lock(PgfirstStore *store, const PgfirstId *id, bool conditional, bool wait);
+extern bool pgfirst_store_lock(PgfirstStore *store, const PgfirstId *id, bool conditional,
+                               bool wait);
 
 /* The process that holds the lock that pgfirst_store_lock could not have; 0 if it is gone by now. */
 extern int pgfirst_store_lock_holder(PgfirstStore *store, const PgfirstId *id);
@@ -146,9 +147,9 @@ typedef struct PgfirstSweep
 	bool wrapped; /* reached the end */
 } PgfirstSweep;
 extern PgfirstSweep pgfirst_store_sweep(PgfirstStore *store, PgfirstId *cursor, uint64 max_records,
-										int64 now_ms,
-										bool (*garbage)(const PgfirstRecord *record, void *context),
-										void *context, Size limit);
+                                        int64 now_ms,
+                                        bool (*garbage)(const PgfirstRecord *record, void *context),
+                                        void *context, Size limit);
 
 /*
  * Called for every record that a transaction changes, as it goes to the pages (after is NULL for a
@@ -157,7 +158,7 @@ extern PgfirstSweep pgfirst_store_sweep(PgfirstStore *store, PgfirstId *cursor, 
  * One observer: whoever keeps counts.
  */
 typedef void (*PgfirstObserver)(Oid relation, const PgfirstRecord *before,
-								const PgfirstRecord *after);
+                                const PgfirstRecord *after);
 extern void pgfirst_store_observe(PgfirstObserver observer, Size limit);
 
 /*
@@ -165,9 +166,10 @@ extern void pgfirst_store_observe(PgfirstObserver observer, Size limit);
  * `at_rest` while nobody writes and everything committed has been observed, lets them go on, and
  * then gives every record committed at that moment to `each`.  How counts are built.
  */
-extern bool pgfirst_store_census(PgfirstStore *store, Size limit, bool wait, void (*at_rest)(void *),
-								 void (*each)(const PgfirstRecord *record, void *context),
-								 void *context);
+extern bool pgfirst_store_census(PgfirstStore *store, Size limit, bool wait,
+                                 void (*at_rest)(void *),
+                                 void (*each)(const PgfirstRecord *record, void *context),
+                                 void *context);
 
 /* Called once by _PG_init. */
 extern void pgfirst_store_init(void);

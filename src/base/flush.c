@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * flush.c: the process that flushes and waits so that loops need not; see flush.h.
+ *
+ *     worker                         shared memory              pgfirst flush
+ *     commits its turn, unflushed
+ *     requested = max(requested, x) ------> requested --------> XLogFlush(requested)
+ *     goes on with other clients                                waits for standbys
+ *     bell: sends what may leave    <------ durable   <-------- durable = requested, rings
+ *
+ * While one flush is under way the next requests gather, and are served together: the slower the
+ * disk, the larger the groups.
+ *
+ * Rejected: flushing in the worker's own turn (a reader would wait a disk's time for every other
+ * client's write), and leaving it to the WAL writer (it knows nothing of standbys and sleeps for
+ * wal_writer_delay).
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "port/atomics.h"
+#include "postmaster/bgworker.h"
+#include "replication/syncrep.h"
+#include "replication/walsender.h"
+#include "replication/walsender_private.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/proc.h"
+#include "utils/wait_event.h"
+
+#include "base/flush.h"
+#include "base/shmem.h"
+#include "base/worker.h"
+
+typedef struct FlushShared
+{
+	pg_atomic_uint64 requested;
+	pg_atomic_uint64 durable;
+	pg_atomic_uint64 interruptions;
+	pg_atomic_uint64 interrupted_at; /* written before interruptions is raised */
+	Latch *helper;                   /* of a PGPROC; NULL while no helper runs */
+} FlushShared;
+
+static FlushShared *shared;
+
+extern PGDLLEXPORT void pgfirst_flush_main(Datum arg);
+
+static void
+atomic_raise(pg_atomic_uint64 *word, uint64 value)
+{
+	uint64 seen = pg_atomic_read_u64(word);
+
+	while (seen < value && !pg_atomic_compare_exchange_u64(word, &seen, value))
+		;
+}
+
+XLogRecPtr
+pgfirst_flush_position(void)
+{
+	return pg_atomic_read_u64(&shared->durable);
+}
+
+void
+pgfirst_flush_request(XLogRecPtr position)
+{
+	Latch *helper;
+
+	if (pg_atomic_read_u64(&shared->requested) >= position)
+		return;
+	atomic_raise(&shared->requested, position);
+	pg_memory_barrier();
+	helper = shared->helper;
+	if (helper)
+		SetLatch(helper);
+}
+
+uint64
+pgfirst_flush_interruptions(XLogRecPtr *position)
+{
+	uint64 count = pg_atomic_read_u64(&shared->interruptions);
+
+	pg_read_barrier();
+	*position = pg_atomic_read_u64(&shared->interrupted_at);
+	return count;
+}
+
+/*
+ * Whether the standbys have what they were asked for.  SyncRepWaitForLSN does not say why it came
+ * back, so the condition itself is looked at.
+ */
+static bool
+flush_standbys_have(XLogRecPtr position)
+{
+	int mode;
+	XLogRecPtr reached;
+
+	pgfirst_worker_reload();
+	if (!SyncRepRequested() || SyncRepStandbyNames == NULL || SyncRepStandbyNames[0] == '\0')
+		return true;
+	mode = synchronous_commit == SYNCHRONOUS_COMMIT_REMOTE_WRITE   ? SYNC_REP_WAIT_WRITE
+	       : synchronous_commit == SYNCHRONOUS_COMMIT_REMOTE_APPLY ? SYNC_REP_WAIT_APPLY
+	                                                               : SYNC_REP_WAIT_FLUSH;
+	LWLockAcquire(SyncRepLock, LW_SHARED);
+	reached = WalSndCtl->lsn[mode];
+	LWLockRelease(SyncRepLock);
+	return reached >= position;
+}
+
+static void
+flush_up_to(XLogRecPtr position)
+{
+	XLogFlush(position);
+
+	HOLD_INTERRUPTS();
+	SyncRepWaitForLSN(position, true);
+	RESUME_INTERRUPTS();
+
+	if (flush_standbys_have(position))
+		atomic_raise(&shared->durable, position);
+	else
+	{
+		pg_atomic_write_u64(&shared->interrupted_at, position);
+		pg_write_barrier();
+		pg_atomic_fetch_add_u64(&shared->interruptions, 1);
+	}
+	pgfirst_bell_ring(PGFIRST_BELL_FLUSH);
+}
+
+static void
+flush_helper_leaves(int code, Datum arg)
+{
+	shared->helper = NULL;
+}
+
+void
+pgfirst_flush_main(Datum arg)
+{
+	pgfirst_worker_start();
+	/* No database: it touches only WAL. A connection all the same, for the process's statistics. */
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+	before_shmem_exit(flush_helper_leaves, 0);
+	shared->helper = &MyProc->procLatch;
+	pg_memory_barrier();
+
+	for (;;)
+	{
+		XLogRecPtr requested;
+
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		pgfirst_worker_reload();
+
+		requested = pg_atomic_read_u64(&shared->requested);
+		if (requested > pg_atomic_read_u64(&shared->durable) && !RecoveryInProgress())
+			flush_up_to(requested);
+		else
+			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, 0, PG_WAIT_EXTENSION);
+	}
+}
+
+static void
+flush_shared_init(void *fresh)
+{
+	FlushShared *fresh_shared = fresh;
+
+	pg_atomic_init_u64(&fresh_shared->requested, 0);
+	pg_atomic_init_u64(&fresh_shared->durable, 0);
+	pg_atomic_init_u64(&fresh_shared->interruptions, 0);
+	pg_atomic_init_u64(&fresh_shared->interrupted_at, 0);
+}
+
+void
+pgfirst_flush_init(void)
+{
+	pgfirst_shmem_request("pgfirst flush", sizeof(FlushShared), (void **) &shared,
+	                      flush_shared_init);
+	pgfirst_worker_register("pgfirst flush", "pgfirst_flush_main", 0);
+}
