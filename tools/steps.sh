@@ -9,6 +9,8 @@
 #
 # The caller stands in the checkout's root.
 
+# As root, files that are built must be readable for the user that servers run as.
+umask 022
 mkdir -p build/logs
 
 now_ms()
@@ -41,7 +43,7 @@ step()
 # Where a copy of the installed PostgreSQL stands for building and testing; see tools/pgtree.
 private_tree()
 {
-	PG_CONFIG=$(tools/pg-major --config) tools/pgtree "$PWD/build/pg"
+	PG_CONFIG=$(PG_CONFIG= tools/pg-major --config) tools/pgtree "${PRIVATE_TREE:-$PWD/build/pg}"
 }
 
 # Builds everything and installs it into the private tree. Needs the packages of `build`.
