@@ -26,7 +26,8 @@ WARNINGS := -Wall -Wextra -Wmissing-prototypes -Wshadow -Wvla -Wno-unused-parame
 WERROR ?= -Werror
 # PostgreSQL's own headers compare signs and shadow in macros; they are not ours to mend.
 PG_CFLAGS := -std=gnu11 -fvisibility=hidden $(WARNINGS) -Wno-sign-compare $(WERROR)
-PG_CPPFLAGS := -I$(CURDIR) -I$(CURDIR)/src -DPGFIRST_VERSION='"$(VERSION)"'
+# Hidden unless exported: before PostgreSQL 16 its own mark for entry points means nothing to gcc.
+PG_CPPFLAGS := -D'PGDLLEXPORT=__attribute__((visibility("default")))' -I$(CURDIR) -I$(CURDIR)/src -DPGFIRST_VERSION='"$(VERSION)"'
 SHLIB_LINK := $(filter -lcrypto,$(LIBS))
 
 # JIT has nothing to inline here, and its bitcode would double the build.
