@@ -91,4 +91,12 @@ object_aclcheck(Oid class, Oid object, Oid role, AclMode mode)
 }
 #endif
 
+/*
+ * 16: PG_FUNCTION_INFO_V1 exports the function itself, not only what describes it.  Everything else
+ * of the library is hidden.
+ */
+#define PGFIRST_FUNCTION(name)                                                                     \
+	extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS);                                               \
+	PG_FUNCTION_INFO_V1(name)
+
 #endif

@@ -24,6 +24,15 @@ CREATE TABLE @extschema@.database (
 COMMENT ON TABLE @extschema@.database IS 'The numbered databases of the Redis door and where their records are.';
 REVOKE ALL ON @extschema@.database FROM PUBLIC;
 
+-- Every process keeps what the two tables say; whoever writes them, a restore included, must tell.
+CREATE FUNCTION @extschema@.catalog_changed() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'pgfirst_kv_catalog_changed';
+COMMENT ON FUNCTION @extschema@.catalog_changed() IS 'Makes every process read the table again.';
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON @extschema@.identity
+	FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.catalog_changed();
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON @extschema@.database
+	FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.catalog_changed();
+
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.identity', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.database', '');
 

@@ -12,11 +12,13 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
@@ -26,12 +28,13 @@
 #include "kv/database.h"
 #include "kv/type/key.h"
 
-PG_FUNCTION_INFO_V1(pgfirst_kv_get);
-PG_FUNCTION_INFO_V1(pgfirst_kv_get_text);
-PG_FUNCTION_INFO_V1(pgfirst_kv_set);
-PG_FUNCTION_INFO_V1(pgfirst_kv_del);
-PG_FUNCTION_INFO_V1(pgfirst_kv_keys);
-PG_FUNCTION_INFO_V1(pgfirst_kv_create_store);
+PGFIRST_FUNCTION(pgfirst_kv_get);
+PGFIRST_FUNCTION(pgfirst_kv_get_text);
+PGFIRST_FUNCTION(pgfirst_kv_set);
+PGFIRST_FUNCTION(pgfirst_kv_del);
+PGFIRST_FUNCTION(pgfirst_kv_keys);
+PGFIRST_FUNCTION(pgfirst_kv_create_store);
+PGFIRST_FUNCTION(pgfirst_kv_catalog_changed);
 
 #define UNIX_EPOCH_USECS ((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
@@ -293,4 +296,18 @@ pgfirst_kv_create_store(PG_FUNCTION_ARGS)
 
 	pgfirst_shmem_required();
 	PG_RETURN_OID(pgfirst_store_create(schema, name, PG_GETARG_BOOL(2)));
+}
+
+/* Trigger of the tables that database.c caches: at commit, every process reads them again. */
+Datum
+pgfirst_kv_catalog_changed(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+		                errmsg("catalog_changed is a trigger function")));
+	CacheInvalidateRelcache(trigger->tg_relation);
+	/* A trigger returns no tuple by a null pointer, not by an SQL null. */
+	return PointerGetDatum(NULL);
 }

@@ -234,6 +234,12 @@ permitted(KvCall *call)
 		               pgfirst_redis_database);
 		return false;
 	}
+	if (!kv_database_exists(call->session->database))
+	{
+		kv_reply_error(call, "LOADING database %d is not there; kv.create_database(%d) makes it",
+		               call->session->database, call->session->database);
+		return false;
+	}
 	if (!kv_auth_may_use(call->session))
 	{
 		kv_reply_error(call,
