@@ -244,6 +244,9 @@ kv_space_open(int number, bool writable, bool wait)
 	KvSpace *space;
 	PgfirstStore *store;
 
+	if (number < 0 || number >= KV_DATABASES)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("a database's number is between 0 and %d", KV_DATABASES - 1)));
 	if (!kv_database_exists(number))
 		ereport(ERROR,
 		        (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("database %d does not exist", number),
