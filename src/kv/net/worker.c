@@ -217,7 +217,8 @@ take_latch(void)
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 	pgfirst_worker_reload();
-	kv_turn_unpark(true, 0);
+	if (pgfirst_bell_rung(PGFIRST_BELL_LOCK))
+		kv_turn_unpark(true, 0);
 }
 
 static void
@@ -257,7 +258,11 @@ one_round(void)
 	if (kv_turn_wanted())
 		kv_turn_run();
 	if (now_us >= worker.next_upkeep)
+	{
 		worker.next_upkeep = kv_upkeep_run(worker.number, now_us);
+		/* Who waits for the keys to be counted has no bell. */
+		kv_turn_unpark(true, 0);
+	}
 	if (!busy && !kv_turn_wanted())
 		sleep_until_news(now_us);
 }
