@@ -53,7 +53,7 @@ cluster_at(const char *dir)
 
 	cluster->dir = dir;
 	cluster->dir_given = true;
-	cluster->lock = -1;
+	cluster->lock = cluster->server_lock = -1;
 	cluster->data = text_format("%s/data", dir);
 	cluster->settings = text_format("%s/pgfirst.conf", dir);
 	cluster->env_file = text_format("%s/pgfirst.env", dir);

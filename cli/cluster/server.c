@@ -139,9 +139,8 @@ remnant_find(const Cluster *cluster, int signal_number)
 	return remnant.pid;
 }
 
-/* Makes sure that nobody works on the data, and returns the lock that keeps it so. */
-static int
-start_clear_way(const Cluster *cluster)
+void
+server_clear_way(Cluster *cluster)
 {
 	const char *path = text_format("%s/server.lock", cluster->dir);
 	int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -166,7 +165,7 @@ start_clear_way(const Cluster *cluster)
 	if (unlink(pid_file(cluster)) != 0 && errno != ENOENT)
 		fail(EXIT_ERROR, NULL, "cannot remove the stale %s: %s", pid_file(cluster),
 		     strerror(errno));
-	return fd;
+	cluster->server_lock = fd;
 }
 
 /* The Redis door serves one client per open file, so the server gets as many as we may have. */
@@ -183,8 +182,7 @@ start_raise_limit(void)
 }
 
 static _Noreturn void
-start_become(const Cluster *cluster, const char *program, ServerStart how, int output, int lock,
-             pid_t parent)
+start_become(const Cluster *cluster, const char *program, ServerStart how, int output, pid_t parent)
 {
 	TextList argv = {0};
 	int null = open("/dev/null", O_RDONLY);
@@ -214,7 +212,7 @@ start_become(const Cluster *cluster, const char *program, ServerStart how, int o
 	signal(SIGHUP, SIG_DFL);
 	signal(SIGPIPE, SIG_DFL);
 	start_raise_limit();
-	(void) fcntl(lock, F_SETFD, 0);
+	(void) fcntl(cluster->server_lock, F_SETFD, 0);
 	execv(program, argv.items);
 	dprintf(STDERR_FILENO, "FATAL: cannot run %s: %s\n", program, strerror(errno));
 	_exit(127);
@@ -251,9 +249,10 @@ server_start(Cluster *cluster, ServerStart how)
 	pid_t parent = getpid();
 	int output = STDERR_FILENO;
 	double told = clock_seconds();
-	int lock = start_clear_way(cluster);
 	pid_t pid;
 
+	if (cluster->server_lock < 0)
+		server_clear_way(cluster);
 	if (mkdir(cluster->log, 0700) != 0 && errno != EEXIST)
 		fail(EXIT_ERROR, NULL, "cannot make %s: %s", cluster->log, strerror(errno));
 	if (!how.foreground || how.quiet)
@@ -268,8 +267,9 @@ server_start(Cluster *cluster, ServerStart how)
 	if (pid < 0)
 		fail(EXIT_ERROR, NULL, "cannot start a process: %s", strerror(errno));
 	if (pid == 0)
-		start_become(cluster, program, how, output, lock, parent);
-	close(lock);
+		start_become(cluster, program, how, output, parent);
+	close(cluster->server_lock);
+	cluster->server_lock = -1;
 	if (output != STDERR_FILENO)
 		close(output);
 	fail_undo(start_undo, cluster);
