@@ -19,14 +19,19 @@ SERVER_FLAGS := $(PG_CFLAGS) -fPIC -D_GNU_SOURCE -isystem $(PG_SERVER_HEADERS) $
 PROGRAM_FLAGS := $(if $(CLI_CFLAGS),$(CLI_CFLAGS),-std=gnu11 $(WARNINGS) $(WERROR)) \
 	-D_GNU_SOURCE -I$(CURDIR) -I$(LIBPQ_HEADERS) -DPGFIRST_VERSION='"$(VERSION)"'
 
-.PHONY: server program print-server-flags print-program-flags
+.PHONY: server program library print-server-flags print-program-flags
 server: $(SOURCES:%.c=$(OBJECTS)/%.o)
 program: $(PROGRAM_SOURCES:%.c=$(OBJECTS)/%.o)
+
+# The library itself, with SANITIZE='-fsanitize=…' for make check-asan.
+library: $(OBJECTS)/pgfirst.so
+$(OBJECTS)/pgfirst.so: $(SOURCES:%.c=$(OBJECTS)/%.o)
+	$(CC) -shared $(SANITIZE) -o $@ $^ $(SHLIB_LINK)
 
 # -O2, because gcc's warnings about values need the optimizer.
 $(SOURCES:%.c=$(OBJECTS)/%.o): $(OBJECTS)/%.o: %.c $(HEADERS) Makefile
 	@mkdir -p $(@D)
-	$(CC) -O2 $(SERVER_FLAGS) -c -o $@ $<
+	$(CC) -O2 $(SANITIZE) $(SERVER_FLAGS) -c -o $@ $<
 
 $(PROGRAM_SOURCES:%.c=$(OBJECTS)/%.o): $(OBJECTS)/%.o: %.c $(wildcard cli/*.h cli/*/*.h) $(HEADERS) Makefile
 	@mkdir -p $(@D)

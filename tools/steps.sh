@@ -13,6 +13,9 @@
 umask 022
 mkdir -p build/logs
 
+# The PostgreSQL that private trees are copies of; asked once, before PG_CONFIG names a copy.
+source_config=$(tools/pg-major --config)
+
 now_ms()
 {
 	date +%s%3N
@@ -43,7 +46,7 @@ step()
 # Where a copy of the installed PostgreSQL stands for building and testing; see tools/pgtree.
 private_tree()
 {
-	PG_CONFIG=$(PG_CONFIG= tools/pg-major --config) tools/pgtree "${PRIVATE_TREE:-$PWD/build/pg}"
+	PG_CONFIG=$source_config tools/pgtree "${PRIVATE_TREE:-$PWD/build/pg}"
 }
 
 # Builds everything and installs it into the private tree. Needs the packages of `build`.
