@@ -54,7 +54,8 @@ build_private()
 {
 	build_config=$(private_tree) || return 1
 	make -s -j"$(nproc)" PG_CONFIG="$build_config" all || return 1
-	make -s PG_CONFIG="$build_config" install
+	make -s PG_CONFIG="$build_config" PROGRAM_DIR="$("$build_config" --bindir)" \
+		PROGRAM_MANDIR="$("$build_config" --mandir)" install
 }
 
 # What this script calls make for is its own business: no flags, no job server from above.
