@@ -34,10 +34,10 @@ step()
 	shift 2
 	step_begin=$(now_ms)
 	if "$@" >"$step_log" 2>&1 </dev/null; then
-		printf '%-62s %9s\n' "$step_text" "$(seconds $(($(now_ms) - step_begin)))"
+		printf '%8s  %s\n' "$(seconds $(($(now_ms) - step_begin)))" "$step_text"
 		return 0
 	fi
-	printf '%-62s %9s\n' "$step_text" FAILED
+	printf '%8s  %s\n' FAILED "$step_text"
 	tail -n 25 "$step_log" | sed 's/^/    /'
 	echo "    (all of it: $step_log)"
 	return 1
