@@ -11,13 +11,12 @@ include Makefile
 .DEFAULT_GOAL := server
 
 PG_SERVER_HEADERS ?= $(shell $(PG_CONFIG) --includedir-server)
-LIBPQ_HEADERS ?= $(shell $(PG_CONFIG) --includedir)
 OBJECTS ?= build/objects
 
 PROGRAM_SOURCES := $(sort $(wildcard cli/*.c cli/*/*.c))
-SERVER_FLAGS := $(PG_CFLAGS) -fPIC -D_GNU_SOURCE -isystem $(PG_SERVER_HEADERS) $(PG_CPPFLAGS)
-PROGRAM_FLAGS := $(if $(CLI_CFLAGS),$(CLI_CFLAGS),-std=gnu11 $(WARNINGS) $(WERROR)) \
-	-D_GNU_SOURCE -I$(CURDIR) -I$(LIBPQ_HEADERS) -DPGFIRST_VERSION='"$(VERSION)"'
+# Headers that were configured for gcc mark printf-like functions in a way that clang ignores, and says so.
+SERVER_FLAGS := $(PG_CFLAGS) $(if $(findstring clang,$(CC)),-Wno-ignored-attributes) -fPIC -D_GNU_SOURCE -isystem $(PG_SERVER_HEADERS) $(PG_CPPFLAGS)
+PROGRAM_FLAGS := $(CLI_CFLAGS) $(CLI_CPPFLAGS)
 
 .PHONY: server program library print-server-flags print-program-flags
 server: $(SOURCES:%.c=$(OBJECTS)/%.o)
