@@ -332,7 +332,7 @@ kv_command_run(KvCall *call)
 		               command->name);
 		return KV_DONE;
 	}
-	call->session->last_command = command->name;
+	call->session->last_command = command;
 	if (!permitted(call))
 		return KV_DONE;
 	if (command->flags & (KV_READ | KV_WRITE))
