@@ -129,6 +129,7 @@ extern void socket_dir_remove(const Cluster *cluster);
 
 /* Path of one of its server programs; fails, naming the package, if it is not there. */
 extern char *install_program(const char *name);
+extern char *install_path(const char *name); /* the same, whether or not it is there */
 extern int install_major(void);
 extern const char *install_version(void);          /* "15.20" */
 extern void install_check(const Cluster *cluster); /* version fits; the library is there */
@@ -148,6 +149,7 @@ typedef struct ServerStart
 {
 	bool foreground; /* our child, logs to our stderr */
 	bool quiet;      /* foreground, but logs to its files */
+	bool closed;     /* only by its unix socket, and only as long as we live */
 } ServerStart;
 
 /* The postmaster that runs on this cluster's data, 0 if none does. */
@@ -156,6 +158,7 @@ extern pid_t server_pid(const Cluster *cluster);
 extern void server_clear_way(Cluster *cluster);
 extern pid_t server_start(Cluster *cluster, ServerStart how); /* returns when it accepts SQL */
 extern void server_stop(const Cluster *cluster, bool immediately);
+extern void server_end_remnants(const Cluster *cluster); /* nobody writes there any more */
 extern const char *server_log_tail(const Cluster *cluster, int lines);
 extern char *server_log_file(const Cluster *cluster);
 
