@@ -58,6 +58,11 @@ kv_cmd_dbsize(KvCall *call)
 		pgfirst_resp_write_integer(call->reply, count.keys);
 		return KV_DONE;
 	}
+	if (call->read_only)
+	{
+		pgfirst_resp_write_integer(call->reply, kv_count_walk(call->space).keys);
+		return KV_DONE;
+	}
 	if (!call->last_try)
 		return KV_PARK_COUNT;
 	kv_reply_error(call, "LOADING the keys are being counted");
