@@ -16,7 +16,9 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "storage/spin.h"
+#include "utils/memutils.h"
 
 #include "base/shmem.h"
 #include "base/xact.h"
@@ -221,6 +223,29 @@ kv_count_census(KvSpace *space)
 	shared->databases[number].known = true;
 	SpinLockRelease(&shared->databases[number].lock);
 	return true;
+}
+
+KvCount
+kv_count_walk(KvSpace *space)
+{
+	MemoryContext each =
+	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst kv count", ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = CurrentMemoryContext;
+	PgfirstWalk *walk = pgfirst_store_walk(space->store, NULL, sizeof(KvHead));
+	Census census = {.space = space};
+	PgfirstRecord record;
+
+	MemoryContextSwitchTo(each);
+	while (pgfirst_walk_next(walk, &record))
+	{
+		CHECK_FOR_INTERRUPTS();
+		census_each(&record, &census);
+		MemoryContextReset(each);
+	}
+	MemoryContextSwitchTo(caller);
+	pgfirst_walk_end(walk);
+	MemoryContextDelete(each);
+	return census.count;
 }
 
 static void

@@ -35,6 +35,7 @@
 #include "base/flush.h"
 #include "base/keylock.h"
 #include "kv/cmd/stats.h"
+#include "kv/count.h"
 #include "kv/database.h"
 #include "kv/net/client.h"
 #include "kv/net/turn.h"
@@ -121,8 +122,11 @@ park(KvClient *client, KvOutcome reason)
 	if (client->parked_deadline == 0)
 		client->parked_deadline = pgfirst_clock_monotonic_us() + patience;
 
-	/* The first to park tries once more: the lock may have been released before we announced. */
-	if (reason == KV_PARK_LOCK && !turn.announced)
+	/*
+	 * The first to park tries once more: the lock may have been released before we announced.  The
+	 * census, for which others park, ends in a transaction of the first worker, which rings too.
+	 */
+	if (!turn.announced)
 	{
 		pgfirst_keylock_park(true);
 		turn.announced = true;
@@ -142,6 +146,15 @@ kv_turn_announce(void)
 	}
 }
 
+/* Nobody rings in the worker that has taken the census itself. */
+static bool
+park_is_over(const KvClient *client)
+{
+	KvCount count;
+
+	return client->parked_for == KV_PARK_COUNT && kv_count_get(client->session.database, &count);
+}
+
 void
 kv_turn_unpark(bool all, int64 now_us)
 {
@@ -151,7 +164,7 @@ kv_turn_unpark(bool all, int64 now_us)
 	{
 		KvClient *client = dlist_container(KvClient, state_link, iterator.cur);
 
-		if (all || now_us >= client->parked_deadline)
+		if (all || now_us >= client->parked_deadline || park_is_over(client))
 			kv_client_enter(client, KV_CLIENT_AGAIN);
 	}
 }

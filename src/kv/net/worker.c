@@ -254,15 +254,12 @@ one_round(void)
 	try_door(now_us);
 	busy = take_socket_events();
 	take_flush_news();
+	/* Before those who wait for what it does. */
+	if (now_us >= worker.next_upkeep)
+		worker.next_upkeep = kv_upkeep_run(worker.number, now_us);
 	kv_turn_unpark(false, now_us);
 	if (kv_turn_wanted())
 		kv_turn_run();
-	if (now_us >= worker.next_upkeep)
-	{
-		worker.next_upkeep = kv_upkeep_run(worker.number, now_us);
-		/* Who waits for the keys to be counted has no bell. */
-		kv_turn_unpark(true, 0);
-	}
 	if (!busy && !kv_turn_wanted())
 		sleep_until_news(now_us);
 }
