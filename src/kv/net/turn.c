@@ -203,8 +203,12 @@ gate_reply(KvClient *client, const KvCall *call, Size start)
 	XLogRecPtr position;
 	bool durable;
 
+	/* Says nothing of any key, but an abort drops it with the replies before it: it counts. */
 	if (!call->space)
+	{
+		kv_client_gate(client, start, InvalidXLogRecPtr, false);
 		return;
+	}
 	position = kv_position();
 	durable = call->space->durability == PGFIRST_DURABLE;
 	if ((call->command->flags & KV_WRITE) && pgfirst_store_changed())
@@ -305,6 +309,7 @@ run_client(KvClient *client)
 		if (status == RESP_ERROR)
 		{
 			kv_stats_add(&kv_stats->error_replies, 1);
+			kv_client_gate(client, client->session.reply.length, InvalidXLogRecPtr, false);
 			pgfirst_resp_write_error(&client->session.reply, client->parser.error,
 			                         strlen(client->parser.error));
 			client->session.close = true;
