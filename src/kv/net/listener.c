@@ -394,7 +394,8 @@ take_in(const Listener *listener, int fd)
 		}
 		address_text((struct sockaddr *) &peer, length, address);
 	}
-	kv_client_open(fd, address, listener->address);
+	if (!kv_client_open(fd, address, listener->address))
+		turn_away(fd);
 }
 
 void

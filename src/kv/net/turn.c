@@ -427,6 +427,7 @@ kv_turn_run(void)
 	kv_stats_add(&kv_stats->commands_processed, turn.commands);
 	turn.commands = 0;
 	each_touched(settle_sent, NULL);
+	kv_clients_publish();
 	if (turn.deadline_us != 0)
 	{
 		MemoryContextReset(turn.context);
