@@ -205,10 +205,15 @@ kv_cmd_hello(KvCall *call)
 		               "time");
 		return KV_DONE;
 	}
+	if (options.name.data && !kv_session_set_text(call->session, &call->session->name,
+	                                              options.name.data, options.name.length))
+	{
+		kv_reply_error(call, "OOM the buffers of all clients together would exceed "
+		                     "pgfirst.redis_client_memory");
+		return KV_DONE;
+	}
 	if (options.protocol != 0)
 		call->reply->protocol = (int) options.protocol;
-	if (options.name.data)
-		kv_session_set_text(&call->session->name, options.name.data, options.name.length);
 	reply_hello(call);
 	return KV_DONE;
 }

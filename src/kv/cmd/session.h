@@ -25,7 +25,7 @@ typedef struct KvSession
 	int database;
 	RespBuffer reply; /* reply.protocol is the protocol */
 
-	/* For CLIENT LIST; allocated where the session is, NULL if not set. */
+	/* For CLIENT LIST; from reply.allocator, so that they count as the client's; NULL if not set. */
 	char *name;
 	char *library_name;
 	char *library_version;
@@ -56,7 +56,7 @@ extern void kv_session_end(KvSession *session);
 /* As after connecting, for RESET: name, database, protocol and login are forgotten. */
 extern void kv_session_reset(KvSession *session);
 
-/* Replaces one of the texts above; words may be NULL. */
-extern void kv_session_set_text(char **where, const char *words, Size length);
+/* Replaces one of the texts above; words may be NULL.  False, and the old text, without memory. */
+extern bool kv_session_set_text(KvSession *session, char **where, const char *words, Size length);
 
 #endif
