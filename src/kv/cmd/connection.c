@@ -56,6 +56,8 @@ kv_cmd_select(KvCall *call)
 	RespSlice argument = kv_argument(call, 1);
 	int64 number;
 
+	if (call->busy && !call->last_try)
+		return KV_PARK_LOCK;
 	if (!pgfirst_int64_parse(argument.data, argument.length, &number))
 		kv_reply_error(call, "ERR invalid DB index");
 	else if (number < 0 || number >= KV_DATABASES ||

@@ -326,6 +326,7 @@ kv_listener_capacity(void)
 		if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
 			getrlimit(RLIMIT_NOFILE, &limit);
 	}
+	limit.rlim_cur = Max(Min(limit.rlim_cur, wanted), OWN_FILES);
 	if (limit.rlim_cur < wanted)
 		ereport(LOG, (errmsg("the Redis door serves at most %d clients: the limit of open files is "
 		                     "%lu",
@@ -361,9 +362,8 @@ turn_away_for_want_of_files(const Listener *listener)
 {
 	int fd;
 
-	if (listeners.reserve < 0)
-		return;
-	close(listeners.reserve);
+	if (listeners.reserve >= 0)
+		close(listeners.reserve);
 	fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0)
 		turn_away(fd);

@@ -218,7 +218,8 @@ take_latch(void)
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 	pgfirst_worker_reload();
-	kv_turn_unpark(true, 0);
+	if (pgfirst_bell_rung(PGFIRST_BELL_LOCK))
+		kv_turn_unpark(KV_PARK_LOCK);
 }
 
 static void
@@ -254,11 +255,14 @@ one_round(void)
 	try_door(now_us);
 	busy = take_socket_events();
 	take_flush_news();
-	kv_turn_unpark(false, now_us);
+	kv_turn_unpark_late(now_us);
 	if (kv_turn_wanted())
 		kv_turn_run();
 	if (now_us >= worker.next_upkeep)
+	{
 		worker.next_upkeep = kv_upkeep_run(worker.number, now_us);
+		kv_turn_unpark(KV_PARK_COUNT);
+	}
 	if (!busy && !kv_turn_wanted())
 		sleep_until_news(now_us);
 }
