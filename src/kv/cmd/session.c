@@ -32,6 +32,7 @@ kv_session_end(KvSession *session)
 {
 	dlist_delete(&session->link);
 	kv_sessions.count--;
+	kv_session_drop_listing(session);
 	(void) kv_session_set_text(session, &session->name, NULL, 0);
 	(void) kv_session_set_text(session, &session->library_name, NULL, 0);
 	(void) kv_session_set_text(session, &session->library_version, NULL, 0);

@@ -38,6 +38,8 @@ typedef struct KvSession
 	uint64 commands;
 	Size input_bytes; /* buffered now */
 
+	struct KvListing *listing; /* of a KEYS that takes several turns; memory as of the texts */
+
 	bool close; /* answer what is pending, then close */
 } KvSession;
 
@@ -52,6 +54,9 @@ extern KvSessions kv_sessions;
 
 extern void kv_session_begin(KvSession *session, RespAllocator allocator);
 extern void kv_session_end(KvSession *session);
+
+/* Forgets the listing and gives its memory back. */
+extern void kv_session_drop_listing(KvSession *session);
 
 /* As after connecting, for RESET: name, database, protocol and login are forgotten. */
 extern void kv_session_reset(KvSession *session);

@@ -254,6 +254,7 @@ client_ungate(KvClient *client)
 static void
 client_free_buffers(KvClient *client)
 {
+	kv_session_drop_listing(&client->session);
 	pgfirst_resp_buffer_free(&client->session.reply);
 	client->sent = 0;
 	pgfirst_resp_parser_free(&client->parser);
