@@ -173,7 +173,10 @@ pgfirst_bell_rung(PgfirstBell bell)
 {
 	uint32 bit = (uint32) 1 << bell;
 
-	return (pg_atomic_fetch_and_u32(&my_slot->rung, ~bit) & bit) != 0;
+	if (!(pg_atomic_read_u32(&my_slot->rung) & bit))
+		return false;
+	pg_atomic_fetch_and_u32(&my_slot->rung, ~bit);
+	return true;
 }
 
 void

@@ -44,6 +44,9 @@ extern bool pgfirst_bell_rung(PgfirstBell bell);
 /* Wakes every other process that wants this bell.  A full barrier comes first. */
 extern void pgfirst_bell_ring(PgfirstBell bell);
 
+/* Whether this bell has rung for the calling process since it asked last. */
+extern bool pgfirst_bell_rung(PgfirstBell bell);
+
 /* Called once by _PG_init. */
 extern void pgfirst_worker_init(void);
 

@@ -75,19 +75,17 @@ kv_reply_slice(KvCall *call, RespSlice slice)
 	pgfirst_resp_write_bulk(call->reply, slice.data, slice.length);
 }
 
-static void *
-turn_memory_resize(void *context, void *block, size_t size)
+MemoryContext
+kv_scratch(void)
 {
-	if (size == 0)
-	{
-		if (block)
-			pfree(block);
-		return NULL;
-	}
-	return block ? repalloc_huge(block, size) : MemoryContextAllocHuge(CurrentMemoryContext, size);
-}
+	static MemoryContext scratch;
 
-const RespAllocator kv_turn_memory = {.resize = turn_memory_resize};
+	if (!scratch)
+		scratch = AllocSetContextCreate(TopMemoryContext, "pgfirst redis scratch",
+		                                ALLOCSET_DEFAULT_SIZES);
+	MemoryContextReset(scratch);
+	return scratch;
+}
 
 /* ---- finding ----------------------------------------------------------------------------- */
 
@@ -333,6 +331,9 @@ kv_command_run(KvCall *call)
 		return KV_DONE;
 	}
 	call->session->last_command = command->name;
+	if (call->busy && OidIsValid(call->session->role) &&
+	    !(command->flags & (KV_LOADING | KV_NO_AUTH)))
+		return locked_out(call, 0, "the list of databases");
 	if (!permitted(call))
 		return KV_DONE;
 	if (command->flags & (KV_READ | KV_WRITE))

@@ -325,6 +325,7 @@ kv_listener_capacity(void)
 		if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
 			getrlimit(RLIMIT_NOFILE, &limit);
 	}
+	limit.rlim_cur = Max(Min(limit.rlim_cur, wanted), OWN_FILES);
 	if (limit.rlim_cur < wanted)
 		ereport(LOG, (errmsg("the Redis door serves at most %d clients: the limit of open files is "
 		                     "%lu",
@@ -360,9 +361,8 @@ turn_away_for_want_of_files(const Listener *listener)
 {
 	int fd;
 
-	if (listeners.reserve < 0)
-		return;
-	close(listeners.reserve);
+	if (listeners.reserve >= 0)
+		close(listeners.reserve);
 	fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0)
 		turn_away(fd);
@@ -393,7 +393,8 @@ take_in(const Listener *listener, int fd)
 		}
 		address_text((struct sockaddr *) &peer, length, address);
 	}
-	kv_client_open(fd, address, listener->address);
+	if (!kv_client_open(fd, address, listener->address))
+		turn_away(fd);
 }
 
 void

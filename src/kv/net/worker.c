@@ -77,6 +77,7 @@ worker_leaves(int code, Datum arg)
 {
 	kv_listener_close();
 	kv_stats_add(&kv_stats->connected_clients, -(int64) kv_sessions.count);
+	kv_stats_add(&kv_stats->client_memory, -(int64) kv_clients.memory_published);
 	for (dlist_node *node = kv_clients.states[KV_CLIENT_PARKED].head.next;
 	     node && node != &kv_clients.states[KV_CLIENT_PARKED].head; node = node->next)
 		kv_stats_add(&kv_stats->blocked_clients, -1);
@@ -218,7 +219,7 @@ take_latch(void)
 	CHECK_FOR_INTERRUPTS();
 	pgfirst_worker_reload();
 	if (pgfirst_bell_rung(PGFIRST_BELL_LOCK))
-		kv_turn_unpark(true, 0);
+		kv_turn_unpark(KV_PARK_LOCK);
 }
 
 static void
@@ -257,7 +258,7 @@ one_round(void)
 	/* Before those who wait for what it does. */
 	if (now_us >= worker.next_upkeep)
 		worker.next_upkeep = kv_upkeep_run(worker.number, now_us);
-	kv_turn_unpark(false, now_us);
+	kv_turn_unpark_late(now_us);
 	if (kv_turn_wanted())
 		kv_turn_run();
 	if (!busy && !kv_turn_wanted())
