@@ -91,8 +91,6 @@ pgfirst_worker_register(const char *title, const char *function, int number)
 {
 	BackgroundWorker worker;
 
-	if (!process_shared_preload_libraries_in_progress)
-		return;
 	memset(&worker, 0, sizeof(worker));
 	strlcpy(worker.bgw_name, title, BGW_MAXLEN);
 	strlcpy(worker.bgw_type, title, BGW_MAXLEN);
@@ -150,8 +148,6 @@ pgfirst_bell_ring(PgfirstBell bell)
 {
 	uint32 bit = (uint32) 1 << bell;
 
-	if (!shared)
-		return;
 	pg_memory_barrier();
 	if (pg_atomic_read_u32(&shared->waiting[bell]) == 0)
 		return;

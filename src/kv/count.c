@@ -95,7 +95,7 @@ count_observe(Oid relation, const PgfirstRecord *before, const PgfirstRecord *af
 {
 	int number = kv_database_number(relation);
 
-	if (number < 0 || !shared)
+	if (number < 0)
 		return;
 	if (after && after->kind == KV_KIND_EPOCH)
 	{
