@@ -140,7 +140,9 @@ extern char *secret_make(void);
 extern void secret_write_env(const Cluster *cluster, const char *password);
 extern char *secret_env(const Cluster *cluster, const char *name); /* "DATABASE_URL"; or NULL */
 extern char *secret_app_password(const Cluster *cluster);
+extern char *secret_app_password_try(const Cluster *cluster, char **problem);
 extern char *secret_superuser_password(const Cluster *cluster);
+extern char *secret_superuser_password_try(const Cluster *cluster, char **problem);
 extern void secret_refresh_env(const Cluster *cluster); /* after the ports changed */
 
 /* ---- server.c: the processes ------------------------------------------------------------- */
@@ -195,6 +197,8 @@ extern void step_done(StepLog *log, const char *format, ...) __attribute__((form
 
 /* Makes it and leaves it running; or starts one that is there.  Both return the postmaster. */
 extern pid_t cluster_create(Cluster *cluster, const Arguments *arguments, StepLog *steps);
+/* Fails if a port that is asked for anew is taken: while the old ones are still in use. */
+extern void cluster_check_new_ports(const Cluster *cluster, const Arguments *arguments);
 extern pid_t cluster_start(Cluster *cluster, const Arguments *arguments, StepLog *steps);
 
 extern int command_up(const Arguments *arguments);

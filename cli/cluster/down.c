@@ -41,7 +41,10 @@ command_restart(const Arguments *arguments)
 	cluster = cluster_open(arguments, USER_READS);
 	/* What would keep it from starting again is better known before it stops. */
 	install_check(cluster);
+	if (arguments->memory >= 0)
+		settings_check_memory(arguments->memory);
 	cluster_lock(cluster);
+	cluster_check_new_ports(cluster, arguments);
 	step_begin(&steps, stdout);
 	if (server_pid(cluster) != 0)
 	{
