@@ -371,12 +371,12 @@ def stream_differences(ours, theirs, unix, protocol, seed, commands):
     sent = 0
     while sent < commands:
         batch = [stream.next() for _ in range(chance.choice([1, 1, 1, 2, 3, 8, 20, 50]))]
-        # Whoever is logged out stays so for a few commands, and sends them one by one: Redis drops
-        # those who have not logged in and leave a kilobyte of answers unread.
+        # Whoever is logged out stays so for a few commands, of ten words at most, and sends them one
+        # by one: Redis drops those who have not logged in and leave a kilobyte of answers unread.
         together = len(batch)
         if any(words[0] == b"RESET" for words in batch):
             together = 1
-            batch = [[b"RESET"], stream.next(), stream.next(), stream.next(),
+            batch = [[b"RESET"], *[words for words in batch if len(words) <= 10][:4],
                      [b"AUTH", b"\0password"], [b"HELLO", str(protocol).encode()]]
         for number, words in enumerate(batch):
             if number % together == 0:
@@ -532,6 +532,7 @@ MALFORMED = [
     b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n", b"POST / HTTP/1.1\r\nHost: example.com\r\n\r\n", b"Host: example.com\r\n",
     b"post x\r\n", b"x" * 65537, b"ECHO " + b"x" * 65600 + b"\r\n", b"*1\r\n$" + b"1" * 65537, b"*" + b"1" * 65537,
     b"ECHO " + b"x" * 60000 + b"\r\n", b"SET k v\r\nGET k\r\nDEL k\r\n", b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$2\r\nv\r\r\nGET k\r\nDEL k\r\n",
+    encode(*["PING"] * 11), encode("ECHO", "x" * 16384), b"*2\r\n$4\r\nECHO\r\n$16385\r\n", b"*10\r\n$4\r\nPING\r\n", b"*11\r\n",
     b"QUIT\r\nPING\r\n", b"*1\r\n$4\r\nQUIT\r\n*1\r\n$4\r\nPING\r\n", b"quit now please\r\nPING\r\n",
 ]
 

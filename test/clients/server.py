@@ -23,6 +23,8 @@ import tempfile
 import time
 from urllib.parse import unquote, urlsplit
 
+from resp import Connection
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # Below the range from which the kernel takes ports for outgoing connections: a restart finds its own free.
 PORTS = range(25000, 26000)
@@ -138,13 +140,14 @@ class Redis(Server):
         self.pid = daemon.pid
 
         def answers():
-            with socket.socket(socket.AF_UNIX) as sock:
-                try:
-                    sock.connect(self.socket)
-                    sock.sendall(b"PING\r\n")
-                    return sock.recv(100).startswith(b"-NOAUTH")
-                except OSError:
-                    return False
+            try:
+                connection = Connection(self.socket)
+                connection.call("AUTH", self.password)
+                answer = connection.call("DBSIZE")
+                connection.close()
+                return answer.kind == ":"
+            except OSError:
+                return False
 
         wait_until("redis-server answers", answers)
 
