@@ -92,7 +92,7 @@ door_superuser_try(const Cluster *cluster, const char *database, char **problem)
 PGconn *
 door_superuser(const Cluster *cluster, const char *database)
 {
-	char *problem;
+	char *problem = NULL;
 	PGconn *connection = door_superuser_try(cluster, database, &problem);
 
 	if (connection == NULL)
@@ -144,9 +144,7 @@ door_sql_problem(const Cluster *cluster)
 	                                  secret_app_password(cluster), CLUSTER_DATABASE);
 	char *problem = NULL;
 
-	if (PQstatus(connection) != CONNECTION_OK)
-		problem = door_words(PQerrorMessage(connection));
-	else if (door_value(connection, "SELECT 1") == NULL)
+	if (PQstatus(connection) != CONNECTION_OK || door_value(connection, "SELECT 1") == NULL)
 		problem = door_words(PQerrorMessage(connection));
 	PQfinish(connection);
 	return problem;

@@ -81,8 +81,7 @@ start_socket_dir(const Cluster *cluster)
 	if (socket_dir_is_good(cluster, run_dir))
 		return;
 	run_dir = socket_dir_make(cluster);
-	settings_set(cluster, "unix_socket_directories",
-	             settings_quote(text_format("\"%s\"", run_dir)));
+	settings_set(cluster, "unix_socket_directories", settings_socket_list(run_dir));
 	settings_set(cluster, "pgfirst.redis_unix_socket",
 	             settings_quote(text_format("%s/redis.sock", run_dir)));
 }
@@ -104,6 +103,8 @@ cluster_start(Cluster *cluster, const Arguments *arguments, StepLog *steps)
 		fail(EXIT_ERROR, "Restore it; a new cluster in another directory shows what it looks like.",
 		     "cannot read %s: %s", cluster->settings, strerror(errno));
 	fail_undo(start_undo, before);
+	/* First, because such children may still have the ports. */
+	server_clear_way(cluster);
 	start_ports(cluster, arguments);
 	start_socket_dir(cluster);
 	if (arguments->memory >= 0)

@@ -29,6 +29,7 @@ typedef struct WorkerSlot
 {
 	Latch *latch; /* NULL: free. Of a PGPROC, which is shared memory that outlives the process. */
 	pg_atomic_uint32 wanted; /* a bit per bell */
+	pg_atomic_uint32 rung;   /* the bells that have rung since the process looked */
 } WorkerSlot;
 
 typedef struct WorkerShared
@@ -50,7 +51,10 @@ worker_shared_init(void *fresh)
 	for (int i = 0; i < PGFIRST_BELLS; i++)
 		pg_atomic_init_u32(&fresh_shared->waiting[i], 0);
 	for (int i = 0; i < WORKER_SLOTS; i++)
+	{
 		pg_atomic_init_u32(&fresh_shared->slots[i].wanted, 0);
+		pg_atomic_init_u32(&fresh_shared->slots[i].rung, 0);
+	}
 }
 
 static void
@@ -157,8 +161,19 @@ pgfirst_bell_ring(PgfirstBell bell)
 		Latch *latch = slot->latch;
 
 		if (latch && slot != my_slot && (pg_atomic_read_u32(&slot->wanted) & bit))
+		{
+			pg_atomic_fetch_or_u32(&slot->rung, bit);
 			SetLatch(latch);
+		}
 	}
+}
+
+bool
+pgfirst_bell_rung(PgfirstBell bell)
+{
+	uint32 bit = (uint32) 1 << bell;
+
+	return (pg_atomic_fetch_and_u32(&my_slot->rung, ~bit) & bit) != 0;
 }
 
 void

@@ -244,12 +244,17 @@ kv_space_open(int number, bool writable, bool wait)
 	KvSpace *space;
 	PgfirstStore *store;
 
+	if (number < 0 || number >= KV_DATABASES)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		                errmsg("a database's number is between 0 and %d", KV_DATABASES - 1)));
 	if (!kv_database_exists(number))
 		ereport(ERROR,
 		        (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("database %d does not exist", number),
 		         errhint("SELECT %s.create_database(%d) makes it.",
 		                 quote_identifier(get_namespace_name(cache.schema)), number)));
 	space = &cache.spaces[number];
+	if (space->store)
+		kv_position_note(space->position);
 	if (space->store && (space->writable || !writable))
 		return space;
 	store = pgfirst_store_open(cache.databases[number].relation, cache.databases[number].durability,

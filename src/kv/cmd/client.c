@@ -180,7 +180,7 @@ kv_cmd_client_list(KvCall *call)
 			RespSlice argument = kv_argument(call, i);
 			int64 id;
 
-			if (pgfirst_int64_parse(argument.data, argument.length, &id) && id > 0)
+			if (pgfirst_int64_parse(argument.data, argument.length, &id))
 				continue;
 			kv_reply_error(call, "ERR Invalid client ID");
 			return KV_DONE;

@@ -53,8 +53,7 @@ kv_cmd_dbsize(KvCall *call)
 	if (kv_count_get(call->session->database, &count))
 	{
 		/* The number says nothing about when it was changed. */
-		if (!call->read_only)
-			kv_position_note(GetXLogInsertRecPtr());
+		kv_position_note(GetXLogInsertRecPtr());
 		pgfirst_resp_write_integer(call->reply, count.keys);
 		return KV_DONE;
 	}

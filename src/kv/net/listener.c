@@ -26,9 +26,9 @@
 
 #include "common/ip.h"
 #include "miscadmin.h"
+#include "postmaster/postmaster.h"
 #include "storage/fd.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/varlena.h"
 
 #include "kv/cmd/session.h"
@@ -236,7 +236,6 @@ unix_open(int epoll)
 {
 	struct sockaddr_un where = {.sun_family = AF_UNIX};
 	const char *path = pgfirst_redis_unix_socket;
-	const char *permissions = GetConfigOption("unix_socket_permissions", false, false);
 	int fd;
 
 	if (path[0] == '\0' || listener_is_open(path))
@@ -258,7 +257,7 @@ unix_open(int epoll)
 		return false;
 	}
 	if (bind(fd, (struct sockaddr *) &where, sizeof(where)) != 0 ||
-	    chmod(path, (mode_t) strtol(permissions, NULL, 8)) != 0)
+	    chmod(path, (mode_t) Unix_socket_permissions) != 0)
 	{
 		complain(path, "open");
 		close(fd);

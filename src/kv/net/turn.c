@@ -209,19 +209,23 @@ refuse_http(KvClient *client)
 	client->broken = true;
 }
 
-/* The reply begins at `start`: what must be durable before it may leave? */
+/*
+ * The reply begins at `start`: what must be durable before it may leave?  Every reply passes here,
+ * also one that depends on nothing, because it leaves behind those that do.
+ */
 static void
 gate_reply(KvClient *client, const KvCall *call, Size start)
 {
-	XLogRecPtr position;
-	bool durable;
+	XLogRecPtr position = InvalidXLogRecPtr;
+	bool durable = false;
 
-	if (!call->space)
-		return;
-	position = kv_position();
-	durable = call->space->durability == PGFIRST_DURABLE;
-	if ((call->command->flags & KV_WRITE) && pgfirst_store_changed())
-		position = PGFIRST_POSITION_OWN;
+	if (call->space)
+	{
+		position = kv_position();
+		durable = call->space->durability == PGFIRST_DURABLE;
+		if ((call->command->flags & KV_WRITE) && pgfirst_store_changed())
+			position = PGFIRST_POSITION_OWN;
+	}
 	kv_client_gate(client, start, position, durable);
 }
 

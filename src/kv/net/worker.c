@@ -217,7 +217,8 @@ take_latch(void)
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 	pgfirst_worker_reload();
-	kv_turn_unpark(true, 0);
+	if (pgfirst_bell_rung(PGFIRST_BELL_LOCK))
+		kv_turn_unpark(true, 0);
 }
 
 static void
