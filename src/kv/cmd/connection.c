@@ -53,13 +53,15 @@ kv_cmd_reset(KvCall *call)
 KvOutcome
 kv_cmd_select(KvCall *call)
 {
-	RespSlice argument = kv_argument(call, 1);
 	int64 number;
 
 	if (call->busy && !call->last_try)
 		return KV_PARK_LOCK;
-	if (!pgfirst_int64_parse(argument.data, argument.length, &number))
-		kv_reply_error(call, "ERR invalid DB index");
+	if (!kv_argument_integer(call, 1, &number))
+		return KV_DONE;
+	if (number < PG_INT32_MIN || number > PG_INT32_MAX)
+		kv_reply_error(call, "ERR value is out of range, value must between -2147483648 and "
+		                     "2147483647");
 	else if (number < 0 || number >= KV_DATABASES ||
 	         (call->available && !kv_database_exists((int) number)))
 		kv_reply_error(call, "ERR DB index is out of range");
