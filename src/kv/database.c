@@ -291,7 +291,7 @@ kv_spaces_forget(void)
 int
 kv_space_holder(int number)
 {
-	return pgfirst_keylock_relation_holder(cache.databases[number].relation);
+	return pgfirst_keylock_relation_holder(cache.databases[number].relation, RowExclusiveLock);
 }
 
 void

@@ -132,8 +132,8 @@ tcp_bind(const struct addrinfo *where, bool share)
 static void
 address_text(const struct sockaddr *address, socklen_t length, char *words)
 {
-	char host[NI_MAXHOST];
-	char service[NI_MAXSERV];
+	char host[NI_MAXHOST] = "";
+	char service[NI_MAXSERV] = "";
 
 	if (getnameinfo(address, length, host, sizeof(host), service, sizeof(service),
 	                NI_NUMERICHOST | NI_NUMERICSERV) != 0)
