@@ -30,7 +30,6 @@
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
-#include "storage/proc.h"
 
 #include "base/compat.h"
 #include "base/keylock.h"

@@ -372,7 +372,7 @@ turn_away_for_want_of_files(const Listener *listener)
 static void
 take_in(const Listener *listener, int fd)
 {
-	struct sockaddr_storage peer;
+	struct sockaddr_storage peer = {0};
 	socklen_t length = sizeof(peer);
 	char address[KV_ADDRESS_TEXT];
 	int on = 1;
