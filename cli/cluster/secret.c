@@ -132,7 +132,7 @@ secret_app_password_try(const Cluster *cluster, char **problem)
 char *
 secret_app_password(const Cluster *cluster)
 {
-	char *problem;
+	char *problem = NULL;
 	char *password = secret_app_password_try(cluster, &problem);
 
 	if (password == NULL)
@@ -154,7 +154,7 @@ secret_superuser_password_try(const Cluster *cluster, char **problem)
 char *
 secret_superuser_password(const Cluster *cluster)
 {
-	char *problem;
+	char *problem = NULL;
 	char *password = secret_superuser_password_try(cluster, &problem);
 
 	if (password == NULL)
@@ -172,7 +172,7 @@ secret_refresh_env(const Cluster *cluster)
 {
 	char *text = file_read(cluster->env_file);
 	TextBuffer other = {0};
-	char *problem;
+	char *problem = NULL;
 	char *password = url_password(cluster, &problem);
 	char *line;
 	char *written;
