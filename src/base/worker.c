@@ -114,6 +114,15 @@ pgfirst_worker_start(void)
 	worker_slot_take();
 }
 
+void
+pgfirst_worker_interrupts(void)
+{
+	HOLD_CANCEL_INTERRUPTS();
+	CHECK_FOR_INTERRUPTS();
+	RESUME_CANCEL_INTERRUPTS();
+	QueryCancelPending = false;
+}
+
 bool
 pgfirst_worker_reload(void)
 {

@@ -91,7 +91,7 @@ wait_for_database(void)
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 	for (;;)
 	{
-		CHECK_FOR_INTERRUPTS();
+		pgfirst_worker_interrupts();
 		pgfirst_worker_reload();
 		StartTransactionCommand();
 		exists = OidIsValid(get_database_oid(pgfirst_redis_database, true));
@@ -215,7 +215,7 @@ take_latch(void)
 	if (!MyLatch->is_set)
 		return;
 	ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
+	pgfirst_worker_interrupts();
 	pgfirst_worker_reload();
 	if (pgfirst_bell_rung(PGFIRST_BELL_LOCK))
 		kv_turn_unpark(true, 0);
@@ -249,7 +249,7 @@ one_round(void)
 	int64 now_us = pgfirst_clock_monotonic_us();
 	bool busy;
 
-	CHECK_FOR_INTERRUPTS();
+	pgfirst_worker_interrupts();
 	take_latch();
 	try_door(now_us);
 	busy = take_socket_events();
