@@ -201,6 +201,12 @@ kv_database_number(Oid relation)
 }
 
 Oid
+kv_database_relation(int number)
+{
+	return cache.databases[number].relation;
+}
+
+Oid
 kv_schema(void)
 {
 	return cache.schema;

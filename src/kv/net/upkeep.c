@@ -52,7 +52,6 @@ static struct
 	bool available;
 	int sweep_number; /* of the database being swept */
 	PgfirstId sweep_cursor;
-	bool counted[KV_DATABASES];
 	bool all_counted;
 	uint64 swept_epoch[KV_DATABASES]; /* a whole pass has seen nothing older */
 	uint64 pass_epoch;                /* of the pass under way */
@@ -127,14 +126,12 @@ count_databases(int worker)
 	for (int number = 0; number < KV_DATABASES; number++)
 	{
 		KvSpace *space;
+		KvCount count;
 
-		if (!kv_database_exists(number))
-			upkeep.counted[number] = false;
-		if (upkeep.counted[number] || !kv_database_exists(number))
+		if (!kv_database_exists(number) || kv_count_get(number, &count))
 			continue;
 		space = kv_space_open(number, false, false);
-		upkeep.counted[number] = space && kv_count_census(space);
-		upkeep.all_counted &= upkeep.counted[number];
+		upkeep.all_counted &= space && kv_count_census(space);
 	}
 }
 
