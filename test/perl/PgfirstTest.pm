@@ -27,7 +27,7 @@ use PostgreSQL::Test::Utils;
 use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(pgfirst_node pgfirst_install pgfirst_environment redis redis_port redis_socket
-  wait_until wait_for_door worker_pid shim median percentile log_count ticks);
+  wait_until wait_for_door worker_pid processes crash shim median percentile log_count ticks);
 
 $PostgreSQL::Test::Cluster::last_port_assigned = $ENV{PGFIRST_TEST_FIRST_PORT} - 1
   if $ENV{PGFIRST_TEST_FIRST_PORT};
@@ -87,7 +87,7 @@ shared_preload_libraries = 'pgfirst'
 fsync = on
 restart_after_crash = on
 log_statement = none
-log_min_messages = log
+log_min_messages = warning
 pgfirst.redis_port = $port
 pgfirst.redis_unix_socket = '$node->{pgfirst_socket}'
 pgfirst.redis_workers = $workers
@@ -140,6 +140,37 @@ sub worker_pid
 		"SELECT pid FROM pg_stat_activity WHERE backend_type = '" . ($type // 'pgfirst redis 1') . "'");
 
 	return defined $out && $out =~ /^(\d+)$/ ? $1 : undef;
+}
+
+# The postmaster of this server and its children.
+sub processes
+{
+	my ($node) = @_;
+	my $postmaster = (split /\n/, PostgreSQL::Test::Utils::slurp_file($node->data_dir . '/postmaster.pid'))[0];
+	my @all = ($postmaster);
+
+	for my $stat (glob '/proc/[0-9]*/stat')
+	{
+		open(my $file, '<', $stat) or next;
+		my $line = <$file> // '';
+		push @all, $1 if $line =~ /^(\d+) .*\) \S $postmaster /;
+	}
+	return @all;
+}
+
+# Kills the postmaster with kill -9, and unless told otherwise everything that it has started at the
+# same moment, so that nobody can tidy up; waits until all are gone. Only this server's processes.
+sub crash
+{
+	my ($node, %options) = @_;
+	my @all = processes($node);
+
+	# Stopped first, or the postmaster would see its children die and the children it.
+	kill 'STOP', $all[0];
+	@all = processes($node);
+	kill 'KILL', $options{postmaster_only} ? $all[0] : @all;
+	wait_until('all processes are gone', sub { !grep { kill 0, $_ } @all; });
+	$node->{_pid} = undef;
 }
 
 # How often PATTERN stands in the server's log from byte OFFSET on.
