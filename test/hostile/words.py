@@ -161,21 +161,22 @@ def answer(sent, login, slowly):
         except (BrokenPipeError, ConnectionResetError):
             pass  # closed in the middle, with the answer on its way or here
         client.sock.settimeout(10)
-        while not client.buffer.endswith(end):
+        said = b""
+        while not said.endswith(end):
             try:
                 more = client.sock.recv(65536)
             except (ConnectionResetError, socket.timeout):
                 more = b""
             if not more:
-                return client.buffer, True
-            client.buffer += more
+                return said, True
+            said += more
         # The end may be the answer itself.
         client.sock.settimeout(0.02)
         try:
-            client.buffer += client.sock.recv(65536)
+            said += client.sock.recv(65536)
         except socket.timeout:
             pass
-        return client.buffer[: -len(end)], False
+        return said[: -len(end)], False
 
 
 def check(rows, login):

@@ -301,18 +301,23 @@ prepare(KvCall *call)
 	return KV_DONE;
 }
 
-static bool
-room_for_arguments(KvCall *call)
+/* KV_DONE with *room false is answered. */
+static KvOutcome
+room_for_arguments(KvCall *call, bool *room)
 {
 	Size bytes = 0;
 
 	for (int i = 1; i < call->argc; i++)
 		bytes += kv_argument(call, i).length;
-	if (pgfirst_store_room(bytes + (Size) call->argc * 128))
-		return true;
+	*room = pgfirst_store_room(bytes + (Size) call->argc * 128);
+	if (*room)
+		return KV_DONE;
+	/* It is others' changes that leave too little; with a turn to itself it may fit. */
+	if (pgfirst_store_changed())
+		return KV_PARK_TURN;
 	kv_reply_error(call, "OOM command not allowed when the changes of one turn would exceed "
 	                     "pgfirst.write_set_limit");
-	return false;
+	return KV_DONE;
 }
 
 KvOutcome
@@ -342,8 +347,14 @@ kv_command_run(KvCall *call)
 
 		if (!call->space)
 			return outcome;
-		if ((command->flags & KV_WRITE) && !room_for_arguments(call))
-			return KV_DONE;
+		if (command->flags & KV_WRITE)
+		{
+			bool room;
+
+			outcome = room_for_arguments(call, &room);
+			if (!room)
+				return outcome;
+		}
 	}
 	return command->function(call);
 }
