@@ -57,6 +57,8 @@ kv_cmd_select(KvCall *call)
 {
 	int64 number;
 
+	if (call->busy && !call->last_try)
+		return KV_PARK_LOCK;
 	if (!kv_argument_integer(call, 1, &number))
 		return KV_DONE;
 	if (number < INT_MIN || number > INT_MAX)
@@ -209,10 +211,15 @@ kv_cmd_hello(KvCall *call)
 		               "time");
 		return KV_DONE;
 	}
+	if (options.name.data && !kv_session_set_text(call->session, &call->session->name,
+	                                              options.name.data, options.name.length))
+	{
+		kv_reply_error(call, "OOM the buffers of all clients together would exceed "
+		                     "pgfirst.redis_client_memory");
+		return KV_DONE;
+	}
 	if (options.protocol != 0)
 		call->reply->protocol = (int) options.protocol;
-	if (options.name.data)
-		kv_session_set_text(&call->session->name, options.name.data, options.name.length);
 	reply_hello(call);
 	return KV_DONE;
 }

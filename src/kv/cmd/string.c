@@ -52,15 +52,21 @@ kv_cmd_mget(KvCall *call)
 	pgfirst_resp_write_array(call->reply, (size_t) call->argc - 1);
 	for (int i = 1; i < call->argc; i++)
 	{
+		MemoryContext old = MemoryContextSwitchTo(kv_scratch());
 		KvEntry entry;
 		bool found = read_key(call, i, true, &entry) && entry.type == KV_TYPE_STRING;
 
+		MemoryContextSwitchTo(old);
 		count_lookup(found);
 		if (found)
 			kv_reply_slice(call, entry.value);
 		else
 			pgfirst_resp_write_null(call->reply);
+		/* The client will be disconnected; the values that are left are not worth reading. */
+		if (call->reply->failed)
+			break;
 	}
+	(void) kv_scratch();
 	return KV_DONE;
 }
 
