@@ -31,6 +31,7 @@
 #include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
+#include "storage/procarray.h"
 
 #include "base/compat.h"
 #include "base/keylock.h"
