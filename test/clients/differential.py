@@ -200,8 +200,8 @@ class Stream:
 
     def config(self):
         return [b"CONFIG", *self.pick([
-            [], [b"GET"], [b"GET", b"nothing"], [b"GET", b"maxmemory"], [b"GET", b"appendonly"],
-            [b"GET", b"save", b"maxmemory"], [b"GET", b"MAXMEMORY"], [b"GET", b"hz"], [b"GET", b"nothing", b"maxmemory-p*y"],
+            [], [b"GET"], [b"GET", b"nothing"], [b"GET", b"maxmemory"], [b"GET", b"timeout"],
+            [b"GET", b"maxmemory-policy", b"maxmemory"], [b"GET", b"MAXMEMORY"], [b"GET", b"hz"], [b"GET", b"nothing", b"maxmemory-p*y"],
             [b"SET"], [b"SET", b"hz"], [b"SET", b"nothing", b"1"], [b"SET", b"hz", b"10", b"nothing"],
             [b"SET", b"hz", b"10"], [b"SET", b"hash-max-listpack-entries", b"256"],
             [b"GET", b"hash-max-listpack-entries"], [b"SET", b"hz", b"11", b"nothing", b"1"], [b"GET", b"hz", b"hz"],
@@ -367,6 +367,8 @@ def stream_differences(ours, theirs, unix, protocol, seed, commands):
         pair.call("SELECT", number)
         pair.call("FLUSHDB")
     pair.call("SELECT", 0)
+    pair.call("CONFIG", "SET", "hz", 10, "hash-max-listpack-entries", 512, "slowlog-max-len", 128,
+              "slowlog-log-slower-than", 10000)
     differences, seen = [], set()
     sent = 0
     while sent < commands:

@@ -122,11 +122,12 @@ class Redis(Server):
         self.password = secrets.token_hex(16)
         self.socket = os.path.join(self.directory, "redis.sock")
         os.mkdir(self.directory)
-        # The default user and the named one have the same password, as with pgfirst.
+        # The default user and the named one have the same password, as with pgfirst. A snapshot on
+        # shutdown, so that a restart loads what there is and not all that ever was.
         with open(os.path.join(self.directory, "redis.conf"), "w", encoding="utf-8") as file:
             file.write(
                 f"port {self.port}\nbind {self.host}\nunixsocket {self.socket}\n"
-                f"unixsocketperm 777\ndir {self.directory}\nsave \"\"\nappendonly yes\n"
+                f"unixsocketperm 777\ndir {self.directory}\nsave 3600 1\nappendonly no\n"
                 f"databases 4\nlogfile {self.directory}/log\n"
                 f"user default on >{self.password} ~* &* +@all\n"
                 f"user {self.user} on >{self.password} ~* &* +@all\n")

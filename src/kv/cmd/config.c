@@ -87,7 +87,7 @@ static const ConfigParameter parameters[] = {
     {"bind", CONFIG_SHOWN, NULL, show_bind, "pgfirst.redis_listen_addresses"},
     {"databases", CONFIG_SHOWN, NULL, show_databases, "kv.create_database()"},
     {"dir", CONFIG_SHOWN, NULL, show_directory, "the data directory of PostgreSQL"},
-    {"hash-max-listpack-entries", CONFIG_REMEMBERED, "128", NULL, NULL},
+    {"hash-max-listpack-entries", CONFIG_REMEMBERED, "512", NULL, NULL},
     {"hash-max-listpack-value", CONFIG_REMEMBERED, "64", NULL, NULL},
     {"hz", CONFIG_REMEMBERED, "10", NULL, NULL},
     {"lazyfree-lazy-expire", CONFIG_REMEMBERED, "no", NULL, NULL},

@@ -393,7 +393,7 @@ take_in(const Listener *listener, int fd)
 		}
 		address_text((struct sockaddr *) &peer, length, address);
 	}
-	if (!kv_client_open(fd, address, listener->address))
+	if (!kv_client_open(fd, address, listener->local ? address : listener->address))
 		turn_away(fd);
 }
 
