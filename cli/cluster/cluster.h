@@ -129,6 +129,7 @@ extern void socket_dir_remove(const Cluster *cluster);
 
 /* Path of one of its server programs; fails, naming the package, if it is not there. */
 extern char *install_program(const char *name);
+extern char *install_path(const char *name); /* the same, whether or not it is there */
 extern int install_major(void);
 extern const char *install_version(void);          /* "15.20" */
 extern void install_check(const Cluster *cluster); /* version fits; the library is there */
@@ -139,7 +140,9 @@ extern char *secret_make(void);
 extern void secret_write_env(const Cluster *cluster, const char *password);
 extern char *secret_env(const Cluster *cluster, const char *name); /* "DATABASE_URL"; or NULL */
 extern char *secret_app_password(const Cluster *cluster);
+extern char *secret_app_password_try(const Cluster *cluster, char **problem);
 extern char *secret_superuser_password(const Cluster *cluster);
+extern char *secret_superuser_password_try(const Cluster *cluster, char **problem);
 extern void secret_refresh_env(const Cluster *cluster); /* after the ports changed */
 
 /* ---- server.c: the processes ------------------------------------------------------------- */
@@ -148,6 +151,7 @@ typedef struct ServerStart
 {
 	bool foreground; /* our child, logs to our stderr */
 	bool quiet;      /* foreground, but logs to its files */
+	bool closed;     /* only by its unix socket, and only as long as we live */
 } ServerStart;
 
 /* The postmaster that runs on this cluster's data, 0 if none does. */
@@ -156,6 +160,7 @@ extern pid_t server_pid(const Cluster *cluster);
 extern void server_clear_way(Cluster *cluster);
 extern pid_t server_start(Cluster *cluster, ServerStart how); /* returns when it accepts SQL */
 extern void server_stop(const Cluster *cluster, bool immediately);
+extern void server_end_remnants(const Cluster *cluster); /* nobody writes there any more */
 extern const char *server_log_tail(const Cluster *cluster, int lines);
 extern char *server_log_file(const Cluster *cluster);
 
@@ -192,6 +197,8 @@ extern void step_done(StepLog *log, const char *format, ...) __attribute__((form
 
 /* Makes it and leaves it running; or starts one that is there.  Both return the postmaster. */
 extern pid_t cluster_create(Cluster *cluster, const Arguments *arguments, StepLog *steps);
+/* Fails if a port that is asked for anew is taken: while the old ones are still in use. */
+extern void cluster_check_new_ports(const Cluster *cluster, const Arguments *arguments);
 extern pid_t cluster_start(Cluster *cluster, const Arguments *arguments, StepLog *steps);
 
 extern int command_up(const Arguments *arguments);

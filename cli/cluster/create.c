@@ -244,11 +244,14 @@ cluster_create(Cluster *cluster, const Arguments *arguments, StepLog *steps)
 	secret_write_env(cluster, password);
 	step_done(steps, "made the data directory: checksums, UTF-8, SCRAM passwords");
 
-	pid = server_start(cluster, how);
-	step_done(steps, "started PostgreSQL %s (process %d)", install_version(), (int) pid);
+	/* Nobody comes in before everything is in its place; then the doors open at once. */
+	server_start(cluster, (ServerStart){.closed = true});
 	make_role_and_database(cluster, password);
 	make_extensions(cluster);
+	server_stop(cluster, false);
 	step_done(steps, "made role and database " CLUSTER_DATABASE ", and the extensions");
+	pid = server_start(cluster, how);
+	step_done(steps, "started PostgreSQL %s (process %d)", install_version(), (int) pid);
 	door_wait(cluster);
 	cluster_write_marker(cluster, CLUSTER_READY, install_major());
 	step_done(steps, plan.redis_port != 0 ? "both doors answer" : "PostgreSQL answers");

@@ -139,32 +139,56 @@ remnant_find(const Cluster *cluster, int signal_number)
 	return remnant.pid;
 }
 
+/* A pid file and sockets whose server is gone; PostgreSQL asks only whether the pid is in use. */
+static void
+remove_stale_files(const Cluster *cluster)
+{
+	char *run_dir = settings_run_dir(cluster);
+	struct dirent *entry;
+	DIR *directory;
+
+	if (unlink(pid_file(cluster)) != 0 && errno != ENOENT)
+		fail(EXIT_ERROR, NULL, "cannot remove the stale %s: %s", pid_file(cluster),
+		     strerror(errno));
+	if (run_dir == NULL || !socket_dir_is_good(cluster, run_dir) ||
+	    (directory = opendir(run_dir)) == NULL)
+		return;
+	while ((entry = readdir(directory)) != NULL)
+	{
+		if (text_starts(entry->d_name, ".s.PGSQL."))
+			(void) unlinkat(dirfd(directory), entry->d_name, 0);
+	}
+	closedir(directory);
+}
+
 void
 server_clear_way(Cluster *cluster)
 {
 	const char *path = text_format("%s/server.lock", cluster->dir);
 	int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	double deadline = clock_seconds() + REMNANT_SECONDS;
-	pid_t remnant = 0;
 
 	if (fd < 0)
 		fail(EXIT_ERROR, NULL, "cannot write %s: %s", path, strerror(errno));
 	/* Children of a killed postmaster end by themselves when they look up from their work. */
-	while (flock(fd, LOCK_EX | LOCK_NB) != 0 || (remnant = remnant_find(cluster, 0)) != 0)
+	for (;;)
 	{
-		if (clock_seconds() > deadline && (remnant = remnant_find(cluster, 0)) != 0)
+		bool free_to_take = flock(fd, LOCK_EX | LOCK_NB) == 0;
+		pid_t remnant = remnant_find(cluster, 0);
+
+		if (free_to_take && remnant == 0)
+			break;
+		if (clock_seconds() > deadline && remnant != 0)
 			fail(EXIT_ERROR, text_format("Wait for it to end, or end it: kill %d", (int) remnant),
 			     "process %d of a server that was killed still works in %s", (int) remnant,
 			     cluster->data);
 		if (clock_seconds() > deadline)
 			fail(EXIT_ERROR, "Stop it where it was started, perhaps in another container.",
 			     "a server that cannot be seen from here is running on %s", cluster->data);
-		sleep_ms(50);
+		sleep_ms(20);
 		interrupt_check();
 	}
-	if (unlink(pid_file(cluster)) != 0 && errno != ENOENT)
-		fail(EXIT_ERROR, NULL, "cannot remove the stale %s: %s", pid_file(cluster),
-		     strerror(errno));
+	remove_stale_files(cluster);
 	cluster->server_lock = fd;
 }
 
@@ -181,6 +205,13 @@ start_raise_limit(void)
 	}
 }
 
+static void
+start_set(TextList *argv, const char *setting)
+{
+	text_list_add(argv, "-c");
+	text_list_add(argv, setting);
+}
+
 static _Noreturn void
 start_become(const Cluster *cluster, const char *program, ServerStart how, int output, pid_t parent)
 {
@@ -191,11 +222,14 @@ start_become(const Cluster *cluster, const char *program, ServerStart how, int o
 	text_list_add(&argv, "-D");
 	text_list_add(&argv, cluster->data);
 	if (how.foreground && !how.quiet)
+		start_set(&argv, "logging_collector=off");
+	if (how.closed)
 	{
-		text_list_add(&argv, "-c");
-		text_list_add(&argv, "logging_collector=off");
+		start_set(&argv, "listen_addresses=");
+		start_set(&argv, "pgfirst.redis_port=0");
+		start_set(&argv, "pgfirst.redis_unix_socket=");
 	}
-	if (how.foreground)
+	if (how.foreground || how.closed)
 	{
 		prctl(PR_SET_PDEATHSIG, SIGINT);
 		if (getppid() != parent)
@@ -329,10 +363,14 @@ server_stop(const Cluster *cluster, bool immediately)
 		}
 		sleep_ms(10);
 	}
-	/* Who removes the directory next must not have it written to. */
-	if (immediately)
-	{
-		while (remnant_find(cluster, clock_seconds() - begun > REMNANT_SECONDS ? SIGKILL : 0) != 0)
-			sleep_ms(20);
-	}
+}
+
+void
+server_end_remnants(const Cluster *cluster)
+{
+	double patience = clock_seconds() + REMNANT_SECONDS;
+
+	/* Children of a postmaster that has just ended are about to follow it. */
+	while (remnant_find(cluster, clock_seconds() > patience ? SIGKILL : 0) != 0)
+		sleep_ms(20);
 }

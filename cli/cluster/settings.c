@@ -191,7 +191,8 @@ write_redis(TextBuffer *text, const SettingsPlan *plan)
 	setting(text, "pgfirst.redis_workers", "1",
 	        "Processes that serve it.  One is right for most; each more takes a core under load.");
 	setting(text, "pgfirst.redis_max_clients", "20000",
-	        "More are refused.  Each needs an open file: \"pgfirst doctor\" compares.");
+	        "For each worker; more are refused.  Each needs an open file: \"pgfirst doctor\" "
+	        "compares.");
 	setting(text, "pgfirst.redis_lock_timeout", "'10s'",
 	        "How long a command waits for a key that an SQL transaction holds.");
 }
@@ -204,7 +205,7 @@ write_memory(TextBuffer *text, const SettingsPlan *plan)
 	share(text, "shared_buffers", plan->memory,
 	      "A quarter: pages that all processes share.  Taken at once, when the server starts.");
 	share(text, "pgfirst.redis_client_memory", plan->memory,
-	      "At most a quarter: requests and replies of all Redis clients that are on their way.\n"
+	      "At most a quarter: requests and replies of a worker\'s Redis clients, on their way.\n"
 	      "It bounds the largest value, too.");
 	share(text, "pgfirst.write_set_limit", plan->memory,
 	      "At most a quarter: changes that one transaction has made and not yet committed.");

@@ -49,6 +49,16 @@ start_check_port(const Cluster *cluster, const char *option, int port)
 	     "port %d of this cluster is taken by %s", port, port_holder(port));
 }
 
+void
+cluster_check_new_ports(const Cluster *cluster, const Arguments *arguments)
+{
+	if (arguments->pg_port >= 0 && arguments->pg_port != settings_get_port(cluster, "port"))
+		start_check_port(cluster, "--pg-port", (int) arguments->pg_port);
+	if (arguments->redis_port >= 0 &&
+	    arguments->redis_port != settings_get_port(cluster, "pgfirst.redis_port"))
+		start_check_port(cluster, "--redis-port", (int) arguments->redis_port);
+}
+
 static void
 start_ports(const Cluster *cluster, const Arguments *arguments)
 {

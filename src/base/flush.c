@@ -189,7 +189,7 @@ pgfirst_flush_main(Datum arg)
 		XLogRecPtr requested;
 
 		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
+		pgfirst_worker_interrupts();
 		pgfirst_worker_reload();
 
 		requested = pg_atomic_read_u64(&shared->requested);

@@ -91,8 +91,6 @@ pgfirst_worker_register(const char *title, const char *function, int number)
 {
 	BackgroundWorker worker;
 
-	if (!process_shared_preload_libraries_in_progress)
-		return;
 	memset(&worker, 0, sizeof(worker));
 	strlcpy(worker.bgw_name, title, BGW_MAXLEN);
 	strlcpy(worker.bgw_type, title, BGW_MAXLEN);
@@ -112,6 +110,15 @@ pgfirst_worker_start(void)
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
 	worker_slot_take();
+}
+
+void
+pgfirst_worker_interrupts(void)
+{
+	HOLD_CANCEL_INTERRUPTS();
+	CHECK_FOR_INTERRUPTS();
+	RESUME_CANCEL_INTERRUPTS();
+	QueryCancelPending = false;
 }
 
 bool
@@ -150,8 +157,6 @@ pgfirst_bell_ring(PgfirstBell bell)
 {
 	uint32 bit = (uint32) 1 << bell;
 
-	if (!shared)
-		return;
 	pg_memory_barrier();
 	if (pg_atomic_read_u32(&shared->waiting[bell]) == 0)
 		return;
@@ -173,7 +178,10 @@ pgfirst_bell_rung(PgfirstBell bell)
 {
 	uint32 bit = (uint32) 1 << bell;
 
-	return (pg_atomic_fetch_and_u32(&my_slot->rung, ~bit) & bit) != 0;
+	if (!(pg_atomic_read_u32(&my_slot->rung) & bit))
+		return false;
+	pg_atomic_fetch_and_u32(&my_slot->rung, ~bit);
+	return true;
 }
 
 void

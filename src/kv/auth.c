@@ -130,6 +130,10 @@ kv_auth_verify(RespSlice user, RespSlice password, bool *used, Oid *role)
 	RememberedRole *remembered;
 
 	auth_begin();
+	*role = InvalidOid;
+	/* As C strings they would be what stands before the zero byte: another name or password. */
+	if (strlen(name) != user.length || strlen(word) != password.length)
+		return KV_AUTH_NO;
 	if (name[0] == '\0' || strcmp(name, "default") == 0)
 		name = pgfirst_redis_default_role;
 	*role = auth_find_role(name);

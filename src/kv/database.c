@@ -201,6 +201,12 @@ kv_database_number(Oid relation)
 }
 
 Oid
+kv_database_relation(int number)
+{
+	return cache.databases[number].relation;
+}
+
+Oid
 kv_schema(void)
 {
 	return cache.schema;
@@ -285,7 +291,7 @@ kv_spaces_forget(void)
 int
 kv_space_holder(int number)
 {
-	return pgfirst_keylock_relation_holder(cache.databases[number].relation);
+	return pgfirst_keylock_relation_holder(cache.databases[number].relation, RowExclusiveLock);
 }
 
 void

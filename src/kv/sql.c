@@ -25,7 +25,6 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/flush.h"
-#include "base/shmem.h"
 #include "kv/database.h"
 #include "kv/position.h"
 #include "kv/type/key.h"
@@ -75,7 +74,6 @@ argument_key(FunctionCallInfo fcinfo, int n)
 static KvSpace *
 argument_space(FunctionCallInfo fcinfo, int n, bool writable)
 {
-	pgfirst_shmem_required();
 	kv_spaces_forget();
 	kv_position_reset();
 	if (kv_databases_ready(true) != KV_READY)
@@ -275,7 +273,6 @@ pgfirst_kv_keys(PG_FUNCTION_ARGS)
 	int64 now_ms = pgfirst_clock_wall_ms();
 
 	InitMaterializedSRF(fcinfo, 0);
-	pgfirst_shmem_required();
 	kv_spaces_forget();
 	kv_position_reset();
 	if (kv_databases_ready(true) != KV_READY)
@@ -317,7 +314,6 @@ pgfirst_kv_create_store(PG_FUNCTION_ARGS)
 	char *schema = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	char *name = text_to_cstring(PG_GETARG_TEXT_PP(1));
 
-	pgfirst_shmem_required();
 	PG_RETURN_OID(pgfirst_store_create(schema, name, PG_GETARG_BOOL(2)));
 }
 

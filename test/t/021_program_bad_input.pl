@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 use Test::More;
+use Fcntl qw(:flock);
 use FindBin;
 require "$FindBin::Bin/020_program_common.pl";
 our ($root, $top, $program, $bindir, $place);
@@ -81,6 +82,10 @@ my $settings = slurp("$dir/pgfirst.conf");
 ($code, $out, $err) = pgfirst('up', '--dir', $dir, '--pg-port', $taken);
 refused('moving to a taken port', 1, "port $taken of this cluster is taken", '--pg-port PORT');
 is(slurp("$dir/pgfirst.conf"), $settings, 'and the settings are as before');
+($code) = pgfirst('up', '--dir', $dir);
+($code, $out, $err) = pgfirst('restart', '--dir', $dir, '--redis-port', $taken);
+refused('restart with a taken port', 1, "port $taken of this cluster is taken", '--redis-port PORT');
+ok(postmaster_pid($dir), 'and the cluster still runs');
 close $listener;
 SKIP:
 {
@@ -290,6 +295,38 @@ ok(kill(0, $sleeper->{pid}), 'down does not stop the stranger');
 ($code, $out, $err) = pgfirst('up', '--dir', $dir);
 is($code, 0, 'a pid file that names a stranger: up works') or diag($out, $err);
 ok(kill(0, $sleeper->{pid}), 'and the stranger lives');
+
+# A server on the same files that /proc does not show holds the lock all the same.
+pgfirst('down', '--dir', $dir);
+open my $elsewhere, '<', "$dir/server.lock" or die $!;
+flock $elsewhere, LOCK_EX or die $!;
+($code, $out, $err) = pgfirst('up', '--dir', $dir);
+refused('a server in another container', 1, 'a server that cannot be seen from here is running on', 'Stop it where');
+close $elsewhere;
+
+# ---- lost files ----------------------------------------------------------------------------
+
+($code) = pgfirst('up', '--dir', $dir);
+is($code, 0, 'running once more');
+rename "$dir/superuser.password", "$place/kept";
+($code, $out, $err) = pgfirst('doctor', '--dir', $dir);
+is($code, 5, 'doctor without the superuser\'s password still works') or diag($err);
+like($out, qr/^finding  .*superuser\.password is missing$/m, 'and misses it');
+($code, $out, $err) = pgfirst('status', '--dir', $dir);
+is($code, 0, 'status, too');
+($code, $out, $err) = pgfirst('psql', '--dir', $dir, '--superuser', '-c', 'SELECT 1');
+refused('psql --superuser without it', 1, 'cannot read .*superuser\.password', 'postgres --single');
+rename "$place/kept", "$dir/superuser.password";
+chmod 0644, "$dir/pgfirst.env";
+($code, $out) = pgfirst('doctor', '--dir', $dir);
+like($out, qr/^finding  .*pgfirst\.env holds a password, and others may read it\n +chmod 600 /m,
+	'doctor minds who may read a password');
+spew("$dir/pgfirst.env", "OTHER=1\n");
+($code, $out, $err) = pgfirst('status', '--dir', $dir);
+is($code, 1, 'status without URLs: a door does not answer');
+like($out, qr/does not answer: .*pgfirst\.env holds no DATABASE_URL/, 'and says why');
+($code, $out, $err) = pgfirst('psql', '--dir', $dir, '-c', 'SELECT 1');
+refused('psql without URLs', 1, 'holds no DATABASE_URL', 'Set a new one');
 
 # ---- paths ---------------------------------------------------------------------------------
 

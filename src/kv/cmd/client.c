@@ -49,16 +49,25 @@ kv_cmd_client_getname(KvCall *call)
 	return KV_DONE;
 }
 
+/* Remembers one of the session's texts and answers. */
+static void
+remember(KvCall *call, char **where, RespSlice words)
+{
+	if (kv_session_set_text(call->session, where, words.data, words.length))
+		kv_reply_ok(call);
+	else
+		kv_reply_error(call, "OOM the buffers of all clients together would exceed "
+		                     "pgfirst.redis_client_memory");
+}
+
 /* CLIENT SETNAME connection-name */
 KvOutcome
 kv_cmd_client_setname(KvCall *call)
 {
 	RespSlice name = kv_argument(call, 2);
 
-	if (!kv_client_name_valid(call, name, "Client names"))
-		return KV_DONE;
-	kv_session_set_text(&call->session->name, name.data, name.length);
-	kv_reply_ok(call);
+	if (kv_client_name_valid(call, name, "Client names"))
+		remember(call, &call->session->name, name);
 	return KV_DONE;
 }
 
@@ -71,23 +80,17 @@ kv_cmd_client_setinfo(KvCall *call)
 
 	if (kv_argument_is(call, 2, "LIB-NAME"))
 	{
-		if (!kv_client_name_valid(call, value, "lib-name"))
-			return KV_DONE;
-		kv_session_set_text(&call->session->library_name, value.data, value.length);
+		if (kv_client_name_valid(call, value, "lib-name"))
+			remember(call, &call->session->library_name, value);
 	}
 	else if (kv_argument_is(call, 2, "LIB-VER"))
 	{
-		if (!kv_client_name_valid(call, value, "lib-ver"))
-			return KV_DONE;
-		kv_session_set_text(&call->session->library_version, value.data, value.length);
+		if (kv_client_name_valid(call, value, "lib-ver"))
+			remember(call, &call->session->library_version, value);
 	}
 	else
-	{
 		kv_reply_error(call, "ERR Unrecognized option '%.*s'", (int) Min(option.length, 128),
 		               option.data);
-		return KV_DONE;
-	}
-	kv_reply_ok(call);
 	return KV_DONE;
 }
 
@@ -135,21 +138,39 @@ kv_cmd_client_info(KvCall *call)
 	return KV_DONE;
 }
 
-/* Whether ID was given and does not name this session. */
-static bool
-list_leaves_out(KvCall *call, const KvSession *session)
+static int
+compare_ids(const void *left, const void *right)
 {
-	if (call->argc < 4 || !kv_argument_is(call, 2, "ID"))
-		return false;
+	uint64 a = *(const uint64 *) left;
+	uint64 b = *(const uint64 *) right;
+
+	return a < b ? -1 : a > b;
+}
+
+/*
+ * The ids behind ID, sorted, for a million of them may meet ten thousand sessions.  NULL after
+ * answering that one is none.
+ */
+static uint64 *
+list_ids(KvCall *call, Size *count)
+{
+	uint64 *ids = MemoryContextAllocHuge(CurrentMemoryContext, call->argc * sizeof(uint64));
+
+	*count = 0;
 	for (int i = 3; i < call->argc; i++)
 	{
 		RespSlice argument = kv_argument(call, i);
 		int64 id;
 
-		if (pgfirst_int64_parse(argument.data, argument.length, &id) && (uint64) id == session->id)
-			return false;
+		if (!pgfirst_int64_parse(argument.data, argument.length, &id))
+		{
+			kv_reply_error(call, "ERR Invalid client ID");
+			return NULL;
+		}
+		ids[(*count)++] = (uint64) id;
 	}
-	return true;
+	qsort(ids, *count, sizeof(uint64), compare_ids);
+	return ids;
 }
 
 /* CLIENT LIST [TYPE normal | master | replica | pubsub] [ID id [id ...]] */
@@ -159,6 +180,8 @@ kv_cmd_client_list(KvCall *call)
 	StringInfoData lines;
 	dlist_iter iterator;
 	bool none = false;
+	uint64 *ids = NULL;
+	Size ids_count = 0;
 
 	if (call->argc == 4 && kv_argument_is(call, 2, "TYPE"))
 	{
@@ -175,16 +198,9 @@ kv_cmd_client_list(KvCall *call)
 	}
 	else if (call->argc > 3 && kv_argument_is(call, 2, "ID"))
 	{
-		for (int i = 3; i < call->argc; i++)
-		{
-			RespSlice argument = kv_argument(call, i);
-			int64 id;
-
-			if (pgfirst_int64_parse(argument.data, argument.length, &id) && id > 0)
-				continue;
-			kv_reply_error(call, "ERR Invalid client ID");
+		ids = list_ids(call, &ids_count);
+		if (!ids)
 			return KV_DONE;
-		}
 	}
 	else if (call->argc != 2)
 	{
@@ -197,7 +213,9 @@ kv_cmd_client_list(KvCall *call)
 	{
 		const KvSession *session = dlist_container(KvSession, link, iterator.cur);
 
-		if (!none && session->tenant == call->session->tenant && !list_leaves_out(call, session))
+		if (none || session->tenant != call->session->tenant)
+			continue;
+		if (!ids || bsearch(&session->id, ids, ids_count, sizeof(uint64), compare_ids))
 			append_client(&lines, session);
 	}
 	reply_lines(call, &lines);

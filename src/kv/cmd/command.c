@@ -75,19 +75,17 @@ kv_reply_slice(KvCall *call, RespSlice slice)
 	pgfirst_resp_write_bulk(call->reply, slice.data, slice.length);
 }
 
-static void *
-turn_memory_resize(void *context, void *block, size_t size)
+MemoryContext
+kv_scratch(void)
 {
-	if (size == 0)
-	{
-		if (block)
-			pfree(block);
-		return NULL;
-	}
-	return block ? repalloc_huge(block, size) : MemoryContextAllocHuge(CurrentMemoryContext, size);
-}
+	static MemoryContext scratch;
 
-const RespAllocator kv_turn_memory = {.resize = turn_memory_resize};
+	if (!scratch)
+		scratch = AllocSetContextCreate(TopMemoryContext, "pgfirst redis scratch",
+		                                ALLOCSET_DEFAULT_SIZES);
+	MemoryContextReset(scratch);
+	return scratch;
+}
 
 /* ---- finding ----------------------------------------------------------------------------- */
 
@@ -303,18 +301,23 @@ prepare(KvCall *call)
 	return KV_DONE;
 }
 
-static bool
-room_for_arguments(KvCall *call)
+/* KV_DONE with *room false is answered. */
+static KvOutcome
+room_for_arguments(KvCall *call, bool *room)
 {
 	Size bytes = 0;
 
 	for (int i = 1; i < call->argc; i++)
 		bytes += kv_argument(call, i).length;
-	if (pgfirst_store_room(bytes + (Size) call->argc * 128))
-		return true;
+	*room = pgfirst_store_room(bytes + (Size) call->argc * 128);
+	if (*room)
+		return KV_DONE;
+	/* It is others' changes that leave too little; with a turn to itself it may fit. */
+	if (pgfirst_store_changed())
+		return KV_PARK_TURN;
 	kv_reply_error(call, "OOM command not allowed when the changes of one turn would exceed "
 	                     "pgfirst.write_set_limit");
-	return false;
+	return KV_DONE;
 }
 
 KvOutcome
@@ -333,6 +336,9 @@ kv_command_run(KvCall *call)
 		return KV_DONE;
 	}
 	call->session->last_command = command->name;
+	if (call->busy && OidIsValid(call->session->role) &&
+	    !(command->flags & (KV_LOADING | KV_NO_AUTH)))
+		return locked_out(call, 0, "the list of databases");
 	if (!permitted(call))
 		return KV_DONE;
 	if (command->flags & (KV_READ | KV_WRITE))
@@ -341,8 +347,14 @@ kv_command_run(KvCall *call)
 
 		if (!call->space)
 			return outcome;
-		if ((command->flags & KV_WRITE) && !room_for_arguments(call))
-			return KV_DONE;
+		if (command->flags & KV_WRITE)
+		{
+			bool room;
+
+			outcome = room_for_arguments(call, &room);
+			if (!room)
+				return outcome;
+		}
 	}
 	return command->function(call);
 }

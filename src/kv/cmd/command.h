@@ -75,6 +75,7 @@ struct KvCall
 	bool *auth_used; /* one password verification a turn */
 	bool read_only;  /* the server is a standby */
 	bool available;  /* the extension is there */
+	bool busy;       /* whether it is, and which databases, is locked just now */
 	bool last_try;   /* it has waited long enough: answer with an error instead of parking */
 };
 
@@ -98,8 +99,11 @@ extern void kv_reply_ok(KvCall *call);
 extern void kv_reply_syntax(KvCall *call);
 extern void kv_reply_slice(KvCall *call, RespSlice slice);
 
-/* Memory of the turn, for what is put together before it becomes a reply. */
-extern const RespAllocator kv_turn_memory;
+/*
+ * Memory for what reading one of many keys brings in.  Every call empties it: whoever has switched
+ * to it calls once more at the end.
+ */
+extern MemoryContext kv_scratch(void);
 
 /* ---- the table --------------------------------------------------------------------------- */
 

@@ -4,6 +4,8 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "kv/auth.h"
 #include "kv/cmd/commands.h"
 #include "kv/cmd/server.h"
@@ -53,11 +55,15 @@ kv_cmd_reset(KvCall *call)
 KvOutcome
 kv_cmd_select(KvCall *call)
 {
-	RespSlice argument = kv_argument(call, 1);
 	int64 number;
 
-	if (!pgfirst_int64_parse(argument.data, argument.length, &number))
-		kv_reply_error(call, "ERR invalid DB index");
+	if (call->busy && !call->last_try)
+		return KV_PARK_LOCK;
+	if (!kv_argument_integer(call, 1, &number))
+		return KV_DONE;
+	if (number < INT_MIN || number > INT_MAX)
+		kv_reply_error(call, "ERR value is out of range, value must between %d and %d", INT_MIN,
+		               INT_MAX);
 	else if (number < 0 || number >= KV_DATABASES ||
 	         (call->available && !kv_database_exists((int) number)))
 		kv_reply_error(call, "ERR DB index is out of range");
@@ -205,10 +211,15 @@ kv_cmd_hello(KvCall *call)
 		               "time");
 		return KV_DONE;
 	}
+	if (options.name.data && !kv_session_set_text(call->session, &call->session->name,
+	                                              options.name.data, options.name.length))
+	{
+		kv_reply_error(call, "OOM the buffers of all clients together would exceed "
+		                     "pgfirst.redis_client_memory");
+		return KV_DONE;
+	}
 	if (options.protocol != 0)
 		call->reply->protocol = (int) options.protocol;
-	if (options.name.data)
-		kv_session_set_text(&call->session->name, options.name.data, options.name.length);
 	reply_hello(call);
 	return KV_DONE;
 }

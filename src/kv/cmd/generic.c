@@ -6,18 +6,28 @@
 
 #include <ctype.h>
 
+#include "access/xlog.h"
 #include "common/int.h"
 #include "miscadmin.h"
 #include "port/pg_bswap.h"
 
+#include "base/clock.h"
 #include "kv/cmd/commands.h"
+#include "kv/position.h"
 #include "lib/glob/glob.h"
 #include "lib/number/number.h"
 
+/* Type and expiry; the bytes are forgotten, for there may be a million keys in one command. */
 static bool
 find_key(KvCall *call, int i, KvEntry *entry)
 {
-	return kv_key_read(call->space, kv_argument(call, i), call->now_ms, false, entry);
+	MemoryContext old = MemoryContextSwitchTo(kv_scratch());
+	bool found = kv_key_read(call->space, kv_argument(call, i), call->now_ms, false, entry);
+
+	MemoryContextSwitchTo(old);
+	entry->key = entry->value = (RespSlice){NULL, 0};
+	(void) kv_scratch();
+	return found;
 }
 
 /* DEL key [key ...] */
@@ -217,29 +227,92 @@ kv_cmd_pttl(KvCall *call)
  * upper half of the next id: it needs no memory in the server, stays valid for ever, and a key that
  * is there throughout is returned exactly once.  Records whose ids share the upper half are
  * returned together.
+ *
+ * Neither keeps the loop for longer than a slice.  SCAN returns before it has seen COUNT records,
+ * as it always may; KEYS goes on in the next turn from where it was, and so promises of what
+ * changes meanwhile what SCAN does.  Values are not brought in, and what is found is memory of the
+ * client, not of the server.
  */
-typedef struct Listing
+#define LISTING_SLICE_US 2000
+#define LISTING_LOOK     64                 /* records between two looks at the clock */
+#define SCAN_AT_LEAST    1000               /* records of a SCAN that asks for as many */
+#define LISTING_HEAD     KV_HEAD_LIMIT(256) /* longer keys are read again */
+
+typedef struct KvListing
 {
+	uint64 command; /* the client's number of commands: the same one goes on */
+	bool under_way;
+	PgfirstId next;
 	RespSlice pattern; /* data NULL: all */
 	bool typed;
 	KvType type;
 	RespBuffer found; /* bulk strings, to go behind the count */
 	size_t count;
-} Listing;
+} KvListing;
 
-static void
-listing_begin(KvCall *call, Listing *listing)
+void
+kv_session_drop_listing(KvSession *session)
 {
-	memset(listing, 0, sizeof(*listing));
-	pgfirst_resp_buffer_init(&listing->found, kv_turn_memory, call->reply->protocol);
+	KvListing *listing = session->listing;
+
+	session->listing = NULL;
+	if (!listing)
+		return;
+	pgfirst_resp_buffer_free(&listing->found);
+	session->reply.allocator.resize(session->reply.allocator.context, listing, 0);
 }
 
 static void
-listing_add(KvCall *call, Listing *listing, const PgfirstRecord *record)
+reply_no_memory(KvCall *call)
 {
+	kv_reply_error(call, "OOM the buffers of all clients together would exceed "
+	                     "pgfirst.redis_client_memory");
+}
+
+/* NULL after answering that there is no memory. */
+static KvListing *
+listing_begin(KvCall *call)
+{
+	RespAllocator allocator = call->session->reply.allocator;
+	KvListing *listing;
+
+	kv_session_drop_listing(call->session);
+	listing = allocator.resize(allocator.context, NULL, sizeof(KvListing));
+	if (!listing)
+	{
+		reply_no_memory(call);
+		return NULL;
+	}
+	memset(listing, 0, sizeof(*listing));
+	pgfirst_resp_buffer_init(&listing->found, allocator, call->reply->protocol);
+	listing->command = call->session->commands;
+	call->session->listing = listing;
+	return listing;
+}
+
+static bool
+listing_next(PgfirstWalk *walk, PgfirstRecord *record)
+{
+	MemoryContext old = MemoryContextSwitchTo(kv_scratch());
+	bool there = pgfirst_walk_next(walk, record);
+
+	MemoryContextSwitchTo(old);
+	CHECK_FOR_INTERRUPTS();
+	return there;
+}
+
+static void
+listing_add(KvCall *call, KvListing *listing, const PgfirstRecord *record)
+{
+	PgfirstRecord whole;
 	KvEntry entry;
 
 	if (!kv_record_entry(call->space, record, call->now_ms, &entry))
+		return;
+	if (KV_HEAD_LIMIT(entry.key.length) > LISTING_HEAD &&
+	    (!pgfirst_store_get(call->space->store, &record->id, KV_HEAD_LIMIT(entry.key.length),
+	                        &whole) ||
+	     !kv_record_entry(call->space, &whole, call->now_ms, &entry)))
 		return;
 	if (listing->typed && listing->type != entry.type)
 		return;
@@ -251,11 +324,11 @@ listing_add(KvCall *call, Listing *listing, const PgfirstRecord *record)
 }
 
 static void
-listing_end(KvCall *call, Listing *listing)
+listing_end(KvCall *call, KvListing *listing)
 {
 	pgfirst_resp_write_array(call->reply, listing->count);
 	pgfirst_resp_write_raw(call->reply, listing->found.data, listing->found.length);
-	pgfirst_resp_buffer_free(&listing->found);
+	kv_session_drop_listing(call->session);
 }
 
 static uint64
@@ -267,28 +340,65 @@ id_upper(const PgfirstId *id)
 	return pg_ntoh64(upper);
 }
 
+/* One slice; true when all have been seen, or when there is no memory for more. */
+static bool
+keys_slice(KvCall *call, KvListing *listing)
+{
+	int64 deadline_us = pgfirst_clock_monotonic_us() + LISTING_SLICE_US;
+	PgfirstWalk *walk = pgfirst_store_walk(call->space->store, &listing->next, LISTING_HEAD);
+	PgfirstRecord record;
+	bool all = true;
+
+	for (uint64 seen = 1; listing_next(walk, &record) && !listing->found.failed; seen++)
+	{
+		if (seen % LISTING_LOOK == 0 && pgfirst_clock_monotonic_us() >= deadline_us)
+		{
+			listing->next = record.id;
+			all = false;
+			break;
+		}
+		listing_add(call, listing, &record);
+	}
+	pgfirst_walk_end(walk);
+	(void) kv_scratch();
+	return all;
+}
+
 /* KEYS pattern */
 KvOutcome
 kv_cmd_keys(KvCall *call)
 {
-	Listing listing;
-	PgfirstRecord record;
-	PgfirstWalk *walk = pgfirst_store_walk(call->space->store, NULL, SIZE_MAX);
+	KvListing *listing = call->session->listing;
 
-	listing_begin(call, &listing);
-	listing.pattern = kv_argument(call, 1);
-	while (pgfirst_walk_next(walk, &record))
+	/* What a slice sees must not be undone before the next one. */
+	if (pgfirst_store_changed())
+		return KV_PARK_TURN;
+	if (!listing || !listing->under_way || listing->command != call->session->commands)
+		listing = listing_begin(call);
+	if (!listing)
+		return KV_DONE;
+	listing->under_way = false;
+	listing->pattern = kv_argument(call, 1);
+	if (!keys_slice(call, listing))
 	{
-		CHECK_FOR_INTERRUPTS();
-		listing_add(call, &listing, &record);
+		listing->under_way = true;
+		return KV_PARK_TURN;
 	}
-	pgfirst_walk_end(walk);
-	listing_end(call, &listing);
+	if (listing->found.failed)
+	{
+		kv_session_drop_listing(call->session);
+		reply_no_memory(call);
+		return KV_DONE;
+	}
+	/* Earlier slices have read what is committed since, and is perhaps not yet durable. */
+	if (!call->read_only)
+		kv_position_note(GetXLogInsertRecPtr());
+	listing_end(call, listing);
 	return KV_DONE;
 }
 
 static bool
-scan_options(KvCall *call, Listing *listing, int64 *count)
+scan_options(KvCall *call, KvListing *listing, int64 *count)
 {
 	*count = 10;
 	for (int i = 2; i < call->argc; i += 2)
@@ -323,8 +433,9 @@ scan_options(KvCall *call, Listing *listing, int64 *count)
 
 /* Adds what `count` records from *cursor on hold; *cursor becomes the next one, 0 at the end. */
 static void
-scan_batch(KvCall *call, Listing *listing, int64 count, uint64 *cursor)
+scan_batch(KvCall *call, KvListing *listing, int64 count, uint64 *cursor)
 {
+	int64 deadline_us = pgfirst_clock_monotonic_us() + LISTING_SLICE_US;
 	uint64 from_upper = pg_hton64(*cursor);
 	PgfirstId from = {{0}};
 	PgfirstRecord record;
@@ -333,13 +444,15 @@ scan_batch(KvCall *call, Listing *listing, int64 count, uint64 *cursor)
 	int64 seen = 0;
 
 	memcpy(from.bytes, &from_upper, sizeof(from_upper));
-	walk = pgfirst_store_walk(call->space->store, &from, SIZE_MAX);
+	walk = pgfirst_store_walk(call->space->store, &from, LISTING_HEAD);
 	*cursor = 0;
-	while (pgfirst_walk_next(walk, &record))
+	while (listing_next(walk, &record) && !listing->found.failed)
 	{
 		uint64 upper = id_upper(&record.id);
 
-		CHECK_FOR_INTERRUPTS();
+		if (seen >= SCAN_AT_LEAST && seen % LISTING_LOOK == 0 &&
+		    pgfirst_clock_monotonic_us() >= deadline_us)
+			count = seen;
 		if (seen >= count && upper != last)
 		{
 			*cursor = upper;
@@ -350,6 +463,7 @@ scan_batch(KvCall *call, Listing *listing, int64 count, uint64 *cursor)
 		seen++;
 	}
 	pgfirst_walk_end(walk);
+	(void) kv_scratch();
 }
 
 static bool
@@ -376,20 +490,28 @@ scan_cursor(KvCall *call, uint64 *cursor)
 KvOutcome
 kv_cmd_scan(KvCall *call)
 {
-	Listing listing;
+	KvListing *listing;
 	uint64 cursor;
 	int64 count;
 	char digits[24];
 
-	if (!scan_cursor(call, &cursor))
+	if (!scan_cursor(call, &cursor) || !(listing = listing_begin(call)))
 		return KV_DONE;
-	listing_begin(call, &listing);
-	if (!scan_options(call, &listing, &count))
+	if (!scan_options(call, listing, &count))
+	{
+		kv_session_drop_listing(call->session);
 		return KV_DONE;
-	scan_batch(call, &listing, count, &cursor);
+	}
+	scan_batch(call, listing, count, &cursor);
+	if (listing->found.failed)
+	{
+		kv_session_drop_listing(call->session);
+		reply_no_memory(call);
+		return KV_DONE;
+	}
 	pgfirst_resp_write_array(call->reply, 2);
 	snprintf(digits, sizeof(digits), UINT64_FORMAT, cursor);
 	pgfirst_resp_write_text(call->reply, digits);
-	listing_end(call, &listing);
+	listing_end(call, listing);
 	return KV_DONE;
 }

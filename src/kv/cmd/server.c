@@ -41,38 +41,12 @@ kv_cmd_time(KvCall *call)
 	return KV_DONE;
 }
 
-/* On a standby nobody commits, so nothing is counted as it goes. */
-static int64
-count_by_walking(KvCall *call)
-{
-	PgfirstWalk *walk = pgfirst_store_walk(call->space->store, NULL, sizeof(KvHead));
-	PgfirstRecord record;
-	KvHead head;
-	int64 count = 0;
-
-	while (pgfirst_walk_next(walk, &record))
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (record.kind != KV_KIND_DIRECTORY)
-			continue;
-		kv_record_head(&record, &head);
-		count += head.tenant == call->space->tenant && head.epoch == call->space->epoch;
-	}
-	pgfirst_walk_end(walk);
-	return count;
-}
-
 /* DBSIZE: what is committed; the changes of this very turn are not in it yet. */
 KvOutcome
 kv_cmd_dbsize(KvCall *call)
 {
 	KvCount count;
 
-	if (call->read_only)
-	{
-		pgfirst_resp_write_integer(call->reply, count_by_walking(call));
-		return KV_DONE;
-	}
 	/* The keys this turn has changed are counted when it commits, so it must come first. */
 	if (pgfirst_store_changed())
 		return KV_PARK_TURN;
@@ -81,6 +55,11 @@ kv_cmd_dbsize(KvCall *call)
 		/* The number says nothing about when it was changed. */
 		kv_position_note(GetXLogInsertRecPtr());
 		pgfirst_resp_write_integer(call->reply, count.keys);
+		return KV_DONE;
+	}
+	if (call->read_only)
+	{
+		pgfirst_resp_write_integer(call->reply, kv_count_walk(call->space).keys);
 		return KV_DONE;
 	}
 	if (!call->last_try)

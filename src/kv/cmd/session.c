@@ -32,9 +32,10 @@ kv_session_end(KvSession *session)
 {
 	dlist_delete(&session->link);
 	kv_sessions.count--;
-	kv_session_set_text(&session->name, NULL, 0);
-	kv_session_set_text(&session->library_name, NULL, 0);
-	kv_session_set_text(&session->library_version, NULL, 0);
+	kv_session_drop_listing(session);
+	(void) kv_session_set_text(session, &session->name, NULL, 0);
+	(void) kv_session_set_text(session, &session->library_name, NULL, 0);
+	(void) kv_session_set_text(session, &session->library_version, NULL, 0);
 	pgfirst_resp_buffer_free(&session->reply);
 }
 
@@ -45,21 +46,25 @@ kv_session_reset(KvSession *session)
 	session->tenant = 0;
 	session->database = 0;
 	session->reply.protocol = 2;
-	kv_session_set_text(&session->name, NULL, 0);
+	(void) kv_session_set_text(session, &session->name, NULL, 0);
 }
 
-void
-kv_session_set_text(char **where, const char *words, Size length)
+bool
+kv_session_set_text(KvSession *session, char **where, const char *words, Size length)
 {
+	const RespAllocator *allocator = &session->reply.allocator;
 	char *copy = NULL;
 
 	if (words && length > 0)
 	{
-		copy = MemoryContextAlloc(TopMemoryContext, length + 1);
+		copy = allocator->resize(allocator->context, NULL, length + 1);
+		if (!copy)
+			return false;
 		memcpy(copy, words, length);
 		copy[length] = '\0';
 	}
 	if (*where)
-		pfree(*where);
+		allocator->resize(allocator->context, *where, 0);
 	*where = copy;
+	return true;
 }

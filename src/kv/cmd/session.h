@@ -25,7 +25,7 @@ typedef struct KvSession
 	int database;
 	RespBuffer reply; /* reply.protocol is the protocol */
 
-	/* For CLIENT LIST; allocated where the session is, NULL if not set. */
+	/* For CLIENT LIST; from reply.allocator, so that they count as the client's; NULL if not set. */
 	char *name;
 	char *library_name;
 	char *library_version;
@@ -37,6 +37,8 @@ typedef struct KvSession
 	const char *last_command;
 	uint64 commands;
 	Size input_bytes; /* buffered now */
+
+	struct KvListing *listing; /* of a KEYS that takes several turns; memory as of the texts */
 
 	bool close; /* answer what is pending, then close */
 } KvSession;
@@ -53,10 +55,13 @@ extern KvSessions kv_sessions;
 extern void kv_session_begin(KvSession *session, RespAllocator allocator);
 extern void kv_session_end(KvSession *session);
 
+/* Forgets the listing and gives its memory back. */
+extern void kv_session_drop_listing(KvSession *session);
+
 /* As after connecting, for RESET: name, database, protocol and login are forgotten. */
 extern void kv_session_reset(KvSession *session);
 
-/* Replaces one of the texts above; words may be NULL. */
-extern void kv_session_set_text(char **where, const char *words, Size length);
+/* Replaces one of the texts above; words may be NULL.  False, and the old text, without memory. */
+extern bool kv_session_set_text(KvSession *session, char **where, const char *words, Size length);
 
 #endif

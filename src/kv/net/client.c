@@ -3,9 +3,16 @@
  * client.c: a connection of the Redis door; see client.h.
  *
  * Memory.  A client that says nothing costs its struct: buffers come with the first byte and go
- * when they are empty.  Nothing is allocated for what a client only announces.  All buffers together
- * stay within pgfirst.redis_client_memory: the client that would exceed it is disconnected, and a
- * client whose replies are not read stops being served at OUTPUT_FULL, long before.
+ * when they are empty.  Nothing is allocated for what a client only announces.  A client whose
+ * replies are not read stops being served at OUTPUT_FULL.
+ *
+ * All buffers together stay within pgfirst.redis_client_memory.  When they would exceed it, somebody
+ * is disconnected, and not whoever asks last: that would let one client take all but a byte and have
+ * everybody else thrown out.  It is the client that takes most, and as long as there are any, one
+ * that has not logged in.
+ *
+ * Time.  What one client sends or is sent at a time is bounded too (AT_ONCE), because over loopback
+ * the other side may be as quick as we are and keep us busy with half a gigabyte.
  */
 #include "postgres.h"
 
@@ -27,14 +34,14 @@
 #define INPUT_START  ((Size) 16 * 1024)
 #define INPUT_ENOUGH ((Size) 64 * 1024)        /* of complete commands, to stop reading more */
 #define INPUT_STEP   ((Size) 16 * 1024 * 1024) /* the most a buffer grows at once */
+#define INPUT_LARGE  ((Size) 1024 * 1024)
 #define OUTPUT_FULL  ((Size) 1024 * 1024)
-#define OUTPUT_KEEP  ((Size) 16 * 1024) /* a drained buffer up to this size stays */
-#define MANY_CLIENTS 1000               /* from here on no drained buffer stays */
+#define AT_ONCE      ((Size) 2 * 1024 * 1024) /* received or sent before others have their turn */
+#define OUTPUT_KEEP  ((Size) 16 * 1024)       /* a drained buffer up to this size stays */
+#define MANY_CLIENTS 1000                     /* from here on no drained buffer stays */
 
-#define INLINE_MAX             ((Size) 64 * 1024)
-#define ARGUMENTS_MAX          ((Size) 1024 * 1024)
-#define ARGUMENTS_MAX_STRANGER ((Size) 10)
-#define BULK_MAX_STRANGER      ((Size) 16 * 1024)
+#define ARGUMENTS_MANY 1024
+
 
 KvClients kv_clients;
 
@@ -45,29 +52,133 @@ static struct
 
 /* ---- memory ------------------------------------------------------------------------------ */
 
+static void
+memory_note(const KvClient *client)
+{
+	ereport(
+	    LOG,
+	    (errcode(ERRCODE_OUT_OF_MEMORY),
+	     errmsg("client %s of the Redis door is disconnected: the buffers of all clients do not "
+	            "fit into pgfirst.redis_client_memory",
+	            client->session.address),
+	     errdetail("Its own take %zu kB.", client->memory / 1024)));
+}
+
+/*
+ * Tells a client why it is disconnected, if that cannot be taken for a part, or for the first, of
+ * the replies that it still waits for.
+ */
+static void
+memory_refuse(KvClient *client)
+{
+	static const char refusal[] = "-OOM the buffers of all clients together would exceed "
+	                              "pgfirst.redis_client_memory\r\n";
+
+	memory_note(client);
+	if (client->session.reply.length == client->sent)
+		(void) send(client->fd, refusal, sizeof(refusal) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	client->broken = true;
+}
+
+/* Whether `client` is to go before `other`. */
+static bool
+memory_goes_first(const KvClient *client, const KvClient *other, Size other_more)
+{
+	bool stranger = !OidIsValid(client->session.role);
+	bool other_stranger = !OidIsValid(other->session.role);
+
+	if (stranger != other_stranger)
+		return stranger;
+	return client->memory > other->memory + other_more;
+}
+
+static KvClient *
+memory_find_prey(void)
+{
+	KvClient *prey = NULL;
+	dlist_iter iterator;
+
+	dlist_foreach (iterator, &kv_sessions.list)
+	{
+		KvClient *client = dlist_container(KvClient, session.link, iterator.cur);
+
+		if (!client->broken && client->memory > 0 && (!prey || memory_goes_first(client, prey, 0)))
+			prey = client;
+	}
+	return prey;
+}
+
+static void client_free_buffers(KvClient *client);
+
+/* Makes `more` bytes for the client fit into the limit, if need be at the cost of another. */
+static bool
+memory_make_room(const KvClient *client, Size more)
+{
+	while (kv_clients.memory + more > (Size) pgfirst_redis_client_memory * 1024)
+	{
+		KvClient *prey = memory_find_prey();
+
+		if (!prey || prey == client || !memory_goes_first(prey, client, more))
+			return false;
+		memory_refuse(prey);
+		client_free_buffers(prey);
+		kv_client_touch(prey);
+	}
+	return true;
+}
+
+/* NULL, and the block as it was, if the machine has no memory. */
+static void *
+memory_take(void *block, Size size)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	void *volatile taken = NULL;
+
+	if (!block)
+		return MemoryContextAllocExtended(memory.context, size,
+		                                  MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
+	PG_TRY();
+	{
+		taken = repalloc_huge(block, size);
+	}
+	PG_CATCH();
+	{
+		if (geterrcode() != ERRCODE_OUT_OF_MEMORY)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(caller);
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	return taken;
+}
+
+/* The allocator of everything that a client makes us keep; its context is the client. */
 static void *
 client_memory_resize(void *context, void *block, size_t size)
 {
+	KvClient *client = context;
 	Size before = block ? GetMemoryChunkSpace(block) : 0;
+	Size after = 0;
 
-	if (size > before &&
-	    kv_clients.memory + size - before > (Size) pgfirst_redis_client_memory * 1024)
-		return NULL;
 	if (size == 0)
 	{
 		if (block)
 			pfree(block);
 		block = NULL;
 	}
-	else if (block)
-		block = repalloc_huge(block, size);
 	else
-		block = MemoryContextAllocHuge(memory.context, size);
-	kv_clients.memory += (block ? GetMemoryChunkSpace(block) : 0) - before;
+	{
+		if (size > before && !memory_make_room(client, size - before))
+			return NULL;
+		block = memory_take(block, size);
+		if (!block)
+			return NULL;
+		after = GetMemoryChunkSpace(block);
+	}
+	client->memory += after - before;
+	kv_clients.memory += after - before;
 	return block;
 }
-
-static const RespAllocator client_memory = {.resize = client_memory_resize};
 
 void
 kv_clients_begin(int epoll)
@@ -80,6 +191,14 @@ kv_clients_begin(int epoll)
 	dlist_init(&kv_clients.touched);
 	memory.context =
 	    AllocSetContextCreate(TopMemoryContext, "pgfirst redis clients", ALLOCSET_DEFAULT_SIZES);
+}
+
+void
+kv_clients_publish(void)
+{
+	kv_stats_add(&kv_stats->client_memory,
+	             (int64) kv_clients.memory - (int64) kv_clients.memory_published);
+	kv_clients.memory_published = kv_clients.memory;
 }
 
 /* ---- coming and going -------------------------------------------------------------------- */
@@ -102,8 +221,12 @@ client_watch(KvClient *client, uint32 interest)
 KvClient *
 kv_client_open(int fd, const char *address, const char *local_address)
 {
-	KvClient *client = MemoryContextAllocZero(memory.context, sizeof(KvClient));
+	KvClient *client = MemoryContextAllocExtended(memory.context, sizeof(KvClient),
+	                                              MCXT_ALLOC_ZERO | MCXT_ALLOC_NO_OOM);
+	RespAllocator client_memory = {.resize = client_memory_resize, .context = client};
 
+	if (!client)
+		return NULL;
 	kv_session_begin(&client->session, client_memory);
 	client->fd = client->session.fd = fd;
 	strlcpy(client->session.address, address, KV_ADDRESS_TEXT);
@@ -112,6 +235,8 @@ kv_client_open(int fd, const char *address, const char *local_address)
 	client->state = KV_CLIENT_IDLE;
 	dlist_push_tail(&kv_clients.states[KV_CLIENT_IDLE], &client->state_link);
 	client_watch(client, EPOLLIN);
+	if (client->broken)
+		kv_client_touch(client);
 	kv_stats_add(&kv_stats->connections_received, 1);
 	kv_stats_add(&kv_stats->connected_clients, 1);
 	return client;
@@ -126,6 +251,19 @@ client_ungate(KvClient *client)
 	client->marks_first = client->marks_end = 0;
 }
 
+static void
+client_free_buffers(KvClient *client)
+{
+	kv_session_drop_listing(&client->session);
+	pgfirst_resp_buffer_free(&client->session.reply);
+	client->sent = 0;
+	pgfirst_resp_parser_free(&client->parser);
+	client_memory_resize(client, client->input, 0);
+	client->input = NULL;
+	client->input_start = client->input_end = client->input_capacity = 0;
+	client->session.input_bytes = 0;
+}
+
 void
 kv_client_close(KvClient *client)
 {
@@ -135,10 +273,10 @@ kv_client_close(KvClient *client)
 	kv_client_enter(client, KV_CLIENT_IDLE);
 	dlist_delete(&client->state_link);
 	close(client->fd);
+	client_free_buffers(client);
+	client_memory_resize(client, client->marks, 0);
 	kv_session_end(&client->session);
-	pgfirst_resp_parser_free(&client->parser);
-	client_memory_resize(NULL, client->input, 0);
-	client_memory_resize(NULL, client->marks, 0);
+	Assert(client->memory == 0);
 	pfree(client);
 	kv_stats_add(&kv_stats->connected_clients, -1);
 }
@@ -184,7 +322,7 @@ input_make_room(KvClient *client)
 		return true;
 	}
 	capacity = capacity == 0 ? INPUT_START : capacity + Min(capacity, INPUT_STEP);
-	grown = client_memory_resize(NULL, client->input, capacity);
+	grown = client_memory_resize(client, client->input, capacity);
 	if (!grown)
 		return false;
 	client->input = grown;
@@ -199,36 +337,24 @@ input_wanted(const KvClient *client)
 	return Max(INPUT_ENOUGH, pgfirst_resp_parser_needs(&client->parser));
 }
 
-static void
-input_refuse(KvClient *client)
-{
-	static const char refusal[] = "-OOM the buffers of all clients together would exceed "
-	                              "pgfirst.redis_client_memory\r\n";
-
-	ereport(LOG, (errcode(ERRCODE_OUT_OF_MEMORY),
-	              errmsg("client %s of the Redis door is disconnected: its request does not fit "
-	                     "into pgfirst.redis_client_memory",
-	                     client->session.address)));
-	/* Best effort: the reply buffer has no memory either. */
-	(void) send(client->fd, refusal, sizeof(refusal) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-	client->broken = true;
-}
-
 void
 kv_client_receive(KvClient *client)
 {
+	Size budget = AT_ONCE;
+
 	kv_client_touch(client);
-	while (client->input_end - client->input_start < input_wanted(client))
+	while (!client->broken && budget > 0 &&
+	       client->input_end - client->input_start < input_wanted(client))
 	{
 		ssize_t got;
 		Size room;
 
 		if (!input_make_room(client))
 		{
-			input_refuse(client);
+			memory_refuse(client);
 			return;
 		}
-		room = client->input_capacity - client->input_end;
+		room = Min(client->input_capacity - client->input_end, budget);
 		got = recv(client->fd, client->input + client->input_end, room, 0);
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -241,6 +367,7 @@ kv_client_receive(KvClient *client)
 			break;
 		}
 		client->input_end += (Size) got;
+		budget -= (Size) got;
 		kv_stats_add(&kv_stats->input_bytes, got);
 		/* A short read has emptied the socket: asking again would only cost a call. */
 		if ((Size) got < room)
@@ -251,20 +378,44 @@ kv_client_receive(KvClient *client)
 		kv_client_enter(client, KV_CLIENT_READY);
 }
 
+/* What a large command has needed is not kept while a few bytes of the next one are there. */
 static void
 input_give_back(KvClient *client)
 {
-	if (client->input && client->input_start == client->input_end)
+	Size used = client->input_end - client->input_start;
+	Size enough = Max(input_wanted(client), used) * 2;
+
+	if (!client->input)
+		return;
+	if (used == 0)
 	{
-		client_memory_resize(NULL, client->input, 0);
+		client_memory_resize(client, client->input, 0);
 		client->input = NULL;
 		client->input_start = client->input_end = client->input_capacity = 0;
+		pgfirst_resp_parser_reset(&client->parser);
+	}
+	else if (client->input_capacity > INPUT_LARGE && client->input_capacity / 2 > enough)
+	{
+		char *less;
+
+		memmove(client->input, client->input + client->input_start, used);
+		client->input_start = 0;
+		client->input_end = used;
+		less = client_memory_resize(client, client->input, enough);
+		if (less)
+		{
+			client->input = less;
+			client->input_capacity = enough;
+		}
 	}
 }
 
 void
 kv_client_consume(KvClient *client, Size bytes)
 {
+	/* A long list of arguments does not stay because the next command has begun. */
+	if (client->parser.argc > ARGUMENTS_MANY)
+		pgfirst_resp_parser_reset(&client->parser);
 	client->input_start += bytes;
 	client->session.input_bytes = client->input_end - client->input_start;
 }
@@ -288,7 +439,7 @@ marks_make_room(KvClient *client)
 		return true;
 	}
 	capacity = capacity == 0 ? 4 : capacity * 2;
-	grown = client_memory_resize(NULL, client->marks, capacity * sizeof(KvMark));
+	grown = client_memory_resize(client, client->marks, capacity * sizeof(KvMark));
 	if (!grown)
 		return false;
 	client->marks = grown;
@@ -410,7 +561,7 @@ output_give_back(KvClient *client)
 static void
 output_send(KvClient *client)
 {
-	Size end = output_free_to_leave(client);
+	Size end = Min(output_free_to_leave(client), client->sent + AT_ONCE);
 
 	while (client->sent < end)
 	{
@@ -467,11 +618,8 @@ kv_client_settle(KvClient *client)
 
 	if (!client->broken)
 		output_send(client);
-	if (client->session.reply.failed)
-		ereport(LOG, (errcode(ERRCODE_OUT_OF_MEMORY),
-		              errmsg("client %s of the Redis door is disconnected: its replies do not fit "
-		                     "into pgfirst.redis_client_memory",
-		                     client->session.address)));
+	if (client->session.reply.failed && !client->broken)
+		memory_note(client);
 	if (client_done(client))
 	{
 		kv_client_close(client);

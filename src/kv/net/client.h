@@ -59,6 +59,8 @@ typedef struct KvClient
 	bool peer_closed; /* the client will send no more */
 	bool broken;      /* the socket failed, or memory ran out: nothing more can be sent */
 
+	Size memory; /* in its buffers and texts */
+
 	/* Received and not yet run: input[input_start .. input_end). */
 	char *input;
 	Size input_start;
@@ -96,14 +98,18 @@ typedef struct KvClients
 	dlist_head states[KV_CLIENT_STATES];
 	dlist_head gated;   /* with marks, oldest first */
 	dlist_head touched; /* in this turn */
-	Size memory;        /* in buffers */
+	Size memory;        /* in buffers and texts */
+	Size memory_published;
 } KvClients;
 
 extern KvClients kv_clients;
 
 extern void kv_clients_begin(int epoll);
 
-/* Takes over a connected, non-blocking socket. */
+/* Brings the memory of this worker's clients into the statistics. */
+extern void kv_clients_publish(void);
+
+/* Takes over a connected, non-blocking socket; NULL, and nothing taken over, without memory. */
 extern KvClient *kv_client_open(int fd, const char *address, const char *local_address);
 
 /* Closes the socket and gives everything back. */

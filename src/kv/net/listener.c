@@ -132,8 +132,8 @@ tcp_bind(const struct addrinfo *where, bool share)
 static void
 address_text(const struct sockaddr *address, socklen_t length, char *words)
 {
-	char host[NI_MAXHOST];
-	char service[NI_MAXSERV];
+	char host[NI_MAXHOST] = "";
+	char service[NI_MAXSERV] = "";
 
 	if (getnameinfo(address, length, host, sizeof(host), service, sizeof(service),
 	                NI_NUMERICHOST | NI_NUMERICSERV) != 0)
@@ -325,6 +325,7 @@ kv_listener_capacity(void)
 		if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
 			getrlimit(RLIMIT_NOFILE, &limit);
 	}
+	limit.rlim_cur = Max(Min(limit.rlim_cur, wanted), OWN_FILES);
 	if (limit.rlim_cur < wanted)
 		ereport(LOG, (errmsg("the Redis door serves at most %d clients: the limit of open files is "
 		                     "%lu",
@@ -360,9 +361,8 @@ turn_away_for_want_of_files(const Listener *listener)
 {
 	int fd;
 
-	if (listeners.reserve < 0)
-		return;
-	close(listeners.reserve);
+	if (listeners.reserve >= 0)
+		close(listeners.reserve);
 	fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0)
 		turn_away(fd);
@@ -372,7 +372,7 @@ turn_away_for_want_of_files(const Listener *listener)
 static void
 take_in(const Listener *listener, int fd)
 {
-	struct sockaddr_storage peer;
+	struct sockaddr_storage peer = {0};
 	socklen_t length = sizeof(peer);
 	char address[KV_ADDRESS_TEXT];
 	int on = 1;
@@ -393,7 +393,8 @@ take_in(const Listener *listener, int fd)
 		}
 		address_text((struct sockaddr *) &peer, length, address);
 	}
-	kv_client_open(fd, address, listener->address);
+	if (!kv_client_open(fd, address, listener->address))
+		turn_away(fd);
 }
 
 void

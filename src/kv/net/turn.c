@@ -35,6 +35,7 @@
 #include "base/flush.h"
 #include "base/keylock.h"
 #include "kv/cmd/stats.h"
+#include "kv/count.h"
 #include "kv/database.h"
 #include "kv/net/client.h"
 #include "kv/net/turn.h"
@@ -42,11 +43,14 @@
 #include "kv/settings.h"
 #include "store/store.h"
 
-#define TURN_TIME_US    4000 /* after which no further command is begun */
-#define TURN_LOCKS      (PGFIRST_LOCKS_MAX * 9 / 10)
-#define TURN_CLOCK_STEP 32 /* commands between two looks at the clock */
+#define TURN_TIME_US 4000 /* after which no further command is begun */
+#define TURN_LOCKS   (PGFIRST_LOCKS_MAX * 9 / 10)
+#define TURN_STEPS   32            /* cheap commands between two looks at what the turn has taken */
+#define TURN_CHEAP   ((Size) 4096) /* bytes of a command or of its reply */
+#define TURN_MEMORY  ((Size) 64 * 1024 * 1024)
 
 #define COUNT_PARK_US ((int64) 60 * 1000000)
+#define HTTP_LOG_US   ((int64) 60 * 1000000)
 
 static struct
 {
@@ -57,17 +61,21 @@ static struct
 	bool started;          /* the transaction has */
 	bool announced;        /* other processes know that we have parked clients */
 	bool available;
+	bool busy; /* whether the extension and the databases are there cannot be found out now */
 	bool read_only;
 	bool auth_used;
 	int64 now_ms;
 	int64 deadline_us;
 	int commands;
 	int locks;
+	int steps; /* commands to run before the next look */
+	bool over;
+	int64 http_logged_us;
 } turn;
 
 /* ---- the transaction --------------------------------------------------------------------- */
 
-static KvReady
+static void
 turn_start(void)
 {
 	KvReady ready;
@@ -81,13 +89,15 @@ turn_start(void)
 	turn.auth_used = false;
 	turn.locks = 0;
 	turn.commands = 0;
+	turn.steps = TURN_STEPS;
+	turn.over = false;
 	turn.now_ms = pgfirst_clock_wall_ms();
 	turn.deadline_us = pgfirst_clock_monotonic_us() + TURN_TIME_US;
 	turn.read_only = RecoveryInProgress();
 	ready = kv_databases_ready(false);
-	if (ready != KV_BUSY)
+	turn.busy = ready == KV_BUSY;
+	if (!turn.busy)
 		turn.available = ready == KV_READY;
-	return ready;
 }
 
 /* Returns the end of the commit record, InvalidXLogRecPtr if there was nothing to write. */
@@ -121,8 +131,11 @@ park(KvClient *client, KvOutcome reason)
 	if (client->parked_deadline == 0)
 		client->parked_deadline = pgfirst_clock_monotonic_us() + patience;
 
-	/* The first to park tries once more: the lock may have been released before we announced. */
-	if (reason == KV_PARK_LOCK && !turn.announced)
+	/*
+	 * The first to park tries once more: the lock may have been released before we announced.  The
+	 * census, for which others park, ends in a transaction of the first worker, which rings too.
+	 */
+	if (!turn.announced)
 	{
 		pgfirst_keylock_park(true);
 		turn.announced = true;
@@ -142,8 +155,17 @@ kv_turn_announce(void)
 	}
 }
 
+/* Nobody rings in the worker that has taken the census itself. */
+static bool
+park_is_over(const KvClient *client)
+{
+	KvCount count;
+
+	return client->parked_for == KV_PARK_COUNT && kv_count_get(client->session.database, &count);
+}
+
 void
-kv_turn_unpark(bool all, int64 now_us)
+kv_turn_unpark(KvOutcome reason)
 {
 	dlist_mutable_iter iterator;
 
@@ -151,7 +173,21 @@ kv_turn_unpark(bool all, int64 now_us)
 	{
 		KvClient *client = dlist_container(KvClient, state_link, iterator.cur);
 
-		if (all || now_us >= client->parked_deadline)
+		if (client->parked_for == reason)
+			kv_client_enter(client, KV_CLIENT_AGAIN);
+	}
+}
+
+void
+kv_turn_unpark_late(int64 now_us)
+{
+	dlist_mutable_iter iterator;
+
+	dlist_foreach_modify (iterator, &kv_clients.states[KV_CLIENT_PARKED])
+	{
+		KvClient *client = dlist_container(KvClient, state_link, iterator.cur);
+
+		if (now_us >= client->parked_deadline || park_is_over(client))
 			kv_client_enter(client, KV_CLIENT_AGAIN);
 	}
 }
@@ -190,9 +226,16 @@ looks_like_http(KvClient *client)
 static void
 refuse_http(KvClient *client)
 {
-	ereport(LOG, (errcode(ERRCODE_PROTOCOL_VIOLATION),
-	              errmsg("client %s of the Redis door is disconnected: it speaks HTTP",
-	                     client->session.address)));
+	int64 now_us = pgfirst_clock_monotonic_us();
+
+	/* Once a minute, as Redis does: a page full of such requests should not fill the disk. */
+	if (turn.http_logged_us == 0 || now_us - turn.http_logged_us >= HTTP_LOG_US)
+	{
+		turn.http_logged_us = now_us;
+		ereport(LOG, (errcode(ERRCODE_PROTOCOL_VIOLATION),
+		              errmsg("client %s of the Redis door is disconnected: it speaks HTTP",
+		                     client->session.address)));
+	}
 	client->broken = true;
 }
 
@@ -230,7 +273,8 @@ run_command(KvClient *client)
 	               .now_ms = turn.now_ms,
 	               .auth_used = &turn.auth_used,
 	               .read_only = turn.read_only,
-	               .available = turn.available};
+	               .available = turn.available,
+	               .busy = turn.busy};
 	KvOutcome outcome;
 
 	call.last_try =
@@ -240,6 +284,10 @@ run_command(KvClient *client)
 	kv_position_reset();
 	outcome = kv_command_run(&call);
 	turn.running = NULL;
+	turn.steps--;
+	if (!call.command || !(call.command->flags & KV_FAST) || client->parser.consumed > TURN_CHEAP ||
+	    session->reply.length - start > TURN_CHEAP)
+		turn.steps = 0;
 	if (outcome != KV_DONE)
 	{
 		session->reply.length = start;
@@ -267,13 +315,18 @@ client_limits(const KvClient *client)
 	                    .unauthenticated = stranger};
 }
 
+/* Some commands take a microsecond and some take long: after those that may, it looks at once. */
 static bool
 turn_is_over(void)
 {
-	if (turn.locks >= TURN_LOCKS)
+	if (turn.over || turn.locks >= TURN_LOCKS)
 		return true;
-	return turn.commands % TURN_CLOCK_STEP == TURN_CLOCK_STEP - 1 &&
-	       pgfirst_clock_monotonic_us() >= turn.deadline_us;
+	if (turn.steps > 0)
+		return false;
+	turn.steps = TURN_STEPS;
+	turn.over = pgfirst_clock_monotonic_us() >= turn.deadline_us ||
+	            MemoryContextMemAllocated(turn.context, true) > TURN_MEMORY;
+	return turn.over;
 }
 
 /* Runs the client's complete commands; it leaves the READY list. */
@@ -309,6 +362,7 @@ run_client(KvClient *client)
 		if (status == RESP_ERROR)
 		{
 			kv_stats_add(&kv_stats->error_replies, 1);
+			kv_client_gate(client, client->session.reply.length, InvalidXLogRecPtr, false);
 			pgfirst_resp_write_error(&client->session.reply, client->parser.error,
 			                         strlen(client->parser.error));
 			client->session.close = true;
@@ -331,8 +385,9 @@ run_ready(void)
 {
 	dlist_head *ready = &kv_clients.states[KV_CLIENT_READY];
 
-	if (dlist_is_empty(ready) || turn_start() == KV_BUSY)
+	if (dlist_is_empty(ready))
 		return;
+	turn_start();
 	while (!dlist_is_empty(ready) && !turn_is_over())
 		run_client(dlist_container(KvClient, state_link, dlist_head_node(ready)));
 }
@@ -426,6 +481,9 @@ kv_turn_run(void)
 	kv_stats_add(&kv_stats->commands_processed, turn.commands);
 	turn.commands = 0;
 	each_touched(settle_sent, NULL);
+	kv_clients_publish();
+	/* In front of whoever comes now, or who waits for a turn without changes would wait for ever. */
+	(void) kv_turn_wanted();
 	if (turn.deadline_us != 0)
 	{
 		MemoryContextReset(turn.context);

@@ -7,6 +7,8 @@
 
 #include "postgres.h"
 
+#include "kv/cmd/command.h"
+
 /*
  * Runs what is READY, within a turn's budget, commits it, and sends what may leave.  Never raises:
  * an error aborts the turn, is logged, and is what its clients are answered with.
@@ -16,8 +18,11 @@ extern void kv_turn_run(void);
 /* Whether there is something to run at once. */
 extern bool kv_turn_wanted(void);
 
-/* Lets parked clients try again: all (a lock was released), or those whose time is up. */
-extern void kv_turn_unpark(bool all, int64 now_us);
+/* Lets clients that are parked for this reason try again. */
+extern void kv_turn_unpark(KvOutcome reason);
+
+/* Lets those try for the last time whose time is up. */
+extern void kv_turn_unpark_late(int64 now_us);
 
 /* When the first parked client's time is up, in monotonic microseconds; 0 if none is parked. */
 extern int64 kv_turn_next_deadline(void);

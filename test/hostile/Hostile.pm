@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: PostgreSQL
+#
+# Hostile.pm: a server with a Redis door for the programs in test/hostile, and what must hold after
+# each of them: the same postmaster, the same worker, and a log without a crash.
+
+package Hostile;
+
+use strict;
+use warnings;
+
+use FindBin;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $here = "$FindBin::RealBin/../hostile";
+
+# A started server with the extension, a role and an open door. Its settings as name => value.
+sub server
+{
+	my ($name, %settings) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $self = bless {
+		node => $node,
+		port => PostgreSQL::Test::Cluster::get_free_port() }, __PACKAGE__;
+
+	$node->init;
+	$node->append_conf('postgresql.conf',
+		join '', map { "$_ = '$settings{$_}'\n" } sort keys %settings);
+	$node->append_conf('postgresql.conf', <<"CONF");
+shared_preload_libraries = 'pgfirst'
+pgfirst.redis_port = $self->{port}
+pgfirst.redis_default_role = 'app'
+max_connections = 30
+CONF
+	$node->start;
+	$node->safe_psql('postgres', <<'SQL');
+CREATE EXTENSION pgfirst CASCADE;
+CREATE ROLE app LOGIN PASSWORD 'secret';
+GRANT USAGE ON SCHEMA kv TO app;
+SQL
+	$self->wait_for_door;
+	return $self;
+}
+
+sub node { return $_[0]->{node}; }
+
+# The databases are made a moment after the extension.
+sub wait_for_door
+{
+	my ($self) = @_;
+
+	$self->{node}->poll_query_until('postgres',
+		"SELECT count(*) = 4 FROM kv.database WHERE number < 4") or die 'no databases';
+	$self->{node}->poll_query_until('postgres',
+		"SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'pgfirst redis 1'")
+	  or die 'no worker';
+	return;
+}
+
+# What must not change: when the server started, and the worker's pid.
+sub identity
+{
+	my ($self) = @_;
+
+	return $self->{node}->safe_psql('postgres', <<'SQL');
+SELECT pg_postmaster_start_time(), pid FROM pg_stat_activity WHERE backend_type = 'pgfirst redis 1'
+SQL
+}
+
+# Runs test/hostile/$program.py and passes its tests on.
+sub attack
+{
+	my ($self, $program, @arguments) = @_;
+	my $before = $self->identity;
+	my ($pid) = $before =~ /\|(\d+)$/ or die "no worker: $before";
+	my $log_from = -s $self->{node}->logfile;
+
+	local $ENV{PGHOST} = $self->{node}->host;
+	local $ENV{PGPORT} = $self->{node}->port;
+	local $ENV{PYTHONDONTWRITEBYTECODE} = 1;
+	open my $out, '-|', 'python3', "$here/$program.py", '--port', $self->{port}, '--pid', $pid,
+	  @arguments
+	  or die "$program.py: $!";
+	my $tests = 0;
+	while (my $line = <$out>)
+	{
+		chomp $line;
+		if ($line =~ /^(not )?ok - (.*)$/)
+		{
+			ok(!$1, $2);
+			$tests++;
+		}
+		else
+		{
+			note($line =~ s/^# //r);
+		}
+	}
+	close $out;
+	ok($tests > 0 && $? >> 8 <= 1 && !($? & 127), "$program ran to its end ($tests tests)");
+
+	is($self->identity, $before, "$program: the server and the worker are the same as before");
+	my $log = slurp_file($self->{node}->logfile, $log_from);
+	unlike($log, qr/PANIC|was terminated by signal|TRAP:|AddressSanitizer|exited with exit code/,
+		"$program: nothing in the log speaks of a crash");
+	return $log;
+}
+
+1;

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: PostgreSQL
+#
+# Who takes more than there is: of the clients' buffers, of a turn's write set, of a command; and
+# who waits for a key that somebody else has.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../hostile";
+use Hostile;
+use Test::More;
+
+my $server = Hostile::server('memory', 'pgfirst.redis_lock_timeout' => '2s');
+
+like($server->attack('memory'),
+	qr/is disconnected: the buffers of all clients do not fit into pgfirst\.redis_client_memory/,
+	'who is disconnected for memory is logged');
+$server->attack('parked');
+
+done_testing();
