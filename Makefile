@@ -29,7 +29,6 @@ WERROR ?= -Werror
 PG_CFLAGS := -std=gnu11 -fvisibility=hidden $(WARNINGS) -Wno-sign-compare $(WERROR)
 # Hidden unless exported: before PostgreSQL 16 its own mark for entry points means nothing to gcc.
 PG_CPPFLAGS := -D'PGDLLEXPORT=__attribute__((visibility("default")))' -I$(CURDIR) -I$(CURDIR)/src -DPGFIRST_VERSION='"$(PGFIRST_VERSION)"'
-SHLIB_LINK := $(filter -lcrypto,$(LIBS))
 
 # JIT has nothing to inline here, and its bitcode would double the build.
 override with_llvm = no
