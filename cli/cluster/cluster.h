@@ -162,6 +162,7 @@ extern pid_t server_start(Cluster *cluster, ServerStart how); /* returns when it
 extern void server_stop(const Cluster *cluster, bool immediately);
 extern void server_end_remnants(const Cluster *cluster); /* nobody writes there any more */
 extern const char *server_log_tail(const Cluster *cluster, int lines);
+extern const char *server_disk_words(const Cluster *cluster); /* "; the disk …", or "" */
 extern char *server_log_file(const Cluster *cluster);
 
 /* ---- door.c: does it answer? ------------------------------------------------------------- */

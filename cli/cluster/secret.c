@@ -43,8 +43,9 @@ secret_make(void)
 	return secret;
 }
 
-void
-secret_write_env(const Cluster *cluster, const char *password)
+/* The lines of the file, for the ports as they are set now. */
+static char *
+env_text(const Cluster *cluster, const char *password)
 {
 	int redis_port = settings_get_port(cluster, "pgfirst.redis_port");
 	TextBuffer text = {0};
@@ -54,7 +55,13 @@ secret_write_env(const Cluster *cluster, const char *password)
 	if (redis_port != 0)
 		text_appendf(&text, "REDIS_URL=redis://%s:%s@127.0.0.1:%d/0\n", CLUSTER_ROLE, password,
 		             redis_port);
-	file_write(cluster->env_file, 0600, text.data);
+	return text.data;
+}
+
+void
+secret_write_env(const Cluster *cluster, const char *password)
+{
+	file_write(cluster->env_file, 0600, env_text(cluster, password));
 }
 
 char *
@@ -171,24 +178,20 @@ void
 secret_refresh_env(const Cluster *cluster)
 {
 	char *text = file_read(cluster->env_file);
-	TextBuffer other = {0};
+	TextBuffer fresh = {0};
 	char *problem = NULL;
 	char *password = url_password(cluster, &problem);
 	char *line;
-	char *written;
 
 	if (password == NULL)
 		app_password_fail(problem);
+	text_append(&fresh, env_text(cluster, password));
 	/* Lines that others have added stay. */
 	while (text != NULL && (line = strsep(&text, "\n")) != NULL)
 	{
 		if (*line != '\0' && !text_starts(line, "DATABASE_URL=") &&
 		    !text_starts(line, "REDIS_URL="))
-			text_appendf(&other, "%s\n", line);
+			text_appendf(&fresh, "%s\n", line);
 	}
-	secret_write_env(cluster, password);
-	if (other.length == 0)
-		return;
-	written = file_read(cluster->env_file);
-	file_write(cluster->env_file, 0600, text_format("%s%s", written, other.data));
+	file_update(cluster->env_file, 0600, fresh.data);
 }

@@ -35,6 +35,9 @@
 /* Line 8 of postmaster.pid says how far it is (src/include/utils/pidfile.h). */
 #define PID_LINE_STATUS 8
 
+/* With less than a few segments of log, this is probably why. */
+#define DISK_NEARLY_FULL ((int64_t) 128 * 1024 * 1024)
+
 #define STOP_SECONDS    120
 #define TELL_SECONDS    10
 #define REMNANT_SECONDS 10
@@ -103,6 +106,14 @@ server_log_tail(const Cluster *cluster, int lines)
 	if (file == NULL || strstr(startup, "FATAL") != NULL)
 		return startup;
 	return file_tail(file, lines);
+}
+
+const char *
+server_disk_words(const Cluster *cluster)
+{
+	int64_t left = disk_free(cluster->dir);
+
+	return left >= 0 && left < DISK_NEARLY_FULL ? "; the disk is nearly full" : "";
 }
 
 /* ---- starting ---------------------------------------------------------------------------- */
@@ -313,8 +324,8 @@ server_start(Cluster *cluster, ServerStart how)
 		int status;
 
 		if (waitpid(pid, &status, WNOHANG) == pid)
-			fail(EXIT_ERROR, server_log_tail(cluster, 12), "PostgreSQL did not start: it %s",
-			     process_describe(status));
+			fail(EXIT_ERROR, server_log_tail(cluster, 12), "PostgreSQL did not start: it %s%s",
+			     process_describe(status), server_disk_words(cluster));
 		if (clock_seconds() - told > TELL_SECONDS)
 		{
 			told = clock_seconds();

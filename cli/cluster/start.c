@@ -30,9 +30,9 @@ start_undo(void *argument)
 	struct Before *before = argument;
 
 	if (before->settings != NULL)
-		file_write(before->cluster->settings, 0600, before->settings);
+		file_update(before->cluster->settings, 0600, before->settings);
 	if (before->env != NULL)
-		file_write(before->cluster->env_file, 0600, before->env);
+		file_update(before->cluster->env_file, 0600, before->env);
 }
 
 static void

@@ -93,6 +93,7 @@ heap_scan_begin(PgfirstStore *store)
 	if (store->scan == NULL)
 		store->scan =
 		    index_beginscan_compat(store->relation, store->index, pgfirst_snapshot(), 1, 0);
+	store->scan->xs_snapshot = pgfirst_snapshot(); /* the one before may be gone */
 }
 
 bool
@@ -105,8 +106,6 @@ pgfirst_heap_find(PgfirstStore *store, const PgfirstId *id, StoreRow *row)
 
 	CurrentResourceOwner = pgfirst_store_owner();
 	heap_scan_begin(store);
-	store->scan->xs_snapshot = pgfirst_snapshot();
-
 	store->scan_id = *id;
 	ScanKeyInit(&key, STORE_COLUMN_ID, BTEqualStrategyNumber, F_UUID_EQ,
 	            PointerGetDatum(&store->scan_id));

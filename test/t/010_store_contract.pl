@@ -102,12 +102,17 @@ sub error_of
 	}
 }
 
-sub wait_until_locked
+# Waits until somebody waits for a lock; fails, and goes on, if nobody does.
+sub waits_for_lock
 {
-	$node->poll_query_until('postgres',
-		q{SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'})
-	  or die 'nobody waits for a lock';
-	return;
+	my ($name) = @_;
+	for (1 .. 200)
+	{
+		return pass($name)
+		  if sql(q{SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'}) > 0;
+		usleep(50_000);
+	}
+	return fail($name);
 }
 
 # ---- random programs -------------------------------------------------------------------------
@@ -158,7 +163,7 @@ $one->ask('BEGIN; ' . $lock->($a) . '; ' . $put->($a, 5));
 is($two->ask('BEGIN ISOLATION LEVEL REPEATABLE READ; ' . $lock->($a)), 'f', 'a lock keeps others out');
 is($two->ask($get->($a)), '', 'a change is not seen before its commit');
 $two->send($wait->($a) . q{; SELECT split_part(store_test.get('other', '} . "$a', -1, false), ',', 2)");
-wait_until_locked();
+waits_for_lock('it is waited for');
 $one->ask('COMMIT');
 is($two->answer, "t\n5", 'whoever waited reads what the last holder has committed');
 is($one->ask("SET lock_timeout = '50ms'; BEGIN; " . $wait->($a)) =~ /lock timeout/, 1,
@@ -169,6 +174,11 @@ is($one->ask('BEGIN; SAVEPOINT s; ' . $lock->($a)), 't', 'a savepoint takes a lo
 is($two->ask('BEGIN; ' . $lock->($a)), 'f', 'which is held');
 $one->ask('ROLLBACK TO s');
 is($two->ask($lock->($a)), 't', 'and given back with the savepoint');
+$_->ask('ROLLBACK') for $one, $two;
+$one->ask('BEGIN; SAVEPOINT s1; SAVEPOINT s2; ' . $lock->($a) . '; RELEASE s2; ROLLBACK TO s1');
+is($two->ask('BEGIN; ' . $lock->($a) . '; ROLLBACK'), 't', 'a released one hands it on to the next');
+is($one->ask($lock->($a)), 't', 'which can take it again');
+is($two->ask('BEGIN; ' . $lock->($a)), 'f', 'and then holds it');
 $_->ask('ROLLBACK') for $one, $two;
 
 is($two->ask(
@@ -212,7 +222,7 @@ $one->ask(
 is($two->ask('BEGIN; ' . $lock->(id(1400)) . '; ' . $put->(id(1400), 200)),
 	"t\nt", 'leave others to write until the commit');
 $one->send('COMMIT');
-wait_until_locked();
+waits_for_lock('a commit waits for who writes meanwhile');
 is($two->ask('COMMIT; ' . $get->(id(1400))) =~ /^(100|200)$/, 1, 'the commit waits for them');
 $one->answer;
 is(sql($get->(id(1400))), '100', 'and replaces what they wrote meanwhile');
@@ -316,10 +326,18 @@ $one->ask('COMMIT');
 my $oid = sql("SELECT 'million'::regclass::oid");
 $one->ask("BEGIN; SELECT store_test.get('million', '$a')");
 $two->send('DROP TABLE million');
-wait_until_locked();
+waits_for_lock('a drop waits');
 $one->ask('COMMIT');
 is($two->answer, '', 'after the transaction it is');
 like($one->ask("SELECT store_test.get($oid, '$a')"), qr/does not exist/, 'and says so');
+
+sql('CREATE TABLE ids AS SELECT i, ' . $id_sql . ' AS id FROM generate_series(1, 900) i; '
+	  . "SELECT count(store_test.lock('volatile', id)), count(store_test.put('volatile', id, 1, 1, 1, 500)) FROM ids");
+$one->ask("BEGIN; SELECT count(store_test.get('volatile', id)) FROM ids");
+sql("SELECT count(store_test.lock('volatile', id)), count(store_test.del('volatile', id)) FROM ids WHERE i % 3 = 0");
+is( $two->ask("SET statement_timeout = '10s'; VACUUM (INDEX_CLEANUP ON, TRUNCATE OFF) volatile; RESET statement_timeout"),
+	'', 'VACUUM waits for nobody who has read');
+$one->ask('COMMIT');
 
 # ---- the observer ------------------------------------------------------------------------------------------
 
@@ -365,7 +383,7 @@ is( $one->ask(
 is($two->ask('BEGIN; ' . $lock->($c) . '; ' . $put->($c, 1)), "t\nt", 'somebody writes');
 is($one->ask("SELECT store_test.census('other', false)"), '', 'a census cannot begin');
 $one->send("SELECT (store_test.census('other', true)).at_rest");
-wait_until_locked();
+waits_for_lock('a census waits');
 $two->ask('COMMIT');
 is($one->answer, '1', 'before the writer has ended');
 is( sql("SELECT (store_test.census('other', true)).records = (SELECT count(*) FROM store_test.walk('other'))"),
@@ -387,6 +405,17 @@ is(sql($position->($a)), "f|$first", 'nor when a change is rolled back');
 sql($write->($a, "del('durable', '$a')"));
 my ($gone, $later) = split /\|/, sql($position->($a));
 is("$gone " . sql("SELECT '$later'::pg_lsn > '$first'::pg_lsn"), 't t', 'absence has a position too');
+# Interrupted while its changes go to the pages: announced, and never committed.
+($null, $later) = split /\|/, sql($position->($a));
+$one->ask(
+	"BEGIN; SELECT count(store_test.put('durable', $id_sql, 1, 1, 1, 1)) FROM (SELECT i, "
+	  . "store_test.lock('durable', $id_sql, false, true) FROM generate_series(5000000, 5300000) i) l");
+$one->send('COMMIT');
+$node->poll_query_until('postgres',
+	q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE state = 'active' AND query = 'COMMIT;'});
+like($one->answer, qr/canceling statement/, 'a large commit can be cancelled');
+is(sql($position->($a)), "t|$later", 'and no position is left to wait for');
+is(sql("SELECT store_test.get('durable', '" . id(5_000_001) . "')"), '', 'nor a record');
 is(sql("SELECT count(*) > 0 FROM store_test.walk('durable'); SELECT store_test.read_position() >= '$later'::pg_lsn") =~ /t$/,
 	1, 'and a walk depends on it');
 

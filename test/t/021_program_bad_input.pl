@@ -219,7 +219,7 @@ ok(!-e $new, 'nothing is left');
 }
 {
 	local $ENV{PGFIRST_PG_BINDIR} = stand_ins(
-		postgres => 'case "$*" in *--version*|*--boot*|*--single*|*--check*|*-C*|*-V*) ;; *) '
+		postgres => 'case " $* " in *" --version "*|*" --boot "*|*" --single "*|*" --check "*|*" -C "*|*" -V "*) ;; *) '
 			. 'echo "FATAL:  it is Sunday" >&2; exit 1;; esac');
 	($code, $out, $err) = pgfirst('up', '--dir', $new, ports());
 	refused('the server does not start', 1, 'PostgreSQL did not start: it exited with code 1', 'it is Sunday');
@@ -237,6 +237,14 @@ like($err, qr/another pgfirst \(process \d+\) is working on/, 'says that it wait
 like($out, qr/was running already/, 'and finds it running');
 is((finish($first))[0], 0, 'the first is not disturbed');
 pgfirst('destroy', '--yes', '--dir', $new);
+
+# Two directories at once: each gets ports of its own, without being told.
+my @both = map { start($program, 'up', '--dir', "$place/both$_", '--memory', '256MB', '--json') } 1 .. 2;
+my @answers = map { my ($status, $answer, $why) = finish($_); is($status, 0, 'two directories at once') or diag($why);
+	$status ? {} : decode_json($answer) } @both;
+isnt($answers[0]{pg_port}, $answers[1]{pg_port}, 'they get two ports for PostgreSQL');
+isnt($answers[0]{redis_port}, $answers[1]{redis_port}, 'and two for Redis');
+pgfirst('destroy', '--yes', '--dir', "$place/both$_") for 1 .. 2;
 
 my @moments = (
 	['before initdb has begun', sub { -e "$new/PGFIRST_CLUSTER" }],

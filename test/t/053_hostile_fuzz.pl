@@ -11,7 +11,8 @@ use lib "$FindBin::RealBin/../hostile";
 use Hostile;
 use Test::More;
 
-my $server = Hostile::server('fuzz');
+# Buffers so small that they run out now and then.
+my $server = Hostile::server('fuzz', 'pgfirst.redis_client_memory' => '32MB');
 
 $server->attack('fuzz_port', '--seed', $ENV{FUZZ_SEED} // 1, '--seconds', $ENV{FUZZ_SECONDS} // 10);
 

@@ -304,12 +304,20 @@ kv_client_touch(KvClient *client)
 
 /* ---- input ------------------------------------------------------------------------------- */
 
+/* More than this need not be buffered before some of it has run. */
+static Size
+input_wanted(const KvClient *client)
+{
+	return Max(INPUT_ENOUGH, pgfirst_resp_parser_needs(&client->parser));
+}
+
 /* Room for at least one byte more; false when memory is full. */
 static bool
 input_make_room(KvClient *client)
 {
 	Size used = client->input_end - client->input_start;
 	Size capacity = client->input_capacity;
+	Size wanted = input_wanted(client);
 	char *grown;
 
 	if (client->input_end < capacity)
@@ -321,20 +329,19 @@ input_make_room(KvClient *client)
 		client->input_end = used;
 		return true;
 	}
-	capacity = capacity == 0 ? INPUT_START : capacity + Min(capacity, INPUT_STEP);
+	/* What the next argument is known to need if it is less, unless that were many small steps. */
+	if (capacity == 0)
+		capacity = INPUT_START;
+	else if (wanted > capacity + capacity / 4 && wanted < capacity + Min(capacity, INPUT_STEP))
+		capacity = wanted;
+	else
+		capacity += Min(capacity, INPUT_STEP);
 	grown = client_memory_resize(client, client->input, capacity);
 	if (!grown)
 		return false;
 	client->input = grown;
 	client->input_capacity = capacity;
 	return true;
-}
-
-/* More than this need not be buffered before some of it has run. */
-static Size
-input_wanted(const KvClient *client)
-{
-	return Max(INPUT_ENOUGH, pgfirst_resp_parser_needs(&client->parser));
 }
 
 void

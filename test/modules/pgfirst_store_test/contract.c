@@ -691,7 +691,7 @@ do_operation(void)
 {
 	Session *session = &sessions[draw(SESSIONS)];
 	int store = draw(2) == 0 ? 0 : (int) draw(STORES);
-	int id = draw(2) == 0 ? (int) draw(IDS) : (int) draw(8);
+	int id = (int) draw(draw(2) == 0 ? IDS : draw(3) == 0 ? 3 : 8);
 	uint64_t choice = draw(1000);
 
 	if (session->failed)
