@@ -23,6 +23,7 @@ my $node = PostgreSQL::Test::Cluster->new('store');
 $node->init;
 $node->append_conf('postgresql.conf', <<CONF);
 shared_preload_libraries = 'pgfirst'
+pgfirst.redis_port = 0
 max_prepared_transactions = 4
 log_min_messages = warning
 log_error_verbosity = default
