@@ -10,7 +10,8 @@
 #
 # Every part brings its own targets in a fragment beside it; what stands here is what they share.
 
-VERSION := 0.1.0
+# Not VERSION: PGXS has one of its own, PostgreSQL's.
+PGFIRST_VERSION := 0.1.0
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 
@@ -27,8 +28,7 @@ WERROR ?= -Werror
 # PostgreSQL's own headers compare signs and shadow in macros; they are not ours to mend.
 PG_CFLAGS := -std=gnu11 -fvisibility=hidden $(WARNINGS) -Wno-sign-compare $(WERROR)
 # Hidden unless exported: before PostgreSQL 16 its own mark for entry points means nothing to gcc.
-PG_CPPFLAGS := -D'PGDLLEXPORT=__attribute__((visibility("default")))' -I$(CURDIR) -I$(CURDIR)/src -DPGFIRST_VERSION='"$(VERSION)"'
-SHLIB_LINK := $(filter -lcrypto,$(LIBS))
+PG_CPPFLAGS := -D'PGDLLEXPORT=__attribute__((visibility("default")))' -I$(CURDIR) -I$(CURDIR)/src -DPGFIRST_VERSION='"$(PGFIRST_VERSION)"'
 
 # JIT has nothing to inline here, and its bitcode would double the build.
 override with_llvm = no

@@ -11,22 +11,26 @@ include Makefile
 .DEFAULT_GOAL := server
 
 PG_SERVER_HEADERS ?= $(shell $(PG_CONFIG) --includedir-server)
-LIBPQ_HEADERS ?= $(shell $(PG_CONFIG) --includedir)
 OBJECTS ?= build/objects
 
 PROGRAM_SOURCES := $(sort $(wildcard cli/*.c cli/*/*.c))
-SERVER_FLAGS := $(PG_CFLAGS) -fPIC -D_GNU_SOURCE -isystem $(PG_SERVER_HEADERS) $(PG_CPPFLAGS)
-PROGRAM_FLAGS := $(if $(CLI_CFLAGS),$(CLI_CFLAGS),-std=gnu11 $(WARNINGS) $(WERROR)) \
-	-D_GNU_SOURCE -I$(CURDIR) -I$(LIBPQ_HEADERS) -DPGFIRST_VERSION='"$(VERSION)"'
+# Headers that were configured for gcc mark printf-like functions in a way that clang ignores, and says so.
+SERVER_FLAGS := $(PG_CFLAGS) $(if $(findstring clang,$(CC)),-Wno-ignored-attributes) -fPIC -D_GNU_SOURCE -isystem $(PG_SERVER_HEADERS) $(PG_CPPFLAGS)
+PROGRAM_FLAGS := $(CLI_CFLAGS) $(CLI_CPPFLAGS)
 
-.PHONY: server program print-server-flags print-program-flags
+.PHONY: server program library print-server-flags print-program-flags
 server: $(SOURCES:%.c=$(OBJECTS)/%.o)
 program: $(PROGRAM_SOURCES:%.c=$(OBJECTS)/%.o)
+
+# The library itself, with SANITIZE='-fsanitize=…' for make check-asan.
+library: $(OBJECTS)/pgfirst.so
+$(OBJECTS)/pgfirst.so: $(SOURCES:%.c=$(OBJECTS)/%.o)
+	$(CC) -shared $(SANITIZE) -o $@ $^ $(SHLIB_LINK)
 
 # -O2, because gcc's warnings about values need the optimizer.
 $(SOURCES:%.c=$(OBJECTS)/%.o): $(OBJECTS)/%.o: %.c $(HEADERS) Makefile
 	@mkdir -p $(@D)
-	$(CC) -O2 $(SERVER_FLAGS) -c -o $@ $<
+	$(CC) -O2 $(SANITIZE) $(SERVER_FLAGS) -c -o $@ $<
 
 $(PROGRAM_SOURCES:%.c=$(OBJECTS)/%.o): $(OBJECTS)/%.o: %.c $(wildcard cli/*.h cli/*/*.h) $(HEADERS) Makefile
 	@mkdir -p $(@D)

@@ -13,6 +13,9 @@
 umask 022
 mkdir -p build/logs
 
+# The PostgreSQL that private trees are copies of; asked once, before PG_CONFIG names a copy.
+source_config=$(tools/pg-major --config)
+
 now_ms()
 {
 	date +%s%3N
@@ -31,10 +34,10 @@ step()
 	shift 2
 	step_begin=$(now_ms)
 	if "$@" >"$step_log" 2>&1 </dev/null; then
-		printf '%-62s %9s\n' "$step_text" "$(seconds $(($(now_ms) - step_begin)))"
+		printf '%8s  %s\n' "$(seconds $(($(now_ms) - step_begin)))" "$step_text"
 		return 0
 	fi
-	printf '%-62s %9s\n' "$step_text" FAILED
+	printf '%8s  %s\n' FAILED "$step_text"
 	tail -n 25 "$step_log" | sed 's/^/    /'
 	echo "    (all of it: $step_log)"
 	return 1
@@ -43,7 +46,7 @@ step()
 # Where a copy of the installed PostgreSQL stands for building and testing; see tools/pgtree.
 private_tree()
 {
-	PG_CONFIG=$(PG_CONFIG= tools/pg-major --config) tools/pgtree "${PRIVATE_TREE:-$PWD/build/pg}"
+	PG_CONFIG=$source_config tools/pgtree "${PRIVATE_TREE:-$PWD/build/pg}"
 }
 
 # Builds everything and installs it into the private tree. Needs the packages of `build`.
@@ -51,7 +54,8 @@ build_private()
 {
 	build_config=$(private_tree) || return 1
 	make -s -j"$(nproc)" PG_CONFIG="$build_config" all || return 1
-	make -s PG_CONFIG="$build_config" install
+	make -s PG_CONFIG="$build_config" PROGRAM_DIR="$("$build_config" --bindir)" \
+		PROGRAM_MANDIR="$("$build_config" --mandir)" install
 }
 
 # What this script calls make for is its own business: no flags, no job server from above.

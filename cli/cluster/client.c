@@ -72,7 +72,7 @@ int
 command_psql(const Arguments *arguments)
 {
 	struct Access access = access_read(arguments, arguments->superuser);
-	const char *own = text_format("%s/psql", PGFIRST_PG_BINDIR);
+	const char *own = install_path("psql");
 	TextList argv = {0};
 
 	setenv("PGHOST", arguments->superuser && access.run_dir != NULL ? access.run_dir : "127.0.0.1",

@@ -31,6 +31,8 @@
 
 #define LOCK_WAIT_SECONDS 60
 
+#define MARKER_BEGUN "PGFIRST_CLUSTER.tmp"
+
 /* In the order of removal: the marker goes last but for the lock, so an interrupted one resumes. */
 static const char *const made_names[] = {"data",
                                          "run",
@@ -42,7 +44,7 @@ static const char *const made_names[] = {"data",
                                          "pgfirst.env.tmp",
                                          "superuser.password",
                                          "superuser.password.tmp",
-                                         MARKER ".tmp",
+                                         MARKER_BEGUN,
                                          MARKER,
                                          NULL};
 
@@ -53,7 +55,7 @@ cluster_at(const char *dir)
 
 	cluster->dir = dir;
 	cluster->dir_given = true;
-	cluster->lock = -1;
+	cluster->lock = cluster->server_lock = -1;
 	cluster->data = text_format("%s/data", dir);
 	cluster->settings = text_format("%s/pgfirst.conf", dir);
 	cluster->env_file = text_format("%s/pgfirst.env", dir);
@@ -232,6 +234,7 @@ cluster_remove(Cluster *cluster)
 {
 	if (server_pid(cluster) != 0)
 		server_stop(cluster, true);
+	server_end_remnants(cluster);
 	socket_dir_remove(cluster);
 	for (int i = 0; made_names[i] != NULL; i++)
 	{
@@ -275,7 +278,7 @@ check_foreign_server(const char *dir)
 void
 cluster_check_vacant(const Cluster *cluster)
 {
-	static const char *const allowed[] = {LOCK_FILE, MARKER ".tmp", NULL};
+	static const char *const allowed[] = {LOCK_FILE, MARKER_BEGUN, NULL};
 	char *found = NULL;
 
 	if (!directory_exists(cluster->dir))

@@ -59,6 +59,7 @@ typedef struct Cluster
 	const char *superuser; /* DIR/superuser.password */
 	const char *log;       /* DIR/log */
 	int lock;              /* -1, or the lock file */
+	int server_lock;       /* -1, or the lock that the server will hold */
 } Cluster;
 
 /* ---- cluster.c: the directory ------------------------------------------------------------ */
@@ -113,7 +114,8 @@ extern char *settings_run_dir(const Cluster *cluster);
 /* Replaces values in pgfirst.conf and leaves every other byte of it as it is. */
 extern void settings_set(const Cluster *cluster, const char *name, const char *value);
 extern void settings_set_memory(const Cluster *cluster, int64_t memory);
-extern char *settings_quote(const char *value); /* 'it''s' */
+extern char *settings_quote(const char *value);         /* 'it''s' */
+extern char *settings_socket_list(const char *run_dir); /* value of unix_socket_directories */
 
 /* ---- socket_dir.c: where the unix sockets are -------------------------------------------- */
 
@@ -127,6 +129,7 @@ extern void socket_dir_remove(const Cluster *cluster);
 
 /* Path of one of its server programs; fails, naming the package, if it is not there. */
 extern char *install_program(const char *name);
+extern char *install_path(const char *name); /* the same, whether or not it is there */
 extern int install_major(void);
 extern const char *install_version(void);          /* "15.20" */
 extern void install_check(const Cluster *cluster); /* version fits; the library is there */
@@ -137,7 +140,9 @@ extern char *secret_make(void);
 extern void secret_write_env(const Cluster *cluster, const char *password);
 extern char *secret_env(const Cluster *cluster, const char *name); /* "DATABASE_URL"; or NULL */
 extern char *secret_app_password(const Cluster *cluster);
+extern char *secret_app_password_try(const Cluster *cluster, char **problem);
 extern char *secret_superuser_password(const Cluster *cluster);
+extern char *secret_superuser_password_try(const Cluster *cluster, char **problem);
 extern void secret_refresh_env(const Cluster *cluster); /* after the ports changed */
 
 /* ---- server.c: the processes ------------------------------------------------------------- */
@@ -146,13 +151,18 @@ typedef struct ServerStart
 {
 	bool foreground; /* our child, logs to our stderr */
 	bool quiet;      /* foreground, but logs to its files */
+	bool closed;     /* only by its unix socket, and only as long as we live */
 } ServerStart;
 
 /* The postmaster that runs on this cluster's data, 0 if none does. */
 extern pid_t server_pid(const Cluster *cluster);
+/* Waits until nobody works on the data (children of a killed server), and keeps it so. */
+extern void server_clear_way(Cluster *cluster);
 extern pid_t server_start(Cluster *cluster, ServerStart how); /* returns when it accepts SQL */
 extern void server_stop(const Cluster *cluster, bool immediately);
+extern void server_end_remnants(const Cluster *cluster); /* nobody writes there any more */
 extern const char *server_log_tail(const Cluster *cluster, int lines);
+extern const char *server_disk_words(const Cluster *cluster); /* "; the disk …", or "" */
 extern char *server_log_file(const Cluster *cluster);
 
 /* ---- door.c: does it answer? ------------------------------------------------------------- */
@@ -188,6 +198,8 @@ extern void step_done(StepLog *log, const char *format, ...) __attribute__((form
 
 /* Makes it and leaves it running; or starts one that is there.  Both return the postmaster. */
 extern pid_t cluster_create(Cluster *cluster, const Arguments *arguments, StepLog *steps);
+/* Fails if a port that is asked for anew is taken: while the old ones are still in use. */
+extern void cluster_check_new_ports(const Cluster *cluster, const Arguments *arguments);
 extern pid_t cluster_start(Cluster *cluster, const Arguments *arguments, StepLog *steps);
 
 extern int command_up(const Arguments *arguments);

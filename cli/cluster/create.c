@@ -92,34 +92,43 @@ port_fail(const char *option, int port, int error)
 	     "port %d is taken by %s", port, port_holder(port));
 }
 
-/* The one asked for, else the first free one. */
+/*
+ * Reserves the port asked for, else the first free one.  It stays ours until the server takes it,
+ * so that two clusters that are made at once get different ones.
+ */
 static int
-port_choose(const char *option, int64_t asked, int standard, int except, bool throw_away)
+port_choose(const char *option, int64_t asked, int standard, int except, bool throw_away, int *held)
 {
 	int port = (int) asked;
 
 	if (asked < 0)
 		port = throw_away ? port_random_free(except) : port_next_free(standard, except);
-	else if (!port_is_free(port))
-		port_fail(option, port, errno);
 	if (port == 0)
 		fail(EXIT_ERROR, text_format("Name one with %s.", option), "no port from %d on is free",
 		     standard);
-	return port;
+	*held = port_reserve(port);
+	if (*held >= 0)
+		return port;
+	if (asked >= 0)
+		port_fail(option, port, errno);
+	/* Somebody was quicker. */
+	return port_choose(option, asked, port, except, throw_away, held);
 }
 
+/* The two ports of the plan, held open by these descriptors (-1 for a door that stays closed). */
 static void
-plan_ports(SettingsPlan *plan, const Arguments *arguments)
+plan_ports(SettingsPlan *plan, const Arguments *arguments, int held[2])
 {
+	held[0] = held[1] = -1;
 	if (arguments->pg_port == arguments->redis_port && arguments->pg_port > 0)
 		fail(EXIT_USAGE, "Give them two.", "--pg-port and --redis-port are both %lld",
 		     (long long) arguments->pg_port);
 	plan->redis_port = (int) arguments->redis_port;
 	plan->pg_port = port_choose("--pg-port", arguments->pg_port, PG_PORT, plan->redis_port,
-	                            arguments->throw_away);
+	                            arguments->throw_away, &held[0]);
 	if (plan->redis_port != 0)
 		plan->redis_port = port_choose("--redis-port", arguments->redis_port, REDIS_PORT,
-		                               plan->pg_port, arguments->throw_away);
+		                               plan->pg_port, arguments->throw_away, &held[1]);
 }
 
 /* ---- making ------------------------------------------------------------------------------ */
@@ -158,12 +167,8 @@ make_data(Cluster *cluster, bool throw_away)
 	status = process_run(argv.items, &output);
 	cluster_lock_inherit(cluster, false);
 	if (status != 0)
-	{
-		int64_t left = disk_free(cluster->dir);
-
 		fail(EXIT_ERROR, text_tail(output, 8), "initdb %s%s", process_describe(status),
-		     left >= 0 && left < DISK_LEAST ? "; the disk is nearly full" : "");
-	}
+		     server_disk_words(cluster));
 }
 
 /* LZ4 if this PostgreSQL was built with it; it knows best itself. */
@@ -225,6 +230,7 @@ cluster_create(Cluster *cluster, const Arguments *arguments, StepLog *steps)
 	SettingsPlan plan = {.memory = arguments->memory, .throw_away = arguments->throw_away};
 	ServerStart how = {.foreground = arguments->foreground, .quiet = arguments->throw_away};
 	char *password = secret_make();
+	int ports[2];
 	pid_t pid;
 
 	check_user();
@@ -232,7 +238,7 @@ cluster_create(Cluster *cluster, const Arguments *arguments, StepLog *steps)
 	if (plan.memory < 0)
 		plan.memory = settings_default_memory();
 	settings_check_memory(plan.memory);
-	plan_ports(&plan, arguments);
+	plan_ports(&plan, arguments, ports);
 
 	fail_undo(create_undo, cluster);
 	cluster_write_marker(cluster, CLUSTER_CREATING, install_major());
@@ -244,11 +250,19 @@ cluster_create(Cluster *cluster, const Arguments *arguments, StepLog *steps)
 	secret_write_env(cluster, password);
 	step_done(steps, "made the data directory: checksums, UTF-8, SCRAM passwords");
 
-	pid = server_start(cluster, how);
-	step_done(steps, "started PostgreSQL %s (process %d)", install_version(), (int) pid);
+	/* Nobody comes in before everything is in its place; then the doors open at once. */
+	server_start(cluster, (ServerStart){.closed = true});
 	make_role_and_database(cluster, password);
 	make_extensions(cluster);
+	server_stop(cluster, false);
 	step_done(steps, "made role and database " CLUSTER_DATABASE ", and the extensions");
+	for (int i = 0; i < 2; i++)
+	{
+		if (ports[i] >= 0)
+			close(ports[i]);
+	}
+	pid = server_start(cluster, how);
+	step_done(steps, "started PostgreSQL %s (process %d)", install_version(), (int) pid);
 	door_wait(cluster);
 	cluster_write_marker(cluster, CLUSTER_READY, install_major());
 	step_done(steps, plan.redis_port != 0 ? "both doors answer" : "PostgreSQL answers");

@@ -76,12 +76,15 @@ door_words(const char *message)
 PGconn *
 door_superuser_try(const Cluster *cluster, const char *database, char **problem)
 {
+	char *password = secret_superuser_password_try(cluster, problem);
 	char *run_dir = settings_run_dir(cluster);
 	PGconn *connection;
 
+	if (password == NULL)
+		return NULL;
 	connection =
 	    door_connect(run_dir != NULL ? run_dir : "127.0.0.1", settings_get_port(cluster, "port"),
-	                 CLUSTER_SUPERUSER, secret_superuser_password(cluster), database);
+	                 CLUSTER_SUPERUSER, password, database);
 	if (PQstatus(connection) == CONNECTION_OK)
 		return connection;
 	*problem = door_words(PQerrorMessage(connection));
@@ -92,7 +95,7 @@ door_superuser_try(const Cluster *cluster, const char *database, char **problem)
 PGconn *
 door_superuser(const Cluster *cluster, const char *database)
 {
-	char *problem;
+	char *problem = NULL;
 	PGconn *connection = door_superuser_try(cluster, database, &problem);
 
 	if (connection == NULL)
@@ -140,13 +143,15 @@ door_value(PGconn *connection, const char *sql)
 char *
 door_sql_problem(const Cluster *cluster)
 {
-	PGconn *connection = door_connect("127.0.0.1", settings_get_port(cluster, "port"), CLUSTER_ROLE,
-	                                  secret_app_password(cluster), CLUSTER_DATABASE);
 	char *problem = NULL;
+	char *password = secret_app_password_try(cluster, &problem);
+	PGconn *connection;
 
-	if (PQstatus(connection) != CONNECTION_OK)
-		problem = door_words(PQerrorMessage(connection));
-	else if (door_value(connection, "SELECT 1") == NULL)
+	if (password == NULL)
+		return problem;
+	connection = door_connect("127.0.0.1", settings_get_port(cluster, "port"), CLUSTER_ROLE,
+	                          password, CLUSTER_DATABASE);
+	if (PQstatus(connection) != CONNECTION_OK || door_value(connection, "SELECT 1") == NULL)
 		problem = door_words(PQerrorMessage(connection));
 	PQfinish(connection);
 	return problem;
@@ -203,12 +208,14 @@ door_redis_problem(const Cluster *cluster)
 {
 	static const char *const wanted[] = {"+OK", "+PONG", ":"};
 	int port = settings_get_port(cluster, "pgfirst.redis_port");
-	char *password = secret_app_password(cluster);
 	char *problem = NULL;
+	char *password = secret_app_password_try(cluster, &problem);
 	char *request;
 	char line[512];
 	int fd;
 
+	if (password == NULL)
+		return problem;
 	fd = redis_connect(port);
 	if (fd < 0)
 		return text_format("nothing listens on port %d: %s", port, strerror(errno));

@@ -7,7 +7,6 @@
 #include "cli/common/fail.h"
 #include "cli/common/file.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -42,7 +41,10 @@ command_restart(const Arguments *arguments)
 	cluster = cluster_open(arguments, USER_READS);
 	/* What would keep it from starting again is better known before it stops. */
 	install_check(cluster);
+	if (arguments->memory >= 0)
+		settings_check_memory(arguments->memory);
 	cluster_lock(cluster);
+	cluster_check_new_ports(cluster, arguments);
 	step_begin(&steps, stdout);
 	if (server_pid(cluster) != 0)
 	{
@@ -73,6 +75,7 @@ int
 command_destroy(const Arguments *arguments)
 {
 	Cluster *cluster = cluster_find(arguments, USER_DESTROYS);
+	static const char *const nothing[] = {NULL};
 	char *other = NULL;
 
 	/* An unfinished one may be destroyed, too. */
@@ -86,11 +89,8 @@ command_destroy(const Arguments *arguments)
 	cluster_read_marker(cluster);
 	cluster_remove(cluster);
 	cluster_remove_lock(cluster);
-	if (rmdir(cluster->dir) != 0 && errno == ENOTEMPTY)
+	if (rmdir(cluster->dir) != 0 && !directory_is_empty_but(cluster->dir, nothing, &other))
 	{
-		static const char *const nothing[] = {NULL};
-
-		directory_is_empty_but(cluster->dir, nothing, &other);
 		printf("The cluster is removed.  %s stays: it holds %s, which pgfirst did not make.\n",
 		       cluster->dir, other != NULL ? other : "something");
 		return EXIT_OK;

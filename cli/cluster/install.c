@@ -13,6 +13,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* The build says where; what is compiled only for its warnings need not know. */
+#ifndef PGFIRST_PG_BINDIR
+#define PGFIRST_PG_BINDIR "/usr/lib/postgresql/15/bin"
+#endif
+
 static const char *
 install_bindir(void)
 {
@@ -21,7 +26,7 @@ install_bindir(void)
 	return given != NULL && *given != '\0' ? given : PGFIRST_PG_BINDIR;
 }
 
-static char *
+char *
 install_path(const char *name)
 {
 	return text_format("%s/%s", install_bindir(), name);

@@ -43,8 +43,9 @@ secret_make(void)
 	return secret;
 }
 
-void
-secret_write_env(const Cluster *cluster, const char *password)
+/* The lines of the file, for the ports as they are set now. */
+static char *
+env_text(const Cluster *cluster, const char *password)
 {
 	int redis_port = settings_get_port(cluster, "pgfirst.redis_port");
 	TextBuffer text = {0};
@@ -54,7 +55,13 @@ secret_write_env(const Cluster *cluster, const char *password)
 	if (redis_port != 0)
 		text_appendf(&text, "REDIS_URL=redis://%s:%s@127.0.0.1:%d/0\n", CLUSTER_ROLE, password,
 		             redis_port);
-	file_write(cluster->env_file, 0600, text.data);
+	return text.data;
+}
+
+void
+secret_write_env(const Cluster *cluster, const char *password)
+{
+	file_write(cluster->env_file, 0600, env_text(cluster, password));
 }
 
 char *
@@ -94,9 +101,9 @@ percent_decode(char *text)
 	return text;
 }
 
-/* As it stands in the URL. */
+/* As it stands in the URL; NULL with the problem. */
 static char *
-secret_url_password(const Cluster *cluster)
+url_password(const Cluster *cluster, char **problem)
 {
 	char *url = secret_env(cluster, "DATABASE_URL");
 	char *colon = url != NULL ? strstr(url, "://") : NULL;
@@ -105,24 +112,57 @@ secret_url_password(const Cluster *cluster)
 	colon = colon != NULL ? strchr(colon + 3, ':') : NULL;
 	at = colon != NULL ? strchr(colon, '@') : NULL;
 	if (at == NULL)
-		fail(
-		    EXIT_ERROR,
-		    "Set a new one: pgfirst psql --superuser -c '\\password app', and write the URL anew:\n"
-		    "DATABASE_URL=postgresql://app:PASSWORD@127.0.0.1:PORT/app",
-		    "%s holds no DATABASE_URL with a password", cluster->env_file);
+	{
+		*problem = text_format("%s holds no DATABASE_URL with a password", cluster->env_file);
+		return NULL;
+	}
 	return text_format("%.*s", (int) (at - colon - 1), colon + 1);
+}
+
+static _Noreturn void
+app_password_fail(const char *problem)
+{
+	fail(EXIT_ERROR,
+	     "Set a new one: pgfirst psql --superuser -c '\\password app', and write the URL anew:\n"
+	     "DATABASE_URL=postgresql://app:PASSWORD@127.0.0.1:PORT/app",
+	     "%s", problem);
+}
+
+char *
+secret_app_password_try(const Cluster *cluster, char **problem)
+{
+	char *password = url_password(cluster, problem);
+
+	return password != NULL ? percent_decode(password) : NULL;
 }
 
 char *
 secret_app_password(const Cluster *cluster)
 {
-	return percent_decode(secret_url_password(cluster));
+	char *problem = NULL;
+	char *password = secret_app_password_try(cluster, &problem);
+
+	if (password == NULL)
+		app_password_fail(problem);
+	return password;
+}
+
+char *
+secret_superuser_password_try(const Cluster *cluster, char **problem)
+{
+	char *password = file_read(cluster->superuser);
+
+	if (password != NULL)
+		return text_trim(password);
+	*problem = text_format("cannot read %s: %s", cluster->superuser, strerror(errno));
+	return NULL;
 }
 
 char *
 secret_superuser_password(const Cluster *cluster)
 {
-	char *password = file_read(cluster->superuser);
+	char *problem = NULL;
+	char *password = secret_superuser_password_try(cluster, &problem);
 
 	if (password == NULL)
 		fail(EXIT_ERROR,
@@ -130,29 +170,28 @@ secret_superuser_password(const Cluster *cluster)
 		     "postgres --single -D data postgres, enter ALTER ROLE postgres PASSWORD '...', and "
 		     "write\n"
 		     "that password into the file.",
-		     "cannot read %s: %s", cluster->superuser, strerror(errno));
-	return text_trim(password);
+		     "%s", problem);
+	return password;
 }
 
 void
 secret_refresh_env(const Cluster *cluster)
 {
 	char *text = file_read(cluster->env_file);
-	TextBuffer other = {0};
-	char *password = secret_url_password(cluster);
+	TextBuffer fresh = {0};
+	char *problem = NULL;
+	char *password = url_password(cluster, &problem);
 	char *line;
-	char *written;
 
+	if (password == NULL)
+		app_password_fail(problem);
+	text_append(&fresh, env_text(cluster, password));
 	/* Lines that others have added stay. */
 	while (text != NULL && (line = strsep(&text, "\n")) != NULL)
 	{
 		if (*line != '\0' && !text_starts(line, "DATABASE_URL=") &&
 		    !text_starts(line, "REDIS_URL="))
-			text_appendf(&other, "%s\n", line);
+			text_appendf(&fresh, "%s\n", line);
 	}
-	secret_write_env(cluster, password);
-	if (other.length == 0)
-		return;
-	written = file_read(cluster->env_file);
-	file_write(cluster->env_file, 0600, text_format("%s%s", written, other.data));
+	file_update(cluster->env_file, 0600, fresh.data);
 }

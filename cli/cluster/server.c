@@ -35,6 +35,9 @@
 /* Line 8 of postmaster.pid says how far it is (src/include/utils/pidfile.h). */
 #define PID_LINE_STATUS 8
 
+/* With less than a few segments of log, this is probably why. */
+#define DISK_NEARLY_FULL ((int64_t) 128 * 1024 * 1024)
+
 #define STOP_SECONDS    120
 #define TELL_SECONDS    10
 #define REMNANT_SECONDS 10
@@ -105,6 +108,14 @@ server_log_tail(const Cluster *cluster, int lines)
 	return file_tail(file, lines);
 }
 
+const char *
+server_disk_words(const Cluster *cluster)
+{
+	int64_t left = disk_free(cluster->dir);
+
+	return left >= 0 && left < DISK_NEARLY_FULL ? "; the disk is nearly full" : "";
+}
+
 /* ---- starting ---------------------------------------------------------------------------- */
 
 struct Remnant
@@ -139,34 +150,57 @@ remnant_find(const Cluster *cluster, int signal_number)
 	return remnant.pid;
 }
 
-/* Makes sure that nobody works on the data, and returns the lock that keeps it so. */
-static int
-start_clear_way(const Cluster *cluster)
+/* A pid file and sockets whose server is gone; PostgreSQL asks only whether the pid is in use. */
+static void
+remove_stale_files(const Cluster *cluster)
+{
+	char *run_dir = settings_run_dir(cluster);
+	struct dirent *entry;
+	DIR *directory;
+
+	if (unlink(pid_file(cluster)) != 0 && errno != ENOENT)
+		fail(EXIT_ERROR, NULL, "cannot remove the stale %s: %s", pid_file(cluster),
+		     strerror(errno));
+	if (run_dir == NULL || !socket_dir_is_good(cluster, run_dir) ||
+	    (directory = opendir(run_dir)) == NULL)
+		return;
+	while ((entry = readdir(directory)) != NULL)
+	{
+		if (text_starts(entry->d_name, ".s.PGSQL."))
+			(void) unlinkat(dirfd(directory), entry->d_name, 0);
+	}
+	closedir(directory);
+}
+
+void
+server_clear_way(Cluster *cluster)
 {
 	const char *path = text_format("%s/server.lock", cluster->dir);
 	int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	double deadline = clock_seconds() + REMNANT_SECONDS;
-	pid_t remnant = 0;
 
 	if (fd < 0)
 		fail(EXIT_ERROR, NULL, "cannot write %s: %s", path, strerror(errno));
 	/* Children of a killed postmaster end by themselves when they look up from their work. */
-	while (flock(fd, LOCK_EX | LOCK_NB) != 0 || (remnant = remnant_find(cluster, 0)) != 0)
+	for (;;)
 	{
-		if (clock_seconds() > deadline && (remnant = remnant_find(cluster, 0)) != 0)
+		bool free_to_take = flock(fd, LOCK_EX | LOCK_NB) == 0;
+		pid_t remnant = remnant_find(cluster, 0);
+
+		if (free_to_take && remnant == 0)
+			break;
+		if (clock_seconds() > deadline && remnant != 0)
 			fail(EXIT_ERROR, text_format("Wait for it to end, or end it: kill %d", (int) remnant),
 			     "process %d of a server that was killed still works in %s", (int) remnant,
 			     cluster->data);
 		if (clock_seconds() > deadline)
 			fail(EXIT_ERROR, "Stop it where it was started, perhaps in another container.",
 			     "a server that cannot be seen from here is running on %s", cluster->data);
-		sleep_ms(50);
+		sleep_ms(20);
 		interrupt_check();
 	}
-	if (unlink(pid_file(cluster)) != 0 && errno != ENOENT)
-		fail(EXIT_ERROR, NULL, "cannot remove the stale %s: %s", pid_file(cluster),
-		     strerror(errno));
-	return fd;
+	remove_stale_files(cluster);
+	cluster->server_lock = fd;
 }
 
 /* The Redis door serves one client per open file, so the server gets as many as we may have. */
@@ -182,9 +216,15 @@ start_raise_limit(void)
 	}
 }
 
+static void
+start_set(TextList *argv, const char *setting)
+{
+	text_list_add(argv, "-c");
+	text_list_add(argv, setting);
+}
+
 static _Noreturn void
-start_become(const Cluster *cluster, const char *program, ServerStart how, int output, int lock,
-             pid_t parent)
+start_become(const Cluster *cluster, const char *program, ServerStart how, int output, pid_t parent)
 {
 	TextList argv = {0};
 	int null = open("/dev/null", O_RDONLY);
@@ -193,11 +233,14 @@ start_become(const Cluster *cluster, const char *program, ServerStart how, int o
 	text_list_add(&argv, "-D");
 	text_list_add(&argv, cluster->data);
 	if (how.foreground && !how.quiet)
+		start_set(&argv, "logging_collector=off");
+	if (how.closed)
 	{
-		text_list_add(&argv, "-c");
-		text_list_add(&argv, "logging_collector=off");
+		start_set(&argv, "listen_addresses=");
+		start_set(&argv, "pgfirst.redis_port=0");
+		start_set(&argv, "pgfirst.redis_unix_socket=");
 	}
-	if (how.foreground)
+	if (how.foreground || how.closed)
 	{
 		prctl(PR_SET_PDEATHSIG, SIGINT);
 		if (getppid() != parent)
@@ -214,7 +257,7 @@ start_become(const Cluster *cluster, const char *program, ServerStart how, int o
 	signal(SIGHUP, SIG_DFL);
 	signal(SIGPIPE, SIG_DFL);
 	start_raise_limit();
-	(void) fcntl(lock, F_SETFD, 0);
+	(void) fcntl(cluster->server_lock, F_SETFD, 0);
 	execv(program, argv.items);
 	dprintf(STDERR_FILENO, "FATAL: cannot run %s: %s\n", program, strerror(errno));
 	_exit(127);
@@ -251,9 +294,10 @@ server_start(Cluster *cluster, ServerStart how)
 	pid_t parent = getpid();
 	int output = STDERR_FILENO;
 	double told = clock_seconds();
-	int lock = start_clear_way(cluster);
 	pid_t pid;
 
+	if (cluster->server_lock < 0)
+		server_clear_way(cluster);
 	if (mkdir(cluster->log, 0700) != 0 && errno != EEXIST)
 		fail(EXIT_ERROR, NULL, "cannot make %s: %s", cluster->log, strerror(errno));
 	if (!how.foreground || how.quiet)
@@ -268,8 +312,9 @@ server_start(Cluster *cluster, ServerStart how)
 	if (pid < 0)
 		fail(EXIT_ERROR, NULL, "cannot start a process: %s", strerror(errno));
 	if (pid == 0)
-		start_become(cluster, program, how, output, lock, parent);
-	close(lock);
+		start_become(cluster, program, how, output, parent);
+	close(cluster->server_lock);
+	cluster->server_lock = -1;
 	if (output != STDERR_FILENO)
 		close(output);
 	fail_undo(start_undo, cluster);
@@ -279,8 +324,8 @@ server_start(Cluster *cluster, ServerStart how)
 		int status;
 
 		if (waitpid(pid, &status, WNOHANG) == pid)
-			fail(EXIT_ERROR, server_log_tail(cluster, 12), "PostgreSQL did not start: it %s",
-			     process_describe(status));
+			fail(EXIT_ERROR, server_log_tail(cluster, 12), "PostgreSQL did not start: it %s%s",
+			     process_describe(status), server_disk_words(cluster));
 		if (clock_seconds() - told > TELL_SECONDS)
 		{
 			told = clock_seconds();
@@ -329,10 +374,14 @@ server_stop(const Cluster *cluster, bool immediately)
 		}
 		sleep_ms(10);
 	}
-	/* Who removes the directory next must not have it written to. */
-	if (immediately)
-	{
-		while (remnant_find(cluster, clock_seconds() - begun > REMNANT_SECONDS ? SIGKILL : 0) != 0)
-			sleep_ms(20);
-	}
+}
+
+void
+server_end_remnants(const Cluster *cluster)
+{
+	double patience = clock_seconds() + REMNANT_SECONDS;
+
+	/* Children of a postmaster that has just ended are about to follow it. */
+	while (remnant_find(cluster, clock_seconds() > patience ? SIGKILL : 0) != 0)
+		sleep_ms(20);
 }

@@ -109,6 +109,23 @@ settings_quote(const char *value)
 	return quoted.data;
 }
 
+char *
+settings_socket_list(const char *run_dir)
+{
+	TextBuffer list = {0};
+
+	/* The list of directories has quoting of its own, within that of the settings file. */
+	text_append(&list, "\"");
+	for (const char *c = run_dir; *c != '\0'; c++)
+	{
+		if (*c == '"')
+			text_append(&list, "\"");
+		text_append_bytes(&list, c, 1);
+	}
+	text_append(&list, "\"");
+	return settings_quote(list.data);
+}
+
 /* ---- writing ----------------------------------------------------------------------------- */
 
 static void
@@ -141,20 +158,12 @@ share(TextBuffer *text, const char *name, int64_t memory, const char *reason)
 static void
 write_doors(TextBuffer *text, const SettingsPlan *plan)
 {
-	/* The list of directories has quoting of its own, within that of the settings file. */
-	TextBuffer directory = {0};
-
-	text_append(&directory, "\"");
-	for (const char *c = plan->run_dir; *c != '\0'; c++)
-		text_append(&directory, *c == '"' ? "\"\"" : text_format("%c", *c));
-	text_append(&directory, "\"");
-
 	section(text, "Who can reach it");
 	setting(text, "listen_addresses", "'127.0.0.1'",
 	        "Only this machine.  Before you open it to others: TLS (ssl = on) and lines in\n"
 	        "data/pg_hba.conf for exactly those who may come.");
 	setting(text, "port", text_format("%d", plan->pg_port), "PostgreSQL's port.");
-	setting(text, "unix_socket_directories", settings_quote(directory.data),
+	setting(text, "unix_socket_directories", settings_socket_list(plan->run_dir),
 	        "Unix sockets, in a directory that only the cluster's user can enter.");
 	setting(text, "max_connections", "100",
 	        "A connection is a process of some megabytes.  Beyond a few hundred, use a pool.");
@@ -182,7 +191,8 @@ write_redis(TextBuffer *text, const SettingsPlan *plan)
 	setting(text, "pgfirst.redis_workers", "1",
 	        "Processes that serve it.  One is right for most; each more takes a core under load.");
 	setting(text, "pgfirst.redis_max_clients", "20000",
-	        "More are refused.  Each needs an open file: \"pgfirst doctor\" compares.");
+	        "For each worker; more are refused.  Each needs an open file: \"pgfirst doctor\" "
+	        "compares.");
 	setting(text, "pgfirst.redis_lock_timeout", "'10s'",
 	        "How long a command waits for a key that an SQL transaction holds.");
 }
@@ -195,7 +205,7 @@ write_memory(TextBuffer *text, const SettingsPlan *plan)
 	share(text, "shared_buffers", plan->memory,
 	      "A quarter: pages that all processes share.  Taken at once, when the server starts.");
 	share(text, "pgfirst.redis_client_memory", plan->memory,
-	      "At most a quarter: requests and replies of all Redis clients that are on their way.\n"
+	      "At most a quarter: requests and replies of a worker\'s Redis clients, on their way.\n"
 	      "It bounds the largest value, too.");
 	share(text, "pgfirst.write_set_limit", plan->memory,
 	      "At most a quarter: changes that one transaction has made and not yet committed.");

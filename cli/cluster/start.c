@@ -30,9 +30,9 @@ start_undo(void *argument)
 	struct Before *before = argument;
 
 	if (before->settings != NULL)
-		file_write(before->cluster->settings, 0600, before->settings);
+		file_update(before->cluster->settings, 0600, before->settings);
 	if (before->env != NULL)
-		file_write(before->cluster->env_file, 0600, before->env);
+		file_update(before->cluster->env_file, 0600, before->env);
 }
 
 static void
@@ -47,6 +47,16 @@ start_check_port(const Cluster *cluster, const char *option, int port)
 	     text_format("Stop that, or move this cluster for good: %s %s PORT",
 	                 cluster_command(cluster, "up"), option),
 	     "port %d of this cluster is taken by %s", port, port_holder(port));
+}
+
+void
+cluster_check_new_ports(const Cluster *cluster, const Arguments *arguments)
+{
+	if (arguments->pg_port >= 0 && arguments->pg_port != settings_get_port(cluster, "port"))
+		start_check_port(cluster, "--pg-port", (int) arguments->pg_port);
+	if (arguments->redis_port >= 0 &&
+	    arguments->redis_port != settings_get_port(cluster, "pgfirst.redis_port"))
+		start_check_port(cluster, "--redis-port", (int) arguments->redis_port);
 }
 
 static void
@@ -81,8 +91,7 @@ start_socket_dir(const Cluster *cluster)
 	if (socket_dir_is_good(cluster, run_dir))
 		return;
 	run_dir = socket_dir_make(cluster);
-	settings_set(cluster, "unix_socket_directories",
-	             settings_quote(text_format("\"%s\"", run_dir)));
+	settings_set(cluster, "unix_socket_directories", settings_socket_list(run_dir));
 	settings_set(cluster, "pgfirst.redis_unix_socket",
 	             settings_quote(text_format("%s/redis.sock", run_dir)));
 }
@@ -104,6 +113,8 @@ cluster_start(Cluster *cluster, const Arguments *arguments, StepLog *steps)
 		fail(EXIT_ERROR, "Restore it; a new cluster in another directory shows what it looks like.",
 		     "cannot read %s: %s", cluster->settings, strerror(errno));
 	fail_undo(start_undo, before);
+	/* First, because such children may still have the ports. */
+	server_clear_way(cluster);
 	start_ports(cluster, arguments);
 	start_socket_dir(cluster);
 	if (arguments->memory >= 0)

@@ -74,10 +74,10 @@ typedef struct Command
 	const char *about;            /* paragraphs */
 	const CommandOption *options; /* ends with a NULL name; may be NULL */
 	const CommandExit *exits;     /* ends with a NULL meaning */
-	CommandRest rest;
-	const char *rest_name; /* "[ARGUMENT…]" */
-	bool hidden;
+	const char *rest_name;        /* "[ARGUMENT...]" */
 	int (*run)(const Arguments *arguments);
+	CommandRest rest;
+	bool hidden;
 } Command;
 
 typedef struct Program

@@ -110,6 +110,15 @@ file_write(const char *path, mode_t mode, const char *text)
 	}
 }
 
+void
+file_update(const char *path, mode_t mode, const char *text)
+{
+	char *old = file_read(path);
+
+	if (!text_equals(old, text))
+		file_write(path, mode, text);
+}
+
 bool
 file_exists(const char *path)
 {

@@ -21,6 +21,9 @@ extern const char *file_tail(const char *path, int lines);
  */
 extern void file_write(const char *path, mode_t mode, const char *text);
 
+/* The same, unless the file holds just that: then nothing is written, and no disk is needed. */
+extern void file_update(const char *path, mode_t mode, const char *text);
+
 extern bool file_exists(const char *path);
 extern bool directory_exists(const char *path);
 

@@ -30,25 +30,36 @@
 #define RANDOM_FIRST 23000
 #define RANDOM_COUNT 9000
 
-bool
-port_is_free(int port)
+int
+port_reserve(int port)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET,
 	                              .sin_port = htons((uint16_t) port),
 	                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int yes = 1;
-	bool free_now;
 	int error;
 
 	if (fd < 0)
-		return false;
+		return -1;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-	free_now = bind(fd, (struct sockaddr *) &address, sizeof(address)) == 0 && listen(fd, 1) == 0;
+	if (bind(fd, (struct sockaddr *) &address, sizeof(address)) == 0 && listen(fd, 1) == 0)
+		return fd;
 	error = errno;
 	close(fd);
 	errno = error;
-	return free_now;
+	return -1;
+}
+
+bool
+port_is_free(int port)
+{
+	int fd = port_reserve(port);
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
 }
 
 /* The inode and owner of the socket that listens on the port. */

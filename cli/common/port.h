@@ -10,6 +10,9 @@
 /* True if a server could listen there now; else errno says why not. */
 extern bool port_is_free(int port);
 
+/* Listens there until the returned descriptor is closed, so that nobody else takes it; or -1. */
+extern int port_reserve(int port);
+
 /* "redis-server (process 123)", or "a process of user x", or "another process". */
 extern char *port_holder(int port);
 

@@ -129,7 +129,9 @@ text_size(int64_t bytes)
 		value /= 1024;
 		unit++;
 	}
-	if (unit == 0 || value >= 100 || value == (double) (int64_t) value)
+	/* One decimal where it says something: "1.5 GB", "64 MB". */
+	if (unit == 0 || value >= 100 || value - (double) (int64_t) value < 0.05 ||
+	    value - (double) (int64_t) value >= 0.95)
 		return text_format("%.0f %s", value, units[unit]);
 	return text_format("%.1f %s", value, units[unit]);
 }

@@ -236,7 +236,7 @@ bulk_expected_fail(RespParser *parser, char got)
 static inline RespStatus
 bulk_length_parse(RespParser *parser, const char *data, size_t length)
 {
-	int64_t bulk;
+	int64_t bulk = NOT_A_NUMBER;
 	RespStatus status = length_line_parse(parser, data, length, &bulk);
 
 	if (status == RESP_MORE)

@@ -22,6 +22,7 @@
 #define ProcNumberGetProc(number) BackendIdGetProc(number)
 #define VXID_PROC_NUMBER(vxid)    ((vxid).backendId)
 #else
+#include "storage/procarray.h"
 #define VXID_PROC_NUMBER(vxid) ((vxid).procNumber)
 #endif
 

@@ -98,7 +98,6 @@ flush_standbys_have(XLogRecPtr position)
 	int mode;
 	XLogRecPtr reached;
 
-	pgfirst_worker_reload();
 	if (!SyncRepRequested() || SyncRepStandbyNames == NULL || SyncRepStandbyNames[0] == '\0')
 		return true;
 	mode = synchronous_commit == SYNCHRONOUS_COMMIT_REMOTE_WRITE   ? SYNC_REP_WAIT_WRITE
@@ -126,18 +125,28 @@ flush_record_end(XLogRecPtr position)
 	return position;
 }
 
-static void
-flush_up_to(XLogRecPtr position)
+/* Flushes, and waits for the standbys; false if that wait was interrupted. */
+static bool
+flush_and_wait(XLogRecPtr position)
 {
 	XLogRecPtr end = flush_record_end(position);
 
 	XLogFlush(end);
-
 	HOLD_INTERRUPTS();
 	SyncRepWaitForLSN(end, true);
 	RESUME_INTERRUPTS();
+	return flush_standbys_have(end);
+}
 
-	if (flush_standbys_have(end))
+static void
+flush_up_to(XLogRecPtr position)
+{
+	bool done = flush_and_wait(position);
+
+	/* The standbys may have been taken out of the configuration meanwhile. */
+	if (!done && pgfirst_worker_reload())
+		done = flush_standbys_have(flush_record_end(position));
+	if (done)
 		atomic_raise(&shared->durable, position);
 	else
 	{
@@ -146,6 +155,17 @@ flush_up_to(XLogRecPtr position)
 		pg_atomic_fetch_add_u64(&shared->interruptions, 1);
 	}
 	pgfirst_bell_ring(PGFIRST_BELL_FLUSH);
+}
+
+void
+pgfirst_flush_wait(XLogRecPtr position)
+{
+	if (position <= pgfirst_flush_position() || flush_and_wait(position))
+		return;
+	CHECK_FOR_INTERRUPTS();
+	ereport(ERROR, (errcode(ERRCODE_QUERY_CANCELED),
+	                errmsg("interrupted while waiting for a standby to have what was read"),
+	                errdetail("What was read is committed, but a failover could still lose it.")));
 }
 
 static void
@@ -169,7 +189,7 @@ pgfirst_flush_main(Datum arg)
 		XLogRecPtr requested;
 
 		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
+		pgfirst_worker_interrupts();
 		pgfirst_worker_reload();
 
 		requested = pg_atomic_read_u64(&shared->requested);

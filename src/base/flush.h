@@ -29,6 +29,12 @@ extern XLogRecPtr pgfirst_flush_position(void);
 extern void pgfirst_flush_request(XLogRecPtr position);
 
 /*
+ * For a backend, which may wait: returns when position is durable.  Raises query_canceled if the
+ * wait for a standby is interrupted.
+ */
+extern void pgfirst_flush_wait(XLogRecPtr position);
+
+/*
  * How many waits have been interrupted since the server started, and up to which position the
  * latest one waited.  Whoever sees the number change closes what waits up to *position.
  */

@@ -89,12 +89,12 @@ pgfirst_keylock_holder(const PgfirstKey *key)
 }
 
 int
-pgfirst_keylock_relation_holder(Oid relation)
+pgfirst_keylock_relation_holder(Oid relation, int mode)
 {
 	LOCKTAG tag;
 
 	SET_LOCKTAG_RELATION(tag, MyDatabaseId, relation);
-	return keylock_conflict(&tag, RowExclusiveLock);
+	return keylock_conflict(&tag, mode);
 }
 
 void

@@ -34,8 +34,8 @@ extern bool pgfirst_keylock_try(const PgfirstKey *key);
 /* The process that holds it now, 0 if none. */
 extern int pgfirst_keylock_holder(const PgfirstKey *key);
 
-/* The process that holds a lock on the relation that conflicts with writing, 0 if none. */
-extern int pgfirst_keylock_relation_holder(Oid relation);
+/* The process that holds a lock on the relation that conflicts with this lock mode, 0 if none. */
+extern int pgfirst_keylock_relation_holder(Oid relation, int mode);
 
 /*
  * Announces (true) or withdraws (false) that the calling worker has parked clients, to be woken by

@@ -67,28 +67,19 @@ shmem_startup(void)
 void
 pgfirst_shmem_request(const char *name, Size size, void **where, void (*init)(void *fresh))
 {
-	if (!process_shared_preload_libraries_in_progress)
-		return;
 	if (shmem.count == SHMEM_PIECES_MAX)
 		elog(ERROR, "too many pieces of shared memory");
 	shmem.pieces[shmem.count++] = (ShmemPiece){name, size, where, init};
 }
 
 void
-pgfirst_shmem_required(void)
+pgfirst_shmem_init(void)
 {
-	if (shmem.count == 0)
+	if (!process_shared_preload_libraries_in_progress)
 		ereport(ERROR,
 		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 		         errmsg("pgfirst is not loaded at server start"),
 		         errhint("Add pgfirst to shared_preload_libraries and restart the server.")));
-}
-
-void
-pgfirst_shmem_init(void)
-{
-	if (!process_shared_preload_libraries_in_progress)
-		return;
 	shmem.previous_request = shmem_request_hook;
 	shmem_request_hook = shmem_request;
 	shmem.previous_startup = shmem_startup_hook;

@@ -3,9 +3,7 @@
  * shmem.h: the library's piece of shared memory.
  *
  * Hints, never truth.  A module asks for its struct in _PG_init and gets it, zeroed, by name in
- * every process; the request and start-up hooks are chained once, here.  Without
- * shared_preload_libraries nothing is reserved, and pgfirst_shmem_required() says so with the
- * setting that mends it.
+ * every process; the request and start-up hooks are chained once, here.
  */
 #ifndef PGFIRST_SHMEM_H
 #define PGFIRST_SHMEM_H
@@ -19,10 +17,10 @@
 extern void pgfirst_shmem_request(const char *name, Size size, void **where,
                                   void (*init)(void *fresh));
 
-/* Raises object_not_in_prerequisite_state when the library was not preloaded. */
-extern void pgfirst_shmem_required(void);
-
-/* Called once by _PG_init, before the modules. */
+/*
+ * Called once by _PG_init, before the modules.  Raises object_not_in_prerequisite_state, with the
+ * setting that mends it, when the library is not loaded at server start: then there is no memory.
+ */
 extern void pgfirst_shmem_init(void);
 
 #endif

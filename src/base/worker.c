@@ -29,7 +29,7 @@ typedef struct WorkerSlot
 {
 	Latch *latch; /* NULL: free. Of a PGPROC, which is shared memory that outlives the process. */
 	pg_atomic_uint32 wanted; /* a bit per bell */
-	pg_atomic_uint32 rung;   /* since the worker asked last */
+	pg_atomic_uint32 rung;   /* the bells that have rung since the process looked */
 } WorkerSlot;
 
 typedef struct WorkerShared
@@ -91,8 +91,6 @@ pgfirst_worker_register(const char *title, const char *function, int number)
 {
 	BackgroundWorker worker;
 
-	if (!process_shared_preload_libraries_in_progress)
-		return;
 	memset(&worker, 0, sizeof(worker));
 	strlcpy(worker.bgw_name, title, BGW_MAXLEN);
 	strlcpy(worker.bgw_type, title, BGW_MAXLEN);
@@ -112,6 +110,15 @@ pgfirst_worker_start(void)
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
 	worker_slot_take();
+}
+
+void
+pgfirst_worker_interrupts(void)
+{
+	HOLD_CANCEL_INTERRUPTS();
+	CHECK_FOR_INTERRUPTS();
+	RESUME_CANCEL_INTERRUPTS();
+	QueryCancelPending = false;
 }
 
 bool
@@ -150,8 +157,6 @@ pgfirst_bell_ring(PgfirstBell bell)
 {
 	uint32 bit = (uint32) 1 << bell;
 
-	if (!shared)
-		return;
 	pg_memory_barrier();
 	if (pg_atomic_read_u32(&shared->waiting[bell]) == 0)
 		return;

@@ -27,16 +27,25 @@ typedef enum PgfirstBell
 extern void pgfirst_worker_register(const char *title, const char *function, int number);
 
 /*
- * First thing in a worker's main function: signal handlers (SIGHUP reloads, SIGTERM ends), the slot
- * of its bell.  Interrupts are served by CHECK_FOR_INTERRUPTS().
+ * First thing in a worker's main function: signal handlers (SIGHUP reloads, SIGTERM ends, SIGINT
+ * cancels the piece of work under way), the slot of its bell.
  */
 extern void pgfirst_worker_start(void);
+
+/*
+ * Serves interrupts between two pieces of work: a loop calls it where it has nothing under way.  A
+ * cancellation then has nothing to cancel and is forgotten, as in an idle session.
+ */
+extern void pgfirst_worker_interrupts(void);
 
 /* Reloads the configuration if SIGHUP asked for it; true if it did. */
 extern bool pgfirst_worker_reload(void);
 
 /* Whether the calling process wants to be woken for this reason from now on. A full barrier. */
 extern void pgfirst_bell_want(PgfirstBell bell, bool wanted);
+
+/* Whether it has rung for the calling process since the last time it was asked. */
+extern bool pgfirst_bell_rung(PgfirstBell bell);
 
 /* Wakes every other process that wants this bell.  A full barrier comes first. */
 extern void pgfirst_bell_ring(PgfirstBell bell);

@@ -11,12 +11,18 @@
  * starts at zero; what belongs to an older one (a slow transaction, the sweep that removes what was
  * flushed) changes nothing.
  *
+ * A number is about one store: the relation, in its PostgreSQL database, that was counted.  Numbered
+ * databases exist in every PostgreSQL database that has the extension, and a store can be dropped and
+ * made again; neither says anything about the number of another.
+ *
  * Rejected: a counter record per database (every write of every client would change it), and
  * counting when asked (ten million keys take seconds).
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "storage/spin.h"
+#include "utils/memutils.h"
 
 #include "base/shmem.h"
 #include "base/xact.h"
@@ -29,15 +35,18 @@ typedef struct CountShared
 	{
 		slock_t lock;
 		bool known;
+		Oid owner; /* the PostgreSQL database */
+		Oid relation;
 		uint64 epoch;
 		KvCount count;
 	} databases[KV_DATABASES];
 } CountShared;
 
-/* What the transaction under way changes in one database and epoch. */
+/* What the transaction under way changes in one store and epoch. */
 typedef struct CountChange
 {
 	int number;
+	Oid relation;
 	uint64 epoch;
 	bool flushed; /* this transaction made the epoch */
 	KvCount count;
@@ -53,13 +62,22 @@ static struct
 	CountChange changes[COUNT_CHANGES_MAX];
 } mine;
 
+/* Whether the number is about this store; under the lock, or as a hint. */
+static bool
+count_is_of(int number, Oid relation)
+{
+	return OidIsValid(relation) && shared->databases[number].owner == MyDatabaseId &&
+	       shared->databases[number].relation == relation;
+}
+
 static CountChange *
-change_for(int number, uint64 epoch)
+change_for(int number, Oid relation, uint64 epoch)
 {
 	CountChange *change;
 
 	for (int i = mine.changes_count - 1; i >= 0; i--)
-		if (mine.changes[i].number == number && mine.changes[i].epoch == epoch)
+		if (mine.changes[i].number == number && mine.changes[i].relation == relation &&
+		    mine.changes[i].epoch == epoch)
 			return &mine.changes[i];
 	if (mine.changes_count == COUNT_CHANGES_MAX)
 	{
@@ -67,21 +85,22 @@ change_for(int number, uint64 epoch)
 		return NULL;
 	}
 	change = &mine.changes[mine.changes_count++];
-	*change = (CountChange){.number = number, .epoch = epoch};
+	*change = (CountChange){.number = number, .relation = relation, .epoch = epoch};
 	return change;
 }
 
 static void
-count_record(int number, const PgfirstRecord *record, int sign)
+count_record(int number, Oid relation, const PgfirstRecord *record, int sign)
 {
 	KvHead head;
 	CountChange *change;
 
 	memcpy(&head, record->data, Min(record->length, sizeof(head)));
 	/* An older epoch's records are garbage that no number counts. */
-	if (head.tenant != 0 || head.epoch < shared->databases[number].epoch)
+	if (head.tenant != 0 ||
+	    (count_is_of(number, relation) && head.epoch < shared->databases[number].epoch))
 		return;
-	change = change_for(number, head.epoch);
+	change = change_for(number, relation, head.epoch);
 	if (!change)
 		return;
 	change->count.keys += sign;
@@ -93,7 +112,7 @@ count_observe(Oid relation, const PgfirstRecord *before, const PgfirstRecord *af
 {
 	int number = kv_database_number(relation);
 
-	if (number < 0 || !shared)
+	if (number < 0)
 		return;
 	if (after && after->kind == KV_KIND_EPOCH)
 	{
@@ -101,15 +120,15 @@ count_observe(Oid relation, const PgfirstRecord *before, const PgfirstRecord *af
 		CountChange *change;
 
 		memcpy(&epoch, after->data, sizeof(epoch));
-		change = change_for(number, epoch);
+		change = change_for(number, relation, epoch);
 		if (change)
 			change->flushed = true;
 		return;
 	}
 	if (before && before->kind == KV_KIND_DIRECTORY)
-		count_record(number, before, -1);
+		count_record(number, relation, before, -1);
 	if (after && after->kind == KV_KIND_DIRECTORY)
-		count_record(number, after, 1);
+		count_record(number, relation, after, 1);
 }
 
 static void
@@ -128,6 +147,11 @@ count_commit(XLogRecPtr position)
 		volatile typeof(shared->databases[0]) *database = &shared->databases[change->number];
 
 		SpinLockAcquire(&database->lock);
+		if (database->owner != MyDatabaseId || database->relation != change->relation)
+		{
+			SpinLockRelease(&database->lock);
+			continue;
+		}
 		if (mine.overflowed)
 			database->known = false;
 		if (change->flushed && change->epoch > database->epoch)
@@ -149,10 +173,11 @@ count_commit(XLogRecPtr position)
 bool
 kv_count_get(int number, KvCount *count)
 {
+	Oid relation = kv_database_relation(number);
 	bool known;
 
 	SpinLockAcquire(&shared->databases[number].lock);
-	known = shared->databases[number].known;
+	known = shared->databases[number].known && count_is_of(number, relation);
 	*count = shared->databases[number].count;
 	SpinLockRelease(&shared->databases[number].lock);
 	return known;
@@ -163,6 +188,7 @@ kv_count_get(int number, KvCount *count)
 typedef struct Census
 {
 	KvSpace *space;
+	Oid relation;
 	bool stale; /* flushed after the space was opened */
 	KvCount count;
 } Census;
@@ -174,6 +200,13 @@ census_at_rest(void *context)
 	int number = census->space->number;
 
 	SpinLockAcquire(&shared->databases[number].lock);
+	if (!count_is_of(number, census->relation))
+	{
+		shared->databases[number].known = false;
+		shared->databases[number].owner = MyDatabaseId;
+		shared->databases[number].relation = census->relation;
+		shared->databases[number].epoch = 0;
+	}
 	census->stale = shared->databases[number].epoch > census->space->epoch;
 	if (!census->stale)
 	{
@@ -201,8 +234,8 @@ census_each(const PgfirstRecord *record, void *context)
 bool
 kv_count_census(KvSpace *space)
 {
-	Census census = {.space = space};
 	int number = space->number;
+	Census census = {.space = space, .relation = kv_database_relation(number)};
 	KvCount now;
 
 	if (kv_count_get(number, &now))
@@ -221,6 +254,29 @@ kv_count_census(KvSpace *space)
 	shared->databases[number].known = true;
 	SpinLockRelease(&shared->databases[number].lock);
 	return true;
+}
+
+KvCount
+kv_count_walk(KvSpace *space)
+{
+	MemoryContext each =
+	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst kv count", ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = CurrentMemoryContext;
+	PgfirstWalk *walk = pgfirst_store_walk(space->store, NULL, sizeof(KvHead));
+	Census census = {.space = space};
+	PgfirstRecord record;
+
+	MemoryContextSwitchTo(each);
+	while (pgfirst_walk_next(walk, &record))
+	{
+		CHECK_FOR_INTERRUPTS();
+		census_each(&record, &census);
+		MemoryContextReset(each);
+	}
+	MemoryContextSwitchTo(caller);
+	pgfirst_walk_end(walk);
+	MemoryContextDelete(each);
+	return census.count;
 }
 
 static void

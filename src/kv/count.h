@@ -28,6 +28,12 @@ extern bool kv_count_get(int number, KvCount *count);
  */
 extern bool kv_count_census(KvSpace *space);
 
+/*
+ * Counts the keys here and now, by a walk: for a standby, where no commit hook runs and nobody keeps
+ * the number.
+ */
+extern KvCount kv_count_walk(KvSpace *space);
+
 /* Called once by _PG_init. */
 extern void kv_count_init(void);
 

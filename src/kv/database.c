@@ -201,6 +201,12 @@ kv_database_number(Oid relation)
 }
 
 Oid
+kv_database_relation(int number)
+{
+	return cache.databases[number].relation;
+}
+
+Oid
 kv_schema(void)
 {
 	return cache.schema;
@@ -244,12 +250,17 @@ kv_space_open(int number, bool writable, bool wait)
 	KvSpace *space;
 	PgfirstStore *store;
 
+	if (number < 0 || number >= KV_DATABASES)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		                errmsg("a database's number is between 0 and %d", KV_DATABASES - 1)));
 	if (!kv_database_exists(number))
 		ereport(ERROR,
 		        (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("database %d does not exist", number),
 		         errhint("SELECT %s.create_database(%d) makes it.",
 		                 quote_identifier(get_namespace_name(cache.schema)), number)));
 	space = &cache.spaces[number];
+	if (space->store)
+		kv_position_note(space->position);
 	if (space->store && (space->writable || !writable))
 		return space;
 	store = pgfirst_store_open(cache.databases[number].relation, cache.databases[number].durability,
@@ -280,7 +291,7 @@ kv_spaces_forget(void)
 int
 kv_space_holder(int number)
 {
-	return pgfirst_keylock_relation_holder(cache.databases[number].relation);
+	return pgfirst_keylock_relation_holder(cache.databases[number].relation, RowExclusiveLock);
 }
 
 void

@@ -47,6 +47,9 @@ extern int kv_database_count(void);
 /* The database whose store is `relation`, -1 if none. */
 extern int kv_database_number(Oid relation);
 
+/* The store of a number, InvalidOid if there is none. */
+extern Oid kv_database_relation(int number);
+
 /* The schema of the extension, valid after kv_databases_ready(). */
 extern Oid kv_schema(void);
 

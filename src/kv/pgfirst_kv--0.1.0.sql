@@ -2,6 +2,20 @@
 
 -- One gate for both doors: USAGE on this schema. PostgreSQL gives it to nobody by default.
 
+-- CREATE EXTENSION takes a schema that is there as it is; somebody else's could hold traps.
+DO $$
+BEGIN
+	IF EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = '@extschema@'::pg_catalog.regnamespace)
+		OR EXISTS (SELECT FROM pg_catalog.pg_proc WHERE pronamespace = '@extschema@'::pg_catalog.regnamespace)
+		OR EXISTS (SELECT FROM pg_catalog.pg_type WHERE typnamespace = '@extschema@'::pg_catalog.regnamespace)
+	THEN
+		RAISE EXCEPTION USING ERRCODE = 'duplicate_schema',
+			MESSAGE = 'schema "@extschema@" exists already and is not empty',
+			HINT = 'Rename or drop it, then create the extension again.';
+	END IF;
+END
+$$;
+
 -- ---- what the library reads -----------------------------------------------------------------
 
 -- The key of the hash that places records. Whoever knows it can craft collisions, so nobody but

@@ -24,8 +24,9 @@
 
 #include "base/clock.h"
 #include "base/compat.h"
-#include "base/shmem.h"
+#include "base/flush.h"
 #include "kv/database.h"
+#include "kv/position.h"
 #include "kv/type/key.h"
 
 PGFIRST_FUNCTION(pgfirst_kv_get);
@@ -73,8 +74,8 @@ argument_key(FunctionCallInfo fcinfo, int n)
 static KvSpace *
 argument_space(FunctionCallInfo fcinfo, int n, bool writable)
 {
-	pgfirst_shmem_required();
 	kv_spaces_forget();
+	kv_position_reset();
 	if (kv_databases_ready(true) != KV_READY)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
 		                errmsg("extension pgfirst_kv is not installed in this database"),
@@ -119,6 +120,17 @@ result_text(RespSlice value)
 	return PointerGetDatum(cstring_to_text_with_len(value.data, (int) value.length));
 }
 
+/* Nobody is shown what a crash could take back: waits until what was read is durable. */
+static void
+result_durable(void)
+{
+	XLogRecPtr position = kv_position();
+
+	/* What the transaction itself has changed is its own business until it commits. */
+	if (position != PGFIRST_POSITION_OWN)
+		pgfirst_flush_wait(position);
+}
+
 /* ---- functions --------------------------------------------------------------------------- */
 
 static bool
@@ -127,7 +139,10 @@ read_value(FunctionCallInfo fcinfo, KvEntry *entry)
 	RespSlice key = argument_key(fcinfo, 0);
 	KvSpace *space = argument_space(fcinfo, 1, false);
 
-	if (!kv_key_read(space, key, pgfirst_clock_wall_ms(), true, entry))
+	bool found = kv_key_read(space, key, pgfirst_clock_wall_ms(), true, entry);
+
+	result_durable();
+	if (!found)
 		return false;
 	if (entry->type != KV_TYPE_STRING)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
@@ -197,6 +212,7 @@ pgfirst_kv_set(PG_FUNCTION_ARGS)
 		KvEntry entry;
 		bool found = kv_key_read(space, key, now_ms, false, &entry);
 
+		result_durable();
 		if ((nx && found) || (xx && !found))
 			PG_RETURN_BOOL(false);
 		if (keep_ttl && found)
@@ -216,7 +232,10 @@ pgfirst_kv_del(PG_FUNCTION_ARGS)
 
 	kv_key_lock(space, key, true, true);
 	if (!kv_key_read(space, key, pgfirst_clock_wall_ms(), false, &entry))
+	{
+		result_durable();
 		PG_RETURN_BOOL(false);
+	}
 	kv_key_delete(space, key);
 	PG_RETURN_BOOL(true);
 }
@@ -254,8 +273,8 @@ pgfirst_kv_keys(PG_FUNCTION_ARGS)
 	int64 now_ms = pgfirst_clock_wall_ms();
 
 	InitMaterializedSRF(fcinfo, 0);
-	pgfirst_shmem_required();
 	kv_spaces_forget();
+	kv_position_reset();
 	if (kv_databases_ready(true) != KV_READY)
 		return (Datum) 0;
 	for (int number = 0; number < KV_DATABASES; number++)
@@ -284,6 +303,7 @@ pgfirst_kv_keys(PG_FUNCTION_ARGS)
 		}
 		pgfirst_walk_end(walk);
 	}
+	result_durable();
 	return (Datum) 0;
 }
 
@@ -294,7 +314,6 @@ pgfirst_kv_create_store(PG_FUNCTION_ARGS)
 	char *schema = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	char *name = text_to_cstring(PG_GETARG_TEXT_PP(1));
 
-	pgfirst_shmem_required();
 	PG_RETURN_OID(pgfirst_store_create(schema, name, PG_GETARG_BOOL(2)));
 }
 

@@ -10,8 +10,9 @@
  *
  * Everything goes through the table's and the index's access method and not through SPI.  One index
  * scan per store stays open for the whole transaction and is only given another id; between two
- * reads it holds no pin, because a page that somebody has pinned cannot be pruned, and pruning is
- * what keeps updates in place (HOT) from filling the table.
+ * reads it holds no pin, because VACUUM waits for pins on index pages, and because a page that
+ * somebody has pinned cannot be pruned, which is what keeps updates in place (HOT) from filling
+ * the table.
  *
  * Rows are written by the executor's own helper for index entries, so that whatever indexes the
  * table has are right, also those that REINDEX CONCURRENTLY is building.  The indexes are opened
@@ -92,6 +93,7 @@ heap_scan_begin(PgfirstStore *store)
 	if (store->scan == NULL)
 		store->scan =
 		    index_beginscan_compat(store->relation, store->index, pgfirst_snapshot(), 1, 0);
+	store->scan->xs_snapshot = pgfirst_snapshot(); /* the one before may be gone */
 }
 
 bool
@@ -104,8 +106,6 @@ pgfirst_heap_find(PgfirstStore *store, const PgfirstId *id, StoreRow *row)
 
 	CurrentResourceOwner = pgfirst_store_owner();
 	heap_scan_begin(store);
-	store->scan->xs_snapshot = pgfirst_snapshot();
-
 	store->scan_id = *id;
 	ScanKeyInit(&key, STORE_COLUMN_ID, BTEqualStrategyNumber, F_UUID_EQ,
 	            PointerGetDatum(&store->scan_id));
@@ -154,7 +154,10 @@ pgfirst_heap_find_at(PgfirstStore *store, const PgfirstId *id, ItemPointer tid, 
 	return pgfirst_heap_find(store, id, row);
 }
 
-/* Lets go of the pins of the last find. */
+/*
+ * Lets go of the pins of the last find: those of the table's pages, and that of the index page,
+ * which the scan keeps where the index is not logged and for which a VACUUM would wait.
+ */
 void
 pgfirst_heap_release(PgfirstStore *store)
 {
@@ -162,8 +165,7 @@ pgfirst_heap_release(PgfirstStore *store)
 
 	CurrentResourceOwner = pgfirst_store_owner();
 	ExecClearTuple(store->slot);
-	if (store->scan->xs_heapfetch)
-		table_index_fetch_reset(store->scan->xs_heapfetch);
+	index_rescan(store->scan, NULL, 1, NULL, 0);
 	CurrentResourceOwner = old;
 }
 

@@ -30,7 +30,6 @@
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
-#include "storage/proc.h"
 
 #include "base/compat.h"
 #include "base/keylock.h"
@@ -161,32 +160,13 @@ pgfirst_store_lock(PgfirstStore *store, const PgfirstId *id, bool conditional, b
 	return true;
 }
 
-/* Who keeps us from writing alone. */
-static int
-store_writer(PgfirstStore *store)
-{
-	LOCKTAG tag;
-	VirtualTransactionId *holders;
-
-	SET_LOCKTAG_RELATION(tag, MyDatabaseId, store->oid);
-	holders = GetLockConflicts(&tag, ShareRowExclusiveLock, NULL);
-	for (; VirtualTransactionIdIsValid(*holders); holders++)
-	{
-		PGPROC *proc = ProcNumberGetProc(VXID_PROC_NUMBER(*holders));
-
-		if (proc != NULL && proc->pid != 0)
-			return proc->pid;
-	}
-	return 0;
-}
-
 int
 pgfirst_store_lock_holder(PgfirstStore *store, const PgfirstId *id)
 {
 	PgfirstKey key = record_key(store, id);
 
 	if (locks.count == PGFIRST_LOCKS_MAX && locks.table[table_place(&key)] == TABLE_NONE)
-		return store_writer(store);
+		return pgfirst_keylock_relation_holder(store->oid, ShareRowExclusiveLock);
 	return pgfirst_keylock_holder(&key);
 }
 

@@ -125,6 +125,12 @@ pgfirst_position_add(XLogRecPtr position)
 }
 
 void
+pgfirst_position_restore(XLogRecPtr position)
+{
+	positions.read = position;
+}
+
+void
 pgfirst_position_read_own(void)
 {
 	positions.read = PGFIRST_POSITION_OWN;

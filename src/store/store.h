@@ -91,20 +91,26 @@ extern PgfirstWalk *pgfirst_store_walk(PgfirstStore *store, const PgfirstId *fro
 extern bool pgfirst_walk_next(PgfirstWalk *walk, PgfirstRecord *record);
 extern void pgfirst_walk_end(PgfirstWalk *walk);
 
-/* What the reads since the last reset depend on; see the head of this file. */
+/*
+ * What the reads since the last reset depend on; see the head of this file.  A reset is also where a
+ * command begins: reads after it see whatever is committed by then, reads between two resets may
+ * see one state of the store.  What is read under a lock is always the newest.
+ */
 extern XLogRecPtr pgfirst_store_position(void);
 extern void pgfirst_store_position_reset(void);
 
 /* ---- changing ---------------------------------------------------------------------------- */
 
 /*
- * Takes the record's lock until the end of the transaction.  wait false: returns false, having
- * waited for nothing, when somebody else holds it.
+ * Takes the record's lock until the end of the transaction, or of the savepoint that is rolled back.
+ * Ids that begin with the same eight bytes share a lock.  wait false: returns false, having waited
+ * for nothing, when somebody else holds it.
  *
  * Locks stand in memory shared by the whole server, so one transaction takes at most
  * PGFIRST_LOCKS_MAX of them.  From then on `conditional` says whether the caller's change depends
  * on what it reads: if it does, all other writers of the store are locked out now, if it does not,
- * only while this transaction commits.
+ * only while this transaction commits; but whoever does not want to wait (wait false) must not have
+ * to at commit either, and locks them out now.
  */
 #define PGFIRST_LOCKS_MAX 1000
 extern bool pgfirst_store_lock(PgfirstStore *store, const PgfirstId *id, bool conditional,
@@ -137,8 +143,9 @@ extern bool pgfirst_store_changed(void);
 /*
  * Looks at up to max_records records from *cursor on and deletes those that are expired at
  * `now_ms` or that `garbage` says are garbage, skipping whoever is locked.  Advances *cursor, and
- * sets it to zero at the end of the store.  Runs inside the caller's transaction, through its
- * write set.
+ * sets it to zero at the end of the store; stops before max_records when the transaction has no
+ * locks left.  Runs inside the caller's transaction, through its write set, and adds nothing to
+ * pgfirst_store_position().
  */
 typedef struct PgfirstSweep
 {

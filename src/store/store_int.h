@@ -152,6 +152,7 @@ extern void pgfirst_position_init(void);
 extern void pgfirst_position_read(PgfirstStore *store, const PgfirstId *id);
 extern void pgfirst_position_read_own(void);
 extern void pgfirst_position_add(XLogRecPtr position);
+extern void pgfirst_position_restore(XLogRecPtr position); /* reads that nobody is told of */
 
 /* What a snapshot of the whole store depends on, asked for after it was taken. */
 extern XLogRecPtr pgfirst_position_of_store(PgfirstStore *store);

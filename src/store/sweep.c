@@ -44,8 +44,12 @@ pgfirst_store_sweep(PgfirstStore *store, PgfirstId *cursor, uint64 max_records, 
 	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst sweep", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(per_record);
 	PgfirstSweep result = {0};
-	PgfirstWalk *walk = pgfirst_store_walk(store, cursor, limit);
+	XLogRecPtr position = pgfirst_store_position();
+	PgfirstWalk *walk;
 	PgfirstRecord record;
+
+	pgfirst_snapshot_renew();
+	walk = pgfirst_store_walk(store, cursor, limit);
 
 #define IS_VICTIM(r)                                                                               \
 	(((r)->expiry != 0 && (r)->expiry <= now_ms) || (garbage != NULL && garbage((r), context)))
@@ -79,6 +83,7 @@ pgfirst_store_sweep(PgfirstStore *store, PgfirstId *cursor, uint64 max_records, 
 	if (result.wrapped)
 		memset(cursor, 0, sizeof(*cursor));
 	pgfirst_walk_end(walk);
+	pgfirst_position_restore(position);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(per_record);
 	return result;

@@ -101,22 +101,24 @@ append_client(StringInfo line, const KvSession *session)
 {
 	int64 now = pgfirst_clock_monotonic_us();
 	const char *name = session->name ? session->name : "";
+	const KvCommand *last = session->last_command;
 
 	appendStringInfo(line, "id=" UINT64_FORMAT " addr=%s laddr=%s fd=%d name=%s age=%d idle=%d ",
 	                 session->id, session->address, session->local_address, session->fd, name,
 	                 (int) ((now - session->created_us) / 1000000),
 	                 (int) ((now - session->active_us) / 1000000));
-	appendStringInfo(line,
-	                 "flags=%s db=%d sub=0 psub=0 ssub=0 multi=-1 watch=0 qbuf=%zu qbuf-free=0 "
-	                 "argv-mem=0 multi-mem=0 rbs=%zu rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu "
-	                 "events=r cmd=%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
-	                 session->local_address[0] == '/' ? "U" : "N", session->database,
-	                 session->input_bytes, session->reply.capacity, session->reply.length,
-	                 session->reply.capacity,
-	                 sizeof(*session) + session->input_bytes + session->reply.capacity,
-	                 session->last_command, kv_auth_role_name(session), session->reply.protocol,
-	                 session->library_name ? session->library_name : "",
-	                 session->library_version ? session->library_version : "");
+	appendStringInfo(
+	    line,
+	    "flags=%s db=%d sub=0 psub=0 ssub=0 multi=-1 watch=0 qbuf=%zu qbuf-free=0 "
+	    "argv-mem=0 multi-mem=0 rbs=%zu rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu "
+	    "events=r cmd=%s%s%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
+	    session->local_address[0] == '/' ? "U" : "N", session->database, session->input_bytes,
+	    session->reply.capacity, session->reply.length, session->reply.capacity,
+	    sizeof(*session) + session->input_bytes + session->reply.capacity,
+	    last && last->container ? last->container : "", last && last->container ? "|" : "",
+	    last ? last->name : "NULL", kv_auth_role_name(session), session->reply.protocol,
+	    session->library_name ? session->library_name : "",
+	    session->library_version ? session->library_version : "");
 }
 
 static void
@@ -162,7 +164,7 @@ list_ids(KvCall *call, Size *count)
 		RespSlice argument = kv_argument(call, i);
 		int64 id;
 
-		if (!pgfirst_int64_parse(argument.data, argument.length, &id) || id <= 0)
+		if (!pgfirst_int64_parse(argument.data, argument.length, &id))
 		{
 			kv_reply_error(call, "ERR Invalid client ID");
 			return NULL;

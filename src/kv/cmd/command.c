@@ -335,7 +335,7 @@ kv_command_run(KvCall *call)
 		               command->name);
 		return KV_DONE;
 	}
-	call->session->last_command = command->name;
+	call->session->last_command = command;
 	if (call->busy && OidIsValid(call->session->role) &&
 	    !(command->flags & (KV_LOADING | KV_NO_AUTH)))
 		return locked_out(call, 0, "the list of databases");

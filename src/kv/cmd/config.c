@@ -18,6 +18,7 @@
 #include "kv/cmd/server.h"
 #include "kv/settings.h"
 #include "lib/glob/glob.h"
+#include "lib/number/number.h"
 
 #define CONFIG_VALUE_MAX 64
 
@@ -86,7 +87,7 @@ static const ConfigParameter parameters[] = {
     {"bind", CONFIG_SHOWN, NULL, show_bind, "pgfirst.redis_listen_addresses"},
     {"databases", CONFIG_SHOWN, NULL, show_databases, "kv.create_database()"},
     {"dir", CONFIG_SHOWN, NULL, show_directory, "the data directory of PostgreSQL"},
-    {"hash-max-listpack-entries", CONFIG_REMEMBERED, "128", NULL, NULL},
+    {"hash-max-listpack-entries", CONFIG_REMEMBERED, "512", NULL, NULL},
     {"hash-max-listpack-value", CONFIG_REMEMBERED, "64", NULL, NULL},
     {"hz", CONFIG_REMEMBERED, "10", NULL, NULL},
     {"lazyfree-lazy-expire", CONFIG_REMEMBERED, "no", NULL, NULL},
@@ -187,44 +188,89 @@ kv_cmd_config_get(KvCall *call)
 
 /* ---- CONFIG SET -------------------------------------------------------------------------- */
 
-/* The row that argument i names, -1 after answering why it cannot be set to argument i + 1. */
+/* The row that argument i names, -1 if there is none. */
 static int
-settable(KvCall *call, int i)
+named_row(KvCall *call, int i)
 {
-	RespSlice name = kv_argument(call, i);
-	RespSlice value = kv_argument(call, i + 1);
-	int row = 0;
+	for (int row = 0; row < PARAMETERS; row++)
+		if (kv_argument_is(call, i, parameters[row].name))
+			return row;
+	return -1;
+}
 
-	while (row < PARAMETERS && !kv_argument_is(call, i, parameters[row].name))
-		row++;
-	if (row == PARAMETERS)
+/* Answers and returns false if an argument names no parameter, or one that was named before. */
+static bool
+names_fit(KvCall *call)
+{
+	bool named[lengthof(parameters)] = {false};
+
+	for (int i = 2; i < call->argc; i += 2)
 	{
-		kv_reply_error(call, "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'",
-		               (int) Min(name.length, 128), name.data);
-		return -1;
+		RespSlice name = kv_argument(call, i);
+		int row = named_row(call, i);
+
+		if (row < 0)
+		{
+			kv_reply_error(call,
+			               "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'",
+			               (int) Min(name.length, 128), name.data);
+			return false;
+		}
+		if (named[row])
+		{
+			kv_reply_error(call,
+			               "ERR CONFIG SET failed (possibly related to argument '%.*s') - "
+			               "duplicate parameter",
+			               (int) name.length, name.data);
+			return false;
+		}
+		named[row] = true;
 	}
-	if (parameters[row].class == CONFIG_SHOWN)
+	return true;
+}
+
+/* What is wrong with the value for a parameter that is remembered; NULL if nothing is. */
+static const char *
+wrong_with(const ConfigParameter *parameter, RespSlice value)
+{
+	int64 number;
+
+	/* They are switches or numbers; which, the first value says. */
+	if (strcmp(parameter->value, "yes") == 0 || strcmp(parameter->value, "no") == 0)
+		return (value.length == 3 && pg_strncasecmp(value.data, "yes", 3) == 0) ||
+		               (value.length == 2 && pg_strncasecmp(value.data, "no", 2) == 0)
+		           ? NULL
+		           : "argument must be 'yes' or 'no'";
+	return pgfirst_int64_parse(value.data, value.length, &number)
+	           ? NULL
+	           : "argument couldn't be parsed into an integer";
+}
+
+/* Answers and returns false if the parameter in this row cannot be set to the value. */
+static bool
+value_fits(KvCall *call, int row, RespSlice value)
+{
+	const ConfigParameter *parameter = &parameters[row];
+	const char *wrong;
+
+	if (parameter->class == CONFIG_SHOWN)
 	{
 		const char *now = parameter_value(row);
 
 		/* Setting what it is already is how many clients check that they may. */
 		if (strlen(now) == value.length && memcmp(now, value.data, value.length) == 0)
-			return row;
+			return true;
 		kv_reply_error(call,
 		               "ERR CONFIG SET failed (possibly related to argument '%s') - can't set it "
 		               "here; it follows %s",
-		               parameters[row].name, parameters[row].elsewhere);
-		return -1;
+		               parameter->name, parameter->elsewhere);
+		return false;
 	}
-	if (value.length >= CONFIG_VALUE_MAX || memchr(value.data, '\0', value.length))
-	{
-		kv_reply_error(call,
-		               "ERR CONFIG SET failed (possibly related to argument '%s') - argument is "
-		               "too long",
-		               parameters[row].name);
-		return -1;
-	}
-	return row;
+	wrong = wrong_with(parameter, value);
+	if (wrong)
+		kv_reply_error(call, "ERR CONFIG SET failed (possibly related to argument '%s') - %s",
+		               parameter->name, wrong);
+	return wrong == NULL;
 }
 
 /* CONFIG SET parameter value [parameter value ...]: all or nothing. */
@@ -233,16 +279,18 @@ kv_cmd_config_set(KvCall *call)
 {
 	if (call->argc % 2 != 0)
 	{
-		kv_reply_error(call, "ERR wrong number of arguments for 'config|set' command");
+		kv_reply_syntax(call);
 		return KV_DONE;
 	}
+	if (!names_fit(call))
+		return KV_DONE;
 	for (int i = 2; i < call->argc; i += 2)
-		if (settable(call, i) < 0)
+		if (!value_fits(call, named_row(call, i), kv_argument(call, i + 1)))
 			return KV_DONE;
 	for (int i = 2; i < call->argc; i += 2)
 	{
 		RespSlice value = kv_argument(call, i + 1);
-		int row = settable(call, i);
+		int row = named_row(call, i);
 
 		if (parameters[row].class == CONFIG_SHOWN)
 			continue;

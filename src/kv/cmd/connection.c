@@ -4,6 +4,8 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "kv/auth.h"
 #include "kv/cmd/commands.h"
 #include "kv/cmd/server.h"
@@ -59,9 +61,9 @@ kv_cmd_select(KvCall *call)
 		return KV_PARK_LOCK;
 	if (!kv_argument_integer(call, 1, &number))
 		return KV_DONE;
-	if (number < PG_INT32_MIN || number > PG_INT32_MAX)
-		kv_reply_error(call, "ERR value is out of range, value must between -2147483648 and "
-		                     "2147483647");
+	if (number < INT_MIN || number > INT_MAX)
+		kv_reply_error(call, "ERR value is out of range, value must between %d and %d", INT_MIN,
+		               INT_MAX);
 	else if (number < 0 || number >= KV_DATABASES ||
 	         (call->available && !kv_database_exists((int) number)))
 		kv_reply_error(call, "ERR DB index is out of range");

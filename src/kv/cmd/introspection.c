@@ -58,10 +58,10 @@ reply_key_specification(RespBuffer *reply, const KvCommand *command)
 {
 	if (command->first_key == 0)
 	{
-		pgfirst_resp_write_array(reply, 0);
+		pgfirst_resp_write_set(reply, 0);
 		return;
 	}
-	pgfirst_resp_write_array(reply, 1);
+	pgfirst_resp_write_set(reply, 1);
 	pgfirst_resp_write_map(reply, 3);
 	pgfirst_resp_write_text(reply, "flags");
 	pgfirst_resp_write_set(reply, 1);
@@ -130,11 +130,15 @@ reply_info(RespBuffer *reply, const KvCommand *command)
 	pgfirst_resp_write_integer(reply, command->last_key);
 	pgfirst_resp_write_integer(reply, command->key_step);
 	reply_categories(reply, command);
-	pgfirst_resp_write_array(reply, 0); /* tips */
+	pgfirst_resp_write_set(reply, 0); /* tips */
 	reply_key_specification(reply, command);
-	pgfirst_resp_write_array(reply, subcommands);
 	if (subcommands > 0)
+	{
+		pgfirst_resp_write_array(reply, subcommands);
 		reply_subcommands(reply, command, reply_info);
+	}
+	else
+		pgfirst_resp_write_set(reply, 0);
 }
 
 static void
@@ -219,7 +223,7 @@ kv_cmd_command_info(KvCall *call)
 		if (command)
 			reply_info(call->reply, command);
 		else
-			pgfirst_resp_write_null_array(call->reply);
+			pgfirst_resp_write_null(call->reply);
 	}
 	return KV_DONE;
 }

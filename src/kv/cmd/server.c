@@ -53,9 +53,13 @@ kv_cmd_dbsize(KvCall *call)
 	if (kv_count_get(call->session->database, &count))
 	{
 		/* The number says nothing about when it was changed. */
-		if (!call->read_only)
-			kv_position_note(GetXLogInsertRecPtr());
+		kv_position_note(GetXLogInsertRecPtr());
 		pgfirst_resp_write_integer(call->reply, count.keys);
+		return KV_DONE;
+	}
+	if (call->read_only)
+	{
+		pgfirst_resp_write_integer(call->reply, kv_count_walk(call->space).keys);
 		return KV_DONE;
 	}
 	if (!call->last_try)

@@ -21,7 +21,6 @@ kv_session_begin(KvSession *session, RespAllocator allocator)
 	session->id = kv_stats_next_client_id();
 	session->role = InvalidOid;
 	session->created_us = session->active_us = pgfirst_clock_monotonic_us();
-	session->last_command = "NULL";
 	pgfirst_resp_buffer_init(&session->reply, allocator, 2);
 	dlist_push_tail(&kv_sessions.list, &session->link);
 	kv_sessions.count++;

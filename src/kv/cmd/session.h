@@ -32,9 +32,9 @@ typedef struct KvSession
 	char address[KV_ADDRESS_TEXT];
 	char local_address[KV_ADDRESS_TEXT];
 	int fd;
-	int64 created_us; /* monotonic */
-	int64 active_us;  /* monotonic, of the last command */
-	const char *last_command;
+	int64 created_us;                     /* monotonic */
+	int64 active_us;                      /* monotonic, of the last command */
+	const struct KvCommand *last_command; /* NULL before the first */
 	uint64 commands;
 	Size input_bytes; /* buffered now */
 

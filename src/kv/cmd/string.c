@@ -87,42 +87,25 @@ kv_cmd_mset(KvCall *call)
 
 /* ---- SET --------------------------------------------------------------------------------- */
 
+typedef struct SetExpiry
+{
+	const char *word;
+	bool seconds, absolute;
+} SetExpiry;
+
 typedef struct SetOptions
 {
 	bool nx, xx, get, keep_ttl;
-	int64 expiry; /* 0: none */
+	const SetExpiry *kind; /* NULL: none */
+	int argument;          /* where its value is; of several the last one counts */
+	int64 expiry;          /* 0: none */
 } SetOptions;
-
-/*
- * Turns the value of EX, PX, EXAT or PXAT into milliseconds since 1970.  Answers and returns false
- * if it is no number, not positive, or beyond what 64 bits hold.
- */
-static bool
-set_expiry(KvCall *call, int i, bool seconds, bool absolute, int64 *expiry)
-{
-	int64 value;
-
-	if (!kv_argument_integer(call, i, &value))
-		return false;
-	if (value > 0 && !(seconds && pg_mul_s64_overflow(value, 1000, &value)) &&
-	    !(!absolute && pg_add_s64_overflow(value, call->now_ms, &value)))
-	{
-		*expiry = value;
-		return true;
-	}
-	kv_reply_error(call, "ERR invalid expire time in 'set' command");
-	return false;
-}
 
 /* One option at argument *i, advancing it past the option's value.  False after answering. */
 static bool
 set_option(KvCall *call, int *i, SetOptions *options)
 {
-	static const struct
-	{
-		const char *word;
-		bool seconds, absolute;
-	} expiries[] = {
+	static const SetExpiry expiries[] = {
 	    {"EX", true, false}, {"PX", false, false}, {"EXAT", true, true}, {"PXAT", false, true}};
 
 	if (kv_argument_is(call, *i, "NX") && !options->xx)
@@ -131,17 +114,43 @@ set_option(KvCall *call, int *i, SetOptions *options)
 		return options->xx = true;
 	if (kv_argument_is(call, *i, "GET"))
 		return options->get = true;
-	if (kv_argument_is(call, *i, "KEEPTTL") && options->expiry == 0)
+	if (kv_argument_is(call, *i, "KEEPTTL") && !options->kind)
 		return options->keep_ttl = true;
 	for (int e = 0; e < (int) lengthof(expiries); e++)
 	{
 		if (!kv_argument_is(call, *i, expiries[e].word) || options->keep_ttl ||
-		    options->expiry != 0 || *i + 1 >= call->argc)
+		    (options->kind && options->kind != &expiries[e]) || *i + 1 >= call->argc)
 			continue;
-		(*i)++;
-		return set_expiry(call, *i, expiries[e].seconds, expiries[e].absolute, &options->expiry);
+		options->kind = &expiries[e];
+		options->argument = ++*i;
+		return true;
 	}
 	kv_reply_syntax(call);
+	return false;
+}
+
+/*
+ * Turns the value of EX, PX, EXAT or PXAT into milliseconds since 1970.  Answers and returns false
+ * if it is no number, not positive, or beyond what 64 bits hold.  As in Redis this comes after all
+ * options: what is wrong with their words is said first.
+ */
+static bool
+set_expiry(KvCall *call, SetOptions *options)
+{
+	const SetExpiry *kind = options->kind;
+	int64 value;
+
+	if (!kind)
+		return true;
+	if (!kv_argument_integer(call, options->argument, &value))
+		return false;
+	if (value > 0 && !(kind->seconds && pg_mul_s64_overflow(value, 1000, &value)) &&
+	    !(!kind->absolute && pg_add_s64_overflow(value, call->now_ms, &value)))
+	{
+		options->expiry = value;
+		return true;
+	}
+	kv_reply_error(call, "ERR invalid expire time in 'set' command");
 	return false;
 }
 
@@ -157,6 +166,8 @@ kv_cmd_set(KvCall *call)
 	for (int i = 3; i < call->argc; i++)
 		if (!set_option(call, &i, &options))
 			return KV_DONE;
+	if (!set_expiry(call, &options))
+		return KV_DONE;
 	if (options.nx || options.xx || options.get || options.keep_ttl)
 		found = read_key(call, 1, options.get, &old);
 	if (options.get && found && old.type != KV_TYPE_STRING)

@@ -26,9 +26,9 @@
 
 #include "common/ip.h"
 #include "miscadmin.h"
+#include "postmaster/postmaster.h"
 #include "storage/fd.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/varlena.h"
 
 #include "kv/cmd/session.h"
@@ -132,8 +132,8 @@ tcp_bind(const struct addrinfo *where, bool share)
 static void
 address_text(const struct sockaddr *address, socklen_t length, char *words)
 {
-	char host[NI_MAXHOST];
-	char service[NI_MAXSERV];
+	char host[NI_MAXHOST] = "";
+	char service[NI_MAXSERV] = "";
 
 	if (getnameinfo(address, length, host, sizeof(host), service, sizeof(service),
 	                NI_NUMERICHOST | NI_NUMERICSERV) != 0)
@@ -236,7 +236,6 @@ unix_open(int epoll)
 {
 	struct sockaddr_un where = {.sun_family = AF_UNIX};
 	const char *path = pgfirst_redis_unix_socket;
-	const char *permissions = GetConfigOption("unix_socket_permissions", false, false);
 	int fd;
 
 	if (path[0] == '\0' || listener_is_open(path))
@@ -258,7 +257,7 @@ unix_open(int epoll)
 		return false;
 	}
 	if (bind(fd, (struct sockaddr *) &where, sizeof(where)) != 0 ||
-	    chmod(path, (mode_t) strtol(permissions, NULL, 8)) != 0)
+	    chmod(path, (mode_t) Unix_socket_permissions) != 0)
 	{
 		complain(path, "open");
 		close(fd);
@@ -373,7 +372,7 @@ turn_away_for_want_of_files(const Listener *listener)
 static void
 take_in(const Listener *listener, int fd)
 {
-	struct sockaddr_storage peer;
+	struct sockaddr_storage peer = {0};
 	socklen_t length = sizeof(peer);
 	char address[KV_ADDRESS_TEXT];
 	int on = 1;
@@ -394,7 +393,7 @@ take_in(const Listener *listener, int fd)
 		}
 		address_text((struct sockaddr *) &peer, length, address);
 	}
-	if (!kv_client_open(fd, address, listener->address))
+	if (!kv_client_open(fd, address, listener->local ? address : listener->address))
 		turn_away(fd);
 }
 

@@ -35,6 +35,7 @@
 #include "base/flush.h"
 #include "base/keylock.h"
 #include "kv/cmd/stats.h"
+#include "kv/count.h"
 #include "kv/database.h"
 #include "kv/net/client.h"
 #include "kv/net/turn.h"
@@ -130,8 +131,11 @@ park(KvClient *client, KvOutcome reason)
 	if (client->parked_deadline == 0)
 		client->parked_deadline = pgfirst_clock_monotonic_us() + patience;
 
-	/* The first to park tries once more: the lock may have been released before we announced. */
-	if (reason == KV_PARK_LOCK && !turn.announced)
+	/*
+	 * The first to park tries once more: the lock may have been released before we announced.  The
+	 * census, for which others park, ends in a transaction of the first worker, which rings too.
+	 */
+	if (!turn.announced)
 	{
 		pgfirst_keylock_park(true);
 		turn.announced = true;
@@ -149,6 +153,15 @@ kv_turn_announce(void)
 		pgfirst_keylock_park(false);
 		turn.announced = false;
 	}
+}
+
+/* Nobody rings in the worker that has taken the census itself. */
+static bool
+park_is_over(const KvClient *client)
+{
+	KvCount count;
+
+	return client->parked_for == KV_PARK_COUNT && kv_count_get(client->session.database, &count);
 }
 
 void
@@ -174,7 +187,7 @@ kv_turn_unpark_late(int64 now_us)
 	{
 		KvClient *client = dlist_container(KvClient, state_link, iterator.cur);
 
-		if (now_us >= client->parked_deadline)
+		if (now_us >= client->parked_deadline || park_is_over(client))
 			kv_client_enter(client, KV_CLIENT_AGAIN);
 	}
 }
@@ -226,23 +239,23 @@ refuse_http(KvClient *client)
 	client->broken = true;
 }
 
-/* The reply begins at `start`: what must be durable before it may leave? */
+/*
+ * The reply begins at `start`: what must be durable before it may leave?  Every reply passes here,
+ * also one that depends on nothing, because it leaves behind those that do.
+ */
 static void
 gate_reply(KvClient *client, const KvCall *call, Size start)
 {
-	XLogRecPtr position;
-	bool durable;
+	XLogRecPtr position = InvalidXLogRecPtr;
+	bool durable = false;
 
-	/* Says nothing of any key, but an abort drops it with the replies before it: it counts. */
-	if (!call->space)
+	if (call->space)
 	{
-		kv_client_gate(client, start, InvalidXLogRecPtr, false);
-		return;
+		position = kv_position();
+		durable = call->space->durability == PGFIRST_DURABLE;
+		if ((call->command->flags & KV_WRITE) && pgfirst_store_changed())
+			position = PGFIRST_POSITION_OWN;
 	}
-	position = kv_position();
-	durable = call->space->durability == PGFIRST_DURABLE;
-	if ((call->command->flags & KV_WRITE) && pgfirst_store_changed())
-		position = PGFIRST_POSITION_OWN;
 	kv_client_gate(client, start, position, durable);
 }
 

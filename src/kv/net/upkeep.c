@@ -5,7 +5,8 @@
  *   look      every second until the extension is there, then every five: is it there? A snapshot
  *             is taken on the way, so that RecentXmin does not stand still under an idle worker.
  *   first     makes databases 0 to 3 when there are none.
- *   census    counts the databases whose number of keys is not known.
+ *   census    counts the databases whose number of keys is not known; again soon when somebody
+ *             was just writing, because DBSIZE waits for it.
  *   sweep     deletes expired and flushed keys, a slice at a time: a slice is short enough not to be
  *             noticed between two turns, and they follow each other quickly only while there is
  *             much to delete.
@@ -33,8 +34,9 @@
 
 #define SECOND_US ((int64) 1000000)
 
-#define LOOK_MISSING_US (1 * SECOND_US)
-#define LOOK_THERE_US   (5 * SECOND_US)
+#define LOOK_MISSING_US   (1 * SECOND_US)
+#define LOOK_THERE_US     (5 * SECOND_US)
+#define LOOK_UNCOUNTED_US (SECOND_US / 10)
 
 /* The space of a million expired keys is free within a minute; a quiet store costs next to nothing. */
 #define SWEEP_SLICE    400               /* records looked at at a time */
@@ -50,7 +52,7 @@ static struct
 	bool available;
 	int sweep_number; /* of the database being swept */
 	PgfirstId sweep_cursor;
-	bool counted[KV_DATABASES];
+	bool all_counted;
 	uint64 swept_epoch[KV_DATABASES]; /* a whole pass has seen nothing older */
 	uint64 pass_epoch;                /* of the pass under way */
 } upkeep;
@@ -118,18 +120,18 @@ make_first_databases(int worker)
 static void
 count_databases(int worker)
 {
+	upkeep.all_counted = true;
 	if (kv_databases_ready(false) != KV_READY)
 		return;
 	for (int number = 0; number < KV_DATABASES; number++)
 	{
 		KvSpace *space;
+		KvCount count;
 
-		if (!kv_database_exists(number))
-			upkeep.counted[number] = false;
-		if (upkeep.counted[number] || !kv_database_exists(number))
+		if (!kv_database_exists(number) || kv_count_get(number, &count))
 			continue;
 		space = kv_space_open(number, false, false);
-		upkeep.counted[number] = space && kv_count_census(space);
+		upkeep.all_counted &= space && kv_count_census(space);
 	}
 }
 
@@ -214,7 +216,8 @@ kv_upkeep_run(int worker, int64 now_us)
 		if (upkeep.available && first_worker)
 		{
 			in_transaction(make_first_databases, worker);
-			in_transaction(count_databases, worker);
+			if (in_transaction(count_databases, worker) && !upkeep.all_counted)
+				upkeep.next_look = now_us + LOOK_UNCOUNTED_US;
 		}
 	}
 	if (!upkeep.available || !first_worker)

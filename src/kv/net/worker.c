@@ -18,8 +18,11 @@
 #include <errno.h>
 #include <sys/epoll.h>
 
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
 #include "access/xact.h"
-#include "commands/dbcommands.h"
+#include "catalog/pg_database.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -27,8 +30,10 @@
 #include "storage/latch.h"
 #include "storage/proc.h"
 #include "tcop/tcopprot.h"
+#include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/wait_event.h"
 
 #include "base/clock.h"
@@ -83,6 +88,29 @@ worker_leaves(int code, Datum arg)
 		kv_stats_add(&kv_stats->blocked_clients, -1);
 }
 
+/*
+ * Whether the configured database can be connected to.  Reads the table and not its index: a process
+ * without a database finds shared indexes only if some other process has left a cache file.
+ */
+static bool
+database_is_there(void)
+{
+	Relation databases = table_open(DatabaseRelationId, AccessShareLock);
+	SysScanDesc scan;
+	ScanKeyData name;
+	HeapTuple tuple;
+	bool there;
+
+	ScanKeyInit(&name, Anum_pg_database_datname, BTEqualStrategyNumber, F_NAMEEQ,
+	            CStringGetDatum(pgfirst_redis_database));
+	scan = systable_beginscan(databases, InvalidOid, false, NULL, 1, &name);
+	tuple = systable_getnext(scan);
+	there = HeapTupleIsValid(tuple) && ((Form_pg_database) GETSTRUCT(tuple))->datallowconn;
+	systable_endscan(scan);
+	table_close(databases, AccessShareLock);
+	return there;
+}
+
 /* Waits, without a database, until the configured one exists; then a new process connects to it. */
 static void
 wait_for_database(void)
@@ -92,10 +120,10 @@ wait_for_database(void)
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 	for (;;)
 	{
-		CHECK_FOR_INTERRUPTS();
+		pgfirst_worker_interrupts();
 		pgfirst_worker_reload();
 		StartTransactionCommand();
-		exists = OidIsValid(get_database_oid(pgfirst_redis_database, true));
+		exists = database_is_there();
 		CommitTransactionCommand();
 		if (exists)
 		{
@@ -216,7 +244,7 @@ take_latch(void)
 	if (!MyLatch->is_set)
 		return;
 	ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
+	pgfirst_worker_interrupts();
 	pgfirst_worker_reload();
 	if (pgfirst_bell_rung(PGFIRST_BELL_LOCK))
 		kv_turn_unpark(KV_PARK_LOCK);
@@ -250,19 +278,17 @@ one_round(void)
 	int64 now_us = pgfirst_clock_monotonic_us();
 	bool busy;
 
-	CHECK_FOR_INTERRUPTS();
+	pgfirst_worker_interrupts();
 	take_latch();
 	try_door(now_us);
 	busy = take_socket_events();
 	take_flush_news();
+	/* Before those who wait for what it does. */
+	if (now_us >= worker.next_upkeep)
+		worker.next_upkeep = kv_upkeep_run(worker.number, now_us);
 	kv_turn_unpark_late(now_us);
 	if (kv_turn_wanted())
 		kv_turn_run();
-	if (now_us >= worker.next_upkeep)
-	{
-		worker.next_upkeep = kv_upkeep_run(worker.number, now_us);
-		kv_turn_unpark(KV_PARK_COUNT);
-	}
 	if (!busy && !kv_turn_wanted())
 		sleep_until_news(now_us);
 }

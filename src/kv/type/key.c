@@ -7,7 +7,6 @@
  */
 #include "postgres.h"
 
-#include "kv/position.h"
 #include "kv/type/key.h"
 
 const char *
@@ -68,7 +67,6 @@ kv_key_read(KvSpace *space, RespSlice key, int64 now_ms, bool with_value, KvEntr
 	entry->type = KV_TYPE_NONE;
 	kv_space_id(space, key.data, key.length, &id);
 	found = pgfirst_store_get(space->store, &id, limit, &record);
-	kv_position_note(space->position);
 	if (!found || !kv_record_entry(space, &record, now_ms, entry))
 		return false;
 	if (entry->key.length != key.length || memcmp(entry->key.data, key.data, key.length) != 0)

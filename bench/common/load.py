@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: PostgreSQL
+"""load.py: the two load generators behind one face, and the measuring of one run.
+
+A `Work` says what is asked of a server; a peer turns it into a load that is ready to go; `measure`
+runs it and says what it brought and what it cost the server.
+"""
+
+import collections
+import csv
+import io
+import os
+import socket
+import subprocess
+import threading
+import time
+
+from common import machine, settings
+
+# space: durable, relaxed, volatile or held; transport: tcp or unix
+Work = collections.namedtuple("Work", "op space transport pipeline clients keys")
+
+Outcome = collections.namedtuple(
+    "Outcome", "requests seconds rate p50 p95 p99 cpu_us log_bytes checkpoints"
+)
+
+MANY_KEYS = 10  # of MGET and MSET
+
+
+def work(op, space="durable", transport="tcp", pipeline=1, clients=None, keys=None):
+    return Work(op, space, transport, pipeline, clients or settings.CLIENTS, keys or settings.KEYS)
+
+
+# ---- the Redis protocol --------------------------------------------------------------------------
+
+
+class RedisLoad:
+    """redis-benchmark, unmodified, as the role `app` with a password."""
+
+    def __init__(self, address, work_, requests):
+        """address: host, port, socket, user, password, database"""
+        self.requests = requests
+        argv = ["redis-benchmark", "--user", address["user"], "-a", address["password"]]
+        if work_.transport == "unix":
+            argv += ["-s", address["socket"]]
+        else:
+            argv += ["-h", address["host"], "-p", str(address["port"])]
+        argv += ["--dbnum", str(address["database"]), "--csv", "-c", str(work_.clients)]
+        argv += ["-P", str(work_.pipeline), "-n", str(requests), "-r", str(work_.keys)]
+        argv += ["-d", str(settings.VALUE_BYTES)]
+        if work_.op == "mget":
+            argv += ["MGET"] + ["key:__rand_int__"] * MANY_KEYS
+        else:
+            argv += ["-t", work_.op]
+        self.argv = argv
+        self.child = None
+
+    def begin(self):
+        self.child = machine.start(
+            self.argv, machine.CLIENT_CPUS, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+
+    def finish(self):
+        """(requests, seconds, p50, p95, p99)"""
+        said, _ = self.child.communicate()
+        rows = [line for line in said.splitlines() if line.startswith('"') and line[:6] != '"test"']
+        if self.child.returncode != 0 or len(rows) != 1 or "rror" in said:
+            raise RuntimeError("redis-benchmark failed: %s" % said.strip())
+        row = [float(cell) for cell in next(csv.reader(io.StringIO(rows[0])))[1:]]
+        # Its clock counts milliseconds; a run of none says "inf".
+        return self.requests, max(self.requests / row[0], 0.0005), row[3], row[4], row[5]
+
+    def close(self):
+        if self.child is not None:
+            machine.stop(self.child)
+
+
+class RedisConnection:
+    """Just enough of the protocol to fill, ask and count."""
+
+    def __init__(self, address):
+        self.socket = socket.create_connection((address["host"], address["port"]), 60)
+        self.file = self.socket.makefile("rb")
+        self.call("AUTH", address["user"], address["password"])
+        if address["database"]:
+            self.call("SELECT", address["database"])
+
+    def call(self, *words):
+        self.send(*words)
+        return self.answer()
+
+    def send(self, *words):
+        words = [word if isinstance(word, bytes) else str(word).encode() for word in words]
+        request = b"*%d\r\n" % len(words)
+        request += b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
+        self.socket.sendall(request)
+
+    def answer(self):
+        line = self.file.readline()
+        if line[:1] == b"-" or not line:
+            raise RuntimeError("the server said: %s" % (line.decode().strip() or "nothing"))
+        if line[:1] == b"$" and line[1:2] != b"-":
+            return self.file.read(int(line[1:]) + 2)[:-2].decode()
+        return line[1:].decode().strip()
+
+    def info(self, section):
+        pairs = (line.split(":", 1) for line in self.call("INFO", section).splitlines() if ":" in line)
+        return dict(pairs)
+
+    def fill(self, keys):
+        """Every key that redis-benchmark may ask for is there: a miss is cheaper than a hit."""
+        value = "x" * settings.VALUE_BYTES
+        for begin in range(0, keys, 1000):
+            words = ["MSET"]
+            for key in range(begin, min(begin + 1000, keys)):
+                words += ["key:%012d" % key, value]
+            self.call(*words)
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+# ---- PostgreSQL's protocol -----------------------------------------------------------------------
+
+
+class PostgresLoad:
+    """bench/redis/pgload.c. It stands, logged in and prepared, before it begins."""
+
+    def __init__(self, conninfo, table, work_, requests):
+        program = os.path.join(os.getcwd(), "build/bench/pgload")
+        argv = [program, "-d", conninfo, "-t", table, "-o", work_.op, "-c", str(work_.clients)]
+        argv += ["-P", str(work_.pipeline), "-n", str(requests), "-r", str(work_.keys)]
+        argv += ["-s", str(settings.VALUE_BYTES)]
+        self.requests = requests
+        self.busy = False
+        self.child = machine.start(
+            argv, machine.CLIENT_CPUS, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        if self.child.stdout.readline() != "ready\n":
+            raise RuntimeError("pgload did not begin")
+
+    def begin(self):
+        self.busy = True
+        self.child.stdin.write("go\n")
+        self.child.stdin.flush()
+
+    def finish(self):
+        said = self.child.stdout.readline().split("\t")
+        if len(said) != 5:
+            raise RuntimeError("pgload failed")
+        self.busy = False
+        return (int(said[0]),) + tuple(float(field) for field in said[1:])
+
+    def close(self):
+        """Of itself, with a goodbye on every connection; one that is still busy is ended."""
+        if not self.busy:
+            self.child.stdin.close()
+            try:
+                self.child.wait(machine.STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                pass
+        machine.stop(self.child)
+
+
+class Sql:
+    """A superuser's session that stays: psql, fed through a pipe."""
+
+    MARK = "--end--"
+
+    def __init__(self, directory):
+        program = os.path.join(os.getcwd(), "build/pgfirst")
+        self.child = machine.start(
+            [program, "psql", "--dir", directory, "--superuser", "-XqAt", "-v", "ON_ERROR_STOP=1"],
+            machine.CLIENT_CPUS,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+
+    def send(self, sql):
+        """Runs it when what was sent before is done; does not wait."""
+        self.child.stdin.write(sql + ";\n")
+        self.child.stdin.flush()
+
+    def ask(self, sql):
+        """Runs it after everything that was sent before; what it and that printed, by lines."""
+        self.send(sql)
+        self.child.stdin.write("\\echo %s\n" % self.MARK)
+        self.child.stdin.flush()
+        lines = []
+        while True:
+            line = self.child.stdout.readline()
+            if not line:
+                raise RuntimeError("psql ended at: %s" % sql)
+            if line.strip() == self.MARK:
+                return lines
+            lines.append(line.rstrip("\n"))
+
+    def close(self):
+        machine.stop(self.child)
+
+
+# ---- one run -------------------------------------------------------------------------------------
+
+Latency = collections.namedtuple("Latency", "requests seconds p50 p95 p99")
+
+
+def run(load):
+    """Runs a load and measures nothing but what it says itself."""
+    try:
+        load.begin()
+        return Latency(*load.finish())
+    finally:
+        load.close()
+
+
+def measure(peer, work_, requests, checkpoints_over=None):
+    """Runs the work once. With `checkpoints_over`, the seconds it will probably take, the peer is
+    told to make two checkpoints meanwhile, one at the beginning and one halfway."""
+    load = peer.load(work_, requests)
+    timer = None
+    made = []
+
+    def checkpoint():
+        peer.checkpoint(work_.space)
+        made.append(time.monotonic())
+
+    try:
+        cpu, log = peer.cpu_seconds(work_.space), peer.log_bytes(work_.space)
+        load.begin()
+        if checkpoints_over:
+            checkpoint()
+            timer = threading.Timer(checkpoints_over / 2, checkpoint)
+            timer.start()
+        count, seconds, p50, p95, p99 = load.finish()
+        if timer:
+            timer.cancel()
+            timer.join()
+        # What was asked for meanwhile belongs to the run's cost, also if it ends a little later.
+        peer.settle(work_.space)
+        cpu, log_after = peer.cpu_seconds(work_.space) - cpu, peer.log_bytes(work_.space)
+    finally:
+        if timer:
+            timer.cancel()
+        load.close()
+    written = None if log is None or log_after is None or log_after < log else log_after - log
+    return Outcome(
+        count,
+        seconds,
+        count / seconds,
+        p50,
+        p95,
+        p99,
+        cpu / count * 1e6,
+        None if written is None else written / count,
+        len(made),
+    )

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: PostgreSQL
+"""main.py: the stages of `make bench`, in order; bench/redis/run starts it, unprivileged.
+
+Everything is started privately, below BENCH_WORK, on ports from 28000 to 28999, and stopped at the
+end. The servers of a stage all run all the time; those whose turn it is not are idle.
+"""
+
+import sys
+import time
+
+from common import machine, results, settings
+from peers.pgfirst import Pgfirst
+from peers.postgres import Postgres
+from peers.redis_server import RedisServer
+
+import held
+import idle
+import pairs
+import report
+import rows
+import slow
+
+STAGES = ("rates", "held", "idle", "slow", "report")
+SPACES = ("durable", "relaxed", "volatile")
+
+
+def describe(peers):
+    """What the page says about the machine; taken while nothing else runs."""
+    with results.Writer("machine", "what", "value") as writer:
+        facts = machine.describe(settings.WORK)
+        commit = settings.COMMIT and " (%s)" % settings.COMMIT
+        server = peers["pgfirst"].cluster.sql.ask("SHOW server_version")[-1]
+        facts += [
+            ("pgfirst", machine.version("build/pgfirst", "--version").split()[-1] + commit),
+            ("PostgreSQL", server),
+            ("Redis", machine.version("redis-server", "--version").split("v=")[1].split()[0]),
+            ("load", "%d clients, %d keys, values of %d bytes, %d requests a run, %d pairs a row"
+             % (settings.CLIENTS, settings.KEYS, settings.VALUE_BYTES, settings.REQUESTS, settings.PAIRS)),
+        ]
+        for what, value in facts:
+            writer.add(what=what, value=value)
+
+
+def start(peers, environment=None):
+    for peer in peers.values():
+        peer.start(environment)
+
+
+def fill(peers, spaces):
+    for peer in peers.values():
+        for space in spaces:
+            peer.fill(space, settings.KEYS)
+
+
+def run_rates(peers):
+    with results.Writer("rates", *pairs.COLUMNS) as writer:
+        for row in rows.ROWS:
+            pairs.run_row(writer, row, peers)
+
+
+def run_slow():
+    """With servers of its own: the library has to be there when they start."""
+    if not slow.available():
+        print("  left out: there is no build/shim/slow_sync.so")
+        return
+    peers = {
+        "pgfirst": Pgfirst("slow-pgfirst"),
+        "redis": RedisServer("slow-redis", only="durable"),
+        "postgres": Postgres("slow-postgres"),
+    }
+    try:
+        # Made and filled on the quick disk, so that only what is measured is slow.
+        start(peers)
+        fill(peers, ("durable",))
+        for peer in peers.values():
+            peer.stop()
+        start(peers, slow.environment())
+        slow.run(peers)
+    finally:
+        for peer in peers.values():
+            peer.stop()
+
+
+def stage(name, function, *arguments):
+    begin = time.monotonic()
+    print("%s" % name, flush=True)
+    function(*arguments)
+    print("%s: %.0f s" % (name, time.monotonic() - begin), flush=True)
+
+
+def run(stages):
+    peers = {"pgfirst": Pgfirst(), "redis": RedisServer(), "postgres": Postgres()}
+    if set(stages) & {"rates", "held", "idle"}:
+        stage("start", start, peers)
+        describe(peers)
+        fill(peers, SPACES if "rates" in stages else ("durable",))
+        if "rates" in stages:
+            stage("rates", run_rates, peers)
+        if "held" in stages:
+            stage("held", held.run, peers)
+        if "idle" in stages:
+            stage("idle", idle.run, peers)
+        for peer in peers.values():
+            peer.stop()
+    if "slow" in stages:
+        stage("slow", run_slow)
+    if "report" in stages:
+        report.write()
+
+
+def main():
+    stages = sys.argv[1:] or list(STAGES)
+    for name in stages:
+        if name not in STAGES:
+            print("bench: no stage %s (there are: %s)" % (name, " ".join(STAGES)), file=sys.stderr)
+            return 2
+    sys.stdout.reconfigure(line_buffering=True)
+    machine.install_signals()
+    try:
+        run(stages)
+    finally:
+        machine.stop_all()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: PostgreSQL
+"""report.py: docs/benchmarks.md and its plots, from the raw results alone.
+
+A target is reached when the median of the ratios is at or above it and their lower quartile is at
+least 0.95 of it. Nothing is left out because it looks bad; what was not measured is said to be missing.
+"""
+
+import os
+import subprocess
+
+from common import settings
+from common.results import median, quantile, read
+
+import rows
+
+PEERS = ("pgfirst", "redis", "postgres")
+PLOTS = "benchmarks"
+
+HEAD = """\
+# Benchmarks: the Redis door
+
+<!-- Written by "make bench". Measure again instead of editing. -->
+
+pgfirst beside redis-server and beside an ordinary PostgreSQL table, on one machine, in one run.
+
+**These are the figures of the first store, an ordinary heap table behind the store's contract. The
+in-place store replaces it under the same contract; rows below their target, pipelined writes above all,
+and everything under "Beside a held snapshot" are what it is for.**
+
+| | |
+| --- | --- |
+"""
+
+RULES = """
+How it is done, and how to repeat it: [bench/README.md](../bench/README.md). In short:
+
+- Every server has one core for all its processes, the load has another. pgfirst and Redis alternate; a
+  ratio is that of two neighbouring runs. Plain PostgreSQL runs in every third pair.
+- Durability is the same on both sides: durable is `appendfsync always`, relaxed (logged, not waited for)
+  is `everysec`, volatile (not logged) is no file at all. For plain PostgreSQL these are
+  `synchronous_commit` on and off, and an UNLOGGED table.
+- "PostgreSQL" is a table with a primary key, prepared statements over the unix socket, one connection
+  per client; 16 pipelined are one transaction there.
+- "16 pipelined" and "of 10" are redis-benchmark's `-P 16` and ten keys a command; rates count commands.
+- A target is reached when the median ratio is at or above it and the lower quartile at least 0.95 of it.
+- Durable writes make two checkpoints in every run, that is, about one a second instead of one in
+  minutes, unless the row says otherwise.
+- redis-benchmark takes a core itself: at one command a request, the fastest rows show its limit, and the
+  server's CPU says more than the rate.
+"""
+
+HELD = """
+## Beside a held snapshot
+
+One transaction has read something in REPEATABLE READ and sits idle, as a `pg_dump` or a forgotten prompt
+would. Meanwhile 1,000 keys are updated again and again, relaxed, over the unix socket. In a heap no
+version that was ever written can go, and reads and writes walk past them. Redis has no snapshots; it is
+there for the scale. A curve that ends early was stopped for taking too long (%d s).
+"""
+
+IDLE = """
+## Idle connections
+
+Logged in and silent, while fifty others work. PSS of all the server's processes, without the kernel's
+memory for sockets, which is the same for all. The target is at most 200 MB for ten thousand.
+"""
+
+SLOW = """
+## A disk that takes a millisecond longer
+
+The same servers with %s µs added to each of their fsync and fdatasync calls, as a cloud's disk does.
+"""
+
+SLOW_READS = """
+What readers notice of writers: ten clients GET while fifty others SET durably as fast as they can. The
+target is a p50 of at most 0.5 ms.
+"""
+
+
+# ---- numbers -------------------------------------------------------------------------------------
+
+
+def rate(value):
+    return "–" if value is None else "{:,.0f}".format(value)
+
+
+def small(value, digits=1):
+    return "–" if value is None else "%.*f" % (digits, value)
+
+
+def log_size(value):
+    if value is None:
+        return "–"
+    return "0" if value < 0.5 else "{:,.0f}".format(value)
+
+
+class Measured:
+    """All runs of one row."""
+
+    def __init__(self, name, runs):
+        self.name = name
+        self.runs = [run for run in runs if run["row"] == name]
+
+    def values(self, peer, column):
+        return [run[column] for run in self.runs if run["peer"] == peer]
+
+    def median(self, peer, column):
+        return median(self.values(peer, column))
+
+    def ratios(self):
+        by_pair = {(run["peer"], run["pair"]): run["rate"] for run in self.runs}
+        numbers = sorted({run["pair"] for run in self.runs})
+        complete = [n for n in numbers if ("pgfirst", n) in by_pair and ("redis", n) in by_pair]
+        return [by_pair["pgfirst", n] / by_pair["redis", n] for n in complete]
+
+
+def verdict(ratios, target):
+    if target is None:
+        return "–"
+    reached = median(ratios) >= target and quantile(ratios, 0.25) >= 0.95 * target
+    return "%.1f %s" % (target, "reached" if reached else "**missed**")
+
+
+# ---- tables --------------------------------------------------------------------------------------
+
+
+def table(head, lines):
+    width = head.count("|") - 1
+    return [head, "| --- |" + " ---: |" * (width - 1)] + lines
+
+
+def rates_table(measured, targets):
+    lines = []
+    for row in measured:
+        ratios = row.ratios()
+        if not ratios:
+            continue
+        lines.append(
+            "| %s | %s | %s | %s | %.2f | %.2f | %s |"
+            % (
+                row.name,
+                *(rate(row.median(peer, "rate")) for peer in PEERS),
+                median(ratios),
+                quantile(ratios, 0.25),
+                verdict(ratios, targets.get(row.name)),
+            )
+        )
+    head = "| requests per second | pgfirst | Redis | PostgreSQL | ratio to Redis | lower quartile | target |"
+    return table(head, lines)
+
+
+def costs_table(measured):
+    lines = []
+    for row in measured:
+        cells = [small(row.median(peer, "cpu_us")) for peer in PEERS]
+        cells += [small(row.median(peer, "p99"), 2) for peer in PEERS]
+        cells += [log_size(row.median(peer, "log_bytes")) for peer in PEERS]
+        lines.append("| %s | %s |" % (row.name, " | ".join(cells)))
+    head = (
+        "| | CPU µs/op: pgfirst | Redis | PostgreSQL | p99 ms: pgfirst | Redis | PostgreSQL "
+        "| log B/op: pgfirst | Redis | PostgreSQL |"
+    )
+    return table(head, lines)
+
+
+def both_tables(runs, list_of_rows):
+    measured = [Measured(row.name, runs) for row in list_of_rows]
+    measured = [row for row in measured if row.runs]
+    targets = {row.name: row.target for row in list_of_rows}
+    note = (
+        "The server's cost: CPU of all its processes; p99 as the client saw it; bytes of write-ahead log, "
+        "or of the append-only file (– where there is none, or where each run rewrote it)."
+    )
+    return rates_table(measured, targets) + ["", note, ""] + costs_table(measured)
+
+
+# ---- sections ------------------------------------------------------------------------------------
+
+
+def not_measured(title):
+    return ["", "## " + title, "", "Not measured in this run."]
+
+
+def rates_section():
+    runs = read("rates")
+    if not runs:
+        return not_measured("Commands")
+    picture = ["", "![ratios to Redis](%s/ratios.svg)" % PLOTS]
+    return ["", "## Commands", ""] + both_tables(runs, rows.ROWS) + picture
+
+
+def held_section():
+    slices = read("held")
+    if not slices:
+        return not_measured("Beside a held snapshot")
+    lines = []
+    for peer, title in zip(PEERS, ("pgfirst", "Redis", "PostgreSQL")):
+        own = [part for part in slices if part["peer"] == peer]
+        if own:
+            first, last = own[0], own[-1]
+            cells = [rate(last["updates"])]
+            cells += [rate(first["set_rate"]), rate(last["set_rate"])]
+            cells += [rate(first["get_rate"]), rate(last["get_rate"])]
+            cells += [small(first["bytes"] / 1e6), small(last["bytes"] / 1e6)]
+            lines.append("| %s | %s |" % (title, " | ".join(cells)))
+    head = "| | updates | SET/s first | last | GET/s first | last | MB first | last |"
+    pictures = ["", "![SET per second](%s/held-set.svg)" % PLOTS, ""]
+    pictures += ["![GET per second](%s/held-get.svg)" % PLOTS, ""]
+    pictures += ["![size](%s/held-size.svg)" % PLOTS]
+    return [HELD % settings.HELD_SECONDS] + table(head, lines) + pictures
+
+
+def idle_section():
+    memory, runs = read("idle_memory"), read("idle")
+    if not memory:
+        return not_measured("Idle connections")
+    lines = []
+    for row in memory:
+        grown = row["after"] - row["before"]
+        lines.append(
+            "| %s | %s | %.1f | %.1f |"
+            % (
+                {"redis": "Redis", "postgres": "PostgreSQL"}.get(row["peer"], row["peer"]),
+                rate(row["connections"]),
+                grown / 1e6,
+                grown / row["connections"] / 1e3,
+            )
+        )
+    text = [IDLE] + table("| | connections | MB in all | kB each |", lines)
+    text += ["", "PostgreSQL was not brought to more: each is a process of its own.", ""]
+    names = []
+    for run in runs:
+        if run["row"] not in names:
+            names.append(run["row"])
+    return text + rates_table([Measured(name, runs) for name in names], {})
+
+
+def slow_section():
+    runs, reads = read("slow"), read("slow_reads")
+    if not runs:
+        return not_measured("A disk that takes a millisecond longer")
+    lines = []
+    for peer, title in zip(PEERS, ("pgfirst", "Redis", "PostgreSQL")):
+        own = [run for run in reads if run["peer"] == peer]
+        if own:
+            cells = [rate(median([run["rate"] for run in own]))]
+            cells += [small(median([run[name] for run in own]), 2) for name in ("p50", "p95", "p99")]
+            lines.append("| %s | %s |" % (title, " | ".join(cells)))
+    text = [SLOW % settings.SLOW_SYNC_US] + both_tables(runs, rows.SLOW_ROWS)
+    return text + [SLOW_READS] + table("| | GET/s | p50 ms | p95 ms | p99 ms |", lines)
+
+
+# ---- plots ---------------------------------------------------------------------------------------
+
+
+def plot(folder):
+    """One data file per curve, then gnuplot. Without all the stages there is nothing to plot."""
+    held, runs = read("held"), read("rates")
+    if not held or not runs:
+        return
+    data = os.path.join(settings.WORK, "plots")
+    os.makedirs(data, exist_ok=True)
+    for peer in PEERS:
+        with open(os.path.join(data, "held." + peer), "w") as file:
+            for part in held:
+                if part["peer"] == peer:
+                    columns = (part[name] for name in ("updates", "set_rate", "get_rate", "bytes"))
+                    file.write("%g %g %g %g\n" % tuple(columns))
+    with open(os.path.join(data, "ratios"), "w") as file:
+        for row in rows.ROWS:
+            ratios = Measured(row.name, runs).ratios()
+            if ratios:
+                low, middle, high = (quantile(ratios, share) for share in (0.25, 0.5, 0.75))
+                file.write('"%s" %g %g %g\n' % (row.name, middle, low, high))
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "plots.gp")
+    subprocess.run(
+        ["gnuplot", "-e", "data='%s'; plots='%s'" % (data, folder), script], check=True
+    )
+
+
+def write():
+    folder = os.path.join(settings.OUT, PLOTS)
+    os.makedirs(folder, exist_ok=True)
+    text = [HEAD + "\n".join("| %s | %s |" % (fact["what"], fact["value"]) for fact in read("machine"))]
+    text += [RULES]
+    text += rates_section() + held_section() + idle_section() + slow_section()
+    # A heading has one empty line before it, however the parts came together.
+    page = "\n".join(text).rstrip("\n") + "\n"
+    while "\n\n\n" in page:
+        page = page.replace("\n\n\n", "\n\n")
+    plot(folder)
+    with open(os.path.join(settings.OUT, "benchmarks.md"), "w") as file:
+        file.write(page)

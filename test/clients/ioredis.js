@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: PostgreSQL
+//
+// ioredis.js: ioredis through its own methods, in the protocol that CLIENTS_PROTOCOL says.
+//
+// Run by test/clients/run; see tap.js for the environment. Its default is RESP3 with maps flattened
+// as in RESP2; one test looks at what RESP3 itself says (replyMapping: "resp3").
+'use strict';
+
+const assert = require('node:assert/strict');
+const Redis = require('ioredis');
+const tap = require('./tap.js');
+
+const { test, check, rejects, onPgfirst, protocol } = tap;
+
+function connect(options) {
+	const where = tap.socket ? { path: tap.socket } : { host: tap.host, port: tap.port };
+	const client = new Redis({ ...where, username: tap.user, password: tap.password, protocol, ...options });
+	client.on('error', () => {}); // A restart is no reason to end the process.
+	return client;
+}
+
+// With a client of its own, which is gone afterwards.
+async function withClient(options, run) {
+	const client = connect({ maxRetriesPerRequest: 0, retryStrategy: null, ...options });
+	try {
+		return await run(client);
+	} finally {
+		client.disconnect();
+	}
+}
+
+const r = connect();
+const fields = (line) => Object.fromEntries(line.trim().split(' ').map((word) => {
+	const at = word.indexOf('=');
+	return [word.slice(0, at), word.slice(at + 1)];
+}));
+
+// ---- the connection -------------------------------------------------------------------------
+
+test('PING, ECHO, TIME', async () => {
+	check(await r.ping(), 'PONG');
+	check(await r.ping('message'), 'message');
+	check(await r.echo('a\r\nb'), 'a\r\nb');
+	const [seconds, microseconds] = await r.time();
+	assert.ok(Math.abs(seconds - Date.now() / 1000) < 60 && microseconds < 1e6);
+});
+
+test('the protocol that was asked for', async () => {
+	check(fields(await r.client('INFO')).resp, String(protocol));
+});
+
+test('SELECT', async () => {
+	await withClient({ db: 1 }, async (one) => {
+		await one.set('where', 'one');
+		check([await r.get('where'), await one.get('where')], [null, 'one']);
+		check(await one.select(2), 'OK');
+		check(await one.get('where'), null);
+		await one.select(1);
+		await one.flushdb();
+	});
+	// ioredis would select the database again on every new connection, even one that was refused.
+	await withClient({}, async (c) => {
+		await rejects(c.select(4), 'ERR DB index is out of range');
+		await rejects(c.select('x'), 'ERR value is not an integer or out of range');
+	});
+});
+
+test('CLIENT ID, GETNAME, SETNAME, INFO, LIST', async () => {
+	await withClient({ connectionName: 'a-name' }, async (c) => {
+		check(await c.client('GETNAME'), 'a-name');
+		check(await c.client('SETNAME', 'other'), 'OK');
+		check(await c.client('GETNAME'), 'other');
+		await rejects(c.client('SETNAME', 'two words'),
+			'ERR Client names cannot contain spaces, newlines or special characters.');
+		const id = await c.client('ID');
+		const info = fields(await c.client('INFO'));
+		check([info.id, info.name, info.db, info.user], [String(id), 'other', '0', tap.user]);
+		const lines = (await r.client('LIST')).trim().split('\n').map(fields);
+		check(lines.filter((line) => line.name === 'other').map((line) => line.id), [String(id)]);
+		check(fields(await r.client('LIST', 'ID', id)).name, 'other');
+	});
+});
+
+test('CLIENT SETINFO', async () => {
+	if (!onPgfirst) return 'Redis 7.0 has no CLIENT SETINFO';
+	// ioredis says by itself which library it is.
+	const before = fields(await r.client('INFO'));
+	check([before['lib-name'], before['lib-ver']], ['ioredis', require('ioredis/package.json').version]);
+	return withClient({}, async (c) => {
+		check(await c.client('SETINFO', 'LIB-NAME', 'another'), 'OK');
+		check(fields(await c.client('INFO'))['lib-name'], 'another');
+	});
+});
+
+test('HELLO, AUTH, RESET, QUIT', async () => withClient({}, async (c) => {
+	const hello = await c.call('HELLO');
+	const answer = {};
+	for (let i = 0; i < hello.length; i += 2) answer[hello[i]] = hello[i + 1];
+	check([answer.server, answer.proto, answer.mode, answer.role], ['redis', protocol, 'standalone', 'master']);
+	check(await c.auth(tap.password), 'OK');
+	check(await c.auth(tap.user, tap.password), 'OK');
+	await rejects(c.auth(tap.user, 'wrong'), 'WRONGPASS invalid username-password pair or user is disabled.');
+	check(await c.call('RESET'), 'RESET');
+	await rejects(c.get('key'), 'NOAUTH Authentication required.');
+	check(await c.auth(tap.user, tap.password), 'OK');
+	check(fields(await c.client('INFO')).resp, '2');
+	check(await c.quit(), 'OK');
+}));
+
+test('wrong passwords, and none', async () => {
+	const wrong = 'WRONGPASS invalid username-password pair or user is disabled.';
+	const said = async (options) => new Promise((resolve, reject) => {
+		const c = connect({ retryStrategy: null, maxRetriesPerRequest: 0, ...options });
+		// Where RESP3 cannot be had ioredis tells in an event; a command tells as well.
+		c.on('error', (error) => resolve(error.message));
+		c.ping().then((answer) => resolve(answer), (error) => setTimeout(resolve, 500, error.message))
+			.finally(() => setTimeout(() => c.disconnect(), 600));
+		setTimeout(reject, 20000, new Error('nothing was said'));
+	});
+	check(await said({ password: 'wrong' }), wrong);
+	check(await said({ username: 'nobody' }), wrong);
+	assert.match(await said({ username: undefined, password: undefined }), /^NOAUTH /);
+	check(await said({ username: undefined }), 'PONG');
+	check(await said({ username: 'default' }), 'PONG');
+});
+
+test('a URL', async () => {
+	if (tap.socket) return 'TCP only';
+	const c = new Redis(`redis://${tap.user}:${tap.password}@${tap.host}:${tap.port}/2`);
+	check([await c.ping(), fields(await c.client('INFO')).db], ['PONG', '2']);
+	c.disconnect();
+});
+
+// ---- the server -----------------------------------------------------------------------------
+
+test('COMMAND COUNT, DOCS, INFO, LIST', async () => {
+	assert.ok(await r.command('COUNT') >= 31);
+	const [get, none] = await r.command('INFO', 'get', 'nothing');
+	check([get[0], get[1], get[3], get[4], get[5], none], ['get', 2, 1, 1, 1, null]);
+	assert.ok([...get[2]].includes('readonly'));
+	const all = await r.command();
+	assert.ok(all.some((command) => command[0] === 'mset' && command[1] === -3));
+	const list = await r.command('LIST');
+	for (const name of ['get', 'set', 'scan', 'config|get']) assert.ok(list.includes(name), name);
+	check(await r.command('LIST', 'FILTERBY', 'PATTERN', 'mget'), ['mget']);
+	const docs = await r.command('DOCS', 'get', 'nothing');
+	check([docs.length, docs[0]], [2, 'get']);
+	for (const name of ['summary', 'since', 'group', 'complexity']) assert.ok(docs[1].includes(name), name);
+});
+
+test('INFO', async () => {
+	const info = await r.info();
+	assert.match(info, /^redis_version:7\.\d+\.\d+\r$/m);
+	assert.match(info, /^redis_mode:standalone\r$/m);
+	assert.match(info, /^role:master\r$/m);
+	await r.mset('a', 1, 'b', 2);
+	await r.expire('a', 1000);
+	assert.match(await r.info('keyspace'), /^db0:keys=2,expires=1,/m);
+	if (onPgfirst) assert.match(await r.info('pgfirst'), /^pgfirst_version:/m);
+	return undefined;
+});
+
+test('CONFIG GET, SET', async () => {
+	const [name, before] = await r.config('GET', 'slowlog-max-len');
+	check(name, 'slowlog-max-len');
+	check(await r.config('GET', 'nothing-of-the-kind'), []);
+	check(await r.config('SET', 'slowlog-max-len', 77), 'OK');
+	check(await r.config('GET', 'slowlog-max-len'), ['slowlog-max-len', '77']);
+	await r.config('SET', 'slowlog-max-len', before);
+	await rejects(r.config('SET', 'nothing', 1), "ERR Unknown option or number of arguments for CONFIG SET - 'nothing'");
+	if (onPgfirst) {
+		// What follows a setting of PostgreSQL is changed there, and the answer says where.
+		await rejects(r.config('SET', 'port', 1), "ERR CONFIG SET failed (possibly related to argument 'port') - " +
+			"can't set it here; it follows pgfirst.redis_port");
+	}
+});
+
+test('DBSIZE, FLUSHDB', async () => {
+	await r.mset(Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`key${i}`, i])));
+	check(await r.dbsize(), 100);
+	check([await r.flushdb('ASYNC'), await r.dbsize()], ['OK', 0]);
+	await r.set('key', 'value');
+	check([await r.flushdb(), await r.dbsize(), await r.get('key')], ['OK', 0, null]);
+});
+
+// ---- keys and strings -----------------------------------------------------------------------
+
+test('GET, SET', async () => {
+	check([await r.get('key'), await r.set('key', 'value'), await r.get('key')], [null, 'OK', 'value']);
+	check([await r.set('key', ''), await r.get('key')], ['OK', '']);
+	check([await r.set('', 'of the empty key'), await r.get('')], ['OK', 'of the empty key']);
+	check(await r.getBuffer('key'), Buffer.alloc(0));
+});
+
+test('SET with every option', async () => {
+	check([await r.set('key', 1, 'NX'), await r.set('key', 2, 'NX'), await r.get('key')], ['OK', null, '1']);
+	check([await r.set('key', 3, 'XX'), await r.set('none', 3, 'XX')], ['OK', null]);
+	check([await r.set('key', 4, 'GET'), await r.set('none', 4, 'GET')], ['3', null]);
+	check([await r.set('key', 5, 'NX', 'GET'), await r.get('key')], ['4', '4']);
+	await r.set('key', 6, 'EX', 100);
+	assert.ok(await r.ttl('key') >= 99);
+	check(await r.set('key', 7, 'KEEPTTL'), 'OK');
+	assert.ok(await r.ttl('key') >= 98);
+	await r.set('key', 8, 'PX', 100000);
+	assert.ok(await r.pttl('key') > 98000);
+	await r.set('key', 9);
+	check(await r.ttl('key'), -1);
+	const now = Number((await r.time())[0]);
+	await r.set('key', 10, 'EXAT', now + 100);
+	assert.ok([98, 99, 100].includes(await r.ttl('key')));
+	await r.set('key', 11, 'PXAT', (now + 200) * 1000);
+	assert.ok([198, 199, 200].includes(await r.ttl('key')));
+	await rejects(r.set('key', 12, 'EX', 0), "ERR invalid expire time in 'set' command");
+	await rejects(r.call('SET', 'key', 12, 'NX', 'XX'), 'ERR syntax error');
+	check(await r.get('key'), '11');
+	await r.set('short', 'lived', 'PX', 30);
+	await tap.wait(60);
+	check([await r.get('short'), await r.exists('short')], [null, 0]);
+});
+
+test('MGET, MSET', async () => {
+	check(await r.mset({ a: 1, b: '', c: 'ü' }), 'OK');
+	check(await r.mget('a', 'none', 'b', 'c', 'a'), ['1', null, '', 'ü', '1']);
+	await rejects(r.call('MSET', 'a', 1, 'b'), "ERR wrong number of arguments for 'mset' command");
+});
+
+test('INCR, DECR, INCRBY', async () => {
+	check([await r.incr('n'), await r.incrby('n', 41), await r.decr('n'), await r.incrby('n', -1000)], [1, 42, 41, -959]);
+	await r.set('n', '9223372036854775807');
+	await rejects(r.incr('n'), 'ERR increment or decrement would overflow');
+	await r.set('n', 'text', 'EX', 100);
+	await rejects(r.incr('n'), 'ERR value is not an integer or out of range');
+	await r.set('n', 5, 'KEEPTTL');
+	check([await r.incr('n'), await r.ttl('n') > 90], [6, true]);
+});
+
+test('DEL, EXISTS, TYPE', async () => {
+	await r.mset({ a: 1, b: 2, c: 3 });
+	check([await r.exists('a', 'b', 'none', 'a'), await r.del('a', 'none', 'b', 'a'), await r.exists('a', 'b', 'c')], [3, 2, 1]);
+	check([await r.type('c'), await r.type('none')], ['string', 'none']);
+});
+
+test('EXPIRE, PEXPIRE, TTL, PTTL, PERSIST', async () => {
+	check([await r.ttl('key'), await r.pttl('key'), await r.expire('key', 100), await r.persist('key')], [-2, -2, 0, 0]);
+	await r.set('key', 'value');
+	check([await r.ttl('key'), await r.pttl('key'), await r.persist('key')], [-1, -1, 0]);
+	check([await r.expire('key', 100), await r.ttl('key') >= 99], [1, true]);
+	check([await r.pexpire('key', 50500), await r.pttl('key') > 49000], [1, true]);
+	check([await r.persist('key'), await r.ttl('key')], [1, -1]);
+	check([await r.expire('key', 10, 'XX'), await r.expire('key', 10, 'NX'), await r.expire('key', 20, 'NX')], [0, 1, 0]);
+	check([await r.expire('key', 5, 'GT'), await r.expire('key', 20, 'GT'), await r.expire('key', 30, 'LT')], [0, 1, 0]);
+	check([await r.expire('key', -1), await r.exists('key')], [1, 0]);
+});
+
+test('KEYS, SCAN', async () => {
+	const names = Array.from({ length: 500 }, (_, i) => `user:${i}`);
+	await r.mset(Object.fromEntries(names.map((name) => [name, 1])));
+	await r.mset({ 'post:1': 1, 'post:2': 2, 'post:33': 3 });
+	check((await r.keys('post:?')).sort(), ['post:1', 'post:2']);
+	const found = [];
+	for await (const batch of r.scanStream({ match: 'user:*', count: 7 })) found.push(...batch);
+	check([...new Set(found)].sort(), names.sort());
+	if (onPgfirst) check(found.length, 500);
+	const [cursor, some] = await r.scan(0, 'COUNT', 100000, 'TYPE', 'string');
+	check([cursor, some.length], ['0', 503]);
+	await rejects(r.scan('none'), 'ERR invalid cursor');
+});
+
+test('the types of RESP3', async () => {
+	if (protocol !== 3) return 'RESP3 only';
+	return withClient({ replyMapping: 'resp3' }, async (c) => {
+		// A map of RESP3 is no array any more; which kind of map ioredis makes of it is its business.
+		const entries = (map) => (map instanceof Map ? Object.fromEntries(map) : map);
+		const hello = entries(await c.call('HELLO', 3));
+		check([Array.isArray(hello), hello.proto, hello.server], [false, 3, 'redis']);
+		check(entries(await c.config('GET', 'maxmemory-policy')), { 'maxmemory-policy': 'noeviction' });
+		const docs = entries(await c.command('DOCS', 'get'));
+		check(Object.keys(docs), ['get']);
+		check(entries(docs.get).group, 'string');
+		check(typeof await c.info('server'), 'string');
+		check(await c.get('none'), null);
+	});
+});
+
+// ---- sizes, pipelines, trouble --------------------------------------------------------------
+
+test('keys and values of any bytes', async () => {
+	const every = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
+	for (const key of [every, Buffer.from([0]), Buffer.from('\r\n'), Buffer.from('schlüssel')]) {
+		await r.set(key, every);
+		check(await r.getBuffer(key), every);
+		check(await r.keysBuffer('*'), [key]);
+		check(await r.del(key), 1);
+	}
+});
+
+test('a key of 100 KB and a value of 10 MB', async () => {
+	const key = 'k'.repeat(102400);
+	const value = Buffer.alloc(10 << 20, 'abc\0\r\n\xff', 'latin1');
+	check(await r.set(key, value), 'OK');
+	assert.ok(value.equals(await r.getBuffer(key)));
+	check([await r.keys('*'), await r.del(key)], [[key], 1]);
+});
+
+test('a pipeline of 10,000', async () => {
+	const pipeline = r.pipeline();
+	for (let i = 0; i < 10000; i++) {
+		if (i % 2) pipeline.get(`key${i - 1}`);
+		else pipeline.set(`key${i}`, i);
+	}
+	check(await pipeline.exec(), Array.from({ length: 10000 }, (_, i) => [null, i % 2 ? String(i - 1) : 'OK']));
+	check(await r.dbsize(), 5000);
+});
+
+test('errors within a pipeline concern one command', async () => {
+	const results = await r.pipeline().set('key', 'text').incr('key').get('key').call('NOTHING').exec();
+	check([results[0][1], results[1][0].message, results[2][1], results[3][0].message],
+		['OK', 'ERR value is not an integer or out of range', 'text', "ERR unknown command 'NOTHING', with args beginning with: "]);
+});
+
+test('commands in flight on fifty connections', async () => {
+	const clients = Array.from({ length: 50 }, () => connect());
+	const answers = await Promise.all(clients.map((client, i) => client.set(`key${i}`, i).then(() => client.incr('n'))));
+	check(answers.sort((a, b) => a - b), Array.from({ length: 50 }, (_, i) => i + 1));
+	clients.forEach((client) => client.disconnect());
+});
+
+test('goes on by itself after the server was restarted', async () => {
+	await r.set('kept', 'value');
+	const restarted = tap.restartServer();
+	await new Promise((resolve) => r.once('close', resolve));
+	// Waits in ioredis's queue until the server is back.
+	const asked = r.get('kept');
+	await restarted;
+	check([await asked, await r.set('kept', 'again'), await r.get('kept')], ['value', 'OK', 'again']);
+	check(fields(await r.client('INFO')).resp, String(protocol));
+});
+
+console.log(`# ioredis ${require('ioredis/package.json').version}, RESP${protocol}`);
+tap.main(() => r.flushdb(), () => r.quit());

@@ -1,0 +1,346 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: PostgreSQL
+"""redispy.py: redis-py, Debian's, which speaks RESP2, through its own methods.
+
+Run by test/clients/run; see tap.py for the environment.
+"""
+
+import sys
+import time
+
+import redis
+
+import tap
+from tap import ON_PGFIRST, check, raises, test
+
+
+def connect(**options):
+    options = {"username": tap.USER, "password": tap.PASSWORD, "socket_timeout": 60, **options}
+    if tap.SOCKET:
+        return redis.Redis(unix_socket_path=tap.SOCKET, **options)
+    return redis.Redis(host=tap.HOST, port=tap.PORT, **options)
+
+
+r = connect()
+
+
+# ---- the connection ----------------------------------------------------------------------------
+
+
+@test("PING, ECHO, TIME")
+def _():
+    check(r.ping(), True)
+    check(r.echo("a\r\nb"), b"a\r\nb")
+    seconds, microseconds = r.time()
+    assert abs(seconds - time.time()) < 60 and 0 <= microseconds < 1000000
+
+
+@test("SELECT")
+def _():
+    one, two = connect(db=1), connect(db=2)
+    one.set("where", "one")
+    two.set("where", "two")
+    check([r.get("where"), one.get("where"), two.get("where")], [None, b"one", b"two"])
+    check(one.client_info()["db"], 1)
+    raises(redis.ResponseError, "DB index is out of range", connect(db=4).ping)
+    raises(redis.ResponseError, "value is not an integer or out of range", r.execute_command, "SELECT", "x")
+    for database in (one, two):
+        database.flushdb()
+        check(database.dbsize(), 0)
+
+
+@test("CLIENT ID, GETNAME, SETNAME, INFO, LIST")
+def _():
+    c = connect(client_name="a-name", single_connection_client=True)
+    check(c.client_getname(), "a-name")
+    check(c.client_setname("other"), True)
+    check(c.client_getname(), "other")
+    raises(redis.ResponseError, "Client names cannot contain spaces, newlines or special characters.",
+           c.client_setname, "two words")
+    number = c.client_id()
+    info = c.client_info()
+    check([info["id"], info["name"], info["db"]], [number, "other", 0])
+    check([int(line["id"]) for line in c.client_list() if line["name"] == "other"], [number])
+    check([int(line["id"]) for line in c.client_list(client_id=[str(number)])], [number])
+    assert connect().client_id() > number
+    check(c.client_list(_type="pubsub"), [])
+
+
+@test("CLIENT SETINFO")
+def _():
+    if not ON_PGFIRST:
+        raise tap.Skip("Redis 7.0 has no CLIENT SETINFO")
+    c = connect(single_connection_client=True)
+    check(c.execute_command("CLIENT", "SETINFO", "LIB-NAME", "a-library"), b"OK")
+    check(c.execute_command("CLIENT", "SETINFO", "LIB-VER", "4.3.4"), b"OK")
+    info = c.client_info()
+    # redis-py 4.3 leaves the line's end in the last field.
+    check([info["lib-name"], info["lib-ver"].strip()], ["a-library", "4.3.4"])
+
+
+@test("HELLO, AUTH, RESET, QUIT")
+def _():
+    c = connect(single_connection_client=True)
+    hello = c.execute_command("HELLO")
+    answer = dict(zip(hello[::2], hello[1::2]))
+    check([answer[b"server"], answer[b"proto"], answer[b"mode"], answer[b"role"]],
+          [b"redis", 2, b"standalone", b"master"])
+    check(c.auth(tap.PASSWORD), True)
+    check(c.auth(tap.PASSWORD, tap.USER), True)
+    c.client_setname("before")
+    c.select(3)
+    check(c.reset(), "RESET")
+    raises(redis.AuthenticationError, "Authentication required.", c.get, "key")
+    check(c.auth(tap.PASSWORD, tap.USER), True)
+    check([c.client_getname(), c.client_info()["db"]], [None, 0])
+    check(c.quit(), True)
+
+
+@test("wrong passwords, and none")
+def _():
+    wrong = "invalid username-password pair or user is disabled."
+    raises(redis.ResponseError, f"WRONGPASS {wrong}", connect(password="wrong").ping)
+    raises(redis.ResponseError, f"WRONGPASS {wrong}", connect(username="nobody").ping)
+    raises(redis.AuthenticationError, "Authentication required.", connect(username=None, password=None).ping)
+    check(connect(username=None).ping(), True)
+    check(connect(username="default").ping(), True)
+
+
+# ---- the server --------------------------------------------------------------------------------
+
+
+@test("COMMAND COUNT, DOCS, INFO, LIST")
+def _():
+    assert r.command_count() >= 31
+    commands = r.command()
+    check([commands["get"][word] for word in ("arity", "first_key_pos", "last_key_pos", "step_count")],
+          [2, 1, 1, 1])
+    check([commands["mset"][word] for word in ("arity", "first_key_pos", "last_key_pos", "step_count")],
+          [-3, 1, -1, 2])
+    assert "readonly" in commands["get"]["flags"] and "write" in commands["set"]["flags"]
+    info = r.execute_command("COMMAND INFO", "get", "nothing")
+    check([info[0][0], info[0][1], info[1]], [b"get", 2, None])
+    names = r.command_list()
+    assert {b"get", b"set", b"scan", b"config|get"} <= set(names)
+    check(r.command_list(pattern="mget"), [b"mget"])
+    assert {b"get", b"incrby"} <= set(r.command_list(category="string")) <= set(names)
+    docs = r.execute_command("COMMAND DOCS", "get", "nothing")
+    check(docs[0], b"get")
+    assert {b"summary", b"since", b"group", b"complexity"} <= set(docs[1][::2])
+
+
+@test("INFO")
+def _():
+    info = r.info()
+    assert info["redis_version"].startswith("7.") and info["redis_mode"] == "standalone"
+    check([info["role"], info["loading"], info["tcp_port"]], ["master", 0, tap.PORT])
+    assert info["connected_clients"] >= 1 and info["used_memory"] >= 0 and info["uptime_in_seconds"] >= 0
+    r.mset({"a": 1, "b": 2})
+    r.expire("a", 1000)
+    keyspace = r.info("keyspace")["db0"]
+    check([keyspace["keys"], keyspace["expires"]], [2, 1])
+    check("redis_version" in r.info("clients"), False)
+    if ON_PGFIRST:
+        assert r.info("pgfirst")["pgfirst_version"]
+
+
+@test("CONFIG GET, SET")
+def _():
+    check(list(r.config_get("maxmemory")), ["maxmemory"])
+    check(r.config_get("nothing-of-the-kind"), {})
+    assert {"slowlog-max-len", "slowlog-log-slower-than"} <= set(r.config_get("slowlog-*"))
+    check(sorted(r.config_get("port", "databases")), ["databases", "port"])
+    before = r.config_get("slowlog-max-len")["slowlog-max-len"]
+    check(r.config_set("slowlog-max-len", 77), True)
+    check(r.config_get("slowlog-max-len"), {"slowlog-max-len": "77"})
+    r.config_set("slowlog-max-len", before)
+    raises(redis.ResponseError, "Unknown option or number of arguments for CONFIG SET - 'nothing'",
+           r.config_set, "nothing", "1")
+    if ON_PGFIRST:
+        # What follows a setting of PostgreSQL is changed there, and the answer says where.
+        raises(redis.ResponseError, "CONFIG SET failed (possibly related to argument 'port') - "
+               "can't set it here; it follows pgfirst.redis_port", r.config_set, "port", "1")
+
+
+@test("DBSIZE, FLUSHDB")
+def _():
+    check(r.dbsize(), 0)
+    r.mset({f"key{i}": i for i in range(100)})
+    check(r.dbsize(), 100)
+    check(r.flushdb(asynchronous=True), True)
+    check(r.dbsize(), 0)
+    r.set("key", "value")
+    check([r.flushdb(), r.dbsize(), r.get("key")], [True, 0, None])
+
+
+# ---- keys and strings --------------------------------------------------------------------------
+
+
+@test("GET, SET")
+def _():
+    check([r.get("key"), r.set("key", "value"), r.get("key")], [None, True, b"value"])
+    check([r.set("key", ""), r.get("key")], [True, b""])
+    check([r.set("", "of the empty key"), r.get("")], [True, b"of the empty key"])
+    check(connect(decode_responses=True).get(""), "of the empty key")
+
+
+@test("SET with every option")
+def _():
+    check([r.set("key", "1", nx=True), r.set("key", "2", nx=True), r.get("key")], [True, None, b"1"])
+    check([r.set("key", "3", xx=True), r.set("none", "3", xx=True), r.get("none")], [True, None, None])
+    check([r.set("key", "4", get=True), r.set("none", "4", get=True)], [b"3", None])
+    check([r.set("key", "5", nx=True, get=True), r.get("key")], [b"4", b"4"])
+    r.set("key", "6", ex=100)
+    check(99 <= r.ttl("key") <= 100, True)
+    r.set("key", "7", keepttl=True)
+    check([99 <= r.ttl("key") <= 100, r.get("key")], [True, b"7"])
+    r.set("key", "8", px=100000)
+    check(98000 <= r.pttl("key") <= 100000, True)
+    r.set("key", "9")
+    check(r.ttl("key"), -1)
+    now = r.time()[0]
+    r.set("key", "10", exat=now + 100)
+    check(98 <= r.ttl("key") <= 100, True)
+    r.set("key", "11", pxat=(now + 200) * 1000)
+    check(198 <= r.ttl("key") <= 200, True)
+    raises(redis.ResponseError, "invalid expire time in 'set' command", r.set, "key", "12", ex=0)
+    raises(redis.ResponseError, "syntax error", r.execute_command, "SET", "key", "12", "NX", "XX")
+    check(r.get("key"), b"11")
+
+
+@test("SET with a moment that is over, and one that comes")
+def _():
+    r.set("key", "value", exat=1000)
+    check([r.get("key"), r.exists("key"), r.ttl("key")], [None, 0, -2])
+    r.set("key", "value", px=30)
+    time.sleep(0.05)
+    check([r.get("key"), r.keys("*"), r.set("key", "new", xx=True)], [None, [], None])
+
+
+@test("MGET, MSET")
+def _():
+    check(r.mset({"a": "1", "b": "", "c": b"\x00\xff"}), True)
+    check(r.mget("a", "none", "b", "c", "a"), [b"1", None, b"", b"\x00\xff", b"1"])
+    raises(redis.ResponseError, "wrong number of arguments for 'mset' command", r.execute_command, "MSET", "a", "1", "b")
+
+
+@test("INCR, DECR, INCRBY")
+def _():
+    # redis-py's incr() is INCRBY.
+    check([r.execute_command("INCR", "n"), r.incr("n", 41), r.execute_command("DECR", "n"), r.incr("n", -1000)],
+          [1, 42, 41, -959])
+    check(r.get("n"), b"-959")
+    r.set("n", "9223372036854775807")
+    raises(redis.ResponseError, "increment or decrement would overflow", r.incr, "n")
+    r.set("n", "text", ex=100)
+    raises(redis.ResponseError, "value is not an integer or out of range", r.incr, "n")
+    r.set("n", "5", keepttl=True)
+    check([r.incr("n"), r.ttl("n") > 90], [6, True])
+
+
+@test("DEL, EXISTS, TYPE")
+def _():
+    r.mset({"a": 1, "b": 2, "c": 3})
+    check([r.exists("a", "b", "none", "a"), r.delete("a", "none", "b", "a"), r.exists("a", "b", "c")], [3, 2, 1])
+    check([r.type("c"), r.type("none")], [b"string", b"none"])
+
+
+@test("EXPIRE, PEXPIRE, TTL, PTTL, PERSIST")
+def _():
+    check([r.ttl("key"), r.pttl("key"), r.expire("key", 100), r.persist("key")], [-2, -2, False, False])
+    r.set("key", "value")
+    check([r.ttl("key"), r.pttl("key"), r.persist("key")], [-1, -1, False])
+    check([r.expire("key", 100), r.ttl("key") in (99, 100)], [True, True])
+    check([r.pexpire("key", 50500), 50000 <= r.pttl("key") <= 50500], [True, True])
+    check([r.persist("key"), r.ttl("key")], [True, -1])
+    check([r.expire("key", 10, xx=True), r.expire("key", 10, nx=True), r.expire("key", 20, nx=True)], [False, True, False])
+    check([r.expire("key", 5, gt=True), r.expire("key", 20, gt=True), r.expire("key", 30, lt=True)], [False, True, False])
+    check([r.expire("key", -1), r.exists("key")], [True, 0])
+
+
+@test("KEYS, SCAN")
+def _():
+    r.mset({f"user:{i}": i for i in range(500)})
+    r.mset({f"post:{i}": i for i in range(50)})
+    check(sorted(r.keys("post:1?")), sorted(b"post:%d" % i for i in range(10, 20)))
+    check(sorted(r.keys("post:[12]")), [b"post:1", b"post:2"])
+    check(r.keys("none*"), [])
+    found = list(r.scan_iter(match="user:*", count=7))
+    check(sorted(set(found)), sorted(b"user:%d" % i for i in range(500)))
+    if ON_PGFIRST:
+        check(len(found), 500)
+    check(len(set(r.scan_iter(_type="string"))), 550)
+    check(list(r.scan_iter(_type="hash")), [])
+    raises(redis.ResponseError, "invalid cursor", r.scan, "none")
+
+
+# ---- sizes, pipelines, trouble -----------------------------------------------------------------
+
+
+@test("keys and values of any bytes")
+def _():
+    every = bytes(range(256))
+    for key in (every, b"\x00", b"\r\n", b"*3\r\n$3\r\nSET\r\n", "schlüssel".encode()):
+        r.set(key, every + key)
+        check(r.get(key), every + key)
+        check(r.keys("*"), [key])
+        check(r.delete(key), 1)
+
+
+@test("a key of 100 KB and a value of 10 MB")
+def _():
+    key, value = b"k" * 102400, bytes(range(256)) * 40960
+    check([r.set(key, value), r.exists(key), r.get(key) == value, r.keys("*") == [key]], [True, 1, True, True])
+    check([r.set(key, "small", get=True) == value, r.get(key), r.delete(key)], [True, b"small", 1])
+
+
+@test("a value of 100 MB")
+def _():
+    if not tap.SOCKET:
+        raise tap.Skip("once, over the unix socket")
+    value = bytes(range(256)) * 409600
+    check([r.set("large", value), r.get("large") == value, r.delete("large")], [True, True, 1])
+
+
+@test("a pipeline of 10,000")
+def _():
+    pipe = r.pipeline(transaction=False)
+    for i in range(10000):
+        pipe.set(f"key{i}", i) if i % 2 == 0 else pipe.get(f"key{i - 1}")
+    check(pipe.execute() == [True if i % 2 == 0 else b"%d" % (i - 1) for i in range(10000)], True)
+    check(r.dbsize(), 5000)
+
+
+@test("errors within a pipeline concern one command")
+def _():
+    pipe = r.pipeline(transaction=False)
+    pipe.set("key", "text").incr("key").get("key").execute_command("NOTHING").set("key", "end")
+    results = pipe.execute(raise_on_error=False)
+    check([results[0], str(results[1]), results[2], results[4]],
+          [True, "value is not an integer or out of range", b"text", True])
+    check(str(results[3]), "unknown command 'NOTHING', with args beginning with: ")
+
+
+@test("many connections of one pool")
+def _():
+    connections = [connect(single_connection_client=True) for _ in range(50)]
+    for number, connection in enumerate(connections):
+        connection.set(f"key{number}", number)
+    check(sorted(int(value) for value in r.mget([f"key{i}" for i in range(50)])), list(range(50)))
+    assert len(r.client_list()) >= 50
+    for connection in connections:
+        connection.close()
+
+
+@test("goes on by itself after the server was restarted")
+def _():
+    r.set("kept", "value")
+    number = r.client_id()
+    tap.restart_server()
+    check([r.get("kept"), r.set("kept", "again"), r.get("kept")], [b"value", True, b"again"])
+    assert r.client_id() != number or not ON_PGFIRST
+
+
+if __name__ == "__main__":
+    print(f"# redis-py {redis.__version__}")
+    sys.exit(tap.main(before=r.flushdb))

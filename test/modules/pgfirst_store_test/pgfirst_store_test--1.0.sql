@@ -1,0 +1,52 @@
+-- SPDX-License-Identifier: PostgreSQL
+-- Thin: one function for each function of store.h. A record is told as 'kind,expiry,length,sum',
+-- where sum is the FNV-1a of the first `bytes` bytes of its data.
+
+CREATE FUNCTION make(name text, logged boolean) RETURNS oid
+	LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_make';
+CREATE FUNCTION open(store regclass, for_write boolean, wait boolean) RETURNS boolean
+	LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_open';
+CREATE FUNCTION lock(store regclass, id uuid, conditional boolean DEFAULT true,
+	wait boolean DEFAULT false) RETURNS boolean
+	LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_lock';
+CREATE FUNCTION holder(store regclass, id uuid) RETURNS integer
+	LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_holder';
+-- reset: begin a new command first.
+CREATE FUNCTION get(store regclass, id uuid, bytes bigint DEFAULT -1, reset boolean DEFAULT true)
+	RETURNS text LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_get';
+CREATE FUNCTION put(store regclass, id uuid, kind integer, expiry bigint, seed bigint,
+	length bigint) RETURNS boolean LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_put';
+CREATE FUNCTION expire(store regclass, id uuid, expiry bigint) RETURNS boolean
+	LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_expire';
+CREATE FUNCTION del(store regclass, id uuid) RETURNS boolean
+	LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_delete';
+CREATE FUNCTION walk(store regclass, first uuid DEFAULT NULL, bytes bigint DEFAULT -1,
+	OUT id uuid, OUT record text) RETURNS SETOF record
+	LANGUAGE c AS 'MODULE_PATHNAME', 'test_walk';
+-- Kind 77 is garbage.
+CREATE FUNCTION sweep(store regclass, cursor uuid, max_records bigint, now_ms bigint,
+	OUT seen bigint, OUT deleted bigint, OUT wrapped boolean, OUT next uuid)
+	LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_sweep';
+-- How many records there were, the sum of their expiries, how often at_rest was called.
+CREATE FUNCTION census(store regclass, wait boolean, OUT records bigint, OUT expiries bigint,
+	OUT at_rest integer) LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_census';
+CREATE FUNCTION changed() RETURNS boolean LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_changed';
+CREATE FUNCTION room(bytes bigint) RETURNS boolean
+	LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_room';
+-- PGFIRST_POSITION_OWN is FFFFFFFF/FFFFFFFF.
+CREATE FUNCTION read_position() RETURNS pg_lsn LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_position';
+CREATE FUNCTION reset() RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_reset';
+-- Watches this session's changes (false: stops) and tells what it has seen since it was asked last.
+CREATE FUNCTION observe(watch boolean) RETURNS void
+	LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_observe';
+CREATE FUNCTION observed() RETURNS text LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_observed';
+
+-- One record with its expiry counted up; the lock is waited for.
+CREATE FUNCTION count_up(store regclass, id uuid) RETURNS bigint
+	LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_count_up';
+-- Puts a record whose expiry is the end of WAL right now.
+CREATE FUNCTION put_position(store regclass, id uuid) RETURNS void
+	LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_put_position';
+-- Reads such records until it finds one newer than its position; true if all were in order.
+CREATE FUNCTION check_positions(store regclass, id uuid, rounds integer, walk boolean)
+	RETURNS boolean LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_check_positions';
