@@ -65,7 +65,7 @@ settings_define_clients(void)
 	DefineCustomIntVariable(
 	    "pgfirst.redis_client_memory",
 	    "Sets the memory that the buffers of one worker's clients take together.",
-	    "A client whose request or reply does not fit is disconnected.",
+	    "When they would take more, the client that takes most is disconnected.",
 	    &pgfirst_redis_client_memory, 256 * 1024, 16 * 1024, INT_MAX, PGC_SIGHUP, GUC_UNIT_KB, NULL,
 	    NULL, NULL);
 }

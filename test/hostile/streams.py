@@ -10,8 +10,8 @@ import selectors
 import socket
 import time
 
-from door import (MB, Client, Error, Watch, begin, command, cpu_seconds, equal, info, note, ok,
-                  patience, push, run, wait_until)
+from door import (MB, alone, Client, Error, Watch, begin, command, cpu_seconds, equal, info, note, ok,
+                  patience, push, run, sql, wait_until)
 
 OUTPUT_FULL = 1 * MB  # unsent replies from which on nothing more is run for a client
 
@@ -218,6 +218,37 @@ def errors_in_the_middle():
         equal((wrong, len(lines)), (0, rounds * period + 3), "140,000 commands in a pipeline, half of them wrong")
 
 
+@alone
+def undone():
+    """The turn of a pipeline cannot be committed: each of its commands gets an answer, an error."""
+    sql("DROP INDEX IF EXISTS kv.poison; "
+        "CREATE INDEX poison ON kv.database_0 ((1 / (octet_length(body) - 4242)));")
+    try:
+        answers_of_the_undone()
+    finally:
+        sql("DROP INDEX kv.poison;")
+
+
+def answers_of_the_undone():
+    with Client() as client:
+        client.call("DEL", "poison", "good")
+        client.call("SET", "probe", "x")
+        head = int(sql("SELECT max(octet_length(body)) - 6 FROM kv.database_0 WHERE octet_length(body) < 100 "
+                       "AND body LIKE '%probex';"))
+        poison = b"p" * (4242 - head - len("poison"))
+        undone_words = Error("ERR division by zero")
+        # Behind the write stand all kinds of commands that write nothing.
+        client.send(command("GET", "probe") + command("SET", "poison", poison) + command("PING") +
+                    command("NOSUCH") + command("SET", "good", "1") + command("GET") + command("GET", "good") +
+                    command("CLIENT", "GETNAME"))
+        equal([client.reply() for _ in range(8)], [b"x"] + [undone_words] * 7,
+              "what stands before the write is answered, each command from there on with the error")
+        equal(client.call("ECHO", "here"), b"here", "and nothing is out of step")
+        equal(client.call("EXISTS", "poison", "good"), 0, "nothing of it is done")
+        client.send(command("SET", "poison", poison) + command("PING") + b"*1\r\n$x\r\n")
+        equal(client.rest(), b"-ERR division by zero\r\n" * 3, "a protocol error behind it is counted too")
+
+
 def begin_again():
     """A client that has done something large is small again."""
     with Client() as client:
@@ -230,4 +261,4 @@ def begin_again():
 begin(__doc__)
 run([never_reads, reads_late, byte_by_byte, thousand_bytes_by_bytes, gigabyte, gigabyte_read, announced,
      million_announced, half_closed, left_in_the_middle, quit_in_the_middle, errors_in_the_middle,
-     begin_again])
+     undone, begin_again])
