@@ -22,6 +22,8 @@
  */
 #include "lib/glob/glob.h"
 
+#include <stdint.h>
+
 typedef struct GlobText
 {
 	const unsigned char *next;
@@ -94,9 +96,22 @@ element_matches(GlobText *pattern, unsigned char byte, bool ignore_case)
 	return byte_fold(element, ignore_case) == byte_fold(byte, ignore_case);
 }
 
+/* Takes the steps off; false, and none left, if there are not enough. */
+static inline bool
+steps_take(size_t *steps, size_t taken)
+{
+	if (*steps <= taken)
+	{
+		*steps = 0;
+		return false;
+	}
+	*steps -= taken;
+	return true;
+}
+
 bool
-pgfirst_glob_match(const char *pattern, size_t pattern_length, const char *text, size_t text_length,
-                   bool ignore_case)
+pgfirst_glob_match_within(const char *pattern, size_t pattern_length, const char *text,
+                          size_t text_length, bool ignore_case, size_t *steps)
 {
 	GlobText want = {(const unsigned char *) pattern,
 	                 (const unsigned char *) pattern + pattern_length};
@@ -107,6 +122,9 @@ pgfirst_glob_match(const char *pattern, size_t pattern_length, const char *text,
 
 	while (have < have_end)
 	{
+		const unsigned char *looked_at = want.next;
+		bool matches;
+
 		if (want.next < want.end && *want.next == '*')
 		{
 			after_star = ++want.next;
@@ -114,8 +132,14 @@ pgfirst_glob_match(const char *pattern, size_t pattern_length, const char *text,
 			/* A star at the very end matches whatever follows. */
 			if (after_star == want.end)
 				return true;
+			if (!steps_take(steps, 1))
+				return false;
+			continue;
 		}
-		else if (want.next < want.end && element_matches(&want, *have, ignore_case))
+		matches = want.next < want.end && element_matches(&want, *have, ignore_case);
+		if (!steps_take(steps, (size_t) (want.next - looked_at) + 1))
+			return false;
+		if (matches)
 			have++;
 		else if (after_star != NULL)
 		{
@@ -126,6 +150,20 @@ pgfirst_glob_match(const char *pattern, size_t pattern_length, const char *text,
 			return false;
 	}
 	while (want.next < want.end && *want.next == '*')
+	{
 		want.next++;
+		if (!steps_take(steps, 1))
+			return false;
+	}
 	return want.next == want.end;
+}
+
+bool
+pgfirst_glob_match(const char *pattern, size_t pattern_length, const char *text, size_t text_length,
+                   bool ignore_case)
+{
+	size_t steps = SIZE_MAX;
+
+	return pgfirst_glob_match_within(pattern, pattern_length, text, text_length, ignore_case,
+	                                 &steps);
 }

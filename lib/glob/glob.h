@@ -16,4 +16,12 @@
 extern bool pgfirst_glob_match(const char *pattern, size_t pattern_length, const char *text,
                                size_t text_length, bool ignore_case);
 
+/*
+ * The same within so many steps, each a look at one byte of the pattern.  *steps becomes what is
+ * left; 0 means that they did not suffice, and false then says nothing.  For patterns and texts of
+ * strangers: two megabytes of each are four million million steps.
+ */
+extern bool pgfirst_glob_match_within(const char *pattern, size_t pattern_length, const char *text,
+                                      size_t text_length, bool ignore_case, size_t *steps);
+
 #endif

@@ -209,6 +209,14 @@ def patterns():
                 got = client.call("KEYS", pattern)
                 equal(len(got), count, "KEYS %.20s…" % pattern)
                 note("in %.2f s" % (time.monotonic() - begin_at))
+            endless = b"*[" + b"b" * 2000000
+            too_long = Error("ERR the pattern takes too long to match; a shorter one, or shorter runs in its "
+                             "brackets, would not")
+            for words in (["KEYS", endless], ["SCAN", "0", "MATCH", endless, "COUNT", "100"],
+                          ["CONFIG", "GET", endless], ["COMMAND", "LIST", "FILTERBY", "PATTERN", endless]):
+                begin_at = time.monotonic()
+                equal(client.call(*words), too_long, "%s with a class of 2 MB is given up" % words[0])
+                note("in %.2f s" % (time.monotonic() - begin_at))
             equal(len(client.call("KEYS", "aaaa*")), 100000, "KEYS of all")
             cursor, calls, seen = b"0", 0, []
             while calls == 0 or cursor != b"0":

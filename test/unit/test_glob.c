@@ -285,6 +285,39 @@ glob_takes_polynomial_time(void **state)
 	free(text);
 }
 
+/* The steps that suffice do, one less does not, wherever they run out. */
+static void
+glob_keeps_to_its_steps(void **state)
+{
+	static const struct
+	{
+		const char *pattern;
+		const char *text;
+	} cases[] = {
+	    {"abc", "abc"}, {"*[xyzc]", "aaaac"}, {"a***", "a"}, {"*a*b", "aab"}, {"[abc]*d", "cd"}};
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		const char *pattern = cases[i].pattern;
+		const char *text = cases[i].text;
+		size_t enough = 1;
+		size_t steps = SIZE_MAX;
+
+		assert_true(
+		    pgfirst_glob_match_within(pattern, strlen(pattern), text, strlen(text), false, &steps));
+		enough = SIZE_MAX - steps + 1;
+		for (size_t given = 0; given <= enough; given++)
+		{
+			steps = given;
+			assert_int_equal(pgfirst_glob_match_within(pattern, strlen(pattern), text, strlen(text),
+			                                           false, &steps),
+			                 given == enough);
+			assert_int_equal(steps, given == enough);
+		}
+	}
+}
+
 int
 main(void)
 {
@@ -298,6 +331,7 @@ main(void)
 	    cmocka_unit_test(glob_ignores_case),
 	    cmocka_unit_test(glob_agrees_with_the_definition),
 	    cmocka_unit_test(glob_takes_polynomial_time),
+	    cmocka_unit_test(glob_keeps_to_its_steps),
 	};
 
 	return cmocka_run_group_tests_name("glob", tests, NULL, NULL);

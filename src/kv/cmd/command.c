@@ -20,6 +20,7 @@
 #include "kv/cmd/command.h"
 #include "kv/cmd/stats.h"
 #include "kv/settings.h"
+#include "lib/glob/glob.h"
 #include "lib/number/number.h"
 
 bool
@@ -73,6 +74,20 @@ void
 kv_reply_slice(KvCall *call, RespSlice slice)
 {
 	pgfirst_resp_write_bulk(call->reply, slice.data, slice.length);
+}
+
+bool
+kv_pattern_matches(RespSlice pattern, RespSlice bytes, bool ignore_case, size_t *steps)
+{
+	return pgfirst_glob_match_within(pattern.data, pattern.length, bytes.data, bytes.length,
+	                                 ignore_case, steps);
+}
+
+void
+kv_reply_pattern(KvCall *call)
+{
+	kv_reply_error(call, "ERR the pattern takes too long to match; a shorter one, or shorter runs "
+	                     "in its brackets, would not");
 }
 
 MemoryContext

@@ -92,6 +92,14 @@ extern bool kv_argument_is(const KvCall *call, int i, const char *word);
 /* Reads argument i as an integer; answers with Redis's error and returns false if it is none. */
 extern bool kv_argument_integer(KvCall *call, int i, int64 *value);
 
+/*
+ * Whether a pattern of the client's matches, within this many steps: some tens of milliseconds.
+ * When they do not suffice, *steps is 0 and kv_reply_pattern() says so.
+ */
+#define KV_PATTERN_STEPS ((size_t) 20 * 1000 * 1000)
+extern bool kv_pattern_matches(RespSlice pattern, RespSlice bytes, bool ignore_case, size_t *steps);
+extern void kv_reply_pattern(KvCall *call);
+
 /* ---- replies ----------------------------------------------------------------------------- */
 
 extern void kv_reply_error(KvCall *call, const char *format, ...) pg_attribute_printf(2, 3);

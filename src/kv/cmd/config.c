@@ -17,7 +17,6 @@
 #include "kv/cmd/config.h"
 #include "kv/cmd/server.h"
 #include "kv/settings.h"
-#include "lib/glob/glob.h"
 #include "lib/number/number.h"
 
 #define CONFIG_VALUE_MAX 64
@@ -155,14 +154,16 @@ kv_config_value(const char *name)
 /* ---- CONFIG GET -------------------------------------------------------------------------- */
 
 static bool
-asked_for(KvCall *call, const char *name)
+asked_for(KvCall *call, const char *name, size_t *steps)
 {
+	RespSlice bytes = {name, strlen(name)};
+
 	for (int i = 2; i < call->argc; i++)
 	{
-		RespSlice pattern = kv_argument(call, i);
-
-		if (pgfirst_glob_match(pattern.data, pattern.length, name, strlen(name), true))
+		if (kv_pattern_matches(kv_argument(call, i), bytes, true, steps))
 			return true;
+		if (*steps == 0)
+			return false;
 	}
 	return false;
 }
@@ -171,14 +172,21 @@ asked_for(KvCall *call, const char *name)
 KvOutcome
 kv_cmd_config_get(KvCall *call)
 {
+	bool asked[lengthof(parameters)];
+	size_t steps = KV_PATTERN_STEPS;
 	size_t count = 0;
 
 	for (int i = 0; i < PARAMETERS; i++)
-		count += asked_for(call, parameters[i].name);
+		count += asked[i] = asked_for(call, parameters[i].name, &steps);
+	if (steps == 0)
+	{
+		kv_reply_pattern(call);
+		return KV_DONE;
+	}
 	pgfirst_resp_write_map(call->reply, count);
 	for (int i = 0; i < PARAMETERS; i++)
 	{
-		if (!asked_for(call, parameters[i].name))
+		if (!asked[i])
 			continue;
 		pgfirst_resp_write_text(call->reply, parameters[i].name);
 		pgfirst_resp_write_text(call->reply, parameter_value(i));

@@ -14,7 +14,6 @@
 #include "base/clock.h"
 #include "kv/cmd/commands.h"
 #include "kv/position.h"
-#include "lib/glob/glob.h"
 #include "lib/number/number.h"
 
 /* Type and expiry; the bytes are forgotten, for there may be a million keys in one command. */
@@ -235,6 +234,7 @@ kv_cmd_pttl(KvCall *call)
  */
 #define LISTING_SLICE_US 2000
 #define LISTING_LOOK     64                 /* records between two looks at the clock */
+#define LISTING_STEPS    100000             /* of matching between two of them */
 #define SCAN_AT_LEAST    1000               /* records of a SCAN that asks for as many */
 #define LISTING_HEAD     KV_HEAD_LIMIT(256) /* longer keys are read again */
 
@@ -244,6 +244,8 @@ typedef struct KvListing
 	bool under_way;
 	PgfirstId next;
 	RespSlice pattern; /* data NULL: all */
+	size_t steps;      /* of matching, since the last look at the clock */
+	bool endless;      /* a match was given up */
 	bool typed;
 	KvType type;
 	RespBuffer found; /* bulk strings, to go behind the count */
@@ -317,9 +319,16 @@ listing_add(KvCall *call, KvListing *listing, const PgfirstRecord *record)
 		return false;
 	if (listing->typed && listing->type != entry.type)
 		return true;
-	if (listing->pattern.data && !pgfirst_glob_match(listing->pattern.data, listing->pattern.length,
-	                                                 entry.key.data, entry.key.length, false))
-		return true;
+	if (listing->pattern.data)
+	{
+		size_t steps = KV_PATTERN_STEPS;
+		bool matches = kv_pattern_matches(listing->pattern, entry.key, false, &steps);
+
+		listing->steps += KV_PATTERN_STEPS - steps;
+		listing->endless |= steps == 0;
+		if (!matches)
+			return true;
+	}
 	pgfirst_resp_write_bulk(&listing->found, entry.key.data, entry.key.length);
 	listing->count++;
 	return true;
@@ -331,6 +340,34 @@ listing_end(KvCall *call, KvListing *listing)
 	pgfirst_resp_write_array(call->reply, listing->count);
 	pgfirst_resp_write_raw(call->reply, listing->found.data, listing->found.length);
 	kv_session_drop_listing(call->session);
+}
+
+/* Whether it is to end, or to go on in another turn. */
+static bool
+listing_pauses(KvListing *listing, int64 seen, int64 deadline_us)
+{
+	if (listing->found.failed || listing->endless)
+		return true;
+	if (seen % LISTING_LOOK != 0 && listing->steps < LISTING_STEPS)
+		return false;
+	listing->steps = 0;
+	return pgfirst_clock_monotonic_us() >= deadline_us;
+}
+
+/* Answers if there is nothing else to answer. */
+static bool
+listing_failed(KvCall *call, KvListing *listing)
+{
+	bool no_memory = listing->found.failed;
+
+	if (!no_memory && !listing->endless)
+		return false;
+	kv_session_drop_listing(call->session);
+	if (no_memory)
+		reply_no_memory(call);
+	else
+		kv_reply_pattern(call);
+	return true;
 }
 
 static uint64
@@ -351,12 +388,13 @@ keys_slice(KvCall *call, KvListing *listing)
 	PgfirstRecord record;
 	bool all = true;
 
-	for (uint64 seen = 1; listing_next(walk, &record) && !listing->found.failed; seen++)
+	/* One at least, or a slow machine would never get on. */
+	for (int64 seen = 1; listing_next(walk, &record); seen++)
 	{
-		if (seen % LISTING_LOOK == 0 && pgfirst_clock_monotonic_us() >= deadline_us)
+		if (seen > 1 && listing_pauses(listing, seen, deadline_us))
 		{
 			listing->next = record.id;
-			all = false;
+			all = listing->found.failed || listing->endless;
 			break;
 		}
 		listing_add(call, listing, &record);
@@ -386,12 +424,8 @@ kv_cmd_keys(KvCall *call)
 		listing->under_way = true;
 		return KV_PARK_TURN;
 	}
-	if (listing->found.failed)
-	{
-		kv_session_drop_listing(call->session);
-		reply_no_memory(call);
+	if (listing_failed(call, listing))
 		return KV_DONE;
-	}
 	/* Earlier slices have read what is committed since, and is perhaps not yet durable. */
 	if (!call->read_only)
 		kv_position_note(GetXLogInsertRecPtr());
@@ -453,12 +487,13 @@ scan_batch(KvCall *call, KvListing *listing, int64 count, uint64 *cursor)
 	memcpy(from.bytes, &from_upper, sizeof(from_upper));
 	walk = pgfirst_store_walk(call->space->store, &from, LISTING_HEAD);
 	*cursor = 0;
-	while (listing_next(walk, &record) && !listing->found.failed)
+	while (listing_next(walk, &record))
 	{
 		uint64 upper = id_upper(&record.id);
 
-		if (seen >= SCAN_AT_LEAST && seen % LISTING_LOOK == 0 &&
-		    pgfirst_clock_monotonic_us() >= deadline_us)
+		/* Records are cheap to see, patterns may not be. */
+		if ((seen >= SCAN_AT_LEAST || listing->steps >= LISTING_STEPS) &&
+		    listing_pauses(listing, seen, deadline_us))
 			count = keys;
 		if (keys >= count && seen > 0 && upper != last)
 		{
@@ -510,12 +545,8 @@ kv_cmd_scan(KvCall *call)
 		return KV_DONE;
 	}
 	scan_batch(call, listing, count, &cursor);
-	if (listing->found.failed)
-	{
-		kv_session_drop_listing(call->session);
-		reply_no_memory(call);
+	if (listing_failed(call, listing))
 		return KV_DONE;
-	}
 	pgfirst_resp_write_array(call->reply, 2);
 	snprintf(digits, sizeof(digits), UINT64_FORMAT, cursor);
 	pgfirst_resp_write_text(call->reply, digits);

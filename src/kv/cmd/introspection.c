@@ -5,7 +5,6 @@
 #include "postgres.h"
 
 #include "kv/cmd/commands.h"
-#include "lib/glob/glob.h"
 
 /* Writes the words that apply as a set; two passes, because the count comes first. */
 static void
@@ -292,7 +291,7 @@ in_category(const KvCommand *command, RespSlice category)
 }
 
 static bool
-listed(const KvCommand *command, ListFilter filter, RespSlice value)
+listed(const KvCommand *command, ListFilter filter, RespSlice value, size_t *steps)
 {
 	const char *name = full_name(command);
 
@@ -305,7 +304,7 @@ listed(const KvCommand *command, ListFilter filter, RespSlice value)
 		case LIST_CATEGORY:
 			return in_category(command, value);
 		case LIST_PATTERN:
-			return pgfirst_glob_match(value.data, value.length, name, strlen(name), true);
+			return kv_pattern_matches(value, (RespSlice){name, strlen(name)}, true, steps);
 	}
 	return false;
 }
@@ -316,6 +315,7 @@ kv_cmd_command_list(KvCall *call)
 {
 	ListFilter filter = LIST_ALL;
 	RespSlice value = {NULL, 0};
+	size_t steps = KV_PATTERN_STEPS;
 	size_t count = 0;
 
 	if (call->argc == 5 && kv_argument_is(call, 2, "FILTERBY"))
@@ -332,10 +332,16 @@ kv_cmd_command_list(KvCall *call)
 		return KV_DONE;
 	}
 	for (int i = 0; i < kv_commands_count; i++)
-		count += listed(&kv_commands[i], filter, value);
+		count += listed(&kv_commands[i], filter, value, &steps);
+	if (steps == 0)
+	{
+		kv_reply_pattern(call);
+		return KV_DONE;
+	}
+	steps = KV_PATTERN_STEPS;
 	pgfirst_resp_write_array(call->reply, count);
 	for (int i = 0; i < kv_commands_count; i++)
-		if (listed(&kv_commands[i], filter, value))
+		if (listed(&kv_commands[i], filter, value, &steps))
 			pgfirst_resp_write_text(call->reply, full_name(&kv_commands[i]));
 	return KV_DONE;
 }
