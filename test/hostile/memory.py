@@ -87,7 +87,8 @@ def strangers_take_all():
         known.send(b"\n")
         equal(known.reply(), "OK", "60 MB of strangers' lines do not cost a known client its 4 MB")
         ok(info("used_memory") <= BUFFERS, "the limit holds")
-    watch.bounded(BUFFERS + 8 * MB, "in memory too")
+    # Beside the buffers: what the allocator keeps of a thousand blocks that came and went.
+    watch.bounded(BUFFERS + BUFFERS // 2, "in memory too")
     for stranger in strangers:
         stranger.close()
 
