@@ -160,7 +160,7 @@ def flood():
     ok(wait_until(lambda: info("connected_clients") <= 3), "or sessions")
 
 
-@patience(500)
+@patience(300)
 def passwords():
     """A thousand wrong passwords, over fifty connections and all at once."""
     clients = [Client(login=False) for _ in range(50)]
