@@ -221,6 +221,18 @@ def errors_in_the_middle():
         equal((wrong, len(lines)), (0, rounds * period + 3), "140,000 commands in a pipeline, half of them wrong")
 
 
+@patience(350)
+def long_commands():
+    """A pipeline of commands that each take a while is not one turn."""
+    with Client() as client:
+        data = command("MGET", *["missing%d" % number for number in range(20000)])
+        begin_at = time.monotonic()
+        client.send(data * 40)
+        good = sum(client.reply() == [None] * 20000 for _ in range(40))
+        equal(good, 40, "40 MGETs of 20,000 keys in a pipeline")
+        note("%.0f ms each" % ((time.monotonic() - begin_at) * 1000 / 40))
+
+
 @alone
 def undone():
     """The turn of a pipeline cannot be committed: each of its commands gets an answer, an error."""
@@ -264,4 +276,4 @@ def begin_again():
 begin(__doc__)
 run([never_reads, reads_late, byte_by_byte, thousand_bytes_by_bytes, gigabyte, gigabyte_read, announced,
      million_announced, half_closed, left_in_the_middle, quit_in_the_middle, errors_in_the_middle,
-     undone, begin_again])
+     long_commands, undone, begin_again])
