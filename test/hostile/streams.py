@@ -221,21 +221,6 @@ def errors_in_the_middle():
         equal((wrong, len(lines)), (0, rounds * period + 3), "140,000 commands in a pipeline, half of them wrong")
 
 
-@patience(350)
-def long_commands():
-    """Commands that each take a while, of many clients at once, are not one turn."""
-    clients = [Client() for _ in range(40)]
-    data = command("MGET", *["missing%d" % number for number in range(20000)])
-    begin_at = time.monotonic()
-    for client in clients:
-        client.send(data)
-    good = sum(client.reply() == [None] * 20000 for client in clients)
-    equal(good, 40, "MGETs of 20,000 keys by 40 clients at once")
-    note("%.0f ms each" % ((time.monotonic() - begin_at) * 1000 / 40))
-    for client in clients:
-        client.close()
-
-
 @alone
 def undone():
     """The turn of a pipeline cannot be committed: each of its commands gets an answer, an error."""
@@ -279,4 +264,4 @@ def begin_again():
 begin(__doc__)
 run([never_reads, reads_late, byte_by_byte, thousand_bytes_by_bytes, gigabyte, gigabyte_read, announced,
      million_announced, half_closed, left_in_the_middle, quit_in_the_middle, errors_in_the_middle,
-     long_commands, undone, begin_again])
+     undone, begin_again])
