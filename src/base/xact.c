@@ -18,6 +18,8 @@ static struct
 	 * variable as it was, so only a change says that there is one.
 	 */
 	XLogRecPtr last_commit_end;
+
+	bool sub_aborted; /* a savepoint is being rolled back; its locks are still held */
 } xact;
 
 /* A hook of every module, first to last or last to first. */
@@ -82,6 +84,7 @@ xact_sub_event(SubXactEvent event, SubTransactionId child, SubTransactionId pare
 			break;
 		case SUBXACT_EVENT_ABORT_SUB:
 			BACKWARD(sub_abort)(child, parent);
+			xact.sub_aborted = true;
 			break;
 		case SUBXACT_EVENT_PRE_COMMIT_SUB:
 			break;
@@ -91,8 +94,11 @@ xact_sub_event(SubXactEvent event, SubTransactionId child, SubTransactionId pare
 static void
 xact_resources_released(ResourceReleasePhase phase, bool commits, bool top_level, void *arg)
 {
-	if (phase == RESOURCE_RELEASE_AFTER_LOCKS && top_level)
-		FORWARD(released)();
+	/* Other owners, of portals for one, come here too, and have held no locks of ours. */
+	if (phase != RESOURCE_RELEASE_AFTER_LOCKS || !(top_level || (xact.sub_aborted && !commits)))
+		return;
+	xact.sub_aborted = false;
+	FORWARD(released)();
 }
 
 void

@@ -15,8 +15,9 @@
  *                InvalidXLogRecPtr when the transaction wrote none.
  *   abort        undo.  Cannot fail.
  *   released     locks are gone, also after an abort: the place to wake whoever waits for them.
- *                Called in every backend at the end of every top transaction, so it looks at one
- *                word of shared memory and returns.
+ *                Called in every backend at the end of every top transaction and when a savepoint
+ *                is rolled back, which releases what was locked behind it; so it looks at one word
+ *                of shared memory and returns.
  *   dirty        true if the transaction holds something that cannot be prepared; PREPARE
  *                TRANSACTION is then refused.
  */

@@ -33,6 +33,7 @@
 
 #include "base/compat.h"
 #include "base/keylock.h"
+#include "base/worker.h"
 #include "store/store_int.h"
 
 #define TABLE_SIZE 2048 /* a power of two, twice PGFIRST_LOCKS_MAX */
@@ -115,6 +116,8 @@ pgfirst_unlock_relation(Oid relation, int mode)
 	CurrentResourceOwner = TopTransactionResourceOwner;
 	UnlockRelationOid(relation, mode);
 	CurrentResourceOwner = old;
+	/* Before the end of the transaction: nobody else would wake those who wait. */
+	pgfirst_bell_ring(PGFIRST_BELL_LOCK);
 }
 
 static bool

@@ -505,7 +505,8 @@ def server_differences(pair):
                   ("CLIENT", "LIST"), ("CLIENT", "LIST", "TYPE", "normal"), ("CLIENT", "INFO"), ("TIME",),
                   ("CONFIG", "GET", "*"), ("COMMAND", "COUNT"), ("COMMAND", "DOCS", "get"), ("COMMAND",)]:
         our, their = pair.call(*words)
-        if our.kind != their.kind or our.raw[:5] != their.raw[:5] and our.kind == "=" and our.value[:4] != their.value[:4]:
+        # Verbatim text begins with its format.
+        if our.kind != their.kind or (our.kind == "=" and our.value[:4] != their.value[:4]):
             found.append(difference(words, our, their))
     our, their = pair.plain("INFO", "everything")
     titles = [{line for line in text.decode().splitlines() if line.startswith("# ")} for text in (our, their)]

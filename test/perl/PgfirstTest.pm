@@ -165,10 +165,10 @@ sub crash
 	my ($node, %options) = @_;
 	my @all = processes($node);
 
-	# Stopped first, or the postmaster would see its children die and the children it.
+	# Stopped first, or the postmaster would see its children die; killed last, or they would see it.
 	kill 'STOP', $all[0];
 	@all = processes($node);
-	kill 'KILL', $options{postmaster_only} ? $all[0] : @all;
+	kill 'KILL', $options{postmaster_only} ? $all[0] : reverse @all;
 	wait_until('all processes are gone', sub { !grep { kill 0, $_ } @all; });
 	$node->{_pid} = undef;
 }

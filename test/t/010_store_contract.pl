@@ -23,6 +23,7 @@ my $node = PostgreSQL::Test::Cluster->new('store');
 $node->init;
 $node->append_conf('postgresql.conf', <<CONF);
 shared_preload_libraries = 'pgfirst'
+pgfirst.redis_port = 0
 max_prepared_transactions = 4
 log_min_messages = warning
 log_error_verbosity = default
@@ -331,10 +332,10 @@ $one->ask('COMMIT');
 is($two->answer, '', 'after the transaction it is');
 like($one->ask("SELECT store_test.get($oid, '$a')"), qr/does not exist/, 'and says so');
 
-sql('CREATE TABLE ids AS SELECT i, ' . $id_sql . ' AS id FROM generate_series(1, 900) i; '
+sql('CREATE TABLE ids AS SELECT i, ' . $id_sql . ' AS id FROM generate_series(1, 899) i; '
 	  . "SELECT count(store_test.lock('volatile', id)), count(store_test.put('volatile', id, 1, 1, 1, 500)) FROM ids");
-$one->ask("BEGIN; SELECT count(store_test.get('volatile', id)) FROM ids");
 sql("SELECT count(store_test.lock('volatile', id)), count(store_test.del('volatile', id)) FROM ids WHERE i % 3 = 0");
+$one->ask("BEGIN; SELECT count(store_test.get('volatile', id)) FROM ids");
 is( $two->ask("SET statement_timeout = '10s'; VACUUM (INDEX_CLEANUP ON, TRUNCATE OFF) volatile; RESET statement_timeout"),
 	'', 'VACUUM waits for nobody who has read');
 $one->ask('COMMIT');
@@ -414,6 +415,7 @@ $one->send('COMMIT');
 $node->poll_query_until('postgres',
 	q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE state = 'active' AND query = 'COMMIT;'});
 like($one->answer, qr/canceling statement/, 'a large commit can be cancelled');
+sql($write->($b, "put('durable', '$b', 1, 1, 1, 1)"));
 is(sql($position->($a)), "t|$later", 'and no position is left to wait for');
 is(sql("SELECT store_test.get('durable', '" . id(5_000_001) . "')"), '', 'nor a record');
 is(sql("SELECT count(*) > 0 FROM store_test.walk('durable'); SELECT store_test.read_position() >= '$later'::pg_lsn") =~ /t$/,

@@ -103,6 +103,9 @@ my @stores = split /\n/, $node->safe_psql('postgres',
 	"SELECT oid::regclass FROM pg_class WHERE relname ~ '^database_' AND relkind = 'r'");
 note "left by DROP EXTENSION … CASCADE: @stores";
 my $pid = worker_pid($node);
+my (undef, undef, $refused) = $node->psql('postgres', 'CREATE EXTENSION pgfirst_kv CASCADE');
+like($refused, qr/not empty.*Rename or drop/s, '… whose data has stayed, and is not taken over by accident');
+$node->safe_psql('postgres', 'DROP SCHEMA kv CASCADE');
 $node->safe_psql('postgres', 'CREATE EXTENSION pgfirst_kv CASCADE');
 $node->safe_psql('postgres', 'GRANT USAGE ON SCHEMA kv TO app');
 wait_until('the extension is found', sub { ($redis->call('SET', 'made', 'anew') // '') eq 'OK'; }, 30);

@@ -227,7 +227,7 @@ kv_cmd_pttl(KvCall *call)
  * is there throughout is returned exactly once.  Records whose ids share the upper half are
  * returned together.
  *
- * Neither keeps the loop for longer than a slice.  SCAN returns before it has seen COUNT records,
+ * Neither keeps the loop for longer than a slice.  SCAN returns before it has seen COUNT keys,
  * as it always may; KEYS goes on in the next turn from where it was, and so promises of what
  * changes meanwhile what SCAN does.  Values are not brought in, and what is found is memory of the
  * client, not of the server.
@@ -303,21 +303,22 @@ listing_next(PgfirstWalk *walk, PgfirstRecord *record)
 	return there;
 }
 
-static void
+/* Adds the record's key if it matches; false if it is no living key of this space at all. */
+static bool
 listing_add(KvCall *call, KvListing *listing, const PgfirstRecord *record)
 {
 	PgfirstRecord whole;
 	KvEntry entry;
 
 	if (!kv_record_entry(call->space, record, call->now_ms, &entry))
-		return;
+		return false;
 	if (KV_HEAD_LIMIT(entry.key.length) > LISTING_HEAD &&
 	    (!pgfirst_store_get(call->space->store, &record->id, KV_HEAD_LIMIT(entry.key.length),
 	                        &whole) ||
 	     !kv_record_entry(call->space, &whole, call->now_ms, &entry)))
-		return;
+		return false;
 	if (listing->typed && listing->type != entry.type)
-		return;
+		return true;
 	if (listing->pattern.data)
 	{
 		size_t steps = KV_PATTERN_STEPS;
@@ -326,10 +327,11 @@ listing_add(KvCall *call, KvListing *listing, const PgfirstRecord *record)
 		listing->steps += KV_PATTERN_STEPS - steps;
 		listing->endless |= steps == 0;
 		if (!matches)
-			return;
+			return true;
 	}
 	pgfirst_resp_write_bulk(&listing->found, entry.key.data, entry.key.length);
 	listing->count++;
+	return true;
 }
 
 static void
@@ -465,7 +467,11 @@ scan_options(KvCall *call, KvListing *listing, int64 *count)
 	return true;
 }
 
-/* Adds what `count` records from *cursor on hold; *cursor becomes the next one, 0 at the end. */
+/*
+ * Adds those of the next `count` keys from *cursor on that match; *cursor becomes the next one, 0 at
+ * the end.  What the sweep has still to take away does not count, or a client would call in vain
+ * again and again after FLUSHDB.
+ */
 static void
 scan_batch(KvCall *call, KvListing *listing, int64 count, uint64 *cursor)
 {
@@ -476,6 +482,7 @@ scan_batch(KvCall *call, KvListing *listing, int64 count, uint64 *cursor)
 	PgfirstWalk *walk;
 	uint64 last = 0;
 	int64 seen = 0;
+	int64 keys = 0;
 
 	memcpy(from.bytes, &from_upper, sizeof(from_upper));
 	walk = pgfirst_store_walk(call->space->store, &from, LISTING_HEAD);
@@ -487,13 +494,13 @@ scan_batch(KvCall *call, KvListing *listing, int64 count, uint64 *cursor)
 		/* Records are cheap to see, patterns may not be. */
 		if ((seen >= SCAN_AT_LEAST || listing->steps >= LISTING_STEPS) &&
 		    listing_pauses(listing, seen, deadline_us))
-			count = seen;
-		if (seen >= count && upper != last)
+			count = keys;
+		if (keys >= count && seen > 0 && upper != last)
 		{
 			*cursor = upper;
 			break;
 		}
-		listing_add(call, listing, &record);
+		keys += listing_add(call, listing, &record);
 		last = upper;
 		seen++;
 	}

@@ -100,7 +100,8 @@ stat_value(pg_atomic_uint64 *counter)
 static void
 info_server(KvCall *call, StringInfo out)
 {
-	int64 uptime = (pgfirst_clock_wall_us() - (int64) stat_value(&kv_stats->started_us)) / 1000000;
+	int64 uptime =
+	    (pgfirst_clock_monotonic_us() - (int64) stat_value(&kv_stats->started_us)) / 1000000;
 
 	appendStringInfo(out, "redis_version:%s\r\nredis_mode:standalone\r\narch_bits:%d\r\n",
 	                 KV_REDIS_VERSION, (int) sizeof(void *) * 8);

@@ -26,7 +26,7 @@ typedef struct KvStats
 	pg_atomic_uint64 turns;
 	pg_atomic_uint64 turns_aborted;
 	pg_atomic_uint64 client_memory; /* bytes in clients' buffers */
-	pg_atomic_uint64 started_us;    /* wall clock, of the first worker */
+	pg_atomic_uint64 started_us;    /* of the monotonic clock; of the first worker */
 } KvStats;
 
 extern KvStats *kv_stats;

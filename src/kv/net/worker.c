@@ -171,7 +171,7 @@ try_door(int64 now_us)
 	worker.door_open = kv_listener_open(worker.epoll, worker.number);
 	worker.next_door_try = now_us + DOOR_RETRY_US;
 	if (worker.door_open && pg_atomic_read_u64(&kv_stats->started_us) == 0)
-		pg_atomic_write_u64(&kv_stats->started_us, (uint64) pgfirst_clock_wall_us());
+		pg_atomic_write_u64(&kv_stats->started_us, (uint64) pgfirst_clock_monotonic_us());
 }
 
 /* ---- the loop ---------------------------------------------------------------------------- */

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: PostgreSQL
+#
+# 030_chaos.pl: kills processes under load and counts what was acknowledged; see test/chaos/load.c for
+# what is known and compared. A few rounds here, CHAOS_ROUNDS of them by `make chaos`, in an order
+# that CHAOS_SEED decides.
+#
+# The servers differ in what they make likely:
+#
+#   one    a worker on this machine's disk
+#   two    two workers: one shows what the other has written
+#   slow   two workers, a millisecond for every sync and three for every write of WAL, so that what
+#          has not been made durable is still in the memory of the processes, and killed with them
+#
+# Killed are only processes of these servers.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../perl";
+use IPC::Open2;
+use List::Util qw(shuffle);
+use PgfirstTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time sleep);
+
+my $rounds = $ENV{CHAOS_ROUNDS} || 5;
+my $seed = $ENV{CHAOS_SEED} || 1;
+my $root = "$FindBin::RealBin/../..";
+srand $seed;
+
+system('make', '-s', '-C', $root, 'build/chaos/load') == 0 or die "cannot build the load\n";
+
+# ---- the servers and their loads -----------------------------------------------------------------
+
+my %options = (
+	one => {},
+	two => { workers => 2 },
+	slow => {
+		workers => 2, preload => [ shim('slow_sync') ],
+		env => { PGFIRST_SLOW_SYNC_US => 1000, PGFIRST_SLOW_WAL_US => 3000 } });
+my %servers;
+
+sub server
+{
+	my ($name) = @_;
+
+	return $servers{$name} //= do
+	{
+		my $node = pgfirst_node($name, %{ $options{$name} }, conf => 'checkpoint_timeout = 30s');
+		my $pid = open2(my $from, my $to, "$root/build/chaos/load", redis_port($node), 'secret', 30, 10, $seed);
+		{ node => $node, from => $from, to => $to, pid => $pid, name => $name, sql => 0, sql_lost => 0 };
+	};
+}
+
+# Tells the load a word and reads the line that answers it; notes go to the test's log.
+sub order
+{
+	my ($server, $word, $answer) = @_;
+
+	print { $server->{to} } "$word\n";
+	$server->{to}->flush;
+	while (defined(my $line = readline $server->{from}))
+	{
+		chomp $line;
+		return $line if $line =~ $answer;
+		diag "$server->{name}: $line";
+	}
+	die "the load has ended\n";
+}
+
+sub progress { return order($_[0], 'progress', qr/^progress/) =~ /(\d+)/ ? $1 : die; }
+
+# A session that sets keys through SQL, one after the other, and writes down what was acknowledged.
+sub sql_begin
+{
+	my ($server) = @_;
+	my $node = $server->{node};
+	my $script = $node->basedir . '/sql';
+	my $first = $server->{sql} + 1;
+
+	open(my $file, '>', $script) or die $!;
+	print $file "SELECT 'acked ' || $_ FROM (SELECT kv.set('sql:' || $_ % 10, '$_')) AS done;\n"
+	  for $first .. $first + 50000;
+	close $file;
+	my $pid = fork // die $!;
+	if ($pid == 0)
+	{
+		open(STDOUT, '>', "$script.out") or die $!;
+		open(STDERR, '>', "$script.err") or die $!;
+		exec 'psql', '-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-f', $script,
+		  $node->connstr('postgres') . " application_name='chaos sql'";
+	}
+	$server->{sql_pid} = $pid;
+}
+
+sub sql_end
+{
+	my ($server) = @_;
+	my $node = $server->{node};
+
+	kill 'TERM', $server->{sql_pid};
+	waitpid $server->{sql_pid}, 0;
+	my @acked = PostgreSQL::Test::Utils::slurp_file($node->basedir . '/sql.out') =~ /acked (\d+)\n/g;
+	$server->{sql} = $acked[-1] if @acked;
+	my $is = $node->safe_psql('postgres',
+		"SELECT string_agg(kv.get_text('sql:' || k) , ' ' ORDER BY k) FROM generate_series(0, 9) k");
+	my %is = map { $_ % 10 => $_ } split ' ', $is;
+	my $wrong = 0;
+	for my $n (0 .. 9)
+	{
+		# The last number that was acknowledged for this key; one more may have happened.
+		my $wanted = $server->{sql} - ($server->{sql} - $n) % 10;
+		next if $wanted <= 0;
+		my $value = $is{$n} // 0;
+		next if $value >= $wanted && $value <= $server->{sql} + 1;
+		diag "sql:$n is $value, $wanted was acknowledged, $server->{sql} as the last";
+		$wrong++;
+	}
+	# What happened and was not acknowledged is taken as done.
+	$server->{sql}++ if ($is{ ($server->{sql} + 1) % 10 } // 0) == $server->{sql} + 1;
+	return $wrong;
+}
+
+# ---- what is done to them --------------------------------------------------------------------------
+
+sub of_type
+{
+	my ($server, $type) = @_;
+	my $node = $server->{node};
+	my @pids = split /\n/, $node->safe_psql('postgres',
+		"SELECT pid FROM pg_stat_activity WHERE backend_type LIKE '$type'");
+
+	return $pids[ rand @pids ];
+}
+
+sub kill_process { my ($server, $pid) = @_; kill 'KILL', $pid if $pid; return "kill -9 $pid"; }
+
+my %harm = (
+	postmaster => sub { crash($_[0]{node}, postmaster_only => 1); $_[0]{node}->start; },
+	everything => sub { crash($_[0]{node}); $_[0]{node}->start; },
+	worker => sub { kill_process($_[0], of_type($_[0], 'pgfirst redis%')); },
+	'flush helper' => sub { kill_process($_[0], of_type($_[0], 'pgfirst flush')); },
+	backend => sub {
+		kill_process($_[0], $_[0]{node}->safe_psql('postgres',
+			"SELECT pid FROM pg_stat_activity WHERE application_name = 'chaos sql'"));
+	},
+	'worker, gently' => sub {
+		$_[0]{node}->safe_psql('postgres', 'SELECT pg_terminate_backend(' . of_type($_[0], 'pgfirst redis%') . ')');
+	},
+	'flush helper, gently' => sub {
+		$_[0]{node}->safe_psql('postgres', 'SELECT pg_terminate_backend(' . of_type($_[0], 'pgfirst flush') . ')');
+	});
+
+# The whole server is started in the environment that it was made for.
+for my $kind ('postmaster', 'everything')
+{
+	my $inner = $harm{$kind};
+	$harm{$kind} = sub { my ($server) = @_; pgfirst_environment($server->{node}, sub { $inner->($server); }); };
+}
+
+sub round
+{
+	my ($number, $name, $kind) = @_;
+	my $server = server($name);
+	my $node = $server->{node};
+
+	order($server, 'go', qr/^writing/);
+	sql_begin($server);
+	my $before = progress($server);
+	wait_until('the load', sub { return progress($server) > $before + 300; });
+	wait_until('the load of SQL', sub { return -s $node->basedir . '/sql.out'; });
+	sleep 0.1 + rand 0.7;
+
+	my $began = time;
+	$harm{$kind}->($server);
+	my $at = progress($server);
+	wait_until("writes go on after $kind", sub { return progress($server) > $at + 300; });
+	my $back = time - $began;
+
+	order($server, 'stop', qr/^stopped/);
+	my $sql_wrong = sql_end($server);
+	my $checked = order($server, 'check', qr/^checked/);
+	my $shown = $node->safe_psql('postgres',
+		"SELECT key || E'\\t' || kv.get_text(key) FROM kv.keys WHERE key LIKE 'chaos:%'");
+	my $by_sql = order($server, "sql\n$shown\n", qr/^sql/);
+
+	ok($checked =~ / 0 wrong$/ && $by_sql =~ / 0 wrong$/ && $sql_wrong == 0,
+		"round $number, $name: $kind; back after " . sprintf('%.1f s', $back));
+	note "$checked; $by_sql";
+}
+
+# Every kind of harm in turn, in shuffled order, and the servers too.
+my (@kinds, @names);
+for my $number (1 .. $rounds)
+{
+	@kinds = shuffle sort keys %harm if !@kinds;
+	@names = shuffle sort keys %options if !@names;
+	round($number, shift @names, shift @kinds);
+}
+
+my %sum;
+for my $server (values %servers)
+{
+	my $total = order($server, 'quit', qr/^total/);
+	waitpid $server->{pid}, 0;
+	note "$server->{name}: $total, $server->{sql} through SQL";
+	$sum{acknowledged} += $1 + $server->{sql} if $total =~ /^total (\d+)/;
+	$sum{shown} += $1 if $total =~ /(\d+) shown/;
+	$sum{wrong} += $1 if $total =~ /(\d+) wrong/;
+	$server->{node}->stop;
+}
+is($sum{wrong}, 0, "seed $seed, $rounds rounds: $sum{acknowledged} acknowledged writes and $sum{shown} shown values, none missing");
+done_testing();
