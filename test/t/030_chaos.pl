@@ -135,7 +135,21 @@ sub of_type
 	return $pids[ rand @pids ];
 }
 
-sub kill_process { my ($server, $pid) = @_; kill 'KILL', $pid if $pid; return "kill -9 $pid"; }
+# The postmaster then ends all others and starts again. Writes may go on for a moment before it does:
+# that is not yet being back.
+sub kill_process
+{
+	my ($server, $pid) = @_;
+	my $node = $server->{node};
+	my $before = worker_pid($node, 'pgfirst flush');
+
+	die "nothing to kill\n" if !$pid || !defined $before;
+	kill 'KILL', $pid;
+	wait_until('the server starts again', sub {
+		my $now = worker_pid($node, 'pgfirst flush');
+		return defined $now && $now != $before;
+	});
+}
 
 my %harm = (
 	postmaster => sub { crash($_[0]{node}, postmaster_only => 1); $_[0]{node}->start; },

@@ -26,6 +26,7 @@ sub disk
 {
 	my ($milliseconds) = @_;
 
+	unlink "$speed.new";
 	append_to_file("$speed.new", $milliseconds * 1000);
 	rename "$speed.new", $speed or die $!;
 }
@@ -142,9 +143,9 @@ for my $reader ([ 'its own worker', $near ], [ 'another worker', $far ])
 sub gets_under_load
 {
 	my ($milliseconds, $seconds) = @_;
-	my $load = fork // die $!;
 
 	disk($milliseconds);
+	my $load = fork // die $!;
 	if ($load == 0)
 	{
 		open(STDOUT, '>', '/dev/null');

@@ -24,6 +24,7 @@ sub step
 {
 	my ($seconds) = @_;
 
+	unlink "$clock.new";
 	append_to_file("$clock.new", $seconds);
 	rename "$clock.new", $clock or die $!;
 	my ($now) = @{ $redis->call('TIME') };
