@@ -167,6 +167,8 @@ write_doors(TextBuffer *text, const SettingsPlan *plan)
 	        "Unix sockets, in a directory that only the cluster's user can enter.");
 	setting(text, "max_connections", "100",
 	        "A connection is a process of some megabytes.  Beyond a few hundred, use a pool.");
+	setting(text, "max_locks_per_transaction", "256",
+	        "A transaction that changes keys takes a lock for each, up to 1,000.");
 	setting(text, "password_encryption", "'scram-sha-256'", "Passwords are never sent or stored.");
 }
 

@@ -93,6 +93,17 @@ object_aclcheck(Oid class, Oid object, Oid role, AclMode mode)
 #endif
 
 /*
+ * 18: LockAcquireExtended also says whether a failure is logged.  A lock that is only tried is not
+ * had either when the lock table is full: no error.
+ */
+#if PG_VERSION_NUM < 180000
+#define LockAcquireTry(tag, mode) LockAcquireExtended((tag), (mode), false, true, false, NULL)
+#else
+#define LockAcquireTry(tag, mode)                                                                  \
+	LockAcquireExtended((tag), (mode), false, true, false, NULL, false)
+#endif
+
+/*
  * 16: PG_FUNCTION_INFO_V1 exports the function itself, not only what describes it.  Everything else
  * of the library is hidden.
  */

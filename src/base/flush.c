@@ -29,6 +29,7 @@
 #include "replication/walsender_private.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
+#include "storage/pmsignal.h"
 #include "storage/proc.h"
 #include "utils/wait_event.h"
 
@@ -109,13 +110,8 @@ flush_standbys_have(XLogRecPtr position)
 	return reached >= position;
 }
 
-/*
- * Where the last record before position ends.  At a page boundary PostgreSQL's insert position
- * points behind the header of a page that nothing has been written to yet; flushing up to there
- * would fail.
- */
-static XLogRecPtr
-flush_record_end(XLogRecPtr position)
+XLogRecPtr
+pgfirst_flush_record_end(XLogRecPtr position)
 {
 	uint64 in_page = position % XLOG_BLCKSZ;
 	bool first_page = XLogSegmentOffset(position, wal_segment_size) < XLOG_BLCKSZ;
@@ -129,7 +125,7 @@ flush_record_end(XLogRecPtr position)
 static bool
 flush_and_wait(XLogRecPtr position)
 {
-	XLogRecPtr end = flush_record_end(position);
+	XLogRecPtr end = pgfirst_flush_record_end(position);
 
 	XLogFlush(end);
 	HOLD_INTERRUPTS();
@@ -145,7 +141,7 @@ flush_up_to(XLogRecPtr position)
 
 	/* The standbys may have been taken out of the configuration meanwhile. */
 	if (!done && pgfirst_worker_reload())
-		done = flush_standbys_have(flush_record_end(position));
+		done = flush_standbys_have(pgfirst_flush_record_end(position));
 	if (done)
 		atomic_raise(&shared->durable, position);
 	else
@@ -188,6 +184,9 @@ pgfirst_flush_main(Datum arg)
 	{
 		XLogRecPtr requested;
 
+		/* A process that always has something to do never waits, and would not hear of it. */
+		if (!PostmasterIsAlive())
+			proc_exit(1);
 		ResetLatch(MyLatch);
 		pgfirst_worker_interrupts();
 		pgfirst_worker_reload();

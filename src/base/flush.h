@@ -29,6 +29,13 @@ extern XLogRecPtr pgfirst_flush_position(void);
 extern void pgfirst_flush_request(XLogRecPtr position);
 
 /*
+ * Where the last record before position ends.  At a page boundary PostgreSQL's insert position
+ * (GetXLogInsertRecPtr) points behind the header of a page that nothing has been written to yet;
+ * flushing up to there would fail.
+ */
+extern XLogRecPtr pgfirst_flush_record_end(XLogRecPtr position);
+
+/*
  * For a backend, which may wait: returns when position is durable.  Raises query_canceled if the
  * wait for a standby is interrupted.
  */

@@ -57,7 +57,7 @@ pgfirst_keylock_try(const PgfirstKey *key)
 	LOCKTAG tag;
 
 	keylock_tag(key, &tag);
-	if (LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+	if (LockAcquireTry(&tag, ExclusiveLock) == LOCKACQUIRE_NOT_AVAIL)
 		return false;
 	mine.took = true;
 	return true;

@@ -28,7 +28,7 @@ typedef struct PgfirstKey
 /* Takes the lock until the end of the transaction, waiting as lock_timeout allows. */
 extern void pgfirst_keylock_acquire(const PgfirstKey *key);
 
-/* Takes it only if it is free now.  150 to 220 ns. */
+/* Takes it only if it is free now and the lock table has room.  150 to 220 ns. */
 extern bool pgfirst_keylock_try(const PgfirstKey *key);
 
 /* The process that holds it now, 0 if none. */

@@ -44,9 +44,6 @@ extern bool pgfirst_worker_reload(void);
 /* Whether the calling process wants to be woken for this reason from now on. A full barrier. */
 extern void pgfirst_bell_want(PgfirstBell bell, bool wanted);
 
-/* Whether it has rung for the calling process since the last time it was asked. */
-extern bool pgfirst_bell_rung(PgfirstBell bell);
-
 /* Wakes every other process that wants this bell.  A full barrier comes first. */
 extern void pgfirst_bell_ring(PgfirstBell bell);
 

@@ -34,6 +34,9 @@
 
 #define REMEMBERED_ROLES_MAX 1024
 
+/* Each of the verification's thousands of rounds reads the whole password. */
+#define PASSWORD_BYTES_MAX 1024
+
 typedef struct RememberedRole
 {
 	Oid role;
@@ -45,12 +48,28 @@ static struct
 	HTAB *remembered;
 	uint8 key[PGFIRST_SIPHASH_KEY_BYTES];
 	uint64 generation; /* of rights: raised whenever roles or schemas change */
+	char *nobody;      /* the secret of a role that does not exist, of a password nobody knows */
 } auth;
 
 static void
 auth_rights_changed(Datum arg, int cache, uint32 hash)
 {
 	auth.generation++;
+}
+
+/* The stored form of a random password. */
+static char *
+auth_make_nobody(void)
+{
+	uint8 random[16];
+	char word[2 * sizeof(random) + 1];
+
+	if (!pg_strong_random(random, sizeof(random)))
+		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not get random bytes")));
+	hex_encode((const char *) random, sizeof(random), word);
+	word[sizeof(word) - 1] = '\0';
+	return MemoryContextStrdup(TopMemoryContext,
+	                           encrypt_password(PASSWORD_TYPE_SCRAM_SHA_256, "", word));
 }
 
 static void
@@ -67,6 +86,7 @@ auth_begin(void)
 	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, auth_rights_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, auth_rights_changed, (Datum) 0);
 	auth.generation = 1;
+	auth.nobody = auth_make_nobody();
 	auth.remembered = hash_create("pgfirst verified passwords", 64, &shape,
 	                              HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
@@ -122,8 +142,8 @@ auth_find_role(const char *name)
 KvAuth
 kv_auth_verify(RespSlice user, RespSlice password, bool *used, Oid *role)
 {
-	char *name = pnstrdup(user.data, user.length);
-	char *word = pnstrdup(password.data, password.length);
+	char *name;
+	char *word;
 	const char *detail = NULL;
 	char *secret;
 	uint8 proof[PGFIRST_SIPHASH_RESULT_BYTES];
@@ -131,18 +151,21 @@ kv_auth_verify(RespSlice user, RespSlice password, bool *used, Oid *role)
 
 	auth_begin();
 	*role = InvalidOid;
+	if (password.length > PASSWORD_BYTES_MAX || user.length >= NAMEDATALEN)
+		return KV_AUTH_NO;
 	/* As C strings they would be what stands before the zero byte: another name or password. */
+	name = pnstrdup(user.data, user.length);
+	word = pnstrdup(password.data, password.length);
 	if (strlen(name) != user.length || strlen(word) != password.length)
 		return KV_AUTH_NO;
 	if (name[0] == '\0' || strcmp(name, "default") == 0)
 		name = pgfirst_redis_default_role;
 	*role = auth_find_role(name);
-	if (!OidIsValid(*role))
-		return KV_AUTH_NO;
 	/* NULL also when VALID UNTIL has passed. */
-	secret = get_role_password(name, &detail);
+	secret = OidIsValid(*role) ? get_role_password(name, &detail) : NULL;
+	/* Who may not log in is refused as slowly as who has the wrong password. */
 	if (!secret)
-		return KV_AUTH_NO;
+		secret = auth.nobody;
 	auth_proof(secret, word, proof);
 	remembered = hash_search(auth.remembered, role, HASH_FIND, NULL);
 	if (remembered && memcmp(remembered->proof, proof, sizeof(proof)) == 0)
@@ -150,7 +173,7 @@ kv_auth_verify(RespSlice user, RespSlice password, bool *used, Oid *role)
 	if (*used)
 		return KV_AUTH_LATER;
 	*used = true;
-	if (plain_crypt_verify(name, secret, word, &detail) != STATUS_OK)
+	if (plain_crypt_verify(name, secret, word, &detail) != STATUS_OK || secret == auth.nobody)
 		return KV_AUTH_NO;
 	auth_remember(*role, proof);
 	return KV_AUTH_YES;

@@ -48,7 +48,6 @@ typedef struct CountChange
 	int number;
 	Oid relation;
 	uint64 epoch;
-	bool flushed; /* this transaction made the epoch */
 	KvCount count;
 } CountChange;
 
@@ -117,12 +116,9 @@ count_observe(Oid relation, const PgfirstRecord *before, const PgfirstRecord *af
 	if (after && after->kind == KV_KIND_EPOCH)
 	{
 		uint64 epoch;
-		CountChange *change;
 
 		memcpy(&epoch, after->data, sizeof(epoch));
-		change = change_for(number, relation, epoch);
-		if (change)
-			change->flushed = true;
+		(void) change_for(number, relation, epoch);
 		return;
 	}
 	if (before && before->kind == KV_KIND_DIRECTORY)
@@ -154,7 +150,8 @@ count_commit(XLogRecPtr position)
 		}
 		if (mine.overflowed)
 			database->known = false;
-		if (change->flushed && change->epoch > database->epoch)
+		/* A new epoch starts at zero, whoever of those who use it commits first. */
+		if (change->epoch > database->epoch)
 		{
 			database->epoch = change->epoch;
 			database->count.keys = 0;

@@ -17,6 +17,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_extension.h"
 #include "commands/extension.h"
@@ -27,7 +28,6 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 
 #include "base/keylock.h"
 #include "kv/database.h"
@@ -43,15 +43,23 @@ typedef struct KvDatabase
 	PgfirstDurability durability;
 } KvDatabase;
 
+/* What the tables say. */
+typedef struct KvCatalog
+{
+	Oid schema;
+	Oid identity_table;
+	Oid database_table;
+	int identities; /* rows: one, or the tables are damaged */
+	uint8 secret[SECRET_BYTES];
+	KvDatabase databases[KV_DATABASES];
+} KvCatalog;
+
 static struct
 {
 	bool valid;
 	bool callback_registered;
-	Oid schema;
-	Oid identity_table;
-	Oid database_table;
-	uint8 secret[SECRET_BYTES];
-	KvDatabase databases[KV_DATABASES];
+	uint64 invalidations; /* of any relation, to notice one that arrives while we read */
+	KvCatalog catalog;
 	KvSpace spaces[KV_DATABASES]; /* store NULL: not open in this turn or call */
 } cache;
 
@@ -60,9 +68,10 @@ static struct
 static void
 cache_relation_changed(Datum arg, Oid relation)
 {
-	bool ours = relation == InvalidOid || relation == cache.identity_table ||
-	            relation == cache.database_table || kv_database_number(relation) >= 0;
+	bool ours = relation == InvalidOid || relation == cache.catalog.identity_table ||
+	            relation == cache.catalog.database_table || kv_database_number(relation) >= 0;
 
+	cache.invalidations++;
 	if (ours)
 		cache.valid = false;
 }
@@ -92,42 +101,44 @@ cache_find_schema(void)
 	return schema;
 }
 
-/* Calls `each` for the rows of a small table; false if its lock cannot be had now. */
+/*
+ * Calls `each` for the rows of a small table; false if its lock cannot be had now.  With the catalog's
+ * snapshot, which parallel mode allows too.
+ */
 static bool
-cache_read_table(Oid table, bool wait, void (*each)(HeapTuple tuple, TupleDesc shape))
+cache_read_table(Oid table, bool wait, KvCatalog *catalog,
+                 void (*each)(HeapTuple tuple, TupleDesc shape, KvCatalog *catalog))
 {
 	Relation relation;
 	SysScanDesc scan;
-	Snapshot snapshot;
 	HeapTuple tuple;
 
 	if (!wait && !ConditionalLockRelationOid(table, AccessShareLock))
 		return false;
 	relation = table_open(table, wait ? AccessShareLock : NoLock);
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	scan = systable_beginscan(relation, InvalidOid, false, snapshot, 0, NULL);
+	scan = systable_beginscan(relation, InvalidOid, false, NULL, 0, NULL);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		each(tuple, RelationGetDescr(relation));
+		each(tuple, RelationGetDescr(relation), catalog);
 	systable_endscan(scan);
-	UnregisterSnapshot(snapshot);
 	table_close(relation, NoLock);
 	return true;
 }
 
 static void
-cache_take_identity(HeapTuple tuple, TupleDesc shape)
+cache_take_identity(HeapTuple tuple, TupleDesc shape, KvCatalog *catalog)
 {
 	bool null;
 	bytea *secret = DatumGetByteaPP(heap_getattr(tuple, 1, shape, &null));
 
-	if (null || VARSIZE_ANY_EXHDR(secret) != SECRET_BYTES)
-		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
-		                errmsg("the secret of extension pgfirst_kv is damaged")));
-	memcpy(cache.secret, VARDATA_ANY(secret), SECRET_BYTES);
+	catalog->identities++;
+	if (!null && VARSIZE_ANY_EXHDR(secret) == SECRET_BYTES)
+		memcpy(catalog->secret, VARDATA_ANY(secret), SECRET_BYTES);
+	else
+		catalog->identities = -1;
 }
 
 static void
-cache_take_database(HeapTuple tuple, TupleDesc shape)
+cache_take_database(HeapTuple tuple, TupleDesc shape, KvCatalog *catalog)
 {
 	bool null;
 	int number = DatumGetInt32(heap_getattr(tuple, 1, shape, &null));
@@ -136,15 +147,41 @@ cache_take_database(HeapTuple tuple, TupleDesc shape)
 
 	if (number < 0 || number >= KV_DATABASES)
 		return;
-	cache.databases[number].relation = relation;
-	cache.databases[number].durability = strcmp(durability, "durable") == 0   ? PGFIRST_DURABLE
-	                                     : strcmp(durability, "relaxed") == 0 ? PGFIRST_RELAXED
-	                                                                          : PGFIRST_VOLATILE;
+	catalog->databases[number].relation = relation;
+	catalog->databases[number].durability = strcmp(durability, "durable") == 0   ? PGFIRST_DURABLE
+	                                        : strcmp(durability, "relaxed") == 0 ? PGFIRST_RELAXED
+	                                                                             : PGFIRST_VOLATILE;
+}
+
+static KvReady
+cache_fill(bool wait, KvCatalog *catalog)
+{
+	memset(catalog, 0, sizeof(*catalog));
+	catalog->schema = cache_find_schema();
+	if (!OidIsValid(catalog->schema))
+		return KV_NO_EXTENSION;
+	catalog->identity_table = get_relname_relid("identity", catalog->schema);
+	catalog->database_table = get_relname_relid("database", catalog->schema);
+	if (!OidIsValid(catalog->identity_table) || !OidIsValid(catalog->database_table))
+		return KV_NO_EXTENSION;
+	if (!cache_read_table(catalog->identity_table, wait, catalog, cache_take_identity) ||
+	    !cache_read_table(catalog->database_table, wait, catalog, cache_take_database))
+		return KV_BUSY;
+	if (catalog->identities != 1)
+		ereport(ERROR,
+		        (errcode(ERRCODE_DATA_CORRUPTED),
+		         errmsg("the secret of extension pgfirst_kv is damaged"),
+		         errdetail("Its table \"identity\" must have one row of %d bytes.", SECRET_BYTES)));
+	return KV_READY;
 }
 
 KvReady
 kv_databases_ready(bool wait)
 {
+	KvCatalog fresh;
+	KvReady ready;
+	uint64 before;
+
 	AcceptInvalidationMessages();
 	if (cache.valid)
 		return KV_READY;
@@ -154,30 +191,21 @@ kv_databases_ready(bool wait)
 		cache.callback_registered = true;
 	}
 
-	memset(cache.databases, 0, sizeof(cache.databases));
-	cache.schema = cache_find_schema();
-	if (!OidIsValid(cache.schema))
-		return KV_NO_EXTENSION;
-	cache.identity_table = get_relname_relid("identity", cache.schema);
-	cache.database_table = get_relname_relid("database", cache.schema);
-	if (!OidIsValid(cache.identity_table) || !OidIsValid(cache.database_table))
-		return KV_NO_EXTENSION;
-
-	/* Set first: an invalidation that arrives while we read must win. */
-	cache.valid = true;
-	if (!cache_read_table(cache.identity_table, wait, cache_take_identity) ||
-	    !cache_read_table(cache.database_table, wait, cache_take_database))
-	{
-		cache.valid = false;
+	/* What has been there stays until what replaces it is complete, whatever fails on the way. */
+	before = cache.invalidations;
+	ready = cache_fill(wait, &fresh);
+	if (ready == KV_BUSY)
 		return KV_BUSY;
-	}
-	return KV_READY;
+	cache.catalog = fresh;
+	cache.valid = ready == KV_READY && cache.invalidations == before;
+	return ready;
 }
 
 bool
 kv_database_exists(int number)
 {
-	return number >= 0 && number < KV_DATABASES && OidIsValid(cache.databases[number].relation);
+	return number >= 0 && number < KV_DATABASES &&
+	       OidIsValid(cache.catalog.databases[number].relation);
 }
 
 int
@@ -186,7 +214,7 @@ kv_database_count(void)
 	int count = 0;
 
 	for (int i = 0; i < KV_DATABASES; i++)
-		if (OidIsValid(cache.databases[i].relation))
+		if (OidIsValid(cache.catalog.databases[i].relation))
 			count = i + 1;
 	return count;
 }
@@ -195,7 +223,7 @@ int
 kv_database_number(Oid relation)
 {
 	for (int i = 0; i < KV_DATABASES; i++)
-		if (OidIsValid(relation) && cache.databases[i].relation == relation)
+		if (OidIsValid(relation) && cache.catalog.databases[i].relation == relation)
 			return i;
 	return -1;
 }
@@ -203,13 +231,19 @@ kv_database_number(Oid relation)
 Oid
 kv_database_relation(int number)
 {
-	return cache.databases[number].relation;
+	return cache.catalog.databases[number].relation;
+}
+
+PgfirstDurability
+kv_database_durability(int number)
+{
+	return cache.catalog.databases[number].durability;
 }
 
 Oid
 kv_schema(void)
 {
-	return cache.schema;
+	return cache.catalog.schema;
 }
 
 /* ---- spaces ------------------------------------------------------------------------------ */
@@ -220,7 +254,7 @@ space_epoch_id(const KvSpace *space, PgfirstId *id)
 {
 	uint32 place[2] = {space->tenant, (uint32) space->number};
 
-	pgfirst_siphash(cache.secret, place, sizeof(place), id->bytes);
+	pgfirst_siphash(cache.catalog.secret, place, sizeof(place), id->bytes);
 }
 
 static void
@@ -257,14 +291,17 @@ kv_space_open(int number, bool writable, bool wait)
 		ereport(ERROR,
 		        (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("database %d does not exist", number),
 		         errhint("SELECT %s.create_database(%d) makes it.",
-		                 quote_identifier(get_namespace_name(cache.schema)), number)));
+		                 quote_identifier(get_namespace_name(cache.catalog.schema)), number)));
+	if (cache.catalog.databases[number].durability == PGFIRST_VOLATILE && RecoveryInProgress())
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+		                errmsg("database %d is volatile: a standby does not have it", number)));
 	space = &cache.spaces[number];
 	if (space->store)
 		kv_position_note(space->position);
 	if (space->store && (space->writable || !writable))
 		return space;
-	store = pgfirst_store_open(cache.databases[number].relation, cache.databases[number].durability,
-	                           writable, wait);
+	store = pgfirst_store_open(cache.catalog.databases[number].relation,
+	                           cache.catalog.databases[number].durability, writable, wait);
 	if (!store)
 		return NULL;
 	if (space->store)
@@ -275,7 +312,7 @@ kv_space_open(int number, bool writable, bool wait)
 	space->number = number;
 	space->tenant = 0;
 	space->store = store;
-	space->durability = cache.databases[number].durability;
+	space->durability = cache.catalog.databases[number].durability;
 	space->writable = writable;
 	space_read_epoch(space);
 	return space;
@@ -291,7 +328,8 @@ kv_spaces_forget(void)
 int
 kv_space_holder(int number)
 {
-	return pgfirst_keylock_relation_holder(cache.databases[number].relation, RowExclusiveLock);
+	return pgfirst_keylock_relation_holder(cache.catalog.databases[number].relation,
+	                                       RowExclusiveLock);
 }
 
 void
@@ -306,7 +344,7 @@ kv_space_id(const KvSpace *space, const char *key, Size length, PgfirstId *id)
 	} place = {space->tenant, (uint32) space->number, space->epoch};
 	SipHash hash;
 
-	pgfirst_siphash_begin(&hash, cache.secret);
+	pgfirst_siphash_begin(&hash, cache.catalog.secret);
 	pgfirst_siphash_add(&hash, &place, sizeof(place));
 	pgfirst_siphash_add(&hash, key, length);
 	pgfirst_siphash_end(&hash, id->bytes);

@@ -41,8 +41,11 @@ extern KvReady kv_databases_ready(bool wait);
 /* Whether database `number` was there when the cache was last filled. */
 extern bool kv_database_exists(int number);
 
-/* The number of databases, for SELECT's range: the highest one plus one. */
+/* The highest number of a database, plus one; 0 if there is none. */
 extern int kv_database_count(void);
+
+/* How durable an existing database is. */
+extern PgfirstDurability kv_database_durability(int number);
 
 /* The database whose store is `relation`, -1 if none. */
 extern int kv_database_number(Oid relation);

@@ -8,6 +8,8 @@
 #include "kv/cmd/stats.h"
 #include "kv/count.h"
 #include "kv/kv.h"
+#include "kv/net/process.h"
+#include "kv/net/upkeep.h"
 #include "kv/net/worker.h"
 #include "kv/settings.h"
 
@@ -18,5 +20,7 @@ pgfirst_kv_init(void)
 	kv_stats_init();
 	kv_config_init();
 	kv_count_init();
+	kv_process_init();
+	kv_upkeep_init();
 	kv_worker_init();
 }

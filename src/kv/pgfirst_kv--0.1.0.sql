@@ -8,9 +8,11 @@ BEGIN
 	IF EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = '@extschema@'::pg_catalog.regnamespace)
 		OR EXISTS (SELECT FROM pg_catalog.pg_proc WHERE pronamespace = '@extschema@'::pg_catalog.regnamespace)
 		OR EXISTS (SELECT FROM pg_catalog.pg_type WHERE typnamespace = '@extschema@'::pg_catalog.regnamespace)
+		OR NOT EXISTS (SELECT FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_roles r ON r.oid = n.nspowner
+			WHERE n.nspname = '@extschema@' AND r.rolname = current_user)
 	THEN
 		RAISE EXCEPTION USING ERRCODE = 'duplicate_schema',
-			MESSAGE = 'schema "@extschema@" exists already and is not empty',
+			MESSAGE = 'schema "@extschema@" exists already and is not empty, or is somebody else''s',
 			HINT = 'Rename or drop it, then create the extension again.';
 	END IF;
 END
@@ -46,6 +48,18 @@ CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON @extschem
 	FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.catalog_changed();
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON @extschema@.database
 	FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.catalog_changed();
+
+COMMENT ON TRIGGER changed ON @extschema@.identity IS 'Makes every process read the table again.';
+COMMENT ON TRIGGER changed ON @extschema@.database IS 'Makes every process read the table again.';
+
+-- A restored secret takes the place of the one that CREATE EXTENSION has just made.
+CREATE FUNCTION @extschema@.identity_replaced() RETURNS trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	AS 'BEGIN DELETE FROM @extschema@.identity; RETURN NULL; END';
+COMMENT ON FUNCTION @extschema@.identity_replaced() IS 'Keeps the table identity at one row.';
+CREATE TRIGGER replaced BEFORE INSERT ON @extschema@.identity
+	FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.identity_replaced();
+COMMENT ON TRIGGER replaced ON @extschema@.identity IS 'Keeps the table at one row.';
 
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.identity', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.database', '');

@@ -10,23 +10,34 @@
 static struct
 {
 	XLogRecPtr noted;
+	bool own; /* the transaction's own changes were noted too */
 } position;
 
 void
 kv_position_reset(void)
 {
 	position.noted = InvalidXLogRecPtr;
+	position.own = false;
 	pgfirst_store_position_reset();
 }
 
 void
 kv_position_note(XLogRecPtr noted)
 {
-	position.noted = Max(position.noted, noted);
+	if (noted == PGFIRST_POSITION_OWN)
+		position.own = true;
+	else
+		position.noted = Max(position.noted, noted);
 }
 
 XLogRecPtr
 kv_position(void)
 {
-	return Max(position.noted, pgfirst_store_position());
+	return position.own ? PGFIRST_POSITION_OWN : Max(position.noted, pgfirst_store_position());
+}
+
+XLogRecPtr
+kv_position_others(void)
+{
+	return Max(position.noted, pgfirst_store_position_others());
 }

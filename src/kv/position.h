@@ -16,7 +16,13 @@ extern void kv_position_reset(void);
 /* The command depends on this position too. */
 extern void kv_position_note(XLogRecPtr position);
 
-/* The position that must be durable before the command's reply leaves. */
+/*
+ * The position that must be durable before the command's reply leaves; PGFIRST_POSITION_OWN if it
+ * depends on the transaction under way.
+ */
 extern XLogRecPtr kv_position(void);
+
+/* The same without what the transaction itself has changed. */
+extern XLogRecPtr kv_position_others(void);
 
 #endif

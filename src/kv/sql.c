@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
@@ -124,11 +125,8 @@ result_text(RespSlice value)
 static void
 result_durable(void)
 {
-	XLogRecPtr position = kv_position();
-
 	/* What the transaction itself has changed is its own business until it commits. */
-	if (position != PGFIRST_POSITION_OWN)
-		pgfirst_flush_wait(position);
+	pgfirst_flush_wait(kv_position_others());
 }
 
 /* ---- functions --------------------------------------------------------------------------- */
@@ -236,11 +234,27 @@ pgfirst_kv_del(PG_FUNCTION_ARGS)
 		result_durable();
 		PG_RETURN_BOOL(false);
 	}
+	result_durable();
 	kv_key_delete(space, key);
 	PG_RETURN_BOOL(true);
 }
 
 #define KEYS_COLUMNS 6
+#define KEYS_HEAD    KV_HEAD_LIMIT(256) /* longer keys are read again; values never are */
+
+/* Whether the record, of which the head was read, is a living key; brings a long key in. */
+static bool
+keys_entry(KvSpace *space, PgfirstRecord *record, int64 now_ms, KvEntry *entry)
+{
+	PgfirstId id = record->id;
+	Size length;
+
+	if (!kv_record_entry(space, record, now_ms, entry))
+		return false;
+	length = KV_HEAD_LIMIT(entry->key.length);
+	return length <= KEYS_HEAD || (pgfirst_store_get(space->store, &id, length, record) &&
+	                               kv_record_entry(space, record, now_ms, entry));
+}
 
 static void
 keys_row(ReturnSetInfo *result, int number, const KvEntry *entry)
@@ -284,17 +298,19 @@ pgfirst_kv_keys(PG_FUNCTION_ARGS)
 		PgfirstRecord record;
 		KvEntry entry;
 
-		if (!kv_database_exists(number))
+		/* A standby has no volatile databases. */
+		if (!kv_database_exists(number) ||
+		    (RecoveryInProgress() && kv_database_durability(number) == PGFIRST_VOLATILE))
 			continue;
 		space = kv_space_open(number, false, true);
-		walk = pgfirst_store_walk(space->store, NULL, SIZE_MAX);
+		walk = pgfirst_store_walk(space->store, NULL, KEYS_HEAD);
 		for (;;)
 		{
 			MemoryContext caller = MemoryContextSwitchTo(row_context);
 			bool more = pgfirst_walk_next(walk, &record);
 
 			CHECK_FOR_INTERRUPTS();
-			if (more && kv_record_entry(space, &record, now_ms, &entry))
+			if (more && keys_entry(space, &record, now_ms, &entry))
 				keys_row(result, number, &entry);
 			MemoryContextSwitchTo(caller);
 			MemoryContextReset(row_context);

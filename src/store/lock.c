@@ -182,7 +182,7 @@ pgfirst_lock_before_apply(PgfirstStore *store)
 }
 
 int
-pgfirst_lock_count(void)
+pgfirst_store_locks(void)
 {
 	return locks.count;
 }

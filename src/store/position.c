@@ -42,11 +42,11 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
-#include "access/xlog_internal.h"
 #include "common/hashfn.h"
 #include "port/atomics.h"
 
 #include "base/compat.h"
+#include "base/flush.h"
 #include "base/shmem.h"
 #include "store/store_int.h"
 
@@ -65,6 +65,7 @@ static PositionSlot *slots;
 static struct
 {
 	XLogRecPtr read; /* what the reads since the last reset depend on */
+	bool own;        /* and whether on this transaction's own changes too */
 	uint32 count;    /* of slots announced in by this transaction */
 	uint32 announced[SLOTS];
 	uint64 bits[(SLOTS + 63) / 64];
@@ -87,23 +88,6 @@ store_slot(Oid relation)
 	return RECORD_SLOTS + murmurhash32(relation) % STORE_SLOTS;
 }
 
-/*
- * The end of everything inserted so far.  GetXLogInsertRecPtr() gives the start of the next record,
- * which on a page boundary lies behind the page's header, where nothing has been inserted yet; to
- * flush up to there is an error.
- */
-static XLogRecPtr
-inserted_end(void)
-{
-	XLogRecPtr position = GetXLogInsertRecPtr();
-
-	if (XLogSegmentOffset(position, wal_segment_size) == SizeOfXLogLongPHD)
-		return position - SizeOfXLogLongPHD;
-	if (position % XLOG_BLCKSZ == SizeOfXLogShortPHD)
-		return position - SizeOfXLogShortPHD;
-	return position;
-}
-
 static XLogRecPtr
 slot_position(PositionSlot *slot)
 {
@@ -111,7 +95,7 @@ slot_position(PositionSlot *slot)
 
 	pg_read_barrier();
 	if (pending > 0)
-		return inserted_end();
+		return pgfirst_flush_record_end(GetXLogInsertRecPtr());
 	return (XLogRecPtr) pg_atomic_read_u64(&slot->position);
 }
 
@@ -127,13 +111,15 @@ pgfirst_position_add(XLogRecPtr position)
 void
 pgfirst_position_restore(XLogRecPtr position)
 {
-	positions.read = position;
+	positions.own = position == PGFIRST_POSITION_OWN;
+	if (!positions.own)
+		positions.read = position;
 }
 
 void
 pgfirst_position_read_own(void)
 {
-	positions.read = PGFIRST_POSITION_OWN;
+	positions.own = true;
 }
 
 void
@@ -155,6 +141,12 @@ pgfirst_position_of_store(PgfirstStore *store)
 XLogRecPtr
 pgfirst_store_position(void)
 {
+	return positions.own ? PGFIRST_POSITION_OWN : positions.read;
+}
+
+XLogRecPtr
+pgfirst_store_position_others(void)
+{
 	return positions.read;
 }
 
@@ -162,6 +154,7 @@ void
 pgfirst_store_position_reset(void)
 {
 	positions.read = 0;
+	positions.own = false;
 	pgfirst_snapshot_renew();
 }
 

@@ -288,7 +288,7 @@ stores_close(void)
 static bool
 store_dirty(void)
 {
-	if (pgfirst_store_changed() || pgfirst_lock_count() > 0)
+	if (pgfirst_store_changed() || pgfirst_store_locks() > 0)
 		return true;
 
 	/* Reading does not stop PREPARE TRANSACTION, which is the end of this session's part. */

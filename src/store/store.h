@@ -97,6 +97,8 @@ extern void pgfirst_walk_end(PgfirstWalk *walk);
  * see one state of the store.  What is read under a lock is always the newest.
  */
 extern XLogRecPtr pgfirst_store_position(void);
+/* The same without PGFIRST_POSITION_OWN: what they depend on of other transactions. */
+extern XLogRecPtr pgfirst_store_position_others(void);
 extern void pgfirst_store_position_reset(void);
 
 /* ---- changing ---------------------------------------------------------------------------- */
@@ -115,6 +117,9 @@ extern void pgfirst_store_position_reset(void);
 #define PGFIRST_LOCKS_MAX 1000
 extern bool pgfirst_store_lock(PgfirstStore *store, const PgfirstId *id, bool conditional,
                                bool wait);
+
+/* How many locks of records this transaction has. */
+extern int pgfirst_store_locks(void);
 
 /* The process that holds the lock that pgfirst_store_lock could not have; 0 if it is gone by now. */
 extern int pgfirst_store_lock_holder(PgfirstStore *store, const PgfirstId *id);
@@ -169,7 +174,7 @@ typedef void (*PgfirstObserver)(Oid relation, const PgfirstRecord *before,
 extern void pgfirst_store_observe(PgfirstObserver observer, Size limit);
 
 /*
- * Stops writers of the store (wait false: NULL-safe false when somebody writes just now), calls
+ * Stops writers of the store (wait false: returns false when somebody writes just now), calls
  * `at_rest` while nobody writes and everything committed has been observed, lets them go on, and
  * then gives every record committed at that moment to `each`.  How counts are built.
  */

@@ -21,8 +21,10 @@
 	X(walk_next)                                                                                   \
 	X(walk_end)                                                                                    \
 	X(store_position)                                                                              \
+	X(store_position_others)                                                                       \
 	X(store_position_reset)                                                                        \
 	X(store_lock)                                                                                  \
+	X(store_locks)                                                                                 \
 	X(store_lock_holder)                                                                           \
 	X(store_room)                                                                                  \
 	X(store_put)                                                                                   \

@@ -138,7 +138,6 @@ extern void pgfirst_apply(void);
 /* Takes the lock of the relation under the top transaction. */
 extern bool pgfirst_lock_relation(Oid relation, int mode, bool wait);
 extern void pgfirst_unlock_relation(Oid relation, int mode);
-extern int pgfirst_lock_count(void);
 extern void pgfirst_lock_before_apply(PgfirstStore *store);
 extern void pgfirst_lock_forget(void);
 extern void pgfirst_lock_sub_commit(SubTransactionId child, SubTransactionId parent);

@@ -68,7 +68,7 @@ pgfirst_store_sweep(PgfirstStore *store, PgfirstId *cursor, uint64 max_records, 
 		{
 			PgfirstId id = record.id;
 
-			if (pgfirst_lock_count() == PGFIRST_LOCKS_MAX && !store->exclusive)
+			if (pgfirst_store_locks() == PGFIRST_LOCKS_MAX && !store->exclusive)
 				break;
 			if (pgfirst_store_lock(store, &id, true, false) &&
 			    pgfirst_store_get(store, &id, limit, &record) && IS_VICTIM(&record) &&

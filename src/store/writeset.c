@@ -203,9 +203,9 @@ writeset_check(PgfirstStore *store, Size length)
 {
 	if (!store->for_write)
 		elog(ERROR, "store %u is not open for writing", store->oid);
-	PreventCommandIfReadOnly("a change of a pgfirst store");
-	PreventCommandIfParallelMode("a change of a pgfirst store");
-	PreventCommandDuringRecovery("a change of a pgfirst store");
+	PreventCommandIfReadOnly("a change of keys");
+	PreventCommandIfParallelMode("a change of keys");
+	PreventCommandDuringRecovery("a change of keys");
 
 	if (length > PGFIRST_RECORD_MAX)
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),

@@ -108,6 +108,7 @@ COMMANDS = [
     ("HELLO with half an AUTH", ["HELLO", "3", "AUTH", "app"], b"-ERR Syntax error in HELLO option 'AUTH'\r\n"),
     ("HELLO with a word", ["HELLO", "3", "WORD"], b"-ERR Syntax error in HELLO option 'WORD'\r\n"),
     ("HELLO with a wrong password", ["HELLO", "3", "AUTH", "app", "x"], b"-WRONGPASS invalid username-password pair or user is disabled.\r\n"),
+    ("a password of a megabyte, which nobody hashes", ["AUTH", "app", "x" * 1000000], b"-WRONGPASS invalid username-password pair or user is disabled.\r\n"),
     ("HELLO with a name with a blank", ["HELLO", "3", "SETNAME", "a b"], b"-ERR Client names cannot contain spaces, newlines or special characters.\r\n"),
     ("none of them has switched to RESP3", ["GET", "nothing"], b"$-1\r\n"),
     ("SCAN of a word", ["SCAN", "x"], b"-ERR invalid cursor\r\n"),

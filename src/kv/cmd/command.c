@@ -274,7 +274,6 @@ permitted(KvCall *call)
 static KvOutcome
 locked_out(KvCall *call, int holder, const char *what)
 {
-	call->locked_by = holder;
 	if (!call->last_try)
 		return KV_PARK_LOCK;
 	if (holder != 0)
@@ -287,33 +286,57 @@ locked_out(KvCall *call, int holder, const char *what)
 	return KV_DONE;
 }
 
+/* Tries the lock of the key that argument i is; KV_DONE with call->space NULL is answered. */
+static KvOutcome
+lock_key(KvCall *call, int i)
+{
+	RespSlice key = kv_argument(call, i);
+	int holder;
+
+	/* Conditional: past the lock limit a turn must have the store's lock now or not at all. */
+	if (kv_key_lock(call->space, key, true, false))
+		return KV_DONE;
+	holder = kv_key_lock_holder(call->space, key);
+	call->space = NULL;
+	call->session->blocked_argument = i;
+	return locked_out(call, holder, "the key");
+}
+
 /* Opens the database and locks what the command names; KV_DONE with call->space set is success. */
 static KvOutcome
 prepare(KvCall *call)
 {
 	bool writes = (call->command->flags & KV_WRITE) != 0;
 	int number = call->session->database;
-	int first, last, step;
+	int blocked = call->session->blocked_argument;
+	KvOutcome outcome = KV_DONE;
+	int first, last, step, keys;
 
+	call->session->blocked_argument = 0;
+	if (call->read_only && kv_database_durability(number) == PGFIRST_VOLATILE)
+	{
+		kv_reply_error(call, "ERR database %d is volatile: a standby does not have it", number);
+		return KV_DONE;
+	}
 	call->space = kv_space_open(number, writes, false);
 	if (!call->space)
 		return locked_out(call, kv_space_holder(number), "the database");
-	if (!writes || kv_command_keys(call->command, call->argc, &first, &last, &step) == 0)
+	keys = kv_command_keys(call->command, call->argc, &first, &last, &step);
+	if (!writes || keys == 0)
 		return KV_DONE;
-	for (int i = first; i <= last; i += step)
+
+	/* A transaction has so many locks; what others have taken of them is back in the next turn. */
+	if (pgfirst_store_locks() > 0 && pgfirst_store_locks() + keys > PGFIRST_LOCKS_MAX)
 	{
-		RespSlice key = kv_argument(call, i);
-
-		/* Conditional: past the lock limit a turn must have the store's lock now or not at all. */
-		if (!kv_key_lock(call->space, key, true, false))
-		{
-			int holder = kv_key_lock_holder(call->space, key);
-
-			call->space = NULL;
-			return locked_out(call, holder, "the key");
-		}
+		call->space = NULL;
+		return KV_PARK_TURN;
 	}
-	return KV_DONE;
+	/* What stopped it last time comes first: to try in vain then takes nothing and wakes nobody. */
+	if (blocked >= first && blocked <= last)
+		outcome = lock_key(call, blocked);
+	for (int i = first; i <= last && call->space; i += step)
+		outcome = lock_key(call, i);
+	return outcome;
 }
 
 /* KV_DONE with *room false is answered. */

@@ -3,8 +3,8 @@
  * command.h: the one table of commands, and what a command's function gets and gives.
  *
  * A row of the table says everything about a command that is not its effect: arity, flags, where
- * its keys are, its group and its text. Dispatch, arity errors, locking, COMMAND, COMMAND DOCS and
- * docs/kv.md are made from it.
+ * its keys are, its group and its text. Dispatch, arity errors, locking, COMMAND and COMMAND DOCS are
+ * made from it, and a test holds docs/kv.md against it.
  *
  * A command validates its arguments completely before it changes anything, and its changes go to
  * the write set.  So a command that answers with an error has had no effect, and one that cannot go
@@ -28,7 +28,6 @@ typedef enum KvFlag
 	KV_NO_AUTH = 1 << 3,    /* allowed before authentication */
 	KV_LOADING = 1 << 4,    /* allowed while the extension is missing: touches no key */
 	KV_ADMIN = 1 << 5,      /* for COMMAND */
-	KV_BLIND = 1 << 6,      /* its change does not depend on what it reads */
 	KV_SUBCOMMANDS = 1 << 7 /* a container: the first argument names the row */
 } KvFlag;
 
@@ -36,7 +35,7 @@ typedef enum KvFlag
 typedef enum KvOutcome
 {
 	KV_DONE,      /* answered */
-	KV_PARK_LOCK, /* call again when a lock was released; locked_by says who has it */
+	KV_PARK_LOCK, /* call again when a lock was released */
 	KV_PARK_TURN, /* call again in the next turn */
 	KV_PARK_COUNT /* call again when the keys have been counted */
 } KvOutcome;
@@ -71,7 +70,6 @@ struct KvCall
 	int argc;
 	int64 now_ms;    /* the turn's clock, for expiry */
 	KvSpace *space;  /* the session's database, opened by dispatch for KV_READ and KV_WRITE */
-	int locked_by;   /* with KV_PARK_LOCK: the process, 0 if unknown */
 	bool *auth_used; /* one password verification a turn */
 	bool read_only;  /* the server is a standby */
 	bool available;  /* the extension is there */

@@ -142,15 +142,6 @@ parameter_value(int i)
 	return set ? pstrdup(copy) : parameter->value;
 }
 
-const char *
-kv_config_value(const char *name)
-{
-	for (int i = 0; i < PARAMETERS; i++)
-		if (strcmp(parameters[i].name, name) == 0)
-			return parameter_value(i);
-	return "";
-}
-
 /* ---- CONFIG GET -------------------------------------------------------------------------- */
 
 static bool

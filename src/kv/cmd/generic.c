@@ -303,20 +303,31 @@ listing_next(PgfirstWalk *walk, PgfirstRecord *record)
 	return there;
 }
 
+/* Brings in a long key, of which the walk has read only the beginning. */
+static bool
+listing_whole_key(KvCall *call, const PgfirstRecord *record, KvEntry *entry)
+{
+	Size length = KV_HEAD_LIMIT(entry->key.length);
+	PgfirstId id = record->id;
+	MemoryContext old = MemoryContextSwitchTo(kv_scratch());
+	PgfirstRecord whole;
+	bool there = pgfirst_store_get(call->space->store, &id, length, &whole);
+
+	MemoryContextSwitchTo(old);
+	return there && kv_record_entry(call->space, &whole, call->now_ms, entry);
+}
+
 /* Adds the record's key if it matches; false if it is no living key of this space at all. */
 static bool
 listing_add(KvCall *call, KvListing *listing, const PgfirstRecord *record)
 {
-	PgfirstRecord whole;
 	KvEntry entry;
 
 	if (!kv_record_entry(call->space, record, call->now_ms, &entry))
 		return false;
-	if (KV_HEAD_LIMIT(entry.key.length) > LISTING_HEAD &&
-	    (!pgfirst_store_get(call->space->store, &record->id, KV_HEAD_LIMIT(entry.key.length),
-	                        &whole) ||
-	     !kv_record_entry(call->space, &whole, call->now_ms, &entry)))
+	if (KV_HEAD_LIMIT(entry.key.length) > LISTING_HEAD && !listing_whole_key(call, record, &entry))
 		return false;
+	listing->steps += entry.key.length;
 	if (listing->typed && listing->type != entry.type)
 		return true;
 	if (listing->pattern.data)
@@ -427,7 +438,7 @@ kv_cmd_keys(KvCall *call)
 	if (listing_failed(call, listing))
 		return KV_DONE;
 	/* Earlier slices have read what is committed since, and is perhaps not yet durable. */
-	if (!call->read_only)
+	if (!call->read_only && call->space->durability == PGFIRST_DURABLE)
 		kv_position_note(GetXLogInsertRecPtr());
 	listing_end(call, listing);
 	return KV_DONE;

@@ -146,7 +146,7 @@ reply_docs(RespBuffer *reply, const KvCommand *command)
 	size_t subcommands = count_subcommands(command);
 
 	pgfirst_resp_write_text(reply, full_name(command));
-	pgfirst_resp_write_map(reply, subcommands > 0 ? 5 : 4);
+	pgfirst_resp_write_map(reply, subcommands > 0 ? 6 : 5);
 	pgfirst_resp_write_text(reply, "summary");
 	pgfirst_resp_write_text(reply, command->summary);
 	pgfirst_resp_write_text(reply, "since");
@@ -155,6 +155,9 @@ reply_docs(RespBuffer *reply, const KvCommand *command)
 	pgfirst_resp_write_text(reply, command->group);
 	pgfirst_resp_write_text(reply, "complexity");
 	pgfirst_resp_write_text(reply, command->complexity);
+	/* Redis describes each argument; this is a line for people. */
+	pgfirst_resp_write_text(reply, "syntax");
+	pgfirst_resp_write_text(reply, command->arguments);
 	if (subcommands == 0)
 		return;
 	pgfirst_resp_write_text(reply, "subcommands");

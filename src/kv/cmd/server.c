@@ -53,7 +53,8 @@ kv_cmd_dbsize(KvCall *call)
 	if (kv_count_get(call->session->database, &count))
 	{
 		/* The number says nothing about when it was changed. */
-		kv_position_note(GetXLogInsertRecPtr());
+		if (call->space->durability == PGFIRST_DURABLE)
+			kv_position_note(GetXLogInsertRecPtr());
 		pgfirst_resp_write_integer(call->reply, count.keys);
 		return KV_DONE;
 	}

@@ -16,10 +16,4 @@
  */
 extern bool kv_client_name_valid(KvCall *call, RespSlice name, const char *what);
 
-/*
- * The value of a setting as CONFIG GET shows it, "" if unknown; in the current memory context.
- * The names are Redis's.
- */
-extern const char *kv_config_value(const char *name);
-
 #endif

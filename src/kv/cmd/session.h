@@ -23,7 +23,8 @@ typedef struct KvSession
 	uint64 granted;  /* the generation of rights in which it may use kv; 0: not looked at */
 	uint32 tenant;
 	int database;
-	RespBuffer reply; /* reply.protocol is the protocol */
+	int blocked_argument; /* of a parked command: the key that it could not lock; 0: none */
+	RespBuffer reply;     /* reply.protocol is the protocol */
 
 	/* For CLIENT LIST; from reply.allocator, so that they count as the client's; NULL if not set. */
 	char *name;

@@ -2,8 +2,8 @@
  *
  * table.c: the one table of commands; see command.h.
  *
- * Sorted by name, subcommands behind their container. COMMAND DOCS, docs/kv.md and dispatch read
- * the same rows, so that they cannot differ.
+ * Sorted by name, subcommands behind their container. Dispatch and COMMAND DOCS read the same rows, so
+ * that they cannot differ.
  */
 #include "postgres.h"
 

@@ -55,6 +55,13 @@ static struct
 static void
 memory_note(const KvClient *client)
 {
+	static int64 noted_us;
+	int64 now_us = pgfirst_clock_monotonic_us();
+
+	/* Once a second at most: a thousand greedy clients should not fill the disk. */
+	if (noted_us != 0 && now_us - noted_us < 1000000)
+		return;
+	noted_us = now_us;
 	ereport(
 	    LOG,
 	    (errcode(ERRCODE_OUT_OF_MEMORY),
@@ -455,7 +462,7 @@ marks_make_room(KvClient *client)
 }
 
 void
-kv_client_gate(KvClient *client, Size start, XLogRecPtr position, bool durable)
+kv_client_gate(KvClient *client, Size start, XLogRecPtr position, XLogRecPtr others, bool durable)
 {
 	bool has_marks = client->marks_first < client->marks_end;
 
@@ -463,8 +470,7 @@ kv_client_gate(KvClient *client, Size start, XLogRecPtr position, bool durable)
 	{
 		client->own_replies++;
 		client->own_durable |= durable;
-		if (position != PGFIRST_POSITION_OWN)
-			client->own_others = Max(client->own_others, position);
+		client->own_others = Max(client->own_others, others);
 	}
 	if (position <= pgfirst_flush_position())
 		return;

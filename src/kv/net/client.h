@@ -128,8 +128,12 @@ extern void kv_client_receive(KvClient *client);
 /* Drops the command that has just been run from the input. */
 extern void kv_client_consume(KvClient *client, Size bytes);
 
-/* Marks the replies from byte `start` of session.reply on as depending on `position`. */
-extern void kv_client_gate(KvClient *client, Size start, XLogRecPtr position, bool durable);
+/*
+ * Marks the replies from byte `start` of session.reply on as depending on `position`; `others` is what
+ * they depend on of other transactions, also where position is PGFIRST_POSITION_OWN.
+ */
+extern void kv_client_gate(KvClient *client, Size start, XLogRecPtr position, XLogRecPtr others,
+                           bool durable);
 
 /* The turn has committed at `position`; InvalidXLogRecPtr if it wrote nothing. */
 extern void kv_client_commit(KvClient *client, XLogRecPtr position);

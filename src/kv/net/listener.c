@@ -56,6 +56,7 @@ static struct
 	int count;
 	int reserve; /* a descriptor to give up */
 	int capacity;
+	int capacity_for; /* the value of pgfirst.redis_max_clients that it was found for */
 	bool complained;
 } listeners = {.reserve = -1};
 
@@ -266,6 +267,42 @@ unix_open(int epoll)
 	return listener_add(epoll, fd, true, path);
 }
 
+/* Raises the limit of open files as far as it may; returns how many clients fit. */
+static int
+find_capacity(void)
+{
+	struct rlimit limit;
+	rlim_t wanted = (rlim_t) pgfirst_redis_max_clients + OWN_FILES;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return Min(pgfirst_redis_max_clients, 512);
+	if (limit.rlim_cur < wanted)
+	{
+		limit.rlim_cur = Min(wanted, limit.rlim_max);
+		if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+			getrlimit(RLIMIT_NOFILE, &limit);
+	}
+	limit.rlim_cur = Max(Min(limit.rlim_cur, wanted), OWN_FILES);
+	if (limit.rlim_cur < wanted)
+		ereport(LOG, (errmsg("the Redis door serves at most %d clients: the limit of open files is "
+		                     "%lu",
+		                     (int) limit.rlim_cur - OWN_FILES, (unsigned long) limit.rlim_cur),
+		              errhint("Raise the hard limit of open files (ulimit -Hn, LimitNOFILE).")));
+	return Min(pgfirst_redis_max_clients, (int) limit.rlim_cur - OWN_FILES);
+}
+
+/* How many clients fit; found anew when the setting has changed. */
+static int
+capacity(void)
+{
+	if (listeners.capacity_for != pgfirst_redis_max_clients)
+	{
+		listeners.capacity = find_capacity();
+		listeners.capacity_for = pgfirst_redis_max_clients;
+	}
+	return listeners.capacity;
+}
+
 bool
 kv_listener_open(int epoll, int worker)
 {
@@ -274,8 +311,7 @@ kv_listener_open(int epoll, int worker)
 	/* The first worker finds out whether the port is free; it says so by having started. */
 	if (worker != 1 && pg_atomic_read_u64(&kv_stats->started_us) == 0)
 		return false;
-	if (listeners.capacity == 0)
-		listeners.capacity = kv_listener_capacity();
+	(void) capacity();
 	if (listeners.reserve < 0)
 		listeners.reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (pgfirst_redis_port != 0)
@@ -309,29 +345,6 @@ kv_listener_close(void)
 			unlink(listeners.open[i].address);
 	}
 	listeners.count = 0;
-}
-
-int
-kv_listener_capacity(void)
-{
-	struct rlimit limit;
-	rlim_t wanted = (rlim_t) pgfirst_redis_max_clients + OWN_FILES;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return Min(pgfirst_redis_max_clients, 512);
-	if (limit.rlim_cur < wanted)
-	{
-		limit.rlim_cur = Min(wanted, limit.rlim_max);
-		if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-			getrlimit(RLIMIT_NOFILE, &limit);
-	}
-	limit.rlim_cur = Max(Min(limit.rlim_cur, wanted), OWN_FILES);
-	if (limit.rlim_cur < wanted)
-		ereport(LOG, (errmsg("the Redis door serves at most %d clients: the limit of open files is "
-		                     "%lu",
-		                     (int) limit.rlim_cur - OWN_FILES, (unsigned long) limit.rlim_cur),
-		              errhint("Raise the hard limit of open files (ulimit -Hn, LimitNOFILE).")));
-	return Min(pgfirst_redis_max_clients, (int) limit.rlim_cur - OWN_FILES);
 }
 
 /* ---- accepting --------------------------------------------------------------------------- */
@@ -406,7 +419,7 @@ kv_listener_accept(const void *pointer)
 	{
 		int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-		if (fd >= 0 && kv_sessions.count < Min(listeners.capacity, pgfirst_redis_max_clients))
+		if (fd >= 0 && kv_sessions.count < capacity())
 			take_in(listener, fd);
 		else if (fd >= 0)
 			turn_away(fd);

@@ -23,7 +23,4 @@ extern void kv_listener_accept(const void *pointer);
 /* Closes and, for a Unix socket, removes the file. */
 extern void kv_listener_close(void);
 
-/* Raises the limit of open files as far as it may; returns how many clients fit. */
-extern int kv_listener_capacity(void);
-
 #endif

@@ -67,7 +67,6 @@ static struct
 	int64 now_ms;
 	int64 deadline_us;
 	int commands;
-	int locks;
 	int steps; /* commands to run before the next look */
 	bool over;
 	int64 http_logged_us;
@@ -87,7 +86,6 @@ turn_start(void)
 	kv_spaces_forget();
 	turn.started = true;
 	turn.auth_used = false;
-	turn.locks = 0;
 	turn.commands = 0;
 	turn.steps = TURN_STEPS;
 	turn.over = false;
@@ -247,16 +245,18 @@ static void
 gate_reply(KvClient *client, const KvCall *call, Size start)
 {
 	XLogRecPtr position = InvalidXLogRecPtr;
+	XLogRecPtr others = InvalidXLogRecPtr;
 	bool durable = false;
 
 	if (call->space)
 	{
 		position = kv_position();
+		others = kv_position_others();
 		durable = call->space->durability == PGFIRST_DURABLE;
 		if ((call->command->flags & KV_WRITE) && pgfirst_store_changed())
 			position = PGFIRST_POSITION_OWN;
 	}
-	kv_client_gate(client, start, position, durable);
+	kv_client_gate(client, start, position, others, durable);
 }
 
 /* Runs the command that the parser has just found; false if the client stops for this turn. */
@@ -299,8 +299,6 @@ run_command(KvClient *client)
 	kv_client_consume(client, client->parser.consumed);
 	session->commands++;
 	turn.commands++;
-	if (call.space && (call.command->flags & KV_WRITE))
-		turn.locks += call.argc;
 	return true;
 }
 
@@ -319,7 +317,7 @@ client_limits(const KvClient *client)
 static bool
 turn_is_over(void)
 {
-	if (turn.over || turn.locks >= TURN_LOCKS)
+	if (turn.over || pgfirst_store_locks() >= TURN_LOCKS)
 		return true;
 	if (turn.steps > 0)
 		return false;
@@ -362,7 +360,8 @@ run_client(KvClient *client)
 		if (status == RESP_ERROR)
 		{
 			kv_stats_add(&kv_stats->error_replies, 1);
-			kv_client_gate(client, client->session.reply.length, InvalidXLogRecPtr, false);
+			kv_client_gate(client, client->session.reply.length, InvalidXLogRecPtr,
+			               InvalidXLogRecPtr, false);
 			pgfirst_resp_write_error(&client->session.reply, client->parser.error,
 			                         strlen(client->parser.error));
 			client->session.close = true;
@@ -436,7 +435,8 @@ turn_failed(ErrorData *error)
 		client->session.reply.length = turn.running_start;
 		kv_client_consume(client, client->parser.consumed);
 		client->parked_deadline = 0;
-		kv_client_gate(client, client->session.reply.length, PGFIRST_POSITION_OWN, false);
+		kv_client_gate(client, client->session.reply.length, PGFIRST_POSITION_OWN,
+		               InvalidXLogRecPtr, false);
 		if (client->state != KV_CLIENT_AGAIN)
 			kv_client_enter(client, KV_CLIENT_AGAIN);
 	}

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: PostgreSQL
  *
- * upkeep.c: what a worker does between turns.
+ * upkeep.c: the process that keeps the databases in order, so that no client's loop has to.
  *
- *   look      every second until the extension is there, then every five: is it there? A snapshot
- *             is taken on the way, so that RecentXmin does not stand still under an idle worker.
+ *   look      every second until the extension is there, then every five: is it there?
  *   first     makes databases 0 to 3 when there are none.
- *   census    counts the databases whose number of keys is not known; again soon when somebody
- *             was just writing, because DBSIZE waits for it.
- *   sweep     deletes expired and flushed keys, a slice at a time: a slice is short enough not to be
- *             noticed between two turns, and they follow each other quickly only while there is
- *             much to delete.
+ *   census    counts the databases whose number of keys is not known: a scan, after a start, a crash
+ *             or a promotion; again soon when somebody was just writing, because DBSIZE waits for it.
+ *   sweep     deletes expired and flushed keys, a slice at a time: a slice holds its keys' locks too
+ *             shortly to be noticed, and slices follow each other quickly only while there is much
+ *             to delete.
  *
- * first, census and sweep are the first worker's, and not a standby's.
+ * A standby only looks.
  */
 #include "postgres.h"
 
@@ -19,18 +18,25 @@
 #include "access/xlog.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/latch.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/wait_event.h"
 
 #include "base/clock.h"
+#include "base/worker.h"
 #include "kv/cmd/stats.h"
 #include "kv/count.h"
 #include "kv/database.h"
+#include "kv/net/process.h"
 #include "kv/net/upkeep.h"
 #include "kv/type/key.h"
 #include "store/store.h"
+
+extern PGDLLEXPORT void pgfirst_upkeep_main(Datum arg);
 
 #define SECOND_US ((int64) 1000000)
 
@@ -59,7 +65,7 @@ static struct
 
 /* Runs one piece in a transaction of its own; false, logged, if it failed. */
 static bool
-in_transaction(void (*piece)(int worker), int worker)
+in_transaction(void (*piece)(void))
 {
 	MemoryContext caller = CurrentMemoryContext;
 	volatile bool done = false;
@@ -70,7 +76,7 @@ in_transaction(void (*piece)(int worker), int worker)
 		StartTransactionCommand();
 		MemoryContextSwitchTo(upkeep.context);
 		kv_spaces_forget();
-		piece(worker);
+		piece();
 		CommitTransactionCommand();
 		done = true;
 	}
@@ -90,21 +96,17 @@ in_transaction(void (*piece)(int worker), int worker)
 /* ---- look, first, census ----------------------------------------------------------------- */
 
 static void
-look(int worker)
+look(void)
 {
-	KvReady ready = kv_databases_ready(false);
-
-	(void) GetLatestSnapshot();
-	if (ready != KV_BUSY)
-		upkeep.available = ready == KV_READY;
+	upkeep.available = kv_databases_ready(true) == KV_READY;
 }
 
 static void
-make_first_databases(int worker)
+make_first_databases(void)
 {
 	char *command;
 
-	if (kv_databases_ready(false) != KV_READY || kv_database_count() > 0)
+	if (kv_databases_ready(true) != KV_READY || kv_database_count() > 0)
 		return;
 	command =
 	    psprintf("SELECT %s.create_database(number) FROM pg_catalog.generate_series(0, 3) number",
@@ -118,10 +120,10 @@ make_first_databases(int worker)
 }
 
 static void
-count_databases(int worker)
+count_databases(void)
 {
 	upkeep.all_counted = true;
-	if (kv_databases_ready(false) != KV_READY)
+	if (kv_databases_ready(true) != KV_READY)
 		return;
 	for (int number = 0; number < KV_DATABASES; number++)
 	{
@@ -165,7 +167,7 @@ sweep_open(int number)
 }
 
 static void
-sweep_slice(int worker)
+sweep_slice(void)
 {
 	KvSpace *space;
 	PgfirstSweep sweep;
@@ -173,7 +175,7 @@ sweep_slice(int worker)
 	bool begins;
 
 	upkeep.next_sweep = now_us + SWEEP_REST_US;
-	if (kv_databases_ready(false) != KV_READY)
+	if (kv_databases_ready(true) != KV_READY)
 		return;
 	space = sweep_open(upkeep.sweep_number);
 	if (!space)
@@ -200,29 +202,54 @@ sweep_slice(int worker)
 	upkeep.next_sweep = now_us + SWEEP_REST_US;
 }
 
-int64
-kv_upkeep_run(int worker, int64 now_us)
+/* Does what is due; returns when it wants to be called again. */
+static int64
+upkeep_run(int64 now_us)
 {
-	bool first_worker = worker == 1 && !RecoveryInProgress();
+	bool writable = !RecoveryInProgress();
 
-	if (!upkeep.context)
-		upkeep.context =
-		    AllocSetContextCreate(TopMemoryContext, "pgfirst upkeep", ALLOCSET_DEFAULT_SIZES);
 	if (now_us >= upkeep.next_look)
 	{
-		if (!in_transaction(look, worker))
+		if (!in_transaction(look))
 			upkeep.available = false;
 		upkeep.next_look = now_us + (upkeep.available ? LOOK_THERE_US : LOOK_MISSING_US);
-		if (upkeep.available && first_worker)
+		if (upkeep.available && writable)
 		{
-			in_transaction(make_first_databases, worker);
-			if (in_transaction(count_databases, worker) && !upkeep.all_counted)
+			in_transaction(make_first_databases);
+			if (in_transaction(count_databases) && !upkeep.all_counted)
 				upkeep.next_look = now_us + LOOK_UNCOUNTED_US;
 		}
 	}
-	if (!upkeep.available || !first_worker)
+	if (!upkeep.available || !writable)
 		return upkeep.next_look;
-	if (now_us >= upkeep.next_sweep && !in_transaction(sweep_slice, worker))
+	if (now_us >= upkeep.next_sweep && !in_transaction(sweep_slice))
 		upkeep.next_sweep = now_us + SWEEP_REST_US;
 	return Min(upkeep.next_look, upkeep.next_sweep);
+}
+
+void
+pgfirst_upkeep_main(Datum arg)
+{
+	pgfirst_worker_start();
+	kv_process_connect(KV_UPKEEP_SLOT, "pgfirst upkeep");
+	upkeep.context =
+	    AllocSetContextCreate(TopMemoryContext, "pgfirst upkeep", ALLOCSET_DEFAULT_SIZES);
+	for (;;)
+	{
+		int64 now_us = pgfirst_clock_monotonic_us();
+		int64 wake_us = upkeep_run(now_us);
+
+		pgfirst_worker_interrupts();
+		pgfirst_worker_reload();
+		now_us = pgfirst_clock_monotonic_us();
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+		                 Max((wake_us - now_us + 999) / 1000, 0), PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+	}
+}
+
+void
+kv_upkeep_init(void)
+{
+	pgfirst_worker_register("pgfirst upkeep", "pgfirst_upkeep_main", 0);
 }

@@ -3,15 +3,11 @@
  * worker.c: the process that serves the Redis door.
  *
  * It reads from top to bottom: connect to the database, open the door, and then for ever: take what
- * the sockets have, run a turn, do some upkeep, and sleep only when there is nothing of all that.
+ * the sockets have, run a turn, and sleep only when there is nothing of all that.
  *
  * All sockets stand in one epoll set, which is itself one entry of PostgreSQL's wait event set beside
  * the latch and the death of the postmaster; a plain epoll_wait would not hear the latch.  The latch
  * is set for locks released elsewhere, for positions that have become durable, and for signals.
- *
- * The database may be missing, at start or for good.  A process can connect once in its life, and
- * fails with FATAL if the database is not there; so a failed attempt is remembered in shared memory,
- * and the next process looks first, without a database, and waits quietly until it is.
  */
 #include "postgres.h"
 
@@ -28,11 +24,13 @@
 #include "postmaster/bgworker.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
+#include "storage/pmsignal.h"
 #include "storage/proc.h"
 #include "tcop/tcopprot.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "utils/rel.h"
 #include "utils/wait_event.h"
 
@@ -44,24 +42,16 @@
 #include "kv/cmd/stats.h"
 #include "kv/net/client.h"
 #include "kv/net/listener.h"
+#include "kv/net/process.h"
 #include "kv/net/turn.h"
-#include "kv/net/upkeep.h"
 #include "kv/net/worker.h"
 #include "kv/settings.h"
 
-#define EVENTS_AT_ONCE   256
-#define DOOR_RETRY_US    ((int64) 1000000)
-#define DATABASE_LOOK_MS 1000
-#define SLEEP_MAX_US     ((int64) 5000000)
+#define EVENTS_AT_ONCE 256
+#define DOOR_RETRY_US  ((int64) 1000000)
+#define HORIZON_US     ((int64) 5000000)
 
 extern PGDLLEXPORT void pgfirst_redis_main(Datum arg);
-
-typedef struct WorkerShared
-{
-	bool connect_failed[KV_WORKERS_MAX + 1]; /* the last attempt of this worker */
-} WorkerShared;
-
-static WorkerShared *shared;
 
 static struct
 {
@@ -70,7 +60,7 @@ static struct
 	WaitEventSet *events;
 	bool door_open;
 	int64 next_door_try;
-	int64 next_upkeep;
+	int64 next_horizon;
 	XLogRecPtr durable_seen;
 	uint64 interruptions_seen;
 } worker;
@@ -86,67 +76,6 @@ worker_leaves(int code, Datum arg)
 	for (dlist_node *node = kv_clients.states[KV_CLIENT_PARKED].head.next;
 	     node && node != &kv_clients.states[KV_CLIENT_PARKED].head; node = node->next)
 		kv_stats_add(&kv_stats->blocked_clients, -1);
-}
-
-/*
- * Whether the configured database can be connected to.  Reads the table and not its index: a process
- * without a database finds shared indexes only if some other process has left a cache file.
- */
-static bool
-database_is_there(void)
-{
-	Relation databases = table_open(DatabaseRelationId, AccessShareLock);
-	SysScanDesc scan;
-	ScanKeyData name;
-	HeapTuple tuple;
-	bool there;
-
-	ScanKeyInit(&name, Anum_pg_database_datname, BTEqualStrategyNumber, F_NAMEEQ,
-	            CStringGetDatum(pgfirst_redis_database));
-	scan = systable_beginscan(databases, InvalidOid, false, NULL, 1, &name);
-	tuple = systable_getnext(scan);
-	there = HeapTupleIsValid(tuple) && ((Form_pg_database) GETSTRUCT(tuple))->datallowconn;
-	systable_endscan(scan);
-	table_close(databases, AccessShareLock);
-	return there;
-}
-
-/* Waits, without a database, until the configured one exists; then a new process connects to it. */
-static void
-wait_for_database(void)
-{
-	bool exists;
-
-	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
-	for (;;)
-	{
-		pgfirst_worker_interrupts();
-		pgfirst_worker_reload();
-		StartTransactionCommand();
-		exists = database_is_there();
-		CommitTransactionCommand();
-		if (exists)
-		{
-			shared->connect_failed[worker.number] = false;
-			proc_exit(1);
-		}
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, DATABASE_LOOK_MS,
-		                 PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-	}
-}
-
-static void
-connect_to_database(void)
-{
-	if (shared->connect_failed[worker.number])
-		wait_for_database();
-	shared->connect_failed[worker.number] = true;
-	BackgroundWorkerInitializeConnection(pgfirst_redis_database, NULL, 0);
-	shared->connect_failed[worker.number] = false;
-	/* The flush helper makes commits durable; replies wait for it. */
-	SetConfigOption("synchronous_commit", "off", PGC_SUSET, PGC_S_OVERRIDE);
-	pgstat_report_appname("pgfirst redis");
 }
 
 static void
@@ -253,7 +182,7 @@ take_latch(void)
 static void
 sleep_until_news(int64 now_us)
 {
-	int64 wake_us = Min(now_us + SLEEP_MAX_US, worker.next_upkeep);
+	int64 wake_us = worker.next_horizon;
 	int64 deadline = kv_turn_next_deadline();
 	WaitEvent event;
 
@@ -272,20 +201,32 @@ sleep_until_news(int64 now_us)
 	                        PG_WAIT_EXTENSION);
 }
 
+/* An idle process takes a snapshot now and then, or its RecentXmin would stand still for ever. */
+static void
+stay_current(int64 now_us)
+{
+	StartTransactionCommand();
+	(void) GetLatestSnapshot();
+	CommitTransactionCommand();
+	worker.next_horizon = now_us + HORIZON_US;
+}
+
 static void
 one_round(void)
 {
 	int64 now_us = pgfirst_clock_monotonic_us();
 	bool busy;
 
+	/* A round without sleep would not hear of it. */
+	if (!PostmasterIsAlive())
+		proc_exit(1);
 	pgfirst_worker_interrupts();
 	take_latch();
 	try_door(now_us);
 	busy = take_socket_events();
 	take_flush_news();
-	/* Before those who wait for what it does. */
-	if (now_us >= worker.next_upkeep)
-		worker.next_upkeep = kv_upkeep_run(worker.number, now_us);
+	if (now_us >= worker.next_horizon)
+		stay_current(now_us);
 	kv_turn_unpark_late(now_us);
 	if (kv_turn_wanted())
 		kv_turn_run();
@@ -298,7 +239,8 @@ pgfirst_redis_main(Datum arg)
 {
 	worker.number = DatumGetInt32(arg);
 	pgfirst_worker_start();
-	connect_to_database();
+	kv_process_connect(worker.number, "pgfirst redis");
+	kv_process_bound_waits();
 	before_shmem_exit(worker_leaves, 0);
 	prepare_waiting();
 	for (;;)
@@ -308,7 +250,6 @@ pgfirst_redis_main(Datum arg)
 void
 kv_worker_init(void)
 {
-	pgfirst_shmem_request("pgfirst redis workers", sizeof(WorkerShared), (void **) &shared, NULL);
 	if (pgfirst_redis_port == 0 && pgfirst_redis_unix_socket[0] == '\0')
 		return;
 	for (int number = 1; number <= pgfirst_redis_workers; number++)
