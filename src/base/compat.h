@@ -21,9 +21,11 @@
 #include "storage/sinvaladt.h"
 #define ProcNumberGetProc(number) BackendIdGetProc(number)
 #define VXID_PROC_NUMBER(vxid)    ((vxid).backendId)
+#define MyLocalTransactionId()    (MyProc->lxid)
 #else
 #include "storage/procarray.h"
 #define VXID_PROC_NUMBER(vxid) ((vxid).procNumber)
+#define MyLocalTransactionId() (MyProc->vxid.lxid)
 #endif
 
 /* 17: CreateWaitEventSet takes the owner that frees it on error; ours live as long as we do. */

@@ -118,6 +118,12 @@ pgfirst_keylock_quiet(void)
 }
 
 void
+pgfirst_keylock_loud(void)
+{
+	mine.quiet = false;
+}
+
+void
 pgfirst_keylock_init(void)
 {
 	static const PgfirstXactHooks hooks = {.name = "locks of keys", .released = keylock_released};

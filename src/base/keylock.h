@@ -50,6 +50,9 @@ extern void pgfirst_keylock_park(bool parked);
  */
 extern void pgfirst_keylock_quiet(void);
 
+/* It has taken another lock all the same, and its end wakes whoever waits. */
+extern void pgfirst_keylock_loud(void);
+
 /* Called once by _PG_init. */
 extern void pgfirst_keylock_init(void);
 

@@ -9,8 +9,9 @@
  * turn is read.
  *
  * The epoch of a database is a record of the store itself, so FLUSHDB is one write that takes no
- * lock on anything but that record.  It is read once per turn or SQL call; a change made under the
- * old epoch while another session flushes counts as made before the flush, and is gone.
+ * lock on anything but that record.  It is read once per turn or SQL call, until the transaction changes
+ * a key: from then on it stays in its epoch.  What it changes while another session flushes counts as
+ * made before the flush, and is gone, all of it.
  */
 #include "postgres.h"
 
@@ -23,12 +24,14 @@
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "storage/proc.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "base/compat.h"
 #include "base/keylock.h"
 #include "kv/database.h"
 #include "kv/position.h"
@@ -62,6 +65,13 @@ static struct
 	KvCatalog catalog;
 	KvSpace spaces[KV_DATABASES]; /* store NULL: not open in this turn or call */
 } cache;
+
+/* The epochs in which the transaction under way has begun to change keys, by database. */
+static struct
+{
+	LocalTransactionId transaction;
+	uint64 epoch;
+} pinned[KV_DATABASES];
 
 /* ---- the cache --------------------------------------------------------------------------- */
 
@@ -262,7 +272,8 @@ space_read_epoch(KvSpace *space)
 {
 	PgfirstRecord record;
 	PgfirstId id;
-	XLogRecPtr before = kv_position();
+	XLogRecPtr before = kv_position_others();
+	bool before_own = kv_position() == PGFIRST_POSITION_OWN;
 
 	kv_position_reset();
 	space_epoch_id(space, &id);
@@ -276,6 +287,29 @@ space_read_epoch(KvSpace *space)
 	}
 	space->position = kv_position();
 	kv_position_note(before);
+	if (before_own)
+		kv_position_note(PGFIRST_POSITION_OWN);
+}
+
+/*
+ * A transaction that has begun to change keys stays in the epoch in which it began, whoever flushes
+ * meanwhile: its changes belong together, and it sees them.
+ */
+static void
+space_pin_epoch(const KvSpace *space)
+{
+	pinned[space->number].transaction = MyLocalTransactionId();
+	pinned[space->number].epoch = space->epoch;
+}
+
+static bool
+space_use_pinned_epoch(KvSpace *space)
+{
+	if (pinned[space->number].transaction != MyLocalTransactionId())
+		return false;
+	space->epoch = pinned[space->number].epoch;
+	space->position = PGFIRST_POSITION_OWN;
+	return true;
 }
 
 KvSpace *
@@ -307,6 +341,7 @@ kv_space_open(int number, bool writable, bool wait)
 	if (space->store)
 	{
 		space->writable = true;
+		space_pin_epoch(space);
 		return space;
 	}
 	space->number = number;
@@ -314,7 +349,11 @@ kv_space_open(int number, bool writable, bool wait)
 	space->store = store;
 	space->durability = cache.catalog.databases[number].durability;
 	space->writable = writable;
+	if (space_use_pinned_epoch(space))
+		return space;
 	space_read_epoch(space);
+	if (writable)
+		space_pin_epoch(space);
 	return space;
 }
 
@@ -330,6 +369,13 @@ kv_space_holder(int number)
 {
 	return pgfirst_keylock_relation_holder(cache.catalog.databases[number].relation,
 	                                       RowExclusiveLock);
+}
+
+int
+kv_space_writer(int number)
+{
+	return pgfirst_keylock_relation_holder(cache.catalog.databases[number].relation,
+	                                       ShareRowExclusiveLock);
 }
 
 void
@@ -365,5 +411,6 @@ kv_space_flush(KvSpace *space, bool wait)
 	record.data = (const char *) &next;
 	pgfirst_store_put(space->store, &record);
 	space->epoch = next;
+	space_pin_epoch(space);
 	return true;
 }

@@ -68,6 +68,9 @@ extern void kv_spaces_forget(void);
 /* Why the last kv_space_open returned NULL: the process that is in the way, 0 if it is gone. */
 extern int kv_space_holder(int number);
 
+/* Some process that has a key of the database locked or is changing it, 0 if there is none. */
+extern int kv_space_writer(int number);
+
 /*
  * Empties the database for this tenant by raising its epoch: one record, whatever the size.  False
  * when somebody else is doing it just now and wait is false.

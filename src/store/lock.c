@@ -126,8 +126,17 @@ store_lock_exclusive(PgfirstStore *store, bool wait)
 	if (!pgfirst_lock_relation(store->oid, ShareRowExclusiveLock, wait))
 		return false;
 	store->exclusive = true;
+	pgfirst_keylock_loud();
 	pgfirst_snapshot_renew();
 	return true;
+}
+
+bool
+pgfirst_store_lock_all(PgfirstStore *store, bool wait)
+{
+	if (!store->for_write)
+		elog(ERROR, "store %u is not open for writing", store->oid);
+	return store->exclusive || store_lock_exclusive(store, wait);
 }
 
 bool

@@ -118,6 +118,12 @@ extern void pgfirst_store_position_reset(void);
 extern bool pgfirst_store_lock(PgfirstStore *store, const PgfirstId *id, bool conditional,
                                bool wait);
 
+/*
+ * Locks all other writers of the store out until the end of the transaction: for who is going to
+ * change more records than it may lock.  wait false: false when somebody writes just now.
+ */
+extern bool pgfirst_store_lock_all(PgfirstStore *store, bool wait);
+
 /* How many locks of records this transaction has. */
 extern int pgfirst_store_locks(void);
 

@@ -24,6 +24,7 @@
 	X(store_position_others)                                                                       \
 	X(store_position_reset)                                                                        \
 	X(store_lock)                                                                                  \
+	X(store_lock_all)                                                                              \
 	X(store_locks)                                                                                 \
 	X(store_lock_holder)                                                                           \
 	X(store_room)                                                                                  \

@@ -44,7 +44,7 @@ PROTOCOL = [
     ("an open quote", b'SET a "b\r\n', b"-ERR Protocol error: unbalanced quotes in request\r\n", CLOSED),
     ("a quote with something behind it", b'SET a "b"c\r\n', b"-ERR Protocol error: unbalanced quotes in request\r\n", CLOSED),
     ("empty lines", b"\r\n\r\n\n\r\n", b"", not CLOSED),
-    ("what stands before the error is answered", b"PING\r\n*1\r\n$x\r\n", b"+PONG\r\n-ERR Protocol error: invalid bulk length\r\n", CLOSED),
+    ("what stands before the error is answered", b"ECHO a\r\n*1\r\n$x\r\n", b"$1\r\na\r\n-ERR Protocol error: invalid bulk length\r\n", CLOSED),
     ("nothing behind the error is run", b"*1\r\n$x\r\nPING\r\nPING\r\n", b"-ERR Protocol error: invalid bulk length\r\n", CLOSED),
     # As in Redis, whose answer to the request line may get lost with the connection.
     ("HTTP GET", HTTP_GET, None, CLOSED),

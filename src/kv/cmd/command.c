@@ -331,6 +331,13 @@ prepare(KvCall *call)
 		call->space = NULL;
 		return KV_PARK_TURN;
 	}
+	if (keys > PGFIRST_LOCKS_MAX)
+	{
+		if (pgfirst_store_lock_all(call->space->store, false))
+			return KV_DONE;
+		call->space = NULL;
+		return locked_out(call, kv_space_writer(number), "the database");
+	}
 	/* What stopped it last time comes first: to try in vain then takes nothing and wakes nobody. */
 	if (blocked >= first && blocked <= last)
 		outcome = lock_key(call, blocked);

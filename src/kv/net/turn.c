@@ -49,7 +49,7 @@
 #define TURN_CHEAP   ((Size) 4096) /* bytes of a command or of its reply */
 #define TURN_MEMORY  ((Size) 64 * 1024 * 1024)
 
-#define COUNT_PARK_US ((int64) 60 * 1000000)
+#define COUNT_PARK_US ((int64) 2 * 1000000)
 #define HTTP_LOG_US   ((int64) 60 * 1000000)
 
 static struct

@@ -45,10 +45,11 @@ extern PGDLLEXPORT void pgfirst_upkeep_main(Datum arg);
 #define LOOK_UNCOUNTED_US (SECOND_US / 10)
 
 /* The space of a million expired keys is free within a minute; a quiet store costs next to nothing. */
-#define SWEEP_SLICE    400               /* records looked at at a time */
-#define SWEEP_DENSE_US (SECOND_US / 100) /* to the next slice after one with much to delete */
-#define SWEEP_THIN_US  (SECOND_US / 20)  /* after one with little */
-#define SWEEP_REST_US  (2 * SECOND_US)   /* after a whole pass */
+#define SWEEP_SLICE     400               /* records looked at at a time */
+#define SWEEP_DENSE_US  (SECOND_US / 100) /* to the next slice after one with much to delete */
+#define SWEEP_THIN_US   (SECOND_US / 20)  /* after one with little */
+#define SWEEP_REST_US   (2 * SECOND_US)   /* after a whole pass */
+#define SWEEP_ANYWAY_US (600 * SECOND_US) /* even if there seems to be nothing to do */
 
 static struct
 {
@@ -60,6 +61,7 @@ static struct
 	PgfirstId sweep_cursor;
 	bool all_counted;
 	uint64 swept_epoch[KV_DATABASES]; /* a whole pass has seen nothing older */
+	int64 swept_at[KV_DATABASES];     /* when it ended; monotonic */
 	uint64 pass_epoch;                /* of the pass under way */
 } upkeep;
 
@@ -155,13 +157,20 @@ sweep_is_garbage(const PgfirstRecord *record, void *context)
 static KvSpace *
 sweep_open(int number)
 {
+	int64 now_us = pgfirst_clock_monotonic_us();
+	bool may_expire, stale;
 	KvCount count;
 	KvSpace *space;
 
-	if (!kv_database_exists(number) || !kv_count_get(number, &count))
+	if (!kv_database_exists(number))
 		return NULL;
 	space = kv_space_open(number, true, false);
-	if (!space || (count.expires == 0 && space->epoch == upkeep.swept_epoch[number]))
+	if (!space)
+		return NULL;
+	/* An unknown number may be any. What a slow transaction has put into an old epoch is rare. */
+	may_expire = !kv_count_get(number, &count) || count.expires > 0;
+	stale = now_us - upkeep.swept_at[number] > SWEEP_ANYWAY_US;
+	if (!may_expire && !stale && space->epoch == upkeep.swept_epoch[number])
 		return NULL;
 	return space;
 }
@@ -198,6 +207,7 @@ sweep_slice(void)
 	if (!sweep.wrapped)
 		return;
 	upkeep.swept_epoch[upkeep.sweep_number] = upkeep.pass_epoch;
+	upkeep.swept_at[upkeep.sweep_number] = now_us;
 	upkeep.sweep_number = (upkeep.sweep_number + 1) % KV_DATABASES;
 	upkeep.next_sweep = now_us + SWEEP_REST_US;
 }
