@@ -505,12 +505,6 @@ kv_turn_wanted(void)
 	       !dlist_is_empty(&kv_clients.touched);
 }
 
-bool
-kv_turn_available(void)
-{
-	return turn.available;
-}
-
 void
 kv_turn_begin(void)
 {

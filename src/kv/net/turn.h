@@ -30,9 +30,6 @@ extern int64 kv_turn_next_deadline(void);
 /* Before sleeping: withdraws the announcement if nobody is parked any more. */
 extern void kv_turn_announce(void);
 
-/* Whether the extension was there in the last turn or look. */
-extern bool kv_turn_available(void);
-
 /* Called once at the start of the worker. */
 extern void kv_turn_begin(void);
 
