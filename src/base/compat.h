@@ -46,38 +46,16 @@
 #include "varatt.h"
 #endif
 
-/* 16: an update says which indexes it needs, and summarizing ones (BRIN) alone can be told. */
+/* 16: what is stored where has a new name. */
 #if PG_VERSION_NUM < 160000
-typedef enum TU_UpdateIndexes
-{
-	TU_None,
-	TU_All,
-	TU_Summarizing
-} TU_UpdateIndexes;
-#define simple_table_tuple_update_compat(relation, tid, slot, snapshot, indexes)                   \
-	do                                                                                             \
-	{                                                                                              \
-		bool any_;                                                                                 \
-		simple_table_tuple_update((relation), (tid), (slot), (snapshot), &any_);                   \
-		*(indexes) = any_ ? TU_All : TU_None;                                                      \
-	} while (0)
-#define ExecInsertIndexTuplesCompat(target, slot, estate, update, only_summarizing)                \
-	ExecInsertIndexTuples((target), (slot), (estate), (update), false, NULL, NIL)
+#include "storage/relfilenode.h"
+typedef RelFileNode RelFileLocator;
+#define relation_set_new_filelocator    relation_set_new_filenode
+#define RelationStorage(relation)       ((relation)->rd_node)
+#define RelationStorageNumber(relation) ((relation)->rd_node.relNode)
 #else
-#define simple_table_tuple_update_compat(relation, tid, slot, snapshot, indexes)                   \
-	simple_table_tuple_update((relation), (tid), (slot), (snapshot), (indexes))
-#define ExecInsertIndexTuplesCompat(target, slot, estate, update, only_summarizing)                \
-	ExecInsertIndexTuples((target), (slot), (estate), (update), false, NULL, NIL,                  \
-	                      (only_summarizing))
-#endif
-
-/* 18: an index scan can be counted for EXPLAIN; ours never are. */
-#if PG_VERSION_NUM < 180000
-#define index_beginscan_compat(heap, index, snapshot, keys, order_bys)                             \
-	index_beginscan((heap), (index), (snapshot), (keys), (order_bys))
-#else
-#define index_beginscan_compat(heap, index, snapshot, keys, order_bys)                             \
-	index_beginscan((heap), (index), (snapshot), NULL, (keys), (order_bys))
+#define RelationStorage(relation)       ((relation)->rd_locator)
+#define RelationStorageNumber(relation) ((relation)->rd_locator.relNumber)
 #endif
 
 /* 16: one function asks for the rights on any kind of object. */

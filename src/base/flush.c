@@ -33,9 +33,12 @@
 #include "storage/proc.h"
 #include "utils/wait_event.h"
 
+#include "base/clock.h"
 #include "base/flush.h"
 #include "base/shmem.h"
 #include "base/worker.h"
+
+#define TICK_US ((int64) 1000000)
 
 typedef struct FlushShared
 {
@@ -43,6 +46,7 @@ typedef struct FlushShared
 	pg_atomic_uint64 durable;
 	pg_atomic_uint64 interruptions;
 	pg_atomic_uint64 interrupted_at; /* written before interruptions is raised */
+	pg_atomic_uint32 idless;         /* changes without a transaction id since the last tick */
 	Latch *helper;                   /* of a PGPROC; NULL while no helper runs */
 } FlushShared;
 
@@ -87,6 +91,33 @@ pgfirst_flush_interruptions(XLogRecPtr *position)
 	pg_read_barrier();
 	*position = pg_atomic_read_u64(&shared->interrupted_at);
 	return count;
+}
+
+void
+pgfirst_flush_note_idless(void)
+{
+	Latch *helper;
+
+	if (pg_atomic_read_u32(&shared->idless) != 0 || pg_atomic_exchange_u32(&shared->idless, 1) != 0)
+		return;
+	helper = shared->helper;
+	if (helper)
+		SetLatch(helper);
+}
+
+/* Gives recovery something to tell the time by. */
+static void
+flush_tick(void)
+{
+	int mode = synchronous_commit;
+
+	pg_atomic_write_u32(&shared->idless, 0);
+	/* Nobody waits for this one, least of all whoever waits for a flush. */
+	synchronous_commit = SYNCHRONOUS_COMMIT_OFF;
+	StartTransactionCommand();
+	(void) GetTopTransactionId();
+	CommitTransactionCommand();
+	synchronous_commit = mode;
 }
 
 /*
@@ -173,6 +204,8 @@ flush_helper_leaves(int code, Datum arg)
 void
 pgfirst_flush_main(Datum arg)
 {
+	int64 next_tick = 0;
+
 	pgfirst_worker_start();
 	/* No database: it touches only WAL. A connection all the same, for the process's statistics. */
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
@@ -183,6 +216,8 @@ pgfirst_flush_main(Datum arg)
 	for (;;)
 	{
 		XLogRecPtr requested;
+		int64 now_us;
+		bool due;
 
 		/* A process that always has something to do never waits, and would not hear of it. */
 		if (!PostmasterIsAlive())
@@ -191,11 +226,20 @@ pgfirst_flush_main(Datum arg)
 		pgfirst_worker_interrupts();
 		pgfirst_worker_reload();
 
+		now_us = pgfirst_clock_monotonic_us();
+		due = pg_atomic_read_u32(&shared->idless) != 0 && !RecoveryInProgress();
+		if (due && now_us >= next_tick)
+		{
+			flush_tick();
+			next_tick = now_us + TICK_US;
+			due = false;
+		}
 		requested = pg_atomic_read_u64(&shared->requested);
 		if (requested > pg_atomic_read_u64(&shared->durable) && !RecoveryInProgress())
 			flush_up_to(requested);
 		else
-			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, 0, PG_WAIT_EXTENSION);
+			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (due ? WL_TIMEOUT : 0),
+			                 due ? (next_tick - now_us + 999) / 1000 : 0, PG_WAIT_EXTENSION);
 	}
 }
 
@@ -208,6 +252,7 @@ flush_shared_init(void *fresh)
 	pg_atomic_init_u64(&fresh_shared->durable, 0);
 	pg_atomic_init_u64(&fresh_shared->interruptions, 0);
 	pg_atomic_init_u64(&fresh_shared->interrupted_at, 0);
+	pg_atomic_init_u32(&fresh_shared->idless, 0);
 }
 
 void

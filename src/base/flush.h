@@ -29,6 +29,13 @@ extern XLogRecPtr pgfirst_flush_position(void);
 extern void pgfirst_flush_request(XLogRecPtr position);
 
 /*
+ * Says that something was changed without a transaction id.  Recovery to a point in time and delayed
+ * standbys tell time by commit records alone; so one transaction is committed each second in which
+ * this was called.
+ */
+extern void pgfirst_flush_note_idless(void);
+
+/*
  * Where the last record before position ends.  At a page boundary PostgreSQL's insert position
  * (GetXLogInsertRecPtr) points behind the header of a page that nothing has been written to yet;
  * flushing up to there would fail.

@@ -167,6 +167,23 @@ count_commit(XLogRecPtr position)
 	count_forget();
 }
 
+/* What became visible although the transaction failed is in no sum. */
+static void
+count_abort(void)
+{
+	for (int i = 0; pgfirst_store_applied_apart() && i < mine.changes_count; i++)
+	{
+		volatile typeof(shared->databases[0]) *database =
+		    &shared->databases[mine.changes[i].number];
+
+		SpinLockAcquire(&database->lock);
+		if (database->owner == MyDatabaseId && database->relation == mine.changes[i].relation)
+			database->known = false;
+		SpinLockRelease(&database->lock);
+	}
+	count_forget();
+}
+
 bool
 kv_count_get(int number, KvCount *count)
 {
@@ -289,7 +306,7 @@ void
 kv_count_init(void)
 {
 	static const PgfirstXactHooks hooks = {
-	    .name = "key counts", .commit = count_commit, .abort = count_forget};
+	    .name = "key counts", .commit = count_commit, .abort = count_abort};
 
 	pgfirst_shmem_request("pgfirst kv counts", sizeof(CountShared), (void **) &shared,
 	                      count_shared_init);

@@ -2,22 +2,43 @@
  *
  * apply.c: the write set goes to the pages, before the transaction commits.
  *
- * In the order of stores and ids, so that two transactions that lock whole stores do it in the same
- * order and neighbours on index pages are visited together.  Each record's committed version is
- * looked up now, with a fresh snapshot: nobody else can change it any more, because its lock is
- * held or the whole store is.  A hint of where it stands saves the search.
+ * There are two ways.
  *
- * An error (a full disk) aborts the transaction like any other before commit.
+ * Without a transaction id.  In a transaction of which each command stands for itself
+ * (pgfirst_store_commands_apart: a worker's turn) what belongs together is made visible by one WAL
+ * record, which is atomic.  A record changes up to four leaves: those of one command that changes
+ * several records, or those of up to four and more commands that change one record each, in the
+ * order of their keys.  Each such change is final when its record is inserted; if a later one fails
+ * (a full disk), the earlier ones stay, and who is told of a failure has been told of a change that may
+ * have happened, as by any connection that breaks.
+ *
+ * With one.  What takes more than four leaves, and everything of other transactions, which can still
+ * fail after this, is written as next versions tagged with the transaction's id, a leaf at a time,
+ * and becomes visible as a whole when the transaction commits.
+ *
+ * In both, room is made before anything is changed, and a leaf is locked only while it is looked at,
+ * changed and logged.  Nobody else can change the records meanwhile, because their locks are held or
+ * the whole store's is; but others change records next to them, so nothing that was known of a leaf
+ * before it was locked counts.
+ *
+ * The order of the records of a turn is not the order of its commands.  Until it is told, nobody
+ * knows that a command was carried out, and replies leave when everything of their turn is durable;
+ * so a crash may leave any of the unanswered commands of a turn, each whole, and without others
+ * that came before.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 
-#include "base/compat.h"
+#include "base/flush.h"
 #include "store/store_int.h"
+
+#define OPS_AT_ONCE  256 /* that are prepared at a time, with a transaction id */
+#define UNIT_OPS_MAX 128 /* more cannot be on four leaves with any likelihood */
+#define UNIT_PARTS   3   /* of a large record that is written without a transaction id */
+#define UNIT_TRIES   16
 
 static struct
 {
@@ -28,91 +49,559 @@ static struct
 void
 pgfirst_store_observe(PgfirstObserver function, Size limit)
 {
+	if (limit > STORE_OBSERVED_MAX)
+		elog(ERROR, "an observer is given %d bytes at most", STORE_OBSERVED_MAX);
 	observer.function = function;
 	observer.limit = limit;
 }
 
-/* Writes one record; the current memory context is thrown away afterwards. */
-static void
-apply_entry(StoreWriter *writer, StoreEntry *entry)
+static bool applied_apart; /* in this transaction */
+
+bool
+pgfirst_store_applied_apart(void)
 {
-	PgfirstStore *store = entry->store;
-	PgfirstRecord before;
-	PgfirstRecord after;
-	StoreRow row;
-	bool found = pgfirst_heap_find_at(store, &entry->id, &entry->tid, &row);
+	return applied_apart;
+}
 
-	if (found && observer.function != NULL)
-		pgfirst_heap_record(&row, observer.limit, &before);
+void
+pgfirst_apply_begin(void)
+{
+	applied_apart = false;
+}
 
-	if (entry->change == STORE_PUT)
+/* ---- from entries to ops --------------------------------------------------------------------- */
+
+static bool
+entry_is_large(const StoreEntry *entry)
+{
+	return entry->change == STORE_PUT && VARSIZE(entry->body) - VARHDRSZ > STORE_INLINE_MAX;
+}
+
+static uint32
+entry_parts(const StoreEntry *entry)
+{
+	return entry_is_large(entry) ? pgfirst_large_parts(VARSIZE(entry->body) - VARHDRSZ) : 0;
+}
+
+/* The op of the record itself.  incarnation: of its parts, if it is large. */
+static void
+op_of_entry(StoreOp *op, StoreEntry *entry, uint64 incarnation)
+{
+	op->key = store_key_of_id(&entry->id);
+	op->store = entry->store;
+	op->entry = entry;
+	op->change = entry->change;
+	op->flags = 0;
+	op->kind = entry->kind;
+	op->expiry = entry->expiry;
+	op->lengths[0] = op->lengths[1] = 0;
+	op->data[0] = op->data[1] = "";
+	op->done = false;
+	op->block = InvalidBlockNumber;
+	if (entry->change != STORE_PUT)
+		return;
+	if (entry_is_large(entry))
 	{
-		pgfirst_writeset_record(entry, &after);
-		if (found)
-			pgfirst_heap_update(writer, &row.tid, &entry->id, entry->kind, entry->expiry,
-			                    PointerGetDatum(entry->body));
+		StoreLarge large = {.incarnation = incarnation,
+		                    .length = (uint32) (VARSIZE(entry->body) - VARHDRSZ)};
+		char *header = palloc(STORE_LARGE_HEADER);
+
+		memcpy(header, &large, STORE_LARGE_HEADER);
+		op->flags = STORE_ITEM_LARGE;
+		op->data[0] = header;
+		op->lengths[0] = STORE_LARGE_HEADER;
+		op->data[1] = VARDATA(entry->body);
+		op->lengths[1] = STORE_LARGE_PREFIX;
+	}
+	else
+	{
+		op->data[0] = VARDATA(entry->body);
+		op->lengths[0] = (uint16) (VARSIZE(entry->body) - VARHDRSZ);
+	}
+}
+
+static void
+op_of_part(StoreOp *op, StoreEntry *entry, uint64 incarnation, uint32 number)
+{
+	Size from, to;
+
+	pgfirst_large_range(VARSIZE(entry->body) - VARHDRSZ, number, &from, &to);
+	op->key = (StoreKey){.space = STORE_SPACE_PARTS, .high = incarnation, .low = number};
+	op->store = entry->store;
+	op->entry = NULL;
+	op->change = STORE_PUT;
+	op->flags = 0;
+	op->kind = 0;
+	op->expiry = 0;
+	op->done = false;
+	op->block = InvalidBlockNumber;
+	op->data[0] = (const char *) entry->id.bytes;
+	op->lengths[0] = number == 0 ? STORE_PART_OWNER : 0;
+	op->data[1] = VARDATA(entry->body) + from;
+	op->lengths[1] = (uint16) (to - from);
+}
+
+static int
+op_compare(const void *a, const void *b)
+{
+	return store_key_compare(&((const StoreOp *) a)->key, &((const StoreOp *) b)->key);
+}
+
+/* Finds out, while the leaf is locked, whether the observer is to hear of the changes. */
+static void
+plan_observe(StorePlan *plan)
+{
+	for (int i = 0; i < plan->count; i++)
+		plan->ops[i].observed = plan->ops[i].entry != NULL && observer.function != NULL &&
+		                        pgfirst_census_passed(plan->ops[i].store, &plan->ops[i].key);
+}
+
+/* Whoever keeps counts hears of what has happened. */
+static void
+ops_happened(StoreOp *ops, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		StoreOp *op = &ops[i];
+
+		op->done = true;
+		if (op->observed && observer.function != NULL && (op->before_there || op->after_there))
+			observer.function(op->store->oid, op->before_there ? &op->before : NULL,
+			                  op->after_there ? &op->after : NULL);
+	}
+}
+
+static Size
+op_room(const StoreOp *op)
+{
+	Size length =
+	    op->change == STORE_EXPIRY ? STORE_INLINE_MAX : (Size) op->lengths[0] + op->lengths[1];
+
+	return store_leaf_size(length) + STORE_SLOT;
+}
+
+/* ---- with a transaction id ------------------------------------------------------------------- */
+
+/* Applies ops that are in the order of their keys, all of one store. */
+static void
+apply_tagged(StoreOp *ops, int count, TransactionId xid)
+{
+	PgfirstStore *store = ops[0].store;
+	StorePlan plan;
+	StoreRecord record;
+	StoreEdit *edit;
+
+	for (int i = 0; i < count;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		(void) pgfirst_leaf_lock(store, &ops[i].key, BUFFER_LOCK_EXCLUSIVE, &plan.leaf);
+		plan.ops = &ops[i];
+		plan.count = 1;
+		while (i + plan.count < count &&
+		       store_page_covers(plan.leaf.page, &ops[i + plan.count].key))
+			plan.count++;
+		pgfirst_plan_make(&plan, xid);
+		if (plan.count == 0)
+		{
+			pgfirst_page_unlock(&plan.leaf);
+			pgfirst_tree_make_room(store, &ops[i].key, op_room(&ops[i]));
+			continue;
+		}
+		pgfirst_record_begin(&record, store->relation);
+		edit = pgfirst_record_page(&record, plan.leaf.buffer);
+		pgfirst_record_change(&record);
+		pgfirst_plan_change(&plan, edit, xid);
+		(void) pgfirst_record_insert(&record);
+		plan_observe(&plan);
+		pgfirst_page_unlock(&plan.leaf);
+		ops_happened(plan.ops, plan.count);
+		i += plan.count;
+	}
+}
+
+static uint64
+apply_parts(StoreEntry *entry, StoreOp *ops, TransactionId xid)
+{
+	uint64 incarnation = pgfirst_incarnation_next(entry->store);
+	uint32 parts = entry_parts(entry);
+
+	for (uint32 first = 0; first < parts; first += OPS_AT_ONCE)
+	{
+		int count = (int) Min(parts - first, OPS_AT_ONCE);
+
+		for (int i = 0; i < count; i++)
+			op_of_part(&ops[i], entry, incarnation, first + (uint32) i);
+		apply_tagged(ops, count, xid);
+	}
+	return incarnation;
+}
+
+/* Applies entries that are sorted by store and id, and not NULL. */
+static void
+apply_with_id(StoreEntry **entries, Size count)
+{
+	MemoryContext context =
+	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst apply tagged", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	TransactionId xid = GetTopTransactionId();
+
+	for (Size i = 0; i < count; i++)
+	{
+		if (i == 0 || entries[i]->store != entries[i - 1]->store)
+			pgfirst_meta_tags(entries[i]->store, STORE_TAGS_SOME);
+		pgfirst_position_announce(entries[i]->store, &entries[i]->id);
+	}
+	for (Size i = 0; i < count;)
+	{
+		StoreOp *ops = palloc(OPS_AT_ONCE * sizeof(StoreOp));
+		StoreOp *parts = NULL;
+		int n = 0;
+
+		while (i < count && n < OPS_AT_ONCE && (n == 0 || entries[i]->store == ops[0].store))
+		{
+			uint64 incarnation = 0;
+
+			if (entry_is_large(entries[i]))
+			{
+				if (parts == NULL)
+					parts = palloc(OPS_AT_ONCE * sizeof(StoreOp));
+				incarnation = apply_parts(entries[i], parts, xid);
+			}
+			op_of_entry(&ops[n++], entries[i++], incarnation);
+		}
+		apply_tagged(ops, n, xid);
+		MemoryContextReset(context);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+/* ---- without ----------------------------------------------------------------------------- */
+
+/* Up to four leaves with their ops, to be changed by one record. */
+typedef struct Batch
+{
+	int plans;
+	StorePlan plan[STORE_RECORD_PAGES];
+} Batch;
+
+static void
+batch_unlock(Batch *batch)
+{
+	for (int i = 0; i < batch->plans; i++)
+		pgfirst_page_unlock(&batch->plan[i].leaf);
+	batch->plans = 0;
+}
+
+/* Makes the changes of all plans, and unlocks. */
+static void
+batch_change(Batch *batch, PgfirstStore *store)
+{
+	StoreRecord record;
+	StoreEdit *edits[STORE_RECORD_PAGES];
+	XLogRecPtr end;
+
+	pgfirst_record_begin(&record, store->relation);
+	for (int i = 0; i < batch->plans; i++)
+		edits[i] = pgfirst_record_page(&record, batch->plan[i].leaf.buffer);
+	pgfirst_record_change(&record);
+	for (int i = 0; i < batch->plans; i++)
+		pgfirst_plan_change(&batch->plan[i], edits[i], InvalidTransactionId);
+	end = pgfirst_record_insert(&record);
+	for (int i = 0; i < batch->plans; i++)
+		for (int j = 0; j < batch->plan[i].count; j++)
+			if (batch->plan[i].ops[j].entry != NULL)
+				pgfirst_position_raise(store, &batch->plan[i].ops[j].entry->id, end);
+	for (int i = 0; i < batch->plans; i++)
+		plan_observe(&batch->plan[i]);
+	applied_apart = true;
+	for (int i = 0; i < batch->plans; i++)
+	{
+		pgfirst_page_unlock(&batch->plan[i].leaf);
+		ops_happened(batch->plan[i].ops, batch->plan[i].count);
+	}
+	batch->plans = 0;
+	if (end != InvalidXLogRecPtr)
+		pgfirst_flush_note_idless();
+}
+
+static void
+op_locate(StoreOp *op, bool certain)
+{
+	op->block = certain ? InvalidBlockNumber : pgfirst_leaf_guess(op->store, &op->key);
+	if (op->block == InvalidBlockNumber)
+		op->block = pgfirst_leaf_block(op->store, &op->key);
+}
+
+/*
+ * Adds the leaf of ops[0], and as many of the ops behind it as belong there, to the batch.  Returns how
+ * many; 0 when it was not possible now.
+ */
+static int
+batch_add(Batch *batch, StoreOp *ops, int count)
+{
+	StorePlan *plan = &batch->plan[batch->plans];
+	int n = 1;
+
+	if (!pgfirst_leaf_try(ops[0].store, ops[0].block, &ops[0].key, batch->plans == 0, &plan->leaf))
+		return 0;
+	while (n < count && !ops[n].done && ops[n].store == ops[0].store &&
+	       store_page_covers(plan->leaf.page, &ops[n].key))
+		n++;
+	plan->ops = ops;
+	plan->count = n;
+	batch->plans++;
+	pgfirst_plan_make(plan, InvalidTransactionId);
+	if (plan->count == 0)
+	{
+		pgfirst_page_unlock(&plan->leaf);
+		batch->plans--;
+	}
+	return plan->count;
+}
+
+/* Single changes, in the order of their keys: four leaves at a time. */
+static void
+apply_singles(StoreOp *ops, int count)
+{
+	int first = 0;
+	Batch batch;
+
+	for (int i = 0; i < count; i++)
+		op_locate(&ops[i], false);
+	while (first < count)
+	{
+		int done;
+
+		CHECK_FOR_INTERRUPTS();
+		batch.plans = 0;
+		done = batch_add(&batch, &ops[first], count - first);
+		if (done == 0)
+		{
+			/* Its leaf is another one, or full. */
+			op_locate(&ops[first], true);
+			if (batch_add(&batch, &ops[first], count - first) == 0)
+				pgfirst_tree_make_room(ops[first].store, &ops[first].key, op_room(&ops[first]));
+			batch_unlock(&batch);
+			continue;
+		}
+		first += done;
+		while (first < count && batch.plans < STORE_RECORD_PAGES &&
+		       ops[first].store == batch.plan[0].ops[0].store)
+		{
+			bool there = false;
+
+			for (int i = 0; i < batch.plans; i++)
+				there |= batch.plan[i].leaf.block == ops[first].block;
+			if (there)
+				break; /* it did not fit there */
+			done = batch_add(&batch, &ops[first], count - first);
+			if (done == 0)
+				break;
+			first += done;
+		}
+		batch_change(&batch, batch.plan[0].ops[0].store);
+	}
+}
+
+/* Puts all ops, sorted by key, into one batch; false when that was not possible now. */
+static bool
+unit_collect(Batch *batch, StoreOp *ops, int count, StoreOp **full)
+{
+	int i = 0;
+
+	*full = NULL;
+	batch->plans = 0;
+	while (i < count)
+	{
+		int before = batch->plans;
+		int done = batch->plans < STORE_RECORD_PAGES ? batch_add(batch, &ops[i], count - i) : 0;
+
+		i += done;
+		if (done > 0 &&
+		    (i == count || !store_page_covers(batch->plan[before].leaf.page, &ops[i].key)))
+			continue;
+		batch_unlock(batch);
+		*full = i < count ? &ops[i] : NULL;
+		return false;
+	}
+	return true;
+}
+
+static int
+unit_leaves(StoreOp *ops, int count)
+{
+	int leaves = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		op_locate(&ops[i], true);
+		leaves += i == 0 || ops[i].block != ops[i - 1].block;
+	}
+	return leaves;
+}
+
+/* Changes that belong together.  False, and nothing has happened, if they take more than a record. */
+static bool
+apply_unit(StoreOp *ops, int count)
+{
+	Batch batch;
+
+	qsort(ops, (size_t) count, sizeof(StoreOp), op_compare);
+	for (int i = 1; i < count; i++)
+		if (ops[i].store != ops[0].store)
+			return false;
+	for (int tries = 0; tries < UNIT_TRIES; tries++)
+	{
+		StoreOp *full;
+
+		CHECK_FOR_INTERRUPTS();
+		if (unit_leaves(ops, count) > STORE_RECORD_PAGES)
+			return false;
+		if (unit_collect(&batch, ops, count, &full))
+		{
+			batch_change(&batch, ops[0].store);
+			return true;
+		}
+		if (full != NULL)
+			pgfirst_tree_make_room(ops[0].store, &full->key, op_room(full));
+	}
+	return false;
+}
+
+/* Whether an entry can be changed without a transaction id at all, beside the others of its unit. */
+static bool
+entry_fits(const StoreEntry *entry)
+{
+	return entry_parts(entry) <= UNIT_PARTS;
+}
+
+/* The ops of the entries of one unit; NULL if they are too many. */
+static StoreOp *
+unit_ops(StoreEntry **entries, Size count, int *ops_count)
+{
+	StoreOp *ops = palloc(UNIT_OPS_MAX * sizeof(StoreOp));
+	Size total = 0;
+	int n = 0;
+
+	for (Size i = 0; i < count; i++)
+	{
+		total += 1 + entry_parts(entries[i]);
+		if (!entry_fits(entries[i]) || total > UNIT_OPS_MAX)
+			return NULL;
+	}
+	for (Size i = 0; i < count; i++)
+	{
+		uint64 incarnation = 0;
+		uint32 parts = entry_parts(entries[i]);
+
+		if (parts > 0)
+			incarnation = pgfirst_incarnation_next(entries[i]->store);
+		op_of_entry(&ops[n++], entries[i], incarnation);
+		for (uint32 number = 0; number < parts; number++)
+			op_of_part(&ops[n++], entries[i], incarnation, number);
+	}
+	*ops_count = n;
+	return ops;
+}
+
+static int
+entry_compare_units(const void *a, const void *b)
+{
+	uint32 left = pgfirst_unit_of(*(StoreEntry *const *) a);
+	uint32 right = pgfirst_unit_of(*(StoreEntry *const *) b);
+
+	return left < right ? -1 : left > right;
+}
+
+/*
+ * Applies what can be without a transaction id.  Returns how many entries are left, and puts them
+ * first, in the order of stores and ids.
+ */
+static Size
+apply_apart(StoreEntry **entries, Size count)
+{
+	uint32 *members = palloc0((pgfirst_unit_count() + 1) * sizeof(uint32));
+	StoreEntry **together = palloc_extended(count * sizeof(StoreEntry *), MCXT_ALLOC_HUGE);
+	StoreOp *singles;
+	Size several = 0;
+	Size left = 0;
+	int n = 0;
+
+	for (Size i = 0; i < count; i++)
+		members[pgfirst_unit_of(entries[i])]++;
+	for (Size i = 0; i < count; i++)
+	{
+		if (members[pgfirst_unit_of(entries[i])] > 1 || entry_is_large(entries[i]))
+			together[several++] = entries[i];
 		else
-			pgfirst_heap_insert(writer, &entry->id, entry->kind, entry->expiry,
-			                    PointerGetDatum(entry->body));
+			entries[n++] = entries[i];
 	}
-	else if (found && entry->change == STORE_EXPIRY)
-	{
-		after = before;
-		after.expiry = entry->expiry;
-		pgfirst_heap_update(writer, &row.tid, &entry->id, row.kind, entry->expiry, row.body);
-	}
-	else if (found)
-		pgfirst_heap_delete(writer, &row.tid);
-	pgfirst_heap_release(store);
+	singles = palloc_extended((Size) n * sizeof(StoreOp) + 1, MCXT_ALLOC_HUGE);
+	for (int i = 0; i < n; i++)
+		op_of_entry(&singles[i], entries[i], 0);
+	apply_singles(singles, n);
 
-	if (observer.function != NULL && (found || entry->change == STORE_PUT))
-		observer.function(store->oid, found ? &before : NULL,
-		                  entry->change == STORE_DELETED ? NULL : &after);
+	qsort(together, several, sizeof(StoreEntry *), entry_compare_units);
+	for (Size i = 0; i < several;)
+	{
+		Size size = members[pgfirst_unit_of(together[i])];
+		int ops_count;
+		StoreOp *ops = unit_ops(&together[i], size, &ops_count);
+
+		if (ops == NULL || !apply_unit(ops, ops_count))
+		{
+			memmove(&entries[left], &together[i], size * sizeof(StoreEntry *));
+			left += size;
+		}
+		i += size;
+	}
+	return left;
+}
+
+/* ---- the write set ----------------------------------------------------------------------------- */
+
+static int
+entry_compare(const void *a, const void *b)
+{
+	const StoreEntry *left = *(StoreEntry *const *) a;
+	const StoreEntry *right = *(StoreEntry *const *) b;
+
+	if (left->store != right->store)
+		return left->store->oid < right->store->oid ? -1 : 1;
+	return memcmp(left->id.bytes, right->id.bytes, sizeof(left->id.bytes));
 }
 
 void
 pgfirst_apply(void)
 {
 	MemoryContext context;
-	MemoryContext per_record;
 	MemoryContext old;
 	StoreEntry **entries;
-	StoreWriter *writer = NULL;
 	Size count;
 
 	if (!pgfirst_store_changed())
 		return;
 
-	context = AllocSetContextCreate(CurrentMemoryContext, "pgfirst apply", ALLOCSET_SMALL_SIZES);
-	per_record = AllocSetContextCreate(context, "pgfirst apply record", ALLOCSET_DEFAULT_SIZES);
+	context = AllocSetContextCreate(CurrentMemoryContext, "pgfirst apply", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
-
 	entries = pgfirst_writeset_sorted(NULL, &count);
 	for (Size i = 0; i < count; i++)
 		if (i == 0 || entries[i]->store != entries[i - 1]->store)
-			pgfirst_lock_before_apply(entries[i]->store);
-	for (Size i = 0; i < count; i++)
-		pgfirst_position_announce(entries[i]->store, &entries[i]->id);
-
-	pgfirst_snapshot_renew();
-	PushActiveSnapshot(pgfirst_snapshot());
-	for (Size i = 0; i < count; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (i == 0 || entries[i]->store != entries[i - 1]->store)
 		{
-			if (writer != NULL)
-				pgfirst_heap_writer_end(writer);
-			writer = pgfirst_heap_writer(entries[i]->store);
+			pgfirst_lock_before_apply(entries[i]->store);
+			if (pgfirst_tree_id(entries[i]->store) == 0)
+				pgfirst_tree_create(entries[i]->store);
+			(void) pgfirst_tree_id(entries[i]->store);
 		}
-		MemoryContextSwitchTo(per_record);
-		apply_entry(writer, entries[i]);
-		MemoryContextSwitchTo(context);
-		MemoryContextReset(per_record);
+	if (pgfirst_units_apart())
+	{
+		count = apply_apart(entries, count);
+		if (count > 1)
+			qsort(entries, count, sizeof(StoreEntry *), entry_compare);
 	}
-	pgfirst_heap_writer_end(writer);
-	PopActiveSnapshot();
-
+	if (count > 0)
+		apply_with_id(entries, count);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }

@@ -5,7 +5,7 @@
  * A record's lock is the key lock of the first eight bytes of its id: records whose ids begin alike
  * (the parts of one collection) share a lock.  PostgreSQL's lock manager keeps the truth; here
  * stands which of these locks are already held, because asking for one again must cost next to
- * nothing, because a newly acquired one renews the snapshot, and because they are counted.
+ * nothing, and because they are counted.
  *
  * Savepoints.  Key locks belong to the subtransaction that took them: PostgreSQL releases them on
  * ROLLBACK TO and hands them to the parent on RELEASE.  The list here does the same.  It is a
@@ -127,7 +127,6 @@ store_lock_exclusive(PgfirstStore *store, bool wait)
 		return false;
 	store->exclusive = true;
 	pgfirst_keylock_loud();
-	pgfirst_snapshot_renew();
 	return true;
 }
 
@@ -165,7 +164,6 @@ pgfirst_store_lock(PgfirstStore *store, const PgfirstId *id, bool conditional, b
 		pgfirst_keylock_acquire(&key);
 	else if (!pgfirst_keylock_try(&key))
 		return false;
-	pgfirst_snapshot_renew();
 	locks.held[locks.count].key = key;
 	locks.held[locks.count].owner = GetCurrentSubTransactionId();
 	locks.table[place] = (uint16) ++locks.count;

@@ -3,23 +3,27 @@
  * position.c: the WAL position that must be durable before a reply may leave.
  *
  * A worker commits without waiting for the flush, so what a reader sees may still be taken back by
- * a power cut.  Nobody may be told of it before it is durable.  Pages do not help: they do not
- * carry the position of the commit that made a version visible, and a record that is absent
- * leaves no trace at all.  So the positions stand in shared memory, in hashed slots; two records
- * in one slot make a reply wait a little longer than it must, never shorter.
+ * a power cut.  Nobody may be told of it before it is durable.  Pages help little: they do not carry
+ * the position of the commit that made a version visible, and their own moves with every change of
+ * a neighbour.  So the positions stand in shared memory, in hashed slots; two records in one slot
+ * make a reply wait a little longer than it must, never shorter.
+ *
+ * A change without a transaction id is visible when its leaf is unlocked.  The slot is raised to the
+ * end of its WAL record before that, so whoever has seen the change, under the leaf's lock, finds
+ * the position afterwards.  A change with one becomes visible at the commit:
  *
  *   slot:  pending   transactions that have announced a change of a record here and not yet ended
  *          position  end of the newest commit record of those that have
  *
  *   writer                                      reader
- *   1  pending++            (pre-commit)        a  takes its snapshot
- *   2  inserts the commit record                b  reads the record, or its absence
+ *   1  pending++            (pre-commit)        a  finds that the writer has committed
+ *   2  inserts the commit record                b  takes its version
  *   3  becomes visible      (ProcArrayLock)     c  reads pending
  *   4  position = max(position, end of 2)       d  reads position
  *   5  pending--            (commit hook)
  *
- * What must hold: if the reader's snapshot sees the writer, (c, d) give at least the end of 2.
- * Seeing it means 3 before a, through ProcArrayLock, so 1 is visible at c.  If c finds pending
+ * What must hold: if the reader takes the writer's version, (c, d) give at least the end of 2.
+ * Taking it means 3 before a, through ProcArrayLock, so 1 is visible at c.  If c finds pending
  * above zero, the answer is the current end of all WAL, which is past 2 because 2 was before 3.
  * If c finds zero, it has seen 5, and d, with a read barrier in between, sees 4, which a full
  * barrier (the atomic subtraction) keeps before 5.  Reading d before c would be wrong: 4 and 5
@@ -36,7 +40,8 @@
  * nothing is written, and what is read comes from WAL that is durable elsewhere: position 0.  After
  * a crash the slots start at zero, and everything that recovery has brought back is durable.
  *
- * Rejected: the position of the page (a commit does not touch it); one position for the whole
+ * Rejected: the position of the page (a commit does not touch it, and a reader of one record would
+ * wait for the writers of its neighbours); one position for the whole
  * server (every read would wait for the newest commit of anybody).
  */
 #include "postgres.h"
@@ -155,10 +160,20 @@ pgfirst_store_position_reset(void)
 {
 	positions.read = 0;
 	positions.own = false;
-	pgfirst_snapshot_renew();
+	pgfirst_unit_next();
 }
 
 /* ---- writers ------------------------------------------------------------------------------- */
+
+static void
+slot_raise(PositionSlot *slot, XLogRecPtr position)
+{
+	uint64 seen = pg_atomic_read_u64(&slot->position);
+
+	while (seen < position &&
+	       !pg_atomic_compare_exchange_u64(&slot->position, &seen, (uint64) position))
+		;
+}
 
 static void
 announce(uint32 slot)
@@ -181,6 +196,15 @@ pgfirst_position_announce(PgfirstStore *store, const PgfirstId *id)
 	announce(store_slot(store->oid));
 }
 
+void
+pgfirst_position_raise(PgfirstStore *store, const PgfirstId *id, XLogRecPtr end)
+{
+	if (store->durability != PGFIRST_DURABLE || slots == NULL || end == InvalidXLogRecPtr)
+		return;
+	slot_raise(&slots[record_slot(store->oid, id)], end);
+	slot_raise(&slots[store_slot(store->oid)], end);
+}
+
 /* The transaction has ended; commit is InvalidXLogRecPtr when it was rolled back. */
 void
 pgfirst_position_end(XLogRecPtr commit)
@@ -188,11 +212,8 @@ pgfirst_position_end(XLogRecPtr commit)
 	for (uint32 i = 0; i < positions.count; i++)
 	{
 		PositionSlot *slot = &slots[positions.announced[i]];
-		uint64 seen = pg_atomic_read_u64(&slot->position);
 
-		while (seen < commit &&
-		       !pg_atomic_compare_exchange_u64(&slot->position, &seen, (uint64) commit))
-			;
+		slot_raise(slot, commit);
 		pg_atomic_fetch_sub_u32(&slot->pending, 1);
 		positions.bits[positions.announced[i] / 64] = 0;
 	}

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: PostgreSQL
  *
- * store.c: stores that are open, and what belongs to the transaction.
+ * store.c: stores that are open, single reads, and what belongs to the transaction.
  *
- * A store stays open until its transaction ends: relation, index, one scan, one slot.  They belong
- * to a resource owner of ours below the top transaction's, because a store that is opened inside a
- * savepoint, or inside a PL/pgSQL block that fails, must still be open after it; and because
- * letting go of that owner at the end closes everything at once, whatever an error has left half
- * done.  The relation's locks belong to the top transaction's own owner: PostgreSQL releases them
- * after the commit, as it does all others.
+ * A store stays open until its transaction ends.  Its relation belongs to a resource owner of ours
+ * below the top transaction's, because a store that is opened inside a savepoint, or inside a
+ * PL/pgSQL block that fails, must still be open after it; and because letting go of that owner at the
+ * end closes everything at once, whatever an error has left half done.  The relation's locks belong
+ * to the top transaction's own owner: PostgreSQL releases them after the commit, as it does all
+ * others.  Pages are pinned and locked only inside of one call.
  *
  * An open store keeps its relation from being dropped or truncated by the same transaction, as a
  * cursor would ("is being used by active queries in this session").  One case remains: a store that
@@ -19,14 +19,9 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/parallel.h"
 #include "access/relation.h"
-#include "access/tableam.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_am_d.h"
-#include "catalog/pg_class.h"
-#include "catalog/pg_type_d.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "storage/lockdefs.h"
@@ -36,15 +31,15 @@
 
 #include "base/compat.h"
 #include "base/xact.h"
-#include "store/store_api.h"
 #include "store/store_int.h"
-#include "store/table.h"
 
 static const PgfirstStoreApi store_api = {
 #define PGFIRST_MEMBER(name) .name = pgfirst_##name,
     PGFIRST_STORE_FUNCTIONS(PGFIRST_MEMBER)
 #undef PGFIRST_MEMBER
 };
+
+PgfirstStoreWatch pgfirst_store_watch;
 
 static struct
 {
@@ -72,83 +67,33 @@ pgfirst_store_owner(void)
 
 /* ---- opening ---------------------------------------------------------------------------------- */
 
-static bool
-relation_is_store(Relation relation)
-{
-	static const struct
-	{
-		const char *name;
-		Oid type;
-	} columns[STORE_COLUMNS] = {
-	    {"id", UUIDOID}, {"kind", INT2OID}, {"expiry", INT8OID}, {"body", BYTEAOID}};
-	TupleDesc descriptor = RelationGetDescr(relation);
-
-	if (relation->rd_rel->relkind != RELKIND_RELATION ||
-	    relation->rd_rel->relam != HEAP_TABLE_AM_OID || descriptor->natts != STORE_COLUMNS)
-		return false;
-	for (int i = 0; i < STORE_COLUMNS; i++)
-	{
-		Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
-
-		if (attribute->attisdropped || attribute->atttypid != columns[i].type ||
-		    strcmp(NameStr(attribute->attname), columns[i].name) != 0)
-			return false;
-	}
-	return true;
-}
-
-/* The primary key's index, or InvalidOid. */
-static Oid
-relation_index(Relation relation)
-{
-	list_free(RelationGetIndexList(relation));
-	return relation->rd_pkindex;
-}
-
 static void
 store_close(PgfirstStore *store)
 {
 	ResourceOwner old = CurrentResourceOwner;
 
 	CurrentResourceOwner = pgfirst_store_owner();
-	if (store->slot != NULL)
-		ExecDropSingleTupleTableSlot(store->slot);
-	if (store->scan != NULL)
-		index_endscan(store->scan);
-	index_close(store->index, NoLock);
 	relation_close(store->relation, NoLock);
 	CurrentResourceOwner = old;
 }
 
-/* Opens the relation, whose lock is held; NULL when its index's lock cannot be had now. */
+/* Opens the relation, whose lock is held. */
 static PgfirstStore *
-store_open_locked(Oid oid, int mode, bool wait)
+store_open_locked(Oid oid)
 {
 	Relation relation = try_relation_open(oid, NoLock);
 	PgfirstStore *store;
-	Oid index;
 
 	if (relation == NULL)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
 		                errmsg("the store with OID %u does not exist any more", oid)));
-	index = relation_is_store(relation) ? relation_index(relation) : InvalidOid;
-	if (!OidIsValid(index))
+	if (!pgfirst_relation_is_store(relation))
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
 		                errmsg("\"%s\" is not a pgfirst store", RelationGetRelationName(relation)),
-		                errdetail("A store is a table with the columns id uuid, kind smallint, "
-		                          "expiry bigint and body bytea, and a primary key on id.")));
-	if (!pgfirst_lock_relation(index, mode, wait))
-	{
-		relation_close(relation, NoLock);
-		return NULL;
-	}
-
+		                errdetail("A store is a table with the access method pgfirst_store.")));
 	store = MemoryContextAllocZero(pgfirst_store_context(), sizeof(PgfirstStore));
 	store->oid = oid;
-	store->index_oid = index;
 	store->relation = relation;
-	store->index = index_open(index, NoLock);
-	ItemPointerSetInvalid(&store->read_tid);
 	return store;
 }
 
@@ -179,6 +124,8 @@ pgfirst_store_open(Oid oid, PgfirstDurability durability, bool for_write, bool w
 	{
 		ResourceOwner old = CurrentResourceOwner;
 
+		if (transaction.stores == NULL)
+			pgfirst_apply_begin();
 		if (IsParallelWorker())
 			ereport(ERROR, (errcode(ERRCODE_INVALID_TRANSACTION_STATE),
 			                errmsg("a pgfirst store cannot be used in a parallel worker"),
@@ -186,12 +133,11 @@ pgfirst_store_open(Oid oid, PgfirstDurability durability, bool for_write, bool w
 		if (!pgfirst_lock_relation(oid, mode, wait))
 			return NULL;
 		CurrentResourceOwner = pgfirst_store_owner();
-		store = store_open_locked(oid, mode, wait);
+		store = store_open_locked(oid);
 		CurrentResourceOwner = old;
-		if (store == NULL)
-			return NULL;
 		store->durability = durability;
 		store->for_write = for_write;
+		store->hints = pgfirst_hints(store->relation);
 		store->next = transaction.stores;
 		transaction.stores = store;
 		return store;
@@ -199,11 +145,11 @@ pgfirst_store_open(Oid oid, PgfirstDurability durability, bool for_write, bool w
 
 	if (for_write && !store->for_write)
 	{
-		if (!pgfirst_lock_relation(oid, mode, wait) ||
-		    !pgfirst_lock_relation(store->index_oid, mode, wait))
+		if (!pgfirst_lock_relation(oid, mode, wait))
 			return NULL;
 		store->for_write = true;
 	}
+	store->hints = pgfirst_hints(store->relation);
 	/* Whoever asks for more gets it for the whole transaction. */
 	store->durability = Min(store->durability, durability);
 	return store;
@@ -217,12 +163,9 @@ pgfirst_store_create(const char *schema, const char *name, bool logged)
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql,
-	                 "CREATE %s TABLE %s (id pg_catalog.uuid PRIMARY KEY,"
-	                 " kind pg_catalog.int2 NOT NULL, expiry pg_catalog.int8 NOT NULL,"
-	                 " body pg_catalog.bytea NOT NULL) USING heap WITH (fillfactor = 80);"
-	                 "ALTER TABLE %s ALTER COLUMN body SET STORAGE EXTERNAL;"
+	                 "CREATE %s TABLE %s (%s) USING pgfirst_store;"
 	                 "COMMENT ON TABLE %s IS 'pgfirst store; written only by pgfirst'",
-	                 logged ? "" : "UNLOGGED", table, table, table);
+	                 logged ? "" : "UNLOGGED", table, pgfirst_am_columns(), table);
 
 	SPI_connect();
 	if (SPI_execute(sql.data, false, 0) < 0)
@@ -234,34 +177,113 @@ pgfirst_store_create(const char *schema, const char *name, bool logged)
 
 /* ---- reading ---------------------------------------------------------------------------------- */
 
+/*
+ * The record of a leaf item, which is copied and may go away; the data of a large record is left for
+ * record_fill().  `head` takes the first bytes.
+ */
+static void
+record_of_item(const StoreItem *item, PgfirstRecord *record, StoreLarge *large, char *head)
+{
+	StoreKey key = store_item_key(item);
+
+	store_key_to_id(&key, &record->id);
+	record->kind = item->kind;
+	record->expiry = item->expiry;
+	record->length = item->length;
+	record->data = head;
+	large->incarnation = 0;
+	if (item->flags & STORE_ITEM_LARGE)
+	{
+		if (item->length != STORE_LARGE_HEADER + STORE_LARGE_PREFIX)
+			pgfirst_page_damaged("a large record has no head");
+		memcpy(large, item->data, STORE_LARGE_HEADER);
+		record->length = large->length;
+		memcpy(head, item->data + STORE_LARGE_HEADER, STORE_LARGE_PREFIX);
+	}
+	else
+		memcpy(head, item->data, item->length);
+}
+
+bool
+pgfirst_item_read(PgfirstStore *store, const StoreItem *item, Size limit, PgfirstRecord *record)
+{
+	char head[STORE_INLINE_MAX];
+	StoreLarge large;
+	Size wanted;
+	char *data;
+
+	record_of_item(item, record, &large, head);
+	wanted = Min(limit, record->length);
+	data = MemoryContextAllocHuge(CurrentMemoryContext, Max(wanted, 1));
+	if (!(item->flags & STORE_ITEM_LARGE))
+		memcpy(data, head, wanted);
+	else
+		memcpy(data, head, Min(wanted, STORE_LARGE_PREFIX));
+	record->data = data;
+	if (wanted <= STORE_LARGE_PREFIX || !(item->flags & STORE_ITEM_LARGE) ||
+	    pgfirst_large_read(store, &large, wanted, data))
+		return true;
+	pfree(data);
+	return false;
+}
+
+bool
+pgfirst_committed_get(PgfirstStore *store, const PgfirstId *id, Size limit, PgfirstRecord *record)
+{
+	StoreKey key = store_key_of_id(id);
+	uint64 missed = 0;
+
+	for (;;)
+	{
+		union
+		{
+			StoreItem item;
+			char bytes[STORE_ITEM_MAX];
+		} copy;
+		StoreVersions versions;
+		StoreLeaf leaf;
+		StoreLarge large;
+
+		if (!pgfirst_leaf_lock(store, &key, BUFFER_LOCK_SHARE, &leaf))
+			return false;
+		pgfirst_versions_find(leaf.page, &key, &versions);
+		if (versions.visible != NULL)
+			memcpy(&copy, versions.visible, STORE_LEAF_HEADER + versions.visible->length);
+		pgfirst_page_unlock(&leaf);
+		if (versions.visible == NULL)
+			return false;
+		if (pgfirst_item_read(store, &copy.item, limit, record))
+			return true;
+		/* Replaced since, so the next look finds another; or its parts are lost. */
+		memcpy(&large, copy.item.data, STORE_LARGE_HEADER);
+		if (large.incarnation == missed)
+			pgfirst_page_damaged("a part of a large record is missing");
+		missed = large.incarnation;
+	}
+}
+
 bool
 pgfirst_store_get(PgfirstStore *store, const PgfirstId *id, Size limit, PgfirstRecord *record)
 {
 	StoreEntry *entry = pgfirst_writeset_find(store, id);
-	StoreRow row;
 	bool found;
 
+	if (entry != NULL && entry->change != STORE_UNCHANGED)
+	{
+		pgfirst_unit_joins(entry);
+		pgfirst_position_read_own();
+	}
 	if (entry != NULL && entry->change == STORE_PUT)
 	{
-		pgfirst_position_read_own();
 		pgfirst_writeset_record(entry, record);
 		return true;
 	}
 	if (entry != NULL && entry->change == STORE_DELETED)
-	{
-		pgfirst_position_read_own();
 		return false;
-	}
 
-	found = pgfirst_heap_find(store, id, &row);
-	if (found)
-		pgfirst_heap_record(&row, limit, record);
-	pgfirst_heap_release(store);
+	found = pgfirst_committed_get(store, id, limit, record);
 	if (entry != NULL && entry->change == STORE_EXPIRY)
-	{
-		pgfirst_position_read_own();
 		record->expiry = entry->expiry;
-	}
 	else
 		pgfirst_position_read(store, id);
 	return found;
@@ -281,7 +303,6 @@ stores_close(void)
 		ResourceOwnerDelete(transaction.owner);
 		transaction.owner = NULL;
 	}
-	pgfirst_snapshot_forget();
 	transaction.stores = NULL;
 }
 
@@ -369,8 +390,10 @@ pgfirst_store_init(void)
 	                                       .sub_commit = store_sub_commit,
 	                                       .sub_abort = store_sub_abort};
 
+	*find_rendezvous_variable(PGFIRST_STORE_WATCH) = &pgfirst_store_watch;
 	pgfirst_writeset_init();
 	pgfirst_position_init();
+	pgfirst_census_init();
 	pgfirst_xact_register(PGFIRST_XACT_STORE, &hooks);
 	*find_rendezvous_variable(PGFIRST_STORE_API) = unconstify(PgfirstStoreApi *, &store_api);
 }

@@ -146,6 +146,18 @@ extern bool pgfirst_store_expire(PgfirstStore *store, const PgfirstId *id, int64
 /* Deletes the record under id; false if there is none. */
 extern bool pgfirst_store_delete(PgfirstStore *store, const PgfirstId *id);
 
+/*
+ * From here on each command of this transaction (what lies between two calls of
+ * pgfirst_store_position_reset) stands for itself: what one command changes becomes visible as a
+ * whole, but not together with what others change, and perhaps earlier than the transaction's
+ * commit.  For a loop that serves many clients in one transaction.  A small change then takes no
+ * transaction id.
+ */
+extern void pgfirst_store_commands_apart(void);
+
+/* Whether commands of this transaction have become visible before it committed, or failed to. */
+extern bool pgfirst_store_applied_apart(void);
+
 /* Whether this transaction has changed anything that is not yet on pages. */
 extern bool pgfirst_store_changed(void);
 
@@ -182,7 +194,9 @@ extern void pgfirst_store_observe(PgfirstObserver observer, Size limit);
 /*
  * Stops writers of the store (wait false: returns false when somebody writes just now), calls
  * `at_rest` while nobody writes and everything committed has been observed, lets them go on, and
- * then gives every record committed at that moment to `each`.  How counts are built.
+ * then gives every record to `each`.  Meanwhile the observer hears of changes of those records that
+ * have been given, and of no others; so what `each` has been given and what the observer hears of
+ * from at_rest on make the whole.  How counts are built.
  */
 extern bool pgfirst_store_census(PgfirstStore *store, Size limit, bool wait,
                                  void (*at_rest)(void *),

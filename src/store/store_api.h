@@ -33,6 +33,7 @@
 	X(store_delete)                                                                                \
 	X(store_changed)                                                                               \
 	X(store_sweep)                                                                                 \
+	X(store_commands_apart)                                                                        \
 	X(store_observe)                                                                               \
 	X(store_census)
 
@@ -42,5 +43,16 @@ typedef struct PgfirstStoreApi
 	PGFIRST_STORE_FUNCTIONS(PGFIRST_MEMBER)
 #undef PGFIRST_MEMBER
 } PgfirstStoreApi;
+
+/*
+ * Points at which the store can be watched, and stopped, by a test: the rendezvous variable
+ * "pgfirst_store_watch" points to this.  point may raise, except at "after a record".
+ */
+#define PGFIRST_STORE_WATCH "pgfirst_store_watch"
+
+typedef struct PgfirstStoreWatch
+{
+	void (*point)(const char *name);
+} PgfirstStoreWatch;
 
 #endif

@@ -7,43 +7,31 @@
 
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/relscan.h"
-#include "executor/tuptable.h"
-#include "storage/itemptr.h"
+#include "access/tableam.h"
+#include "storage/bufmgr.h"
 #include "utils/rel.h"
 #include "utils/resowner.h"
-#include "utils/snapshot.h"
 
+#include "store/page.h"
 #include "store/store.h"
+#include "store/store_api.h"
+#include "store/wal.h"
+
+typedef struct StoreHints StoreHints;
 
 /* A store that is open in this transaction.  Lives in pgfirst_store_context(). */
 struct PgfirstStore
 {
 	PgfirstStore *next;
 	Oid oid;
-	Oid index_oid;
 	PgfirstDurability durability;
 	bool for_write;           /* RowExclusiveLock is held, else AccessShareLock */
 	bool exclusive;           /* ShareRowExclusiveLock is held: nobody else writes */
 	bool exclusive_at_commit; /* it will be taken before the write set is applied */
 
 	Relation relation; /* owned by pgfirst_store_owner() */
-	Relation index;
-	IndexScanDesc scan; /* for single records; NULL until the first */
-	PgfirstId scan_id;  /* what its scan key points to */
-	TupleTableSlot *slot;
-
-	/* Where the last record read stands, so that the put that follows need not search again. */
-	PgfirstId read_id;
-	ItemPointerData read_tid; /* invalid: nothing remembered */
+	StoreHints *hints; /* the process's; see tree.c */
 };
-
-static inline int
-store_id_compare(const PgfirstId *a, const PgfirstId *b)
-{
-	return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
-}
 
 /* ---- store.c: what belongs to the transaction --------------------------------------------- */
 
@@ -51,48 +39,151 @@ store_id_compare(const PgfirstId *a, const PgfirstId *b)
 extern MemoryContext pgfirst_store_context(void);
 extern ResourceOwner pgfirst_store_owner(void);
 
-/* ---- snapshot.c: the newest committed state ------------------------------------------------ */
+/*
+ * The record of an item, which is a copy; false if it is large and its parts have been replaced since.
+ * The committed record under id, own changes that have gone to the pages included.
+ */
+extern bool pgfirst_item_read(PgfirstStore *store, const StoreItem *item, Size limit,
+                              PgfirstRecord *record);
+extern bool pgfirst_committed_get(PgfirstStore *store, const PgfirstId *id, Size limit,
+                                  PgfirstRecord *record);
 
-/* Registered on pgfirst_store_owner(); valid until the next call. */
-extern Snapshot pgfirst_snapshot(void);
+/* Tells whoever watches (a test) that the store has come to this point. */
+#define pgfirst_store_point(name)                                                                  \
+	do                                                                                             \
+	{                                                                                              \
+		if (unlikely(pgfirst_store_watch.point != NULL))                                           \
+			pgfirst_store_watch.point(name);                                                       \
+	} while (0)
+extern PgfirstStoreWatch pgfirst_store_watch;
 
-/* Whatever is committed by now must be seen by the next read. */
-extern void pgfirst_snapshot_renew(void);
-extern void pgfirst_snapshot_forget(void);
+/* ---- tree.c: from a key to its leaf ---------------------------------------------------------- */
 
-/* ---- heap.c: records as rows ---------------------------------------------------------------- */
+/* A page that is pinned and locked. */
+typedef struct StoreLeaf
+{
+	Buffer buffer; /* InvalidBuffer: the store is empty */
+	Page page;
+	BlockNumber block;
+} StoreLeaf;
+
+/* Locks a page of the store, checked to be one; mode as for LockBuffer. */
+extern void pgfirst_page_lock(PgfirstStore *store, BlockNumber block, int mode, StoreLeaf *page);
+extern void pgfirst_page_unlock(StoreLeaf *page);
+
+/* Locks the leaf on which the key stands or would stand; false if the store is empty. */
+extern bool pgfirst_leaf_lock(PgfirstStore *store, const StoreKey *key, int mode, StoreLeaf *leaf);
+
+/* Locks `block` exclusively, if it is that leaf, and (unless `wait`) if that can be had now. */
+extern bool pgfirst_leaf_try(PgfirstStore *store, BlockNumber block, const StoreKey *key, bool wait,
+                             StoreLeaf *leaf);
+
+/* Locks the leaf of the key for reading, which is probably `block`. */
+extern bool pgfirst_leaf_lock_at(PgfirstStore *store, BlockNumber block, const StoreKey *key,
+                                 StoreLeaf *leaf);
+
+/* The block of the key's leaf, which nothing keeps from changing. */
+extern BlockNumber pgfirst_leaf_block(PgfirstStore *store, const StoreKey *key);
+
+/* Where the leaf of the key probably is; InvalidBlockNumber if nothing is known. */
+extern BlockNumber pgfirst_leaf_guess(PgfirstStore *store, const StoreKey *key);
 
 /*
- * The body as it lies in the row, perhaps in a TOAST table, and where the row is; valid while the
- * slot it came from holds the row.
+ * Locks the page of `level` that covers the key, and its parent, exclusively.  parent->buffer is
+ * InvalidBuffer when the page is the root.  False if the tree is lower than that.
  */
-typedef struct StoreRow
+extern bool pgfirst_level_lock(PgfirstStore *store, const StoreKey *key, int level,
+                               StoreLeaf *parent, StoreLeaf *page);
+
+/* The child that holds the key, and its slot, on an inner page that covers it. */
+extern int pgfirst_child_slot(Page page, const StoreKey *key);
+
+/* Makes meta and root if the store is empty. */
+extern void pgfirst_tree_create(PgfirstStore *store);
+
+/* Whose pages these are; 0 if the store is empty. */
+extern uint64 pgfirst_tree_id(PgfirstStore *store);
+
+extern StoreHints *pgfirst_hints(Relation relation);
+
+/* Incarnations that this process may give out. */
+typedef struct StoreBatch
 {
-	PgfirstId id;
-	uint16 kind;
-	int64 expiry;
-	Datum body;
-	ItemPointerData tid;
-} StoreRow;
+	uint64 next;
+	uint64 end;
+} StoreBatch;
+extern StoreBatch *pgfirst_hints_batch(PgfirstStore *store);
 
-extern void pgfirst_heap_row(TupleTableSlot *slot, StoreRow *row);
-extern void pgfirst_heap_record(const StoreRow *row, Size limit, PgfirstRecord *record);
+/* ---- meta.c: free pages and counters --------------------------------------------------------- */
 
-/* Finds the committed row under id; pgfirst_heap_release() when done with it. */
-extern bool pgfirst_heap_find(PgfirstStore *store, const PgfirstId *id, StoreRow *row);
-extern bool pgfirst_heap_find_at(PgfirstStore *store, const PgfirstId *id, ItemPointer tid,
-                                 StoreRow *row);
-extern void pgfirst_heap_release(PgfirstStore *store);
+extern StoreMeta pgfirst_meta(PgfirstStore *store);
+extern void pgfirst_meta_lock(PgfirstStore *store, int mode, StoreLeaf *meta);
+extern void pgfirst_meta_change(StoreEdit *edit, const StoreMeta *meta);
+extern void pgfirst_meta_tags(PgfirstStore *store, StoreTags tags);
 
-/* Where rows are written; one for each store, while the write set is applied. */
-typedef struct StoreWriter StoreWriter;
-extern StoreWriter *pgfirst_heap_writer(PgfirstStore *store);
-extern void pgfirst_heap_insert(StoreWriter *writer, const PgfirstId *id, uint16 kind, int64 expiry,
-                                Datum body);
-extern void pgfirst_heap_update(StoreWriter *writer, ItemPointer tid, const PgfirstId *id,
-                                uint16 kind, int64 expiry, Datum body);
-extern void pgfirst_heap_delete(StoreWriter *writer, ItemPointer tid);
-extern void pgfirst_heap_writer_end(StoreWriter *writer);
+/* Sees to it that `wanted` pages are likely to be available; nothing is locked. */
+extern void pgfirst_pages_reserve(PgfirstStore *store, BlockNumber wanted);
+
+/*
+ * Takes a page, under the lock of the meta page: the buffer is locked, meta (a private copy) changes.
+ * False if there is none.
+ */
+extern bool pgfirst_page_take(PgfirstStore *store, StoreMeta *meta, StoreLeaf *page);
+
+extern uint64 pgfirst_incarnation_next(PgfirstStore *store);
+
+/* ---- split.c, merge.c: the tree grows and shrinks --------------------------------------------- */
+
+/* Sees to it that an item and its slot, `size` bytes, fit on the leaf of the key. */
+extern void pgfirst_tree_make_room(PgfirstStore *store, const StoreKey *key, Size size);
+
+/* Merges the page of `level` that covers the key with its right neighbour, if both are empty enough. */
+extern bool pgfirst_tree_merge(PgfirstStore *store, const StoreKey *key, int level);
+
+/* ---- version.c: committed bytes and next bytes -------------------------------------------------- */
+
+typedef enum StoreTag
+{
+	STORE_TAG_NONE, /* there is no tagged item */
+	STORE_TAG_RUNNING,
+	STORE_TAG_MINE,
+	STORE_TAG_COMMITTED,
+	STORE_TAG_ABORTED
+} StoreTag;
+
+/* The items of a key on a leaf. */
+typedef struct StoreVersions
+{
+	int slot;           /* of the first item, or where it would stand */
+	int items;          /* 0 to 2 */
+	StoreItem *settled; /* without a tag, or NULL */
+	StoreItem *tagged;  /* with a tag, or NULL */
+	StoreTag tag;
+	StoreItem *current; /* what is committed, or NULL */
+	StoreItem *visible; /* what this transaction reads: current, or its own */
+} StoreVersions;
+
+extern StoreTag pgfirst_tag_state(TransactionId xid);
+extern void pgfirst_versions_find(Page page, const StoreKey *key, StoreVersions *versions);
+
+/* The same for the key that begins at `slot`; returns the slot of the next key. */
+extern int pgfirst_versions_at(Page page, int slot, StoreVersions *versions);
+
+/* Writes down on a private copy whatever transactions have ended; true if there was anything. */
+extern bool pgfirst_page_settle(Page copy, Page page);
+
+/* ---- large.c: records of more than a quarter page ------------------------------------------------- */
+
+/* How many parts a record of so many bytes has, and where part `number` of it begins and ends. */
+extern uint32 pgfirst_large_parts(Size length);
+extern void pgfirst_large_range(Size length, uint32 number, Size *from, Size *to);
+
+/*
+ * Reads a large record's bytes from STORE_LARGE_PREFIX up to `limit` into data (which begins at byte 0);
+ * false if the record has been replaced meanwhile.
+ */
+extern bool pgfirst_large_read(PgfirstStore *store, const StoreLarge *large, Size limit,
+                               char *data);
 
 /* ---- writeset.c: what this transaction will write --------------------------------------------- */
 
@@ -109,11 +200,11 @@ typedef struct StoreEntry
 {
 	PgfirstId id;
 	PgfirstStore *store;
-	bytea *body; /* STORE_PUT only; with its header, as the row takes it */
+	bytea *body; /* STORE_PUT only */
 	int64 expiry;
 	uint32 hash;
+	uint32 unit;               /* the command that changed it; see pgfirst_unit_of() */
 	SubTransactionId saved_in; /* the newest savepoint that can give back what was before */
-	ItemPointerData tid;       /* where the committed row probably is, or invalid */
 	uint16 kind;
 	uint8 change; /* StoreChange */
 } StoreEntry;
@@ -124,14 +215,82 @@ extern void pgfirst_writeset_record(const StoreEntry *entry, PgfirstRecord *reco
 /* Those of one store (NULL: of all) that hold a change, sorted by store and id. */
 extern StoreEntry **pgfirst_writeset_sorted(PgfirstStore *store, Size *count);
 
+/*
+ * Commands as units of change.  What a command changes belongs together, and with what it has read
+ * of the transaction's own changes; pgfirst_unit_of() gives all entries that belong together the
+ * same number.
+ */
+extern void pgfirst_unit_next(void);
+extern bool pgfirst_units_apart(void);
+extern void pgfirst_unit_joins(StoreEntry *entry);
+extern uint32 pgfirst_unit_of(const StoreEntry *entry);
+extern uint32 pgfirst_unit_count(void);
+
 extern void pgfirst_writeset_init(void);
 extern void pgfirst_writeset_forget(void);
 extern void pgfirst_writeset_sub_commit(SubTransactionId child, SubTransactionId parent);
 extern void pgfirst_writeset_sub_abort(SubTransactionId child);
 
-/* ---- apply.c: the write set goes to the pages ---------------------------------------------------- */
+/* ---- apply.c, change.c: the write set goes to the pages ------------------------------------------- */
 
 extern void pgfirst_apply(void);
+extern void pgfirst_apply_begin(void); /* a transaction opens its first store */
+
+#define STORE_OBSERVED_MAX 64 /* bytes of a record that the observer may ask for */
+
+/* One item to be changed. */
+typedef struct StoreOp
+{
+	StoreKey key;
+	PgfirstStore *store;
+	StoreEntry *entry; /* NULL: a part */
+	uint8 change;      /* StoreChange */
+	uint8 flags;       /* of the item */
+	uint16 kind;
+	uint16 lengths[2]; /* the data, in two pieces */
+	const char *data[2];
+	int64 expiry;
+	BlockNumber block; /* of its leaf, probably */
+	bool done;
+
+	/* Set by pgfirst_plan_make(): */
+	StoreVersions versions;
+	Size need; /* bytes of the hole */
+
+	/* What the observer is told; the data is copied. */
+	bool observed;
+	bool before_there;
+	bool after_there;
+	PgfirstRecord before;
+	PgfirstRecord after;
+	char before_data[STORE_OBSERVED_MAX];
+	char after_data[STORE_OBSERVED_MAX];
+} StoreOp;
+
+/* Ops for one locked leaf, in the order of their keys. */
+typedef struct StorePlan
+{
+	StoreLeaf leaf;
+	StoreOp *ops;
+	int count;
+	bool rebuild; /* the leaf is replaced by `image` */
+	PGAlignedBlock image;
+} StorePlan;
+
+/*
+ * Finds out what the ops would do to their leaf, with tag xid (InvalidTransactionId: with none), and
+ * shortens the plan to those that fit, as the leaf is or when it is compacted.  Nothing changes yet.
+ */
+extern void pgfirst_plan_make(StorePlan *plan, TransactionId xid);
+
+/* Makes the changes; inside of the critical section. */
+extern void pgfirst_plan_change(StorePlan *plan, StoreEdit *edit, TransactionId xid);
+
+/* ---- census.c: counting all records while others write --------------------------------------------- */
+
+/* Whether a change of this record is to be told to the observer; its leaf is locked. */
+extern bool pgfirst_census_passed(PgfirstStore *store, const StoreKey *key);
+extern void pgfirst_census_init(void);
 
 /* ---- lock.c: which locks this transaction holds --------------------------------------------------- */
 
@@ -153,11 +312,22 @@ extern void pgfirst_position_read_own(void);
 extern void pgfirst_position_add(XLogRecPtr position);
 extern void pgfirst_position_restore(XLogRecPtr position); /* reads that nobody is told of */
 
-/* What a snapshot of the whole store depends on, asked for after it was taken. */
+/* What the absence of records of the whole store depends on, asked for after reading it. */
 extern XLogRecPtr pgfirst_position_of_store(PgfirstStore *store);
 
-/* Writers: announce before the commit record, end after visibility; neither allocates. */
+/* Writers with a transaction id: announce before the first page, end after visibility. */
 extern void pgfirst_position_announce(PgfirstStore *store, const PgfirstId *id);
 extern void pgfirst_position_end(XLogRecPtr commit);
+
+/* Writers without: the change is visible when its leaf is unlocked, so this comes before. */
+extern void pgfirst_position_raise(PgfirstStore *store, const PgfirstId *id, XLogRecPtr end);
+
+
+/* ---- am.c: the table access method ------------------------------------------------------------------ */
+
+extern bool pgfirst_relation_is_store(Relation relation);
+
+/* The columns of a store's table, as CREATE TABLE takes them. */
+extern const char *pgfirst_am_columns(void);
 
 #endif

@@ -2,44 +2,40 @@
  *
  * walk.c: the records in id order, the committed ones merged with the write set.
  *
- * Two sorted streams: the rows as an index scan gives them under a snapshot taken at the beginning,
- * and the entries of the write set that hold whole records.  Where both have an id, the entry
- * counts.  Every row is looked up in the write set once more, so that what has been put or deleted
- * since the walk began is told as it is now wherever a row leads to it.  Entries stay where they
- * are until the transaction ends, therefore a walk survives whatever is changed, rolled back or
- * released meanwhile.
+ * Two sorted streams: the records as they stand on the leaves, and the entries of the write set that
+ * hold whole records.  Where both have an id, the entry counts.  Every record is looked up in the
+ * write set once more, so that what has been put or deleted since the walk began is told as it is
+ * now wherever a record leads to it.  Entries stay where they are until the transaction ends,
+ * therefore a walk survives whatever is changed, rolled back or released meanwhile.
  *
- * The walk has a scan, a slot and a registration of the snapshot of its own: records may be read
- * and locked, and other walks made, while it stands.  What it returns depends on the absence of
- * everything that it passes over, hence on the position of the whole store as of its snapshot.
+ * A leaf is copied and let go of before its records are returned; the next one is the one that
+ * covers the key at which this one ended, whatever has been split or merged meanwhile.  So a record
+ * that is there throughout is returned once, and nothing is locked or pinned between two calls.
+ * What the walk returns depends on the absence of everything that it passes over, hence on the
+ * position of the whole store, asked for after each leaf.
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/tableam.h"
-#include "utils/fmgroids.h"
+#include "miscadmin.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
-#include "utils/uuid.h"
 
-#include "base/compat.h"
 #include "store/store_int.h"
-#include "store/table.h"
 
 struct PgfirstWalk
 {
 	PgfirstStore *store;
 	MemoryContext context;
 	Size limit;
-	PgfirstId from;
 	XLogRecPtr position;
 
-	Snapshot snapshot;
-	IndexScanDesc scan;
-	TupleTableSlot *slot;
-	StoreRow row;
-	bool row_there; /* in slot, not yet returned */
-	bool rows_end;
+	PGAlignedBlock leaf; /* a copy */
+	bool leaf_there;
+	int slot;          /* where to go on on it */
+	StoreKey next;     /* where to go on when it is done */
+	BlockNumber right; /* the block of that leaf, probably */
+	bool leaves_end;
+	StoreItem *item; /* the next record, not yet returned, or NULL */
+	PgfirstId item_id;
 
 	StoreEntry **entries;
 	Size entry;
@@ -57,7 +53,7 @@ entries_seek(StoreEntry **entries, Size count, const PgfirstId *id)
 	{
 		Size middle = low + (high - low) / 2;
 
-		if (store_id_compare(&entries[middle]->id, id) < 0)
+		if (memcmp(entries[middle]->id.bytes, id->bytes, sizeof(id->bytes)) < 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -69,76 +65,100 @@ PgfirstWalk *
 pgfirst_store_walk(PgfirstStore *store, const PgfirstId *from, Size limit)
 {
 	MemoryContext context =
-	    AllocSetContextCreate(pgfirst_store_context(), "pgfirst walk", ALLOCSET_SMALL_SIZES);
+	    AllocSetContextCreate(pgfirst_store_context(), "pgfirst walk", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	ResourceOwner old_owner = CurrentResourceOwner;
 	PgfirstWalk *walk = palloc0(sizeof(PgfirstWalk));
-	ScanKeyData key;
+	PgfirstId first = {{0}};
 
 	walk->store = store;
 	walk->context = context;
 	walk->limit = limit;
 	if (from != NULL)
-		walk->from = *from;
-
-	CurrentResourceOwner = pgfirst_store_owner();
-	walk->snapshot = RegisterSnapshot(pgfirst_snapshot());
+		first = *from;
+	walk->next = store_key_of_id(&first);
+	walk->right = InvalidBlockNumber;
 	walk->position = pgfirst_position_of_store(store);
-	walk->slot = table_slot_create(store->relation, NULL);
-	walk->scan = index_beginscan_compat(store->relation, store->index, walk->snapshot, 1, 0);
-	ScanKeyInit(&key, STORE_COLUMN_ID, BTGreaterEqualStrategyNumber, F_UUID_GE,
-	            PointerGetDatum(&walk->from));
-	index_rescan(walk->scan, &key, 1, NULL, 0);
-	CurrentResourceOwner = old_owner;
-
 	walk->entries = pgfirst_writeset_sorted(store, &walk->entry_count);
-	walk->entry = entries_seek(walk->entries, walk->entry_count, &walk->from);
+	walk->entry = entries_seek(walk->entries, walk->entry_count, &first);
 	MemoryContextSwitchTo(old);
 	return walk;
 }
 
-/* Makes sure that the next row stands in the slot, if there is one. */
+/* Copies the leaf on which the walk goes on; false at the end. */
 static bool
-walk_row(PgfirstWalk *walk)
+walk_leaf(PgfirstWalk *walk)
 {
-	ResourceOwner old_owner = CurrentResourceOwner;
-	MemoryContext old;
+	StoreLeaf leaf;
+	StoreTail *tail;
 
-	if (walk->row_there || walk->rows_end)
-		return walk->row_there;
+	CHECK_FOR_INTERRUPTS();
+	if (walk->next.space != STORE_SPACE_RECORDS ||
+	    !pgfirst_leaf_lock_at(walk->store, walk->right, &walk->next, &leaf))
+		return false;
+	memcpy(walk->leaf.data, leaf.page, BLCKSZ);
+	pgfirst_page_unlock(&leaf);
+	walk->position = pgfirst_position_of_store(walk->store);
+	walk->slot = pgfirst_page_search(walk->leaf.data, &walk->next);
+	tail = store_page_tail(walk->leaf.data);
+	walk->next = tail->high;
+	walk->right = tail->right;
+	walk->leaf_there = true;
+	return true;
+}
 
-	old = MemoryContextSwitchTo(walk->context);
-	CurrentResourceOwner = pgfirst_store_owner();
-	walk->row_there = index_getnext_slot(walk->scan, ForwardScanDirection, walk->slot);
-	CurrentResourceOwner = old_owner;
-	MemoryContextSwitchTo(old);
-	if (walk->row_there)
-		pgfirst_heap_row(walk->slot, &walk->row);
-	else
-		walk->rows_end = true;
-	return walk->row_there;
+/* Makes sure that walk->item is the next record of the leaves, if there is one. */
+static bool
+walk_item(PgfirstWalk *walk)
+{
+	while (walk->item == NULL && !walk->leaves_end)
+	{
+		StoreVersions versions;
+		StoreKey key;
+
+		if (!walk->leaf_there || walk->slot >= store_page_count(walk->leaf.data))
+		{
+			walk->leaves_end = !walk_leaf(walk);
+			continue;
+		}
+		walk->slot = pgfirst_versions_at(walk->leaf.data, walk->slot, &versions);
+		walk->item = versions.visible;
+		if (walk->item == NULL)
+			continue;
+		key = store_item_key(walk->item);
+		if (key.space != STORE_SPACE_RECORDS)
+		{
+			walk->item = NULL;
+			walk->leaves_end = true;
+		}
+		store_key_to_id(&key, &walk->item_id);
+	}
+	return walk->item != NULL;
 }
 
 bool
 pgfirst_walk_next(PgfirstWalk *walk, PgfirstRecord *record)
 {
-	pgfirst_position_add(walk->position);
 	for (;;)
 	{
-		bool row = walk_row(walk);
+		bool there = walk_item(walk);
+		StoreItem *item = walk->item;
 		StoreEntry *entry = walk->entry < walk->entry_count ? walk->entries[walk->entry] : NULL;
-		int order = entry == NULL ? 1 : !row ? -1 : store_id_compare(&entry->id, &walk->row.id);
+		int order = entry == NULL ? 1
+		            : !there
+		                ? -1
+		                : memcmp(entry->id.bytes, walk->item_id.bytes, sizeof(entry->id.bytes));
 
-		if (entry == NULL && !row)
+		pgfirst_position_add(walk->position);
+		if (entry == NULL && !there)
 			return false;
 
 		/* What is in both streams is taken once, as the write set has it. */
 		if (order <= 0)
 			walk->entry++;
 		if (order >= 0)
-			walk->row_there = false;
+			walk->item = NULL;
 		if (order > 0)
-			entry = pgfirst_writeset_find(walk->store, &walk->row.id);
+			entry = pgfirst_writeset_find(walk->store, &walk->item_id);
 
 		if (entry != NULL && entry->change != STORE_UNCHANGED)
 			pgfirst_position_read_own();
@@ -150,7 +170,10 @@ pgfirst_walk_next(PgfirstWalk *walk, PgfirstRecord *record)
 		if (order < 0 || (entry != NULL && entry->change == STORE_DELETED))
 			continue;
 
-		pgfirst_heap_record(&walk->row, walk->limit, record);
+		/* The parts of what the copied leaf says may be gone by now. */
+		if (!pgfirst_item_read(walk->store, item, walk->limit, record) &&
+		    !pgfirst_committed_get(walk->store, &walk->item_id, walk->limit, record))
+			continue;
 		if (entry != NULL && entry->change == STORE_EXPIRY)
 			record->expiry = entry->expiry;
 		return true;
@@ -160,12 +183,5 @@ pgfirst_walk_next(PgfirstWalk *walk, PgfirstRecord *record)
 void
 pgfirst_walk_end(PgfirstWalk *walk)
 {
-	ResourceOwner old = CurrentResourceOwner;
-
-	CurrentResourceOwner = pgfirst_store_owner();
-	ExecDropSingleTupleTableSlot(walk->slot);
-	index_endscan(walk->scan);
-	UnregisterSnapshot(walk->snapshot);
-	CurrentResourceOwner = old;
 	MemoryContextDelete(walk->context);
 }

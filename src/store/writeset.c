@@ -7,15 +7,19 @@
  * change that is rolled back leaves an entry without a change.  A million entries of small records
  * cost some 150 bytes each beside their bodies.
  *
- *   entry   64 bytes    id, store, change, kind, expiry, body, where the committed row stands
+ *   entry   64 bytes    id, store, change, kind, expiry, body
  *   table   8 bytes     for each place, half to three quarters of them free
- *   body    as a bytea with its header, in the form in which it goes into the row
+ *   body    as a bytea with its header
  *
  * Savepoints.  The first time that a subtransaction changes an entry, what was there before goes
  * onto the undo stack under the subtransaction's id.  Rolled back, its part of the stack is played
  * back; released, its part becomes the parent's, except what the parent has saved itself before,
  * and the top transaction needs none at all.  The entry knows the newest subtransaction that has
  * saved it, and each piece of undo knows the one before, so that nothing is searched.
+ *
+ * Units.  Where each command of a transaction stands for itself, what it changes gets its number, and
+ * two commands that touch the same record become one unit (union-find), because the second has seen
+ * or replaced what the first did: it must not outlive it.
  *
  * What is allocated counts against pgfirst.write_set_limit, bodies that undo keeps included.
  * Whatever can fail is allocated before the first change, so that an error leaves the write set as
@@ -65,6 +69,11 @@ static struct
 	StoreUndo *undo;
 	uint32 undo_count;
 	uint32 undo_room;
+	bool apart;          /* each command stands for itself */
+	uint32 unit;         /* the command under way, 0: it has changed nothing yet */
+	uint32 units;        /* given out */
+	uint32 *unit_parent; /* of each unit, itself for the first of those that belong together */
+	uint32 units_room;
 } set;
 
 /* ---- the table -------------------------------------------------------------------------------- */
@@ -84,8 +93,8 @@ table_place(uint32 hash, PgfirstStore *store, const PgfirstId *id)
 	{
 		StoreEntry *entry = set.table[place];
 
-		if (entry == NULL ||
-		    (entry->hash == hash && entry->store == store && store_id_compare(&entry->id, id) == 0))
+		if (entry == NULL || (entry->hash == hash && entry->store == store &&
+		                      memcmp(entry->id.bytes, id->bytes, sizeof(id->bytes)) == 0))
 			return &set.table[place];
 		place = (place + 1) & (set.places - 1);
 	}
@@ -155,7 +164,6 @@ entry_make(PgfirstStore *store, const PgfirstId *id)
 	entry->hash = hash;
 	entry->saved_in = TopSubTransactionId;
 	entry->change = STORE_UNCHANGED;
-	ItemPointerSetInvalid(&entry->tid);
 	set.chunk_free--;
 	set.count++;
 	set.bytes += ENTRY_COST;
@@ -222,6 +230,72 @@ writeset_check(PgfirstStore *store, Size length)
 		                 "pgfirst.write_set_limit.")));
 }
 
+/* ---- units ----------------------------------------------------------------------------------- */
+
+void
+pgfirst_store_commands_apart(void)
+{
+	set.apart = true;
+}
+
+bool
+pgfirst_units_apart(void)
+{
+	return set.apart;
+}
+
+void
+pgfirst_unit_next(void)
+{
+	set.unit = 0;
+}
+
+uint32
+pgfirst_unit_count(void)
+{
+	return set.units;
+}
+
+static uint32
+unit_root(uint32 unit)
+{
+	while (set.unit_parent[unit] != unit)
+		unit = set.unit_parent[unit] = set.unit_parent[set.unit_parent[unit]];
+	return unit;
+}
+
+uint32
+pgfirst_unit_of(const StoreEntry *entry)
+{
+	return unit_root(entry->unit);
+}
+
+/* The command under way touches the entry. */
+void
+pgfirst_unit_joins(StoreEntry *entry)
+{
+	if (!set.apart || (entry->unit != 0 && entry->unit == set.unit))
+		return;
+	if (set.unit == 0)
+	{
+		if (set.units + 2 > set.units_room)
+		{
+			uint32 room = set.units_room == 0 ? 64 : set.units_room * 2;
+
+			set.unit_parent = set.units_room == 0
+			                      ? MemoryContextAlloc(set.context, room * sizeof(uint32))
+			                      : repalloc_huge(set.unit_parent, room * sizeof(uint32));
+			set.units_room = room;
+		}
+		set.unit = ++set.units;
+		set.unit_parent[set.unit] = set.unit;
+	}
+	if (entry->unit == 0)
+		entry->unit = set.unit;
+	else
+		set.unit_parent[unit_root(entry->unit)] = unit_root(set.unit);
+}
+
 /* ---- changes ---------------------------------------------------------------------------------- */
 
 /*
@@ -233,6 +307,7 @@ entry_change(StoreEntry *entry, StoreChange change, uint16 kind, int64 expiry, b
 {
 	SubTransactionId current = GetCurrentSubTransactionId();
 
+	pgfirst_unit_joins(entry);
 	if (entry->saved_in != current)
 	{
 		StoreUndo *undo;
@@ -281,8 +356,6 @@ pgfirst_store_put(PgfirstStore *store, const PgfirstRecord *record)
 	SET_VARSIZE(body, VARHDRSZ + record->length);
 	if (record->length > 0)
 		memcpy(VARDATA(body), record->data, record->length);
-	if (!ItemPointerIsValid(&entry->tid) && store_id_compare(&store->read_id, &record->id) == 0)
-		entry->tid = store->read_tid;
 	entry_change(entry, STORE_PUT, record->kind, record->expiry, body);
 }
 
@@ -308,13 +381,14 @@ pgfirst_store_expire(PgfirstStore *store, const PgfirstId *id, int64 expiry)
 			entry_change(entry, STORE_PUT, entry->kind, expiry, body);
 		}
 		else
+		{
+			pgfirst_unit_joins(entry);
 			entry->expiry = expiry;
+		}
 		return true;
 	}
 
 	entry = entry_make(store, id);
-	if (store_id_compare(&store->read_id, id) == 0)
-		entry->tid = store->read_tid;
 	entry_change(entry, STORE_EXPIRY, record.kind, expiry, NULL);
 	return true;
 }
@@ -329,8 +403,6 @@ pgfirst_store_delete(PgfirstStore *store, const PgfirstId *id)
 	if (!pgfirst_store_get(store, id, 0, &record))
 		return false;
 	entry = entry_make(store, id);
-	if (!ItemPointerIsValid(&entry->tid) && store_id_compare(&store->read_id, id) == 0)
-		entry->tid = store->read_tid;
 	entry_change(entry, STORE_DELETED, 0, 0, NULL);
 	return true;
 }
@@ -360,7 +432,7 @@ entry_compare(const void *a, const void *b)
 
 	if (left->store != right->store)
 		return left->store->oid < right->store->oid ? -1 : 1;
-	return store_id_compare(&left->id, &right->id);
+	return memcmp(left->id.bytes, right->id.bytes, sizeof(left->id.bytes));
 }
 
 StoreEntry **

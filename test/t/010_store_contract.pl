@@ -30,7 +30,7 @@ log_error_verbosity = default
 log_statement = none
 CONF
 $node->start;
-$node->safe_psql('postgres', 'CREATE EXTENSION pgfirst_store_test');
+$node->safe_psql('postgres', 'CREATE EXTENSION pgfirst_store_test CASCADE');
 $node->safe_psql('postgres', "SELECT store_test.make('$_', " . ($_ eq 'volatile' ? 'false' : 'true') . ')')
   for qw(durable relaxed volatile other);
 my $conninfo = $node->connstr('postgres');

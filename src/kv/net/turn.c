@@ -82,6 +82,7 @@ turn_start(void)
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	pgfirst_keylock_quiet();
+	pgfirst_store_commands_apart();
 	MemoryContextSwitchTo(turn.context);
 	kv_spaces_forget();
 	turn.started = true;

@@ -76,6 +76,7 @@ in_transaction(void (*piece)(void))
 	{
 		SetCurrentStatementStartTimestamp();
 		StartTransactionCommand();
+		pgfirst_store_commands_apart();
 		MemoryContextSwitchTo(upkeep.context);
 		kv_spaces_forget();
 		piece();

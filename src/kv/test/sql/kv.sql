@@ -146,6 +146,6 @@ DROP EXTENSION pgfirst_kv CASCADE;
 DROP SCHEMA kv CASCADE;
 CREATE SCHEMA kv;
 CREATE TABLE kv.foreign_table ();
-CREATE EXTENSION pgfirst_kv;
+CREATE EXTENSION pgfirst_kv CASCADE;
 DROP SCHEMA kv CASCADE;
 DROP ROLE regress_kv_stranger, regress_kv_user;

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * change.c: what becomes of the items of a leaf when records change.
+ *
+ * A plan is a leaf, exclusively locked, and what is to change on it.  First everything is looked up:
+ * which versions there are, whose they are, how many bytes the change needs.  That may fail (a
+ * damaged page, a record that somebody else is changing) and changes nothing.  Then, in the critical
+ * section, the ops are carried out from the last slot to the first, so that none moves the slots of
+ * those to come.
+ *
+ *                     without an id                         with an id
+ *     put             in place if an item is large          the committed item stays,
+ *                     enough, else into the hole            the next one goes into the hole
+ *     delete          all items go                          a tagged item that says so
+ *     expiry          in place                              a tagged copy
+ *
+ * Whatever other transactions have left under the key (a tag that has ended) is settled in passing.
+ * When the hole is too small the leaf is rebuilt in private memory: everything that has ended is
+ * settled, dead bytes go, the ops are carried out there, and the page is logged whole.  What does not
+ * fit even then waits for a split.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+
+#include "store/store_int.h"
+
+/* ---- looking ----------------------------------------------------------------------------- */
+
+static Size
+op_length(const StoreOp *op)
+{
+	return (Size) op->lengths[0] + op->lengths[1];
+}
+
+/* Whether the item's place is large enough for so much data. */
+static bool
+item_takes(const StoreItem *item, Size length)
+{
+	return item != NULL && store_leaf_size(item->length) >= store_leaf_size(length);
+}
+
+static Size
+op_need(const StoreOp *op, TransactionId xid)
+{
+	const StoreVersions *versions = &op->versions;
+	StoreItem *mine = versions->tag == STORE_TAG_MINE ? versions->tagged : NULL;
+	Size length = op_length(op);
+
+	if (xid == InvalidTransactionId)
+	{
+		if (op->change != STORE_PUT || item_takes(versions->settled, length) ||
+		    item_takes(versions->tagged, length))
+			return 0;
+	}
+	else if (mine != NULL)
+	{
+		if (op->change != STORE_PUT || item_takes(mine, length))
+			return 0;
+	}
+	else if (op->change == STORE_DELETED)
+		length = 0;
+	else if (op->change == STORE_EXPIRY)
+		length = versions->current != NULL ? versions->current->length : 0;
+	return store_leaf_size(length) + STORE_SLOT;
+}
+
+/* How many ops fit into the hole of the page, which is the leaf or a copy of it. */
+static int
+plan_look(StorePlan *plan, Page page, TransactionId xid)
+{
+	Size hole = store_page_hole(page);
+
+	for (int i = 0; i < plan->count; i++)
+	{
+		StoreOp *op = &plan->ops[i];
+
+		pgfirst_versions_find(page, &op->key, &op->versions);
+		if (op->versions.tag == STORE_TAG_RUNNING ||
+		    (op->versions.tag == STORE_TAG_MINE && xid == InvalidTransactionId))
+			elog(ERROR, "a record of store %u is being changed by transaction %u", op->store->oid,
+			     op->versions.tagged->xid);
+		op->need = op_need(op, xid);
+		if (op->need > hole)
+			return i;
+		hole -= op->need;
+	}
+	return plan->count;
+}
+
+/* ---- changing ---------------------------------------------------------------------------- */
+
+static void
+item_fill(StoreEdit *edit, StoreItem *item, const StoreOp *op, TransactionId xid)
+{
+	Size length = op_length(op);
+	char *end = (char *) item + store_leaf_size(length);
+
+	item->high = op->key.high;
+	item->low = op->key.low;
+	item->space = (uint8) op->key.space;
+	item->flags = op->flags;
+	item->length = (uint16) length;
+	item->xid = xid;
+	item->expiry = op->expiry;
+	item->kind = op->kind;
+	memcpy(item->data, op->data[0], op->lengths[0]);
+	if (op->lengths[1] > 0)
+		memcpy(item->data + op->lengths[0], op->data[1], op->lengths[1]);
+	memset(item->data + length, 0, (Size) (end - (item->data + length)));
+}
+
+/* Writes over an item that is large enough; its key stays. */
+static void
+item_overwrite(StoreEdit *edit, StoreItem *item, const StoreOp *op, TransactionId xid)
+{
+	Size before = store_leaf_size(item->length);
+	Size after = store_leaf_size(op_length(op));
+
+	item_fill(edit, item, op, xid);
+	pgfirst_edit_touch(edit, &item->flags, after - offsetof(StoreItem, flags));
+	if (before > after)
+		pgfirst_edit_dead(edit, before - after);
+}
+
+static void
+item_insert(StoreEdit *edit, int slot, const StoreOp *op, TransactionId xid)
+{
+	item_fill(edit, pgfirst_edit_insert(edit, slot, store_leaf_size(op_length(op))), op, xid);
+}
+
+static void
+item_set_expiry(StoreEdit *edit, StoreItem *item, int64 expiry)
+{
+	item->expiry = expiry;
+	pgfirst_edit_touch(edit, &item->expiry, sizeof(item->expiry));
+}
+
+static void
+item_settle(StoreEdit *edit, StoreItem *item)
+{
+	if (item->xid == InvalidTransactionId)
+		return;
+	item->xid = InvalidTransactionId;
+	pgfirst_edit_touch(edit, &item->xid, sizeof(item->xid));
+}
+
+/* Leaves of the key's items only `keep` (NULL: none). */
+static void
+items_remove_but(StoreEdit *edit, const StoreVersions *versions, const StoreItem *keep)
+{
+	StoreItem *items[2];
+
+	items[0] = versions->settled != NULL ? versions->settled : versions->tagged;
+	items[1] = versions->tagged;
+	for (int i = versions->items - 1; i >= 0; i--)
+		if (items[i] != keep)
+			pgfirst_edit_remove(edit, versions->slot + i);
+}
+
+static void
+op_change_settled(StoreEdit *edit, const StoreOp *op)
+{
+	const StoreVersions *versions = &op->versions;
+	StoreItem *keep = NULL;
+
+	if (op->change == STORE_PUT)
+	{
+		if (item_takes(versions->settled, op_length(op)))
+			keep = versions->settled;
+		else if (item_takes(versions->tagged, op_length(op)))
+			keep = versions->tagged;
+		items_remove_but(edit, versions, keep);
+		if (keep != NULL)
+			item_overwrite(edit, keep, op, InvalidTransactionId);
+		else
+			item_insert(edit, versions->slot, op, InvalidTransactionId);
+		return;
+	}
+	keep = op->change == STORE_EXPIRY ? versions->current : NULL;
+	items_remove_but(edit, versions, keep);
+	if (keep != NULL)
+	{
+		item_settle(edit, keep);
+		item_set_expiry(edit, keep, op->expiry);
+	}
+}
+
+/* The committed item with another expiry, tagged. */
+static void
+item_insert_copy(StoreEdit *edit, int slot, const StoreItem *item, int64 expiry, TransactionId xid)
+{
+	Size size = store_leaf_size(item->length);
+	StoreItem *copy = pgfirst_edit_insert(edit, slot, size);
+
+	memcpy(copy, item, size);
+	copy->xid = xid;
+	copy->expiry = expiry;
+}
+
+static void
+op_change_tagged(StoreEdit *edit, const StoreOp *op, TransactionId xid)
+{
+	const StoreVersions *versions = &op->versions;
+	StoreItem *current = versions->current;
+	StoreItem *mine = versions->tag == STORE_TAG_MINE ? versions->tagged : NULL;
+	int slot = versions->slot + (current != NULL);
+
+	if (mine == NULL)
+	{
+		items_remove_but(edit, versions, current);
+		if (current != NULL)
+			item_settle(edit, current);
+	}
+
+	if (op->change == STORE_PUT)
+	{
+		if (item_takes(mine, op_length(op)))
+			item_overwrite(edit, mine, op, xid);
+		else
+		{
+			if (mine != NULL)
+				pgfirst_edit_remove(edit, slot);
+			item_insert(edit, slot, op, xid);
+		}
+	}
+	else if (op->change == STORE_EXPIRY)
+	{
+		if (mine != NULL)
+			item_set_expiry(edit, mine, op->expiry);
+		else if (current != NULL)
+			item_insert_copy(edit, slot, current, op->expiry, xid);
+	}
+	else if (mine != NULL)
+	{
+		StoreOp gone = {
+		    .change = STORE_DELETED, .flags = STORE_ITEM_DELETED, .key = op->key, .data = {"", ""}};
+
+		item_overwrite(edit, mine, &gone, xid);
+	}
+	else if (current != NULL)
+	{
+		StoreOp gone = {
+		    .change = STORE_DELETED, .flags = STORE_ITEM_DELETED, .key = op->key, .data = {"", ""}};
+
+		item_insert(edit, slot, &gone, xid);
+	}
+}
+
+static void
+ops_change(StorePlan *plan, StoreEdit *edit, TransactionId xid)
+{
+	for (int i = plan->count - 1; i >= 0; i--)
+	{
+		if (xid == InvalidTransactionId)
+			op_change_settled(edit, &plan->ops[i]);
+		else
+			op_change_tagged(edit, &plan->ops[i], xid);
+	}
+}
+
+/* ---- what the observer is told --------------------------------------------------------------- */
+
+static void
+observe_item(const StoreItem *item, PgfirstRecord *record, char *data)
+{
+	StoreLarge large;
+	const char *from = item->data;
+	Size length = item->length;
+
+	record->kind = item->kind;
+	record->expiry = item->expiry;
+	record->length = length;
+	if (item->flags & STORE_ITEM_LARGE)
+	{
+		memcpy(&large, item->data, STORE_LARGE_HEADER);
+		record->length = large.length;
+		from += STORE_LARGE_HEADER;
+		length -= STORE_LARGE_HEADER;
+	}
+	record->data = data;
+	memcpy(data, from, Min(length, STORE_OBSERVED_MAX));
+}
+
+static void
+op_observe(StoreOp *op)
+{
+	StoreItem *visible = op->versions.visible;
+
+	op->before_there = visible != NULL;
+	op->after_there = op->change == STORE_PUT || (op->change == STORE_EXPIRY && visible != NULL);
+	if (op->entry == NULL)
+		return;
+	if (visible != NULL)
+	{
+		store_key_to_id(&op->key, &op->before.id);
+		observe_item(visible, &op->before, op->before_data);
+	}
+	if (op->change == STORE_PUT)
+	{
+		pgfirst_writeset_record(op->entry, &op->after);
+	}
+	else if (op->after_there)
+	{
+		op->after = op->before;
+		op->after.expiry = op->expiry;
+	}
+}
+
+/* ---- plans ------------------------------------------------------------------------------- */
+
+void
+pgfirst_plan_make(StorePlan *plan, TransactionId xid)
+{
+	int fit = plan_look(plan, plan->leaf.page, xid);
+
+	plan->rebuild = false;
+	if (fit < plan->count)
+	{
+		StoreEdit copy = {.page = plan->image.data, .image = true};
+
+		(void) pgfirst_page_settle(plan->image.data, plan->leaf.page);
+		plan->count = plan_look(plan, plan->image.data, xid);
+		plan->rebuild = true;
+		for (int i = 0; i < plan->count; i++)
+			op_observe(&plan->ops[i]);
+		ops_change(plan, &copy, xid);
+		return;
+	}
+	for (int i = 0; i < plan->count; i++)
+		op_observe(&plan->ops[i]);
+}
+
+void
+pgfirst_plan_change(StorePlan *plan, StoreEdit *edit, TransactionId xid)
+{
+	if (plan->rebuild)
+		pgfirst_edit_replace(edit, plan->image.data);
+	else
+		ops_change(plan, edit, xid);
+}

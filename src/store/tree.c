@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * tree.c: from a key to its leaf.
+ *
+ * A B-link tree without left links.  Every page says which keys may stand on it (low and high
+ * fence) and which page begins where it ends.  Whoever comes to a page checks the fences:
+ *
+ *     the key is below      the page has become another one: begin again at the root
+ *     the key is above      the page was split, or is another one by now: try the page to its right
+ *     inside                this is the page, wherever the way here led from
+ *
+ * Therefore nothing that leads to a page has to be right, only likely: a freed page may be reused at
+ * once, on a standby too, whoever still holds its number.  (nbtree keeps a deleted page until no
+ * snapshot can hold a link to it; one forgotten transaction, and nothing is ever reused.)  And
+ * therefore each process keeps, for each store, a flat table from the first bits of a key to the block
+ * and the buffer of its leaf: ids are uniform hashes, and most reads go straight to their leaf.  The
+ * table grows with what it misses.
+ *
+ * Locks of pages.  Readers hold one at a time.  Those who change the shape of the tree hold them
+ * downwards and then to the right (parent, page, its right neighbour), then the meta page, then
+ * pages that are free and which therefore nobody waits for.  Those who change records hold up to
+ * four leaves, wait only for the first of them and try the others: what they take for a leaf may be
+ * another page by now, and one above those that they hold.
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+
+#include "base/compat.h"
+#include "store/store_int.h"
+
+#define HINTS_STORES    32 /* stores whose leaves a process remembers */
+#define HINTS_BITS_MIN  6
+#define HINTS_BITS_MAX  22
+#define HINTS_BITS_STEP 2
+#define HOPS_MAX        4     /* to the right, before it is quicker to begin at the root */
+#define RESTARTS_MAX    10000 /* a tree that leads nowhere so often is damaged */
+#define HINTS_HONEST    8     /* see page_lock_recent */
+
+#define LOCK_TRY 99 /* exclusive, if it can be had now; beside the modes of LockBuffer */
+
+typedef struct StoreHint
+{
+	BlockNumber block;
+	Buffer buffer; /* where the block probably is */
+} StoreHint;
+
+struct StoreHints
+{
+	Oid relation;
+	Oid storage;
+	uint64 store_id; /* 0: not known yet, or the store is empty */
+	uint64 last_use;
+	int bits;
+	uint32 misses; /* since the table has grown */
+	StoreHint *table;
+	StoreBatch batch;
+};
+
+static struct
+{
+	StoreHints stores[HINTS_STORES];
+	uint64 uses;
+	bool callback_registered;
+	uint32 looks;
+
+	/* The page that was locked last, for pgfirst_page_damaged(). */
+	Relation relation;
+	BlockNumber block;
+} tree;
+
+/* ---- pages ------------------------------------------------------------------------------- */
+
+void
+pgfirst_page_damaged(const char *what)
+{
+	ereport(ERROR,
+	        (errcode(ERRCODE_DATA_CORRUPTED),
+	         errmsg("page %u of store \"%s\" is damaged", tree.block,
+	                tree.relation ? RelationGetRelationName(tree.relation) : "?"),
+	         errdetail("What is wrong: %s.", what),
+	         errhint("Restore the database from a backup, or empty the store with TRUNCATE.")));
+}
+
+static void
+page_check(Page page, BlockNumber block, uint64 store_id)
+{
+	PageHeader header = (PageHeader) page;
+	StoreTail *tail = store_page_tail(page);
+
+	if (likely(header->pd_special == STORE_TAIL_OFFSET && tail->magic == STORE_MAGIC &&
+	           tail->format == STORE_FORMAT && tail->block == block && tail->store_id == store_id &&
+	           header->pd_lower >= SizeOfPageHeaderData && header->pd_lower % STORE_SLOT == 0 &&
+	           header->pd_lower <= header->pd_upper && header->pd_upper <= STORE_TAIL_OFFSET))
+		return;
+	if (PageIsNew(page))
+		pgfirst_page_damaged("it is zero");
+	if (header->pd_special != STORE_TAIL_OFFSET || tail->magic != STORE_MAGIC ||
+	    tail->format != STORE_FORMAT)
+		pgfirst_page_damaged("it is not a page of a store");
+	if (tail->store_id != store_id)
+		pgfirst_page_damaged("it belongs to another store");
+	if (tail->block != block)
+		pgfirst_page_damaged("it belongs to another place");
+	pgfirst_page_damaged("its header is wrong");
+}
+
+static bool
+page_take(PgfirstStore *store, Buffer buffer, BlockNumber block, int mode, StoreLeaf *page)
+{
+	if (mode != LOCK_TRY)
+		LockBuffer(buffer, mode);
+	else if (!ConditionalLockBuffer(buffer))
+	{
+		ReleaseBuffer(buffer);
+		page->buffer = InvalidBuffer;
+		return false;
+	}
+	page->buffer = buffer;
+	page->page = BufferGetPage(buffer);
+	page->block = block;
+	tree.relation = store->relation;
+	tree.block = block;
+	page_check(page->page, block, store->hints->store_id);
+	return true;
+}
+
+void
+pgfirst_page_lock(PgfirstStore *store, BlockNumber block, int mode, StoreLeaf *page)
+{
+	(void) page_take(store, ReadBuffer(store->relation, block), block, mode, page);
+}
+
+/*
+ * The same, when it is known where the block was last.  That saves the look into the buffer table
+ * but does not count as a use of the page, which might so be evicted as if nobody needed it; every
+ * so often the honest way is taken.
+ */
+static bool
+page_lock_recent(PgfirstStore *store, StoreHint *hint, int mode, StoreLeaf *page)
+{
+	Buffer buffer = hint->buffer;
+
+	if (!BufferIsValid(buffer) || tree.looks++ % HINTS_HONEST == 0 ||
+	    !ReadRecentBuffer(RelationStorage(store->relation), MAIN_FORKNUM, hint->block, buffer))
+	{
+		buffer = ReadBuffer(store->relation, hint->block);
+		hint->buffer = buffer;
+	}
+	return page_take(store, buffer, hint->block, mode, page);
+}
+
+void
+pgfirst_page_unlock(StoreLeaf *page)
+{
+	if (!BufferIsValid(page->buffer))
+		return;
+	UnlockReleaseBuffer(page->buffer);
+	page->buffer = InvalidBuffer;
+}
+
+/* ---- hints ------------------------------------------------------------------------------- */
+
+static void
+hints_clear(StoreHints *hints)
+{
+	hints->store_id = 0;
+	hints->batch = (StoreBatch){0, 0};
+	for (Size i = 0; i < (Size) 1 << hints->bits; i++)
+		hints->table[i].block = InvalidBlockNumber;
+}
+
+/* The relation may have other pages by now (TRUNCATE, VACUUM FULL), or fewer. */
+static void
+hints_relation_changed(Datum arg, Oid relation)
+{
+	for (int i = 0; i < HINTS_STORES; i++)
+		if (tree.stores[i].table != NULL &&
+		    (relation == InvalidOid || tree.stores[i].relation == relation))
+			hints_clear(&tree.stores[i]);
+}
+
+static void
+hints_resize(StoreHints *hints, int bits)
+{
+	StoreHint *table =
+	    MemoryContextAllocHuge(TopMemoryContext, sizeof(StoreHint) * ((Size) 1 << bits));
+
+	for (Size i = 0; i < (Size) 1 << bits; i++)
+	{
+		if (hints->table != NULL)
+			table[i] = hints->table[i >> (bits - hints->bits)];
+		else
+			table[i] = (StoreHint){.block = InvalidBlockNumber, .buffer = InvalidBuffer};
+	}
+	if (hints->table != NULL)
+		pfree(hints->table);
+	hints->table = table;
+	hints->bits = bits;
+	hints->misses = 0;
+}
+
+/* The store's hints; those of the store that was not used for longest make room. */
+StoreHints *
+pgfirst_hints(Relation relation)
+{
+	StoreHints *oldest = &tree.stores[0];
+
+	if (!tree.callback_registered)
+	{
+		CacheRegisterRelcacheCallback(hints_relation_changed, (Datum) 0);
+		tree.callback_registered = true;
+	}
+	tree.uses++;
+	for (int i = 0; i < HINTS_STORES; i++)
+	{
+		StoreHints *hints = &tree.stores[i];
+
+		if (hints->table != NULL && hints->relation == RelationGetRelid(relation))
+		{
+			hints->last_use = tree.uses;
+			if (hints->storage != RelationStorageNumber(relation))
+			{
+				hints_clear(hints);
+				hints->storage = RelationStorageNumber(relation);
+			}
+			return hints;
+		}
+		if (hints->last_use < oldest->last_use)
+			oldest = hints;
+	}
+	if (oldest->table == NULL)
+		hints_resize(oldest, HINTS_BITS_MIN);
+	hints_clear(oldest);
+	oldest->relation = RelationGetRelid(relation);
+	oldest->storage = RelationStorageNumber(relation);
+	oldest->last_use = tree.uses;
+	return oldest;
+}
+
+StoreBatch *
+pgfirst_hints_batch(PgfirstStore *store)
+{
+	return &store->hints->batch;
+}
+
+static inline StoreHint *
+hint_of(StoreHints *hints, const StoreKey *key)
+{
+	/* Incarnations are spread as ids are; both share the table. */
+	uint64 high = key->space == STORE_SPACE_RECORDS ? key->high : ~key->high;
+
+	return &hints->table[high >> (64 - hints->bits)];
+}
+
+BlockNumber
+pgfirst_leaf_guess(PgfirstStore *store, const StoreKey *key)
+{
+	return hint_of(store->hints, key)->block;
+}
+
+static void
+hint_learn(StoreHints *hints, const StoreKey *key, const StoreLeaf *leaf)
+{
+	StoreHint *hint;
+
+	if (++hints->misses > (uint32) 1 << hints->bits && hints->bits < HINTS_BITS_MAX)
+		hints_resize(hints, hints->bits + HINTS_BITS_STEP);
+	hint = hint_of(hints, key);
+	hint->block = leaf->block;
+	hint->buffer = leaf->buffer;
+}
+
+/* ---- the store --------------------------------------------------------------------------- */
+
+uint64
+pgfirst_tree_id(PgfirstStore *store)
+{
+	StoreHints *hints = store->hints;
+	Buffer buffer;
+	Page page;
+	StoreTail tail;
+
+	if (likely(hints->store_id != 0))
+		return hints->store_id;
+	if (RelationGetNumberOfBlocks(store->relation) <= STORE_ROOT_BLOCK)
+		return 0;
+	buffer = ReadBuffer(store->relation, STORE_META_BLOCK);
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	page = BufferGetPage(buffer);
+	tail = *store_page_tail(page);
+	if (PageIsNew(page))
+	{
+		UnlockReleaseBuffer(buffer);
+		return 0;
+	}
+	UnlockReleaseBuffer(buffer);
+	tree.relation = store->relation;
+	tree.block = STORE_META_BLOCK;
+	if (tail.magic != STORE_MAGIC || tail.kind != STORE_PAGE_META || tail.store_id == 0)
+		pgfirst_page_damaged("it is not the first page of a store");
+	if (tail.format != STORE_FORMAT)
+		ereport(ERROR,
+		        (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+		         errmsg("store \"%s\" has format %u, which this version of pgfirst does not know",
+		                RelationGetRelationName(store->relation), tail.format),
+		         errdetail("This version reads and writes format %d.", STORE_FORMAT),
+		         errhint("Run the version of pgfirst that wrote it, and dump and restore.")));
+	hints->store_id = tail.store_id;
+	return hints->store_id;
+}
+
+void
+pgfirst_tree_create(PgfirstStore *store)
+{
+	Relation relation = store->relation;
+	PGAlignedBlock meta, root;
+	Buffer buffers[2];
+	uint64 store_id = 0;
+
+	while (store_id == 0)
+		if (!pg_strong_random(&store_id, sizeof(store_id)))
+			ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR),
+			                errmsg("could not draw a random number for a new store")));
+	pgfirst_page_init(meta.data, STORE_PAGE_META, 0, store_id, STORE_META_BLOCK);
+	pgfirst_page_init(root.data, STORE_PAGE_TREE, 0, store_id, STORE_ROOT_BLOCK);
+	((PageHeader) meta.data)->pd_lower = SizeOfPageHeaderData + sizeof(StoreMeta);
+	*store_page_meta(meta.data) = (StoreMeta){
+	    .incarnations = 1, .used = STORE_ROOT_BLOCK + 1, .free_head = InvalidBlockNumber};
+
+	LockRelationForExtension(relation, ExclusiveLock);
+	for (BlockNumber block = 0; block < 2; block++)
+	{
+		bool there = RelationGetNumberOfBlocks(relation) > block;
+
+		buffers[block] = ReadBuffer(relation, there ? block : P_NEW);
+		LockBuffer(buffers[block], BUFFER_LOCK_EXCLUSIVE);
+	}
+	if (PageIsNew(BufferGetPage(buffers[0])))
+	{
+		StoreRecord record;
+		StoreEdit *edits[2];
+
+		pgfirst_record_begin(&record, relation);
+		for (int i = 0; i < 2; i++)
+			edits[i] = pgfirst_record_page(&record, buffers[i]);
+		pgfirst_record_change(&record);
+		pgfirst_edit_replace(edits[0], meta.data);
+		pgfirst_edit_replace(edits[1], root.data);
+		pgfirst_record_insert(&record);
+	}
+	UnlockReleaseBuffer(buffers[1]);
+	UnlockReleaseBuffer(buffers[0]);
+	UnlockRelationForExtension(relation, ExclusiveLock);
+}
+
+/* ---- from the root ----------------------------------------------------------------------- */
+
+static inline bool
+page_is_tree(const StoreLeaf *page)
+{
+	return store_page_tail(page->page)->kind == STORE_PAGE_TREE;
+}
+
+int
+pgfirst_child_slot(Page page, const StoreKey *key)
+{
+	int slot = pgfirst_page_search(page, key);
+
+	if (slot == store_page_count(page) || store_item_compare(store_page_item(page, slot), key) > 0)
+		slot--;
+	if (slot < 0)
+		pgfirst_page_damaged("its first child begins behind its low fence");
+	return slot;
+}
+
+static void
+tree_restart(StoreLeaf *page, int *restarts)
+{
+	pgfirst_page_unlock(page);
+	CHECK_FOR_INTERRUPTS();
+	if (++*restarts > RESTARTS_MAX)
+		pgfirst_page_damaged("the tree does not lead to every key");
+}
+
+/*
+ * Goes down from the root to the page of `level` that covers the key, and locks that one with `mode`
+ * and those above with share locks, one at a time.  False if the root is lower.
+ */
+static bool
+tree_descend(PgfirstStore *store, const StoreKey *key, int level, int mode, StoreLeaf *page)
+{
+	int restarts = 0;
+	BlockNumber block = STORE_ROOT_BLOCK;
+	int lock = BUFFER_LOCK_SHARE;
+
+	for (;;)
+	{
+		StoreTail *tail;
+
+		pgfirst_page_lock(store, block, lock, page);
+		tail = store_page_tail(page->page);
+		if (block == STORE_ROOT_BLOCK && tail->level < level)
+		{
+			pgfirst_page_unlock(page);
+			return false;
+		}
+		if (!page_is_tree(page) || tail->level < level || store_key_compare(key, &tail->low) < 0)
+		{
+			tree_restart(page, &restarts);
+			block = STORE_ROOT_BLOCK;
+			lock = BUFFER_LOCK_SHARE;
+		}
+		else if (store_key_compare(key, &tail->high) >= 0)
+		{
+			block = tail->right;
+			if (block == InvalidBlockNumber)
+				block = STORE_ROOT_BLOCK;
+			tree_restart(page, &restarts);
+		}
+		else if (tail->level > level)
+		{
+			block = store_page_item(page->page, pgfirst_child_slot(page->page, key))->child;
+			lock = tail->level == level + 1 ? mode : BUFFER_LOCK_SHARE;
+			pgfirst_page_unlock(page);
+		}
+		else if (lock == mode)
+			return true;
+		else
+		{
+			lock = mode; /* the root, which was locked as an inner page */
+			pgfirst_page_unlock(page);
+		}
+	}
+}
+
+bool
+pgfirst_level_lock(PgfirstStore *store, const StoreKey *key, int level, StoreLeaf *parent,
+                   StoreLeaf *page)
+{
+	for (;;)
+	{
+		BlockNumber block;
+
+		CHECK_FOR_INTERRUPTS();
+		parent->buffer = InvalidBuffer;
+		if (tree_descend(store, key, level + 1, BUFFER_LOCK_EXCLUSIVE, parent))
+		{
+			block = store_page_item(parent->page, pgfirst_child_slot(parent->page, key))->child;
+			pgfirst_page_lock(store, block, BUFFER_LOCK_EXCLUSIVE, page);
+			if (!page_is_tree(page) || store_page_tail(page->page)->level != level ||
+			    !store_page_covers(page->page, key))
+				pgfirst_page_damaged("it is not what its parent says");
+			return true;
+		}
+		pgfirst_page_lock(store, STORE_ROOT_BLOCK, BUFFER_LOCK_EXCLUSIVE, page);
+		if (store_page_tail(page->page)->level == level)
+			return true;
+		if (store_page_tail(page->page)->level < level)
+		{
+			pgfirst_page_unlock(page);
+			return false;
+		}
+		pgfirst_page_unlock(page); /* it has grown meanwhile */
+	}
+}
+
+/* ---- leaves ------------------------------------------------------------------------------ */
+
+static inline bool
+leaf_is_it(const StoreLeaf *leaf, const StoreKey *key)
+{
+	return page_is_tree(leaf) && store_page_tail(leaf->page)->level == 0 &&
+	       store_page_covers(leaf->page, key);
+}
+
+bool
+pgfirst_leaf_try(PgfirstStore *store, BlockNumber block, const StoreKey *key, bool wait,
+                 StoreLeaf *leaf)
+{
+	StoreHint *hint = hint_of(store->hints, key);
+	StoreHint other = {.block = block, .buffer = InvalidBuffer};
+
+	if (!page_lock_recent(store, hint->block == block ? hint : &other,
+	                      wait ? BUFFER_LOCK_EXCLUSIVE : LOCK_TRY, leaf))
+		return false;
+	if (leaf_is_it(leaf, key))
+		return true;
+	pgfirst_page_unlock(leaf);
+	return false;
+}
+
+bool
+pgfirst_leaf_lock_at(PgfirstStore *store, BlockNumber block, const StoreKey *key, StoreLeaf *leaf)
+{
+	if (pgfirst_tree_id(store) != 0 && block != InvalidBlockNumber)
+	{
+		pgfirst_page_lock(store, block, BUFFER_LOCK_SHARE, leaf);
+		if (leaf_is_it(leaf, key))
+			return true;
+		pgfirst_page_unlock(leaf);
+	}
+	return pgfirst_leaf_lock(store, key, BUFFER_LOCK_SHARE, leaf);
+}
+
+BlockNumber
+pgfirst_leaf_block(PgfirstStore *store, const StoreKey *key)
+{
+	StoreLeaf leaf;
+
+	if (!pgfirst_leaf_lock(store, key, BUFFER_LOCK_SHARE, &leaf))
+		return InvalidBlockNumber;
+	pgfirst_page_unlock(&leaf);
+	return leaf.block;
+}
+
+bool
+pgfirst_leaf_lock(PgfirstStore *store, const StoreKey *key, int mode, StoreLeaf *leaf)
+{
+	StoreHint *hint;
+	StoreHint next;
+
+	leaf->buffer = InvalidBuffer;
+	if (pgfirst_tree_id(store) == 0)
+		return false;
+	hint = hint_of(store->hints, key);
+	for (int hops = 0; hint->block != InvalidBlockNumber && hops < HOPS_MAX; hops++)
+	{
+		StoreTail *tail;
+		bool beyond;
+
+		(void) page_lock_recent(store, hint, mode, leaf);
+		if (leaf_is_it(leaf, key))
+		{
+			if (hops > 0)
+				hint_learn(store->hints, key, leaf);
+			return true;
+		}
+		tail = store_page_tail(leaf->page);
+		beyond = page_is_tree(leaf) && tail->level == 0 && store_key_compare(key, &tail->high) >= 0;
+		next = (StoreHint){.block = beyond ? tail->right : InvalidBlockNumber,
+		                   .buffer = InvalidBuffer};
+		hint = &next;
+		pgfirst_page_unlock(leaf);
+	}
+	(void) tree_descend(store, key, 0, mode, leaf);
+	hint_learn(store->hints, key, leaf);
+	return true;
+}
