@@ -248,7 +248,10 @@ apply_with_id(StoreEntry **entries, Size count)
 	for (Size i = 0; i < count; i++)
 	{
 		if (i == 0 || entries[i]->store != entries[i - 1]->store)
+		{
 			pgfirst_meta_tags(entries[i]->store, STORE_TAGS_SOME);
+			pgfirst_tidy_wanted(entries[i]->store);
+		}
 		pgfirst_position_announce(entries[i]->store, &entries[i]->id);
 	}
 	for (Size i = 0; i < count;)
@@ -293,6 +296,22 @@ batch_unlock(Batch *batch)
 	batch->plans = 0;
 }
 
+/* Whether less stands on the leaves than before, or parts that belong to nobody. */
+static bool
+batch_leaves_something(const Batch *batch)
+{
+	for (int i = 0; i < batch->plans; i++)
+		for (int j = 0; j < batch->plan[i].count; j++)
+		{
+			const StoreOp *op = &batch->plan[i].ops[j];
+
+			if (op->change == STORE_DELETED ||
+			    (op->before_there && op->before.length > STORE_INLINE_MAX))
+				return true;
+		}
+	return false;
+}
+
 /* Makes the changes of all plans, and unlocks. */
 static void
 batch_change(Batch *batch, PgfirstStore *store)
@@ -315,6 +334,8 @@ batch_change(Batch *batch, PgfirstStore *store)
 	for (int i = 0; i < batch->plans; i++)
 		plan_observe(&batch->plan[i]);
 	applied_apart = true;
+	if (batch_leaves_something(batch))
+		pgfirst_tidy_wanted(store);
 	for (int i = 0; i < batch->plans; i++)
 	{
 		pgfirst_page_unlock(&batch->plan[i].leaf);

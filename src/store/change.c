@@ -158,6 +158,14 @@ items_remove_but(StoreEdit *edit, const StoreVersions *versions, const StoreItem
 			pgfirst_edit_remove(edit, versions->slot + i);
 }
 
+void
+pgfirst_versions_settle(StoreEdit *edit, const StoreVersions *versions)
+{
+	items_remove_but(edit, versions, versions->current);
+	if (versions->current != NULL)
+		item_settle(edit, versions->current);
+}
+
 static void
 op_change_settled(StoreEdit *edit, const StoreOp *op)
 {
@@ -207,11 +215,7 @@ op_change_tagged(StoreEdit *edit, const StoreOp *op, TransactionId xid)
 	int slot = versions->slot + (current != NULL);
 
 	if (mine == NULL)
-	{
-		items_remove_but(edit, versions, current);
-		if (current != NULL)
-			item_settle(edit, current);
-	}
+		pgfirst_versions_settle(edit, versions);
 
 	if (op->change == STORE_PUT)
 	{

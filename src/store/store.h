@@ -182,6 +182,30 @@ extern PgfirstSweep pgfirst_store_sweep(PgfirstStore *store, PgfirstId *cursor, 
                                         void *context, Size limit);
 
 /*
+ * Clears away what changes have left on the next `leaves` pages from *cursor (zero: the first) on:
+ * replaced versions, bytes of large records that nothing leads to, pages that are almost empty.  Open
+ * for writing; takes no lock of a record and no transaction id.  *cursor is zero again at the end.
+ */
+typedef struct PgfirstTidyCursor
+{
+	uint64 opaque[3];
+} PgfirstTidyCursor;
+
+typedef struct PgfirstTidy
+{
+	uint32 leaves;  /* looked at */
+	uint32 settled; /* of them with versions that were cleared away */
+	uint32 merged;
+	uint64 parts; /* of large records, deleted */
+	bool wrapped;
+} PgfirstTidy;
+extern PgfirstTidy pgfirst_store_tidy(PgfirstStore *store, PgfirstTidyCursor *cursor,
+                                      uint32 leaves);
+
+/* A number that changes whenever there may be something to clear away. */
+extern uint32 pgfirst_store_untidy(PgfirstStore *store);
+
+/*
  * Called for every record that a transaction changes, as it goes to the pages (after is NULL for a
  * delete, before is NULL for a new one; at most `limit` bytes of data are promised).  May not fail
  * and may not touch the store; what it learns becomes valid only when the transaction commits.

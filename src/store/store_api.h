@@ -34,6 +34,8 @@
 	X(store_changed)                                                                               \
 	X(store_sweep)                                                                                 \
 	X(store_commands_apart)                                                                        \
+	X(store_tidy)                                                                                  \
+	X(store_untidy)                                                                                \
 	X(store_observe)                                                                               \
 	X(store_census)
 

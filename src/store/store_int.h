@@ -71,6 +71,9 @@ typedef struct StoreLeaf
 extern void pgfirst_page_lock(PgfirstStore *store, BlockNumber block, int mode, StoreLeaf *page);
 extern void pgfirst_page_unlock(StoreLeaf *page);
 
+/* The same exclusively, if it can be had now. */
+extern bool pgfirst_page_try(PgfirstStore *store, BlockNumber block, StoreLeaf *page);
+
 /* Locks the leaf on which the key stands or would stand; false if the store is empty. */
 extern bool pgfirst_leaf_lock(PgfirstStore *store, const StoreKey *key, int mode, StoreLeaf *leaf);
 
@@ -137,8 +140,17 @@ extern uint64 pgfirst_incarnation_next(PgfirstStore *store);
 /* Sees to it that an item and its slot, `size` bytes, fit on the leaf of the key. */
 extern void pgfirst_tree_make_room(PgfirstStore *store, const StoreKey *key, Size size);
 
-/* Merges the page of `level` that covers the key with its right neighbour, if both are empty enough. */
-extern bool pgfirst_tree_merge(PgfirstStore *store, const StoreKey *key, int level);
+/* Merges the leaf that covers the key with its right neighbour, if both are empty enough. */
+extern bool pgfirst_tree_merge(PgfirstStore *store, const StoreKey *key);
+
+/* ---- tidy.c: clearing away ---------------------------------------------------------------------- */
+
+/* Something has happened to the store that may have left something to clear away. */
+extern void pgfirst_tidy_wanted(PgfirstStore *store);
+
+/* Settles what has ended on a leaf that is locked exclusively; false if there was nothing. */
+extern bool pgfirst_leaf_settle(PgfirstStore *store, StoreLeaf *leaf);
+extern void pgfirst_tidy_init(void);
 
 /* ---- version.c: committed bytes and next bytes -------------------------------------------------- */
 
@@ -285,6 +297,9 @@ extern void pgfirst_plan_make(StorePlan *plan, TransactionId xid);
 
 /* Makes the changes; inside of the critical section. */
 extern void pgfirst_plan_change(StorePlan *plan, StoreEdit *edit, TransactionId xid);
+
+/* Writes down how the tag's transaction has ended; inside of the critical section. */
+extern void pgfirst_versions_settle(StoreEdit *edit, const StoreVersions *versions);
 
 /* ---- census.c: counting all records while others write --------------------------------------------- */
 

@@ -135,6 +135,12 @@ pgfirst_page_lock(PgfirstStore *store, BlockNumber block, int mode, StoreLeaf *p
 	(void) page_take(store, ReadBuffer(store->relation, block), block, mode, page);
 }
 
+bool
+pgfirst_page_try(PgfirstStore *store, BlockNumber block, StoreLeaf *page)
+{
+	return page_take(store, ReadBuffer(store->relation, block), block, LOCK_TRY, page);
+}
+
 /*
  * The same, when it is known where the block was last.  That saves the look into the buffer table
  * but does not count as a use of the page, which might so be evicted as if nobody needed it; every
