@@ -357,6 +357,12 @@ kv_space_open(int number, bool writable, bool wait)
 	return space;
 }
 
+KvSpace *
+kv_space_opened(int number)
+{
+	return cache.spaces[number].store ? &cache.spaces[number] : NULL;
+}
+
 void
 kv_spaces_forget(void)
 {

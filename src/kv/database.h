@@ -62,6 +62,9 @@ extern Oid kv_schema(void);
  */
 extern KvSpace *kv_space_open(int number, bool writable, bool wait);
 
+/* The database if this turn or call has opened it already, or NULL. */
+extern KvSpace *kv_space_opened(int number);
+
 /* Forgets the open spaces: at the start of a turn, and of a call from SQL. */
 extern void kv_spaces_forget(void);
 

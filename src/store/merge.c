@@ -33,7 +33,7 @@ merge_build(Page image, Page page, Page right)
 	pgfirst_page_copy(image, page, 0, store_page_count(page));
 	for (int slot = 0; slot < store_page_count(right); slot++)
 		pgfirst_page_append(image, store_page_item(right, slot));
-	store_page_tail(image)->high = store_page_tail(right)->high;
+	store_page_set_high(image, store_page_high(right));
 	store_page_tail(image)->right = store_page_tail(right)->right;
 }
 
@@ -119,13 +119,14 @@ merge_level(PgfirstStore *store, const StoreKey *key, int level)
 		if (slot < store_page_count(parent.page) &&
 		    pgfirst_page_try(store, store_page_item(parent.page, slot)->child, &right))
 		{
+			StoreKey border = store_page_high(page.page);
+			StoreKey low = store_page_low(right.page);
+
 			if (store_page_tail(right.page)->kind != STORE_PAGE_TREE ||
 			    store_page_tail(right.page)->level != level ||
-			    store_key_compare(&store_page_tail(right.page)->low,
-			                      &store_page_tail(page.page)->high) != 0)
+			    store_key_compare(&low, &border) != 0)
 				pgfirst_page_damaged("it is not what its parent says");
-			merged =
-			    store_page_used(page.page) + store_page_used(right.page) <= MERGED_MAX;
+			merged = store_page_used(page.page) + store_page_used(right.page) <= MERGED_MAX;
 			if (merged)
 				merge_pages(store, &parent, slot, &page, &right);
 			pgfirst_page_unlock(&right);

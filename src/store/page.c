@@ -32,8 +32,8 @@ pgfirst_page_search(Page page, const StoreKey *key)
 	StoreTail *tail = store_page_tail(page);
 	int low = 0;
 	int high = store_page_count(page);
-	uint64 from = tail->low.space == key->space ? tail->low.high : 0;
-	uint64 to = tail->high.space == key->space ? tail->high.high : PG_UINT64_MAX;
+	uint64 from = tail->low_space == key->space ? tail->low[0] : 0;
+	uint64 to = tail->high_space == key->space ? tail->high[0] : PG_UINT64_MAX;
 
 	for (int guesses = 0; low < high; guesses++)
 	{
@@ -66,12 +66,11 @@ pgfirst_page_init(Page page, uint8 kind, uint8 level, uint64 store_id, BlockNumb
 
 	PageInit(page, BLCKSZ, sizeof(StoreTail));
 	tail = store_page_tail(page);
-	tail->low = (StoreKey){0};
-	tail->high = (StoreKey){.space = STORE_SPACE_END};
+	memset(tail, 0, sizeof(*tail));
+	tail->high_space = STORE_SPACE_END;
 	tail->store_id = store_id;
 	tail->block = block;
 	tail->right = InvalidBlockNumber;
-	tail->dead = 0;
 	tail->kind = kind;
 	tail->level = level;
 	tail->magic = STORE_MAGIC;
@@ -118,8 +117,8 @@ pgfirst_page_copy(Page to, Page from, int first, int last)
 	StoreTail *tail = store_page_tail(from);
 
 	pgfirst_page_init(to, tail->kind, tail->level, tail->store_id, tail->block);
-	store_page_tail(to)->low = tail->low;
-	store_page_tail(to)->high = tail->high;
+	store_page_set_low(to, store_page_low(from));
+	store_page_set_high(to, store_page_high(from));
 	store_page_tail(to)->right = tail->right;
 	for (int slot = first; slot < last; slot++)
 		pgfirst_page_append(to, store_page_item(from, slot));

@@ -9,7 +9,7 @@
  *      0        24                pd_lower      pd_upper              pd_special        8192
  *      +--------+-----------------+-------------+---------------------+-----------------+
  *      | header | slots, 2 bytes  |    hole     | items, each aligned | StoreTail       |
- *      |        | each, in order  |             | to 8, in any order  | 72 bytes        |
+ *      |        | each, in order  |             | to 8, in any order  | 64 bytes        |
  *      +--------+-----------------+-------------+---------------------+-----------------+
  *
  * A slot is the offset of its item.  An item begins with its key; the items are in the order of
@@ -128,10 +128,11 @@ typedef enum StorePageKind
 	STORE_PAGE_FREE = 3  /* right leads to the next free page */
 } StorePageKind;
 
+/* One cache line. */
 typedef struct StoreTail
 {
-	StoreKey low;      /* the first key that may stand here */
-	StoreKey high;     /* the first that may not any more */
+	uint64 low[2];     /* fences: the first key that may stand here, */
+	uint64 high[2];    /* and the first that may not any more */
 	uint64 store_id;   /* drawn when the store was made: whose page this is */
 	BlockNumber block; /* where it belongs */
 	BlockNumber right; /* the page that begins at high, InvalidBlockNumber: none */
@@ -140,6 +141,9 @@ typedef struct StoreTail
 	uint8 level;
 	uint16 magic;
 	uint16 format;
+	uint8 low_space;
+	uint8 high_space;
+	uint8 zero[6];
 } StoreTail;
 
 typedef struct StoreMeta
@@ -202,10 +206,9 @@ typedef struct StoreLarge
 #define STORE_INLINE_MAX   (STORE_ITEM_MAX - STORE_LEAF_HEADER)
 #define STORE_LARGE_PREFIX 240 /* bytes of a large record that stand with the record itself */
 
-StaticAssertDecl(sizeof(StoreKey) == 24, "StoreKey is stored");
-StaticAssertDecl(sizeof(StoreTail) == 72, "StoreTail is stored");
-StaticAssertDecl(offsetof(StoreTail, store_id) == 48 && offsetof(StoreTail, dead) == 64 &&
-                     offsetof(StoreTail, format) == 70,
+StaticAssertDecl(sizeof(StoreTail) == 64, "StoreTail is stored");
+StaticAssertDecl(offsetof(StoreTail, store_id) == 32 && offsetof(StoreTail, dead) == 48 &&
+                     offsetof(StoreTail, format) == 54 && offsetof(StoreTail, zero) == 58,
                  "StoreTail is stored");
 StaticAssertDecl(sizeof(StoreTail) % MAXIMUM_ALIGNOF == 0, "pd_special is aligned");
 StaticAssertDecl(sizeof(StoreMeta) == 24, "StoreMeta is stored");
@@ -219,6 +222,42 @@ static inline StoreTail *
 store_page_tail(Page page)
 {
 	return (StoreTail *) ((char *) page + STORE_TAIL_OFFSET);
+}
+
+static inline StoreKey
+store_page_low(Page page)
+{
+	StoreTail *tail = store_page_tail(page);
+
+	return (StoreKey){.high = tail->low[0], .low = tail->low[1], .space = tail->low_space};
+}
+
+static inline StoreKey
+store_page_high(Page page)
+{
+	StoreTail *tail = store_page_tail(page);
+
+	return (StoreKey){.high = tail->high[0], .low = tail->high[1], .space = tail->high_space};
+}
+
+static inline void
+store_page_set_low(Page page, StoreKey key)
+{
+	StoreTail *tail = store_page_tail(page);
+
+	tail->low[0] = key.high;
+	tail->low[1] = key.low;
+	tail->low_space = (uint8) key.space;
+}
+
+static inline void
+store_page_set_high(Page page, StoreKey key)
+{
+	StoreTail *tail = store_page_tail(page);
+
+	tail->high[0] = key.high;
+	tail->high[1] = key.low;
+	tail->high_space = (uint8) key.space;
 }
 
 static inline StoreMeta *
@@ -281,9 +320,10 @@ store_leaf_size(Size length)
 static inline bool
 store_page_covers(Page page, const StoreKey *key)
 {
-	StoreTail *tail = store_page_tail(page);
+	StoreKey low = store_page_low(page);
+	StoreKey high = store_page_high(page);
 
-	return store_key_compare(&tail->low, key) <= 0 && store_key_compare(key, &tail->high) < 0;
+	return store_key_compare(&low, key) <= 0 && store_key_compare(key, &high) < 0;
 }
 
 /* ---- page.c ------------------------------------------------------------------------------ */

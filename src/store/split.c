@@ -82,12 +82,12 @@ split_build(SplitHalves *halves, Page whole, const StoreKey *key, BlockNumber le
 	pgfirst_page_copy(halves->left.data, whole, 0, slot);
 	tail = store_page_tail(halves->left.data);
 	tail->block = left;
-	tail->high = halves->border;
+	store_page_set_high(halves->left.data, halves->border);
 	tail->right = right;
 	pgfirst_page_copy(halves->right.data, whole, slot, count);
 	tail = store_page_tail(halves->right.data);
 	tail->block = right;
-	tail->low = halves->border;
+	store_page_set_low(halves->right.data, halves->border);
 }
 
 static bool
@@ -100,6 +100,7 @@ split_root(PgfirstStore *store, const StoreKey *key, StoreLeaf *root, Page whole
 	StoreRecord record;
 	StoreEdit *edits[4];
 	StoreTail *tail = store_page_tail(root->page);
+	StoreKey low = store_page_low(root->page);
 
 	pgfirst_meta_lock(store, BUFFER_LOCK_EXCLUSIVE, &leaf);
 	meta = *store_page_meta(leaf.page);
@@ -116,7 +117,7 @@ split_root(PgfirstStore *store, const StoreKey *key, StoreLeaf *root, Page whole
 	}
 	split_build(&halves, whole, key, left.block, right.block);
 	pgfirst_page_init(top.data, STORE_PAGE_TREE, tail->level + 1, tail->store_id, STORE_ROOT_BLOCK);
-	pgfirst_page_append_child(top.data, &tail->low, left.block);
+	pgfirst_page_append_child(top.data, &low, left.block);
 	pgfirst_page_append_child(top.data, &halves.border, right.block);
 
 	pgfirst_record_begin(&record, store->relation);

@@ -82,6 +82,12 @@ extern bool pgfirst_store_get(PgfirstStore *store, const PgfirstId *id, Size lim
                               PgfirstRecord *record);
 
 /*
+ * Says that these records will be read soon: those that are on disk are brought in together.  Costs
+ * little and changes nothing.
+ */
+extern void pgfirst_store_prefetch(PgfirstStore *store, const PgfirstId *ids, int count);
+
+/*
  * Walks the records in id order from `from` (NULL: from the first).  A record that is there
  * throughout the walk is returned once.  Changes during the walk may or may not be seen; a new
  * walk from the last id on sees them.

@@ -17,6 +17,7 @@
 	X(store_create)                                                                                \
 	X(store_open)                                                                                  \
 	X(store_get)                                                                                   \
+	X(store_prefetch)                                                                              \
 	X(store_walk)                                                                                  \
 	X(walk_next)                                                                                   \
 	X(walk_end)                                                                                    \

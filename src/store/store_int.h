@@ -107,6 +107,10 @@ extern void pgfirst_tree_create(PgfirstStore *store);
 /* Whose pages these are; 0 if the store is empty. */
 extern uint64 pgfirst_tree_id(PgfirstStore *store);
 
+extern bool pgfirst_leaf_hint(PgfirstStore *store, const StoreKey *key, BlockNumber *block,
+                              Buffer *buffer);
+extern void pgfirst_leaf_hint_ahead(PgfirstStore *store, const StoreKey *key);
+
 extern StoreHints *pgfirst_hints(Relation relation);
 
 /* Incarnations that this process may give out. */
@@ -323,6 +327,7 @@ extern void pgfirst_position_init(void);
 
 /* Readers: adds to pgfirst_store_position(), after the read. */
 extern void pgfirst_position_read(PgfirstStore *store, const PgfirstId *id);
+extern void pgfirst_position_ahead(PgfirstStore *store, const PgfirstId *id);
 extern void pgfirst_position_read_own(void);
 extern void pgfirst_position_add(XLogRecPtr position);
 extern void pgfirst_position_restore(XLogRecPtr position); /* reads that nobody is told of */

@@ -23,9 +23,9 @@
 #include "base/shmem.h"
 #include "store/store_int.h"
 
-#define COUNTERS      256
-#define SETTLE_MAX    16  /* versions settled one by one; more are logged as a whole page */
-#define SUSPECTS_MAX  128 /* large records whose parts begin on one leaf */
+#define COUNTERS     256
+#define SETTLE_MAX   16  /* versions settled one by one; more are logged as a whole page */
+#define SUSPECTS_MAX 128 /* large records whose parts begin on one leaf */
 
 static pg_atomic_uint32 *counters;
 
@@ -197,7 +197,7 @@ parts_delete(PgfirstStore *store, uint64 incarnation)
 			(void) pgfirst_record_insert(&record);
 			deleted += (uint64) (last - first);
 		}
-		key = last == store_page_count(leaf.page) ? store_page_tail(leaf.page)->high
+		key = last == store_page_count(leaf.page) ? store_page_high(leaf.page)
 		                                          : (StoreKey){.space = STORE_SPACE_END};
 		pgfirst_page_unlock(&leaf);
 	}
@@ -226,7 +226,7 @@ tidy_leaf(PgfirstStore *store, StoreKey *key, PgfirstTidy *result)
 	}
 	count = leaf_suspects(leaf.page, suspects);
 	empty = store_page_used(leaf.page) < STORE_PAGE_ROOM / 2;
-	*key = store_page_tail(leaf.page)->high;
+	*key = store_page_high(leaf.page);
 	pgfirst_page_unlock(&leaf);
 	result->leaves++;
 

@@ -87,8 +87,8 @@ pgfirst_page_settle(Page copy, Page page)
 	bool changed = false;
 
 	pgfirst_page_init(copy, tail->kind, tail->level, tail->store_id, tail->block);
-	store_page_tail(copy)->low = tail->low;
-	store_page_tail(copy)->high = tail->high;
+	store_page_set_low(copy, store_page_low(page));
+	store_page_set_high(copy, store_page_high(page));
 	store_page_tail(copy)->right = tail->right;
 	for (int slot = 0; slot < count;)
 	{
