@@ -126,7 +126,8 @@ item_overwrite(StoreEdit *edit, StoreItem *item, const StoreOp *op, TransactionI
 static void
 item_insert(StoreEdit *edit, int slot, const StoreOp *op, TransactionId xid)
 {
-	item_fill(edit, pgfirst_edit_insert(edit, slot, store_leaf_size(op_length(op))), op, xid);
+	item_fill(edit, pgfirst_edit_insert(edit, slot, &op->key, store_leaf_size(op_length(op))), op,
+	          xid);
 }
 
 static void
@@ -199,7 +200,8 @@ static void
 item_insert_copy(StoreEdit *edit, int slot, const StoreItem *item, int64 expiry, TransactionId xid)
 {
 	Size size = store_leaf_size(item->length);
-	StoreItem *copy = pgfirst_edit_insert(edit, slot, size);
+	StoreKey key = store_item_key(item);
+	StoreItem *copy = pgfirst_edit_insert(edit, slot, &key, size);
 
 	memcpy(copy, item, size);
 	copy->xid = xid;

@@ -30,11 +30,11 @@
 static void
 merge_build(Page image, Page page, Page right)
 {
-	pgfirst_page_copy(image, page, 0, store_page_count(page));
-	for (int slot = 0; slot < store_page_count(right); slot++)
-		pgfirst_page_append(image, store_page_item(right, slot));
+	pgfirst_page_init_like(image, page);
 	store_page_set_high(image, store_page_high(right));
 	store_page_tail(image)->right = store_page_tail(right)->right;
+	pgfirst_page_copy(image, page, 0, store_page_count(page));
+	pgfirst_page_copy(image, right, 0, store_page_count(right));
 }
 
 /* Makes the page a free one, the first of the list, in meta (a private copy) too. */
@@ -86,8 +86,9 @@ root_lower(PgfirstStore *store, StoreLeaf *root, StoreLeaf *child)
 	StoreRecord record;
 	StoreEdit *edits[3];
 
-	pgfirst_page_copy(top.data, child->page, 0, store_page_count(child->page));
+	pgfirst_page_init_like(top.data, child->page);
 	store_page_tail(top.data)->block = STORE_ROOT_BLOCK;
+	pgfirst_page_copy(top.data, child->page, 0, store_page_count(child->page));
 	pgfirst_meta_lock(store, BUFFER_LOCK_EXCLUSIVE, &leaf);
 	meta = *store_page_meta(leaf.page);
 	free_build(freed.data, child, &meta);

@@ -41,21 +41,18 @@ ahead_page(PgfirstStore *store, const StoreKey *key, Ahead *ahead)
 	__builtin_prefetch(store_page_tail(ahead->page));
 }
 
-/* Where the record would be if its leaf were filled evenly; the slot is asked for. */
-static uint16 *
+/* Where the record stands if its leaf is filled evenly; the slot is asked for. */
+static const StoreSlot *
 ahead_slot(const Ahead *ahead, const StoreKey *key)
 {
-	StoreTail *tail = store_page_tail(ahead->page);
 	uint16 lower = ((PageHeader) ahead->page)->pd_lower;
-	double from = (double) tail->low[0];
-	double to = (double) tail->high[0];
-	double share = to > from ? ((double) key->high - from) / (to - from) : 0.5;
-	int count;
+	uint16 mark = store_page_mark(ahead->page, (uint8) key->space, key->high, key->low);
+	uint32 count;
 
-	if (lower < SizeOfPageHeaderData || lower > STORE_TAIL_OFFSET || !(share >= 0 && share <= 1))
+	if (lower < SizeOfPageHeaderData || lower > STORE_TAIL_OFFSET - STORE_SLOT)
 		return NULL;
-	count = (int) ((lower - SizeOfPageHeaderData) / STORE_SLOT);
-	return &store_page_slots(ahead->page)[(int) (share * Max(count - 1, 0))];
+	count = (uint32) ((lower - SizeOfPageHeaderData) / STORE_SLOT);
+	return &store_page_slots(ahead->page)[(mark * count) >> 16];
 }
 
 static void
@@ -63,7 +60,7 @@ prefetch_some(PgfirstStore *store, const PgfirstId *ids, int count)
 {
 	StoreKey keys[AT_ONCE];
 	Ahead ahead[AT_ONCE];
-	uint16 *slots[AT_ONCE];
+	const StoreSlot *slots[AT_ONCE];
 
 	for (int i = 0; i < count; i++)
 	{
@@ -82,10 +79,10 @@ prefetch_some(PgfirstStore *store, const PgfirstId *ids, int count)
 			(void) PrefetchBuffer(store->relation, MAIN_FORKNUM, ahead[i].block);
 	}
 	for (int i = 0; i < count; i++)
-		if (slots[i] != NULL && *slots[i] < STORE_TAIL_OFFSET)
+		if (slots[i] != NULL && slots[i]->offset < STORE_TAIL_OFFSET)
 		{
-			__builtin_prefetch((char *) ahead[i].page + *slots[i]);
-			__builtin_prefetch((char *) ahead[i].page + *slots[i] + 64);
+			__builtin_prefetch((char *) ahead[i].page + slots[i]->offset);
+			__builtin_prefetch((char *) ahead[i].page + slots[i]->offset + 64);
 		}
 }
 

@@ -83,13 +83,9 @@ bool
 pgfirst_page_settle(Page copy, Page page)
 {
 	int count = store_page_count(page);
-	StoreTail *tail = store_page_tail(page);
 	bool changed = false;
 
-	pgfirst_page_init(copy, tail->kind, tail->level, tail->store_id, tail->block);
-	store_page_set_low(copy, store_page_low(page));
-	store_page_set_high(copy, store_page_high(page));
-	store_page_tail(copy)->right = tail->right;
+	pgfirst_page_init_like(copy, page);
 	for (int slot = 0; slot < count;)
 	{
 		StoreVersions versions;
