@@ -56,18 +56,13 @@ ahead_slot(const Ahead *ahead, const StoreKey *key)
 }
 
 static void
-prefetch_some(PgfirstStore *store, const PgfirstId *ids, int count)
+prefetch_some(PgfirstStore *store, const StoreKey *keys, int count)
 {
-	StoreKey keys[AT_ONCE];
 	Ahead ahead[AT_ONCE];
 	const StoreSlot *slots[AT_ONCE];
 
 	for (int i = 0; i < count; i++)
-	{
-		keys[i] = store_key_of_id(&ids[i]);
 		pgfirst_leaf_hint_ahead(store, &keys[i]);
-		pgfirst_position_ahead(store, &ids[i]);
-	}
 	for (int i = 0; i < count; i++)
 		ahead_page(store, &keys[i], &ahead[i]);
 	for (int i = 0; i < count; i++)
@@ -89,8 +84,30 @@ prefetch_some(PgfirstStore *store, const PgfirstId *ids, int count)
 void
 pgfirst_store_prefetch(PgfirstStore *store, const PgfirstId *ids, int count)
 {
+	StoreKey keys[AT_ONCE];
+
 	if (pgfirst_tree_id(store) == 0)
 		return;
-	for (int i = 0; i < count; i += AT_ONCE)
-		prefetch_some(store, &ids[i], Min(count - i, AT_ONCE));
+	for (int done = 0; done < count; done += AT_ONCE)
+	{
+		int n = Min(count - done, AT_ONCE);
+
+		for (int i = 0; i < n; i++)
+		{
+			keys[i] = store_key_of_id(&ids[done + i]);
+			pgfirst_position_ahead(store, &ids[done + i]);
+		}
+		prefetch_some(store, keys, n);
+	}
+}
+
+void
+pgfirst_ops_prefetch(const StoreOp *ops, int count)
+{
+	StoreKey keys[AT_ONCE];
+
+	Assert(count <= AT_ONCE);
+	for (int i = 0; i < count; i++)
+		keys[i] = ops[i].key;
+	prefetch_some(ops[0].store, keys, count);
 }

@@ -252,7 +252,7 @@ extern void pgfirst_writeset_sub_abort(SubTransactionId child);
 extern void pgfirst_apply(void);
 extern void pgfirst_apply_begin(void); /* a transaction opens its first store */
 
-#define STORE_OBSERVED_MAX 64 /* bytes of a record that the observer may ask for */
+#define STORE_OBSERVED_MAX 32 /* bytes of a record that the observer may ask for */
 
 /* One item to be changed. */
 typedef struct StoreOp
@@ -280,8 +280,10 @@ typedef struct StoreOp
 	PgfirstRecord before;
 	PgfirstRecord after;
 	char before_data[STORE_OBSERVED_MAX];
-	char after_data[STORE_OBSERVED_MAX];
 } StoreOp;
+
+/* The leaves of these ops, in the order of their keys, will be looked at soon. */
+extern void pgfirst_ops_prefetch(const StoreOp *ops, int count);
 
 /* Ops for one locked leaf, in the order of their keys. */
 typedef struct StorePlan
