@@ -134,6 +134,7 @@ op_of_part(StoreOp *op, StoreEntry *entry, uint64 incarnation, uint32 number)
 	op->flags = 0;
 	op->kind = 0;
 	op->expiry = 0;
+	op->replaced.incarnation = 0;
 	op->done = false;
 	op->block = InvalidBlockNumber;
 	op->data[0] = (const char *) entry->id.bytes;
@@ -200,20 +201,33 @@ batch_unlock(Batch *batch)
 	batch->plans = 0;
 }
 
-/* Whether less stands on the leaves than before, or parts that belong to nobody. */
+/* Whether less stands on the leaves than before. */
 static bool
-batch_leaves_something(const Batch *batch)
+batch_deletes(const Batch *batch)
+{
+	for (int i = 0; i < batch->plans; i++)
+		for (int j = 0; j < batch->plan[i].count; j++)
+			if (batch->plan[i].ops[j].change == STORE_DELETED)
+				return true;
+	return false;
+}
+
+/* The parts of what the batch has replaced, or replaces when its transaction commits. */
+static void
+batch_leaves_garbage(const Batch *batch)
 {
 	for (int i = 0; i < batch->plans; i++)
 		for (int j = 0; j < batch->plan[i].count; j++)
 		{
-			const StoreOp *op = &batch->plan[i].ops[j];
+			const StoreLarge *replaced = &batch->plan[i].ops[j].replaced;
 
-			if (op->change == STORE_DELETED ||
-			    (op->before_there && op->before.length > STORE_INLINE_MAX))
-				return true;
+			if (replaced->incarnation == 0)
+				continue;
+			if (batch->xid == InvalidTransactionId)
+				pgfirst_garbage_now(batch->store, replaced);
+			else
+				pgfirst_garbage_by_commit(batch->store, replaced);
 		}
-	return false;
 }
 
 /* The changes are final, but their leaves are still locked. */
@@ -227,8 +241,8 @@ batch_is_final(Batch *batch, XLogRecPtr end)
 	applied_apart = true;
 	if (end != InvalidXLogRecPtr)
 		pgfirst_flush_note_idless();
-	if (batch_leaves_something(batch))
-		pgfirst_tidy_wanted(batch->store);
+	if (batch_deletes(batch))
+		pgfirst_tidy_wanted(batch->store->oid);
 }
 
 /* Makes the changes of all plans, and unlocks. */
@@ -254,6 +268,7 @@ batch_change(Batch *batch)
 		pgfirst_page_unlock(&batch->plan[i].leaf);
 	for (int i = 0; i < batch->plans; i++)
 		ops_happened(batch->plan[i].ops, batch->plan[i].count);
+	batch_leaves_garbage(batch);
 	batch->plans = 0;
 }
 
@@ -358,7 +373,11 @@ apply_parts(StoreEntry *entry, StoreOp *ops, TransactionId xid)
 {
 	uint64 incarnation = pgfirst_incarnation_next(entry->store);
 	uint32 parts = entry_parts(entry);
+	StoreLarge large = {.incarnation = incarnation,
+	                    .length = (uint32) (VARSIZE(entry->body) - VARHDRSZ)};
 
+	pgfirst_garbage_by_abort(entry->store, &large);
+	pgfirst_garbage_keep_pace(entry->store, parts);
 	for (uint32 first = 0; first < parts; first += OPS_AT_ONCE)
 	{
 		int count = (int) Min(parts - first, OPS_AT_ONCE);
@@ -382,7 +401,7 @@ apply_with_id(StoreEntry **entries, Size count)
 	for (Size i = 0; i < count; i++)
 		pgfirst_position_announce(entries[i]->store, &entries[i]->id);
 	pgfirst_meta_tags(entries[0]->store, STORE_TAGS_SOME);
-	pgfirst_tidy_wanted(entries[0]->store);
+	pgfirst_tidy_wanted(entries[0]->store->oid);
 	for (Size i = 0; i < count;)
 	{
 		StoreOp *ops = palloc(OPS_AT_ONCE * sizeof(StoreOp));
@@ -499,7 +518,10 @@ unit_ops(StoreEntry **entries, uint32 count, int *ops_count)
 		uint32 parts = entry_parts(entries[i]);
 
 		if (parts > 0)
+		{
+			pgfirst_garbage_keep_pace(entries[i]->store, parts);
 			incarnation = pgfirst_incarnation_next(entries[i]->store);
+		}
 		op_of_entry(&ops[n++], entries[i], incarnation);
 		for (uint32 number = 0; number < parts; number++)
 			op_of_part(&ops[n++], entries[i], incarnation, number);

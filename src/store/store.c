@@ -340,6 +340,7 @@ static void
 store_commit(XLogRecPtr xact_position)
 {
 	pgfirst_position_end(xact_position);
+	pgfirst_garbage_end(true);
 	stores_close();
 	store_forget();
 }
@@ -348,6 +349,7 @@ static void
 store_abort(void)
 {
 	pgfirst_position_end(InvalidXLogRecPtr);
+	pgfirst_garbage_end(false);
 	transaction.owner = NULL; /* released and deleted with its parent */
 	stores_close();
 	store_forget();
@@ -395,6 +397,7 @@ pgfirst_store_init(void)
 	pgfirst_position_init();
 	pgfirst_census_init();
 	pgfirst_tidy_init();
+	pgfirst_garbage_init();
 	pgfirst_xact_register(PGFIRST_XACT_STORE, &hooks);
 	*find_rendezvous_variable(PGFIRST_STORE_API) = unconstify(PgfirstStoreApi *, &store_api);
 }

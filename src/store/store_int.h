@@ -150,11 +150,29 @@ extern bool pgfirst_tree_merge(PgfirstStore *store, const StoreKey *key);
 /* ---- tidy.c: clearing away ---------------------------------------------------------------------- */
 
 /* Something has happened to the store that may have left something to clear away. */
-extern void pgfirst_tidy_wanted(PgfirstStore *store);
+extern void pgfirst_tidy_wanted(Oid relation);
+
+/* Deletes the parts of an incarnation that nothing leads to; returns how many. */
+extern uint64 pgfirst_parts_delete(PgfirstStore *store, uint64 incarnation);
 
 /* Settles what has ended on a leaf that is locked exclusively; false if there was nothing. */
 extern bool pgfirst_leaf_settle(PgfirstStore *store, StoreLeaf *leaf);
 extern void pgfirst_tidy_init(void);
+
+/* ---- garbage.c: parts that nothing leads to ------------------------------------------------------- */
+
+/* The record's parts are garbage: now, if the transaction commits, if it does not. */
+extern void pgfirst_garbage_now(PgfirstStore *store, const StoreLarge *large);
+extern void pgfirst_garbage_by_commit(PgfirstStore *store, const StoreLarge *large);
+extern void pgfirst_garbage_by_abort(PgfirstStore *store, const StoreLarge *large);
+extern void pgfirst_garbage_end(bool committed);
+
+/* Deletes up to about so many parts of those that wait; returns how many. */
+extern uint64 pgfirst_garbage_collect(PgfirstStore *store, uint64 parts);
+
+/* The same if many wait, for who is going to write so many parts. */
+extern void pgfirst_garbage_keep_pace(PgfirstStore *store, uint64 parts);
+extern void pgfirst_garbage_init(void);
 
 /* ---- version.c: committed bytes and next bytes -------------------------------------------------- */
 
@@ -274,6 +292,7 @@ typedef struct StoreOp
 	Size need; /* bytes of the hole */
 
 	/* What the observer is told; the data is copied. */
+	StoreLarge replaced; /* the large record that was there; incarnation 0: none */
 	bool observed;
 	bool before_there;
 	bool after_there;
