@@ -116,7 +116,7 @@ offset_compare(const void *a, const void *b)
 	return (int) *(const uint16 *) a - (int) *(const uint16 *) b;
 }
 
-/* Takes up the slots whose items lie where items lie. */
+/* Takes up the slots whose items lie where items lie; and a search must find them. */
 static void
 items_find(StoreCheck *check, CheckPage *page)
 {
@@ -128,7 +128,7 @@ items_find(StoreCheck *check, CheckPage *page)
 	page->count = 0;
 	for (int slot = 0; slot < slots; slot++)
 	{
-		uint16 offset = store_page_slots(copy)[slot];
+		uint16 offset = store_page_slots(copy)[slot].offset;
 		const StoreItem *item = (const StoreItem *) (page->copy.data + offset);
 
 		if (offset < upper || offset % 8 != 0 || offset + STORE_INNER_SIZE > STORE_TAIL_OFFSET)
@@ -140,7 +140,15 @@ items_find(StoreCheck *check, CheckPage *page)
 		else if (!leaf && item->length != sizeof(BlockNumber))
 			pgfirst_check_report(check, page->block, "item %d is no child", slot);
 		else
+		{
+			StoreKey key = store_item_key(item);
+
+			if (store_page_slots(copy)[slot].mark !=
+			    store_page_mark(copy, (uint8) key.space, key.high, key.low))
+				pgfirst_check_report(check, page->block, "slot %d has another mark than its key",
+				                     slot);
 			page->offset[page->count++] = offset;
+		}
 	}
 	page->whole = page->count == slots;
 }

@@ -165,8 +165,8 @@ my %at = (store_id => [ TAIL + 32, 8 ], block => [ TAIL + 40, 4 ], right => [ TA
 my %item_at = (space => [ 16, 1 ], flags => [ 17, 1 ], length => [ 18, 2 ], child => [ 20, 4 ], xid => [ 20, 4 ], expiry => [ 24, 8 ],
 	kind => [ 32, 2 ], data => [ 34, 1 ]);
 sub get_of { my ($page, $name) = @_; return field($page, @{ $at{$name} }); }
-sub count_of { my ($page) = @_; return (get_of($page, 'lower') - 24) / 2; }
-sub item_of { my ($page, $slot) = @_; return field($page, 24 + 2 * $slot, 2); }
+sub count_of { my ($page) = @_; return (get_of($page, 'lower') - 24) / 4; }
+sub item_of { my ($page, $slot) = @_; return field($page, 24 + 4 * $slot, 2); }
 sub item_get { my ($page, $slot, $name) = @_; return field($page, item_of($page, $slot) + $item_at{$name}[0], $item_at{$name}[1]); }
 
 my @page;
@@ -214,8 +214,7 @@ my $foreign = page_of($other, 1);
 my $hole_page = $page[$leaf];
 put(\$hole_page, get_of($hole_page, 'lower') + 4, 2, 7);
 my $slots_page = $page[$leaf];
-put(\$slots_page, 24, 2, item_of($page[$leaf], 1));
-put(\$slots_page, 26, 2, item_of($page[$leaf], 0));
+substr($slots_page, 24, 8) = substr($page[$leaf], 28, 4) . substr($page[$leaf], 24, 4);
 # The item that others follow on the page reaches into the next one.
 my ($inner) = sort { item_of($page[$leaf], $a) <=> item_of($page[$leaf], $b) } 0 .. count_of($page[$leaf]) - 1;
 my $inner_length = item_get($page[$leaf], $inner, 'length');
@@ -232,7 +231,7 @@ my @cases = (
 	[ 'a first page of another store', { 0 => page_of($other, 0) }, qr/^1\|it belongs to another store/m, 1 ],
 	[ 'a page of another block', { moved($next_leaf, $leaf) }, qr/^$leaf\|it belongs to another place/m, 1 ],
 	[ 'another magic number', { changed_at($leaf, TAIL + 52, 2, 1) }, qr/^$leaf\|it is not a page of a store/m, 1 ],
-	[ 'slots beyond the items', { changed($leaf, 'lower', 8120) }, qr/^$leaf\|(its header is wrong|PostgreSQL cannot read it)/m, 1 ],
+	[ 'slots beyond the items', { changed($leaf, 'lower', 8128) }, qr/^$leaf\|(its header is wrong|PostgreSQL cannot read it)/m, 1 ],
 	[ 'a leaf that is free', { changed($leaf, 'kind', FREE) }, qr/^$leaf\|the tree leads to it, and it is no page of a tree/m, 1 ],
 	[ 'a leaf of another level', { changed($leaf, 'level', 7) }, qr/^$leaf\|it is on level 7/m, 1 ],
 	[ 'a low fence', { changed($leaf, 'low', get_of($page[$leaf], 'low') + 1) }, qr/^$leaf\|its low fence is not what its parent says/m, 0 ],
@@ -242,9 +241,11 @@ my @cases = (
 	[ 'too few dead bytes', { changed($leaf, 'dead', get_of($page[$leaf], 'dead') + 8) }, qr/^$leaf\|its items take/m, 0 ],
 	[ 'a hole that is none', { $leaf => $hole_page }, qr/^$leaf\|its hole is not empty/m, 0 ],
 	[ 'items out of order', { $leaf => $slots_page }, qr/^$leaf\|item 1 is not behind the one before it/m, 0 ],
+	[ 'a slot of another mark', { changed_at($leaf, 24 + 10, 2, 65534) }, qr/^$leaf\|slot 2 has another mark/m, 0 ],
 	[ 'items that overlap', { item_changed($leaf, $inner, 'length', $inner_length + 16) }, qr/^$leaf\|items overlap/m, 0 ],
 	[ 'an item that is too long', { item_changed($leaf, 2, 'length', 7000) }, qr/^$leaf\|item 2 is 7000 bytes long/m, 0 ],
-	[ 'a slot beyond the page', { changed_at($leaf, 24 + 4, 2, 65528) }, qr/^$leaf\|slot 2 leads outside/m, 0 ],
+	[ 'an item that is longer than any', { item_changed($leaf, $inner, 'length', TAIL - item_of($page[$leaf], $inner) - 40) }, qr/^$leaf\|item $inner is \d{4} bytes long/m, 1 ],
+	[ 'a slot beyond the page', { changed_at($leaf, 24 + 8, 2, 65528) }, qr/^$leaf\|slot 2 leads outside/m, 0 ],
 	[ 'a tag of the future', { item_changed($leaf, 2, 'xid', $in_future), changed(0, 'tags', 1) }, qr/^$leaf\|item 2 has the tag of a transaction that there cannot be/m, 1 ],
 	[ 'a tag of the past', { item_changed($leaf, 2, 'xid', 3), changed(0, 'tags', 1) }, qr/^$leaf\|item 2 has the tag of a transaction that there cannot be/m, 1 ],
 	[ 'a tag that the first page denies', { item_changed($leaf, 2, 'xid', sql('SELECT txid_current() % 4294967296')), changed(0, 'tags', 0) }, qr/^$leaf\|item 2 has a tag, and the first page/m, 0 ],
@@ -286,10 +287,10 @@ sub part_removed
 	my $copy = $page[$block];
 	my $count = count_of($copy);
 	my $size = (34 + item_get($copy, $slot, 'length') + 7) & ~7;
-	my $rest = substr($copy, 24 + 2 * ($slot + 1), 2 * ($count - $slot - 1));
+	my $rest = substr($copy, 24 + 4 * ($slot + 1), 4 * ($count - $slot - 1));
 
-	substr($copy, 24 + 2 * $slot, 2 * ($count - $slot)) = $rest . "\0\0";
-	put(\$copy, @{ $at{lower} }, 24 + 2 * ($count - 1));
+	substr($copy, 24 + 4 * $slot, 4 * ($count - $slot)) = $rest . "\0" x 4;
+	put(\$copy, @{ $at{lower} }, 24 + 4 * ($count - 1));
 	put(\$copy, @{ $at{dead} }, get_of($copy, 'dead') + $size);
 	return ($block => $copy);
 }
