@@ -73,6 +73,11 @@ object_aclcheck(Oid class, Oid object, Oid role, AclMode mode)
 }
 #endif
 
+/* 18: who does not return says so in front. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn __attribute__((noreturn))
+#endif
+
 /* 16: whoever takes a datum out of a sort says whether it is to be a copy. */
 #if PG_VERSION_NUM < 160000
 #define tuplesort_getdatum_compat(state, forward, copy, value, null, abbreviated)                  \

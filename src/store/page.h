@@ -66,6 +66,7 @@
 #include "storage/block.h"
 #include "storage/bufpage.h"
 
+#include "base/compat.h"
 #include "store/store.h"
 
 #define STORE_FORMAT 1
@@ -358,10 +359,10 @@ store_page_mark(Page page, uint8 space, uint64 high, uint64 low)
 /* ---- page.c ------------------------------------------------------------------------------ */
 
 /* Raises data_corrupted about the page that was locked last. */
-extern void pgfirst_page_damaged(const char *what) pg_attribute_noreturn();
+pg_noreturn extern void pgfirst_page_damaged(const char *what);
 
 /* The same about this page, or the one that it is a copy of. */
-extern void pgfirst_page_damaged_at(Page page, const char *what) pg_attribute_noreturn();
+pg_noreturn extern void pgfirst_page_damaged_at(Page page, const char *what);
 
 /*
  * The item of a slot, checked to lie where items lie and to be no longer than items are (readers copy

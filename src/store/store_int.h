@@ -78,8 +78,8 @@ extern void pgfirst_page_check(PgfirstStore *store, Page page, BlockNumber block
 extern StorePageKind pgfirst_page_kind(PgfirstStore *store, BlockNumber block);
 
 /* Raises data_corrupted about this page. */
-extern void pgfirst_block_damaged(PgfirstStore *store, BlockNumber block, const char *what)
-    pg_attribute_noreturn();
+pg_noreturn extern void pgfirst_block_damaged(PgfirstStore *store, BlockNumber block,
+                                              const char *what);
 
 /* The same exclusively, if it can be had now. */
 extern bool pgfirst_page_try(PgfirstStore *store, BlockNumber block, StoreLeaf *page);
