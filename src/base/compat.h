@@ -21,6 +21,7 @@
 #include "storage/sinvaladt.h"
 #define ProcNumberGetProc(number) BackendIdGetProc(number)
 #define VXID_PROC_NUMBER(vxid)    ((vxid).backendId)
+#define TransamVariables          ShmemVariableCache
 #define MyLocalTransactionId()    (MyProc->lxid)
 #else
 #include "storage/procarray.h"
@@ -70,6 +71,20 @@ object_aclcheck(Oid class, Oid object, Oid role, AclMode mode)
 	return class == NamespaceRelationId ? pg_namespace_aclcheck(object, role, mode)
 	                                    : pg_database_aclcheck(object, role, mode);
 }
+#endif
+
+/* 18: who does not return says so in front. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn __attribute__((noreturn))
+#endif
+
+/* 16: whoever takes a datum out of a sort says whether it is to be a copy. */
+#if PG_VERSION_NUM < 160000
+#define tuplesort_getdatum_compat(state, forward, copy, value, null, abbreviated)                  \
+	tuplesort_getdatum((state), (forward), (value), (null), (abbreviated))
+#else
+#define tuplesort_getdatum_compat(state, forward, copy, value, null, abbreviated)                  \
+	tuplesort_getdatum((state), (forward), (copy), (value), (null), (abbreviated))
 #endif
 
 /*

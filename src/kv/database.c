@@ -259,8 +259,8 @@ kv_schema(void)
 /* ---- spaces ------------------------------------------------------------------------------ */
 
 /* The record of the tenant's epoch of this database; what is hashed is shorter than for any key. */
-static void
-space_epoch_id(const KvSpace *space, PgfirstId *id)
+void
+kv_space_epoch_id(const KvSpace *space, PgfirstId *id)
 {
 	uint32 place[2] = {space->tenant, (uint32) space->number};
 
@@ -276,7 +276,7 @@ space_read_epoch(KvSpace *space)
 	bool before_own = kv_position() == PGFIRST_POSITION_OWN;
 
 	kv_position_reset();
-	space_epoch_id(space, &id);
+	kv_space_epoch_id(space, &id);
 	space->epoch = 0;
 	if (pgfirst_store_get(space->store, &id, SIZE_MAX, &record))
 	{
@@ -408,7 +408,7 @@ kv_space_flush(KvSpace *space, bool wait)
 	PgfirstRecord record = {.kind = KV_KIND_EPOCH, .length = sizeof(space->epoch)};
 	uint64 next;
 
-	space_epoch_id(space, &record.id);
+	kv_space_epoch_id(space, &record.id);
 	if (!pgfirst_store_lock(space->store, &record.id, true, wait))
 		return false;
 	/* Under the lock: somebody may have flushed since we looked. */

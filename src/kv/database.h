@@ -80,6 +80,9 @@ extern int kv_space_writer(int number);
  */
 extern bool kv_space_flush(KvSpace *space, bool wait);
 
+/* The id of the record that holds the epoch of the space's tenant and database. */
+extern void kv_space_epoch_id(const KvSpace *space, PgfirstId *id);
+
 /* The id of a key in this space. */
 extern void kv_space_id(const KvSpace *space, const char *key, Size length, PgfirstId *id);
 

@@ -151,3 +151,27 @@ CREATE VIEW @extschema@.keys AS SELECT * FROM @extschema@.live_keys();
 COMMENT ON VIEW @extschema@.keys IS
 'Every live key: database, key (NULL where it is not valid UTF-8) and its bytes, type, expiry, bytes of the value.';
 GRANT SELECT ON @extschema@.keys TO PUBLIC;
+
+-- ---- upkeep ---------------------------------------------------------------------------------
+
+CREATE FUNCTION @extschema@.check(INOUT db integer DEFAULT NULL, IN wait boolean DEFAULT true,
+	OUT block bigint, OUT problem text) RETURNS SETOF record
+	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE COST 1000000 ROWS 1
+	AS 'MODULE_PATHNAME', 'pgfirst_kv_check';
+COMMENT ON FUNCTION @extschema@.check(integer, boolean) IS
+'Holds the pages of one database (NULL: of all) against what must be so: a row for each thing that is wrong, no row if nothing is. Keeps writers waiting meanwhile; with wait => false it fails instead of waiting for them.';
+-- Reads a whole database and keeps its writers out: for administrators.
+REVOKE ALL ON FUNCTION @extschema@.check(integer, boolean) FROM PUBLIC;
+
+CREATE FUNCTION @extschema@.store_space(OUT db integer, OUT blocks bigint, OUT bytes bigint,
+	OUT live_bytes bigint, OUT free_bytes bigint, OUT garbage_bytes bigint, OUT overhead_bytes bigint,
+	OUT records bigint, OUT large_records bigint, OUT free_pages bigint, OUT depth integer)
+	RETURNS SETOF record LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED COST 1000000 ROWS 4
+	AS 'MODULE_PATHNAME', 'pgfirst_kv_store_space';
+COMMENT ON FUNCTION @extschema@.store_space() IS 'Behind the view space.';
+-- Reads every page of every database, and counts other tenants' keys: for administrators.
+REVOKE ALL ON FUNCTION @extschema@.store_space() FROM PUBLIC;
+CREATE VIEW @extschema@.space AS SELECT * FROM @extschema@.store_space();
+COMMENT ON VIEW @extschema@.space IS
+'What the file of each database is filled with: bytes = live + free + garbage + overhead. Reads every page.';
+REVOKE ALL ON @extschema@.space FROM PUBLIC;

@@ -127,11 +127,12 @@ leaf_runner(Page page)
 	return InvalidTransactionId;
 }
 
+/* Counts from `next` on: a leaf that was merged with the one before it has counted records in front. */
 static void
-leaf_count(PgfirstStore *store, Page page, Size limit,
+leaf_count(PgfirstStore *store, Page page, const StoreKey *next, Size limit,
            void (*each)(const PgfirstRecord *record, void *context), void *context)
 {
-	for (int slot = 0; slot < store_page_count(page);)
+	for (int slot = pgfirst_page_search(page, next); slot < store_page_count(page);)
 	{
 		StoreVersions versions;
 		PgfirstRecord record;
@@ -163,7 +164,7 @@ census_run(PgfirstStore *store, CensusSlot *slot, Size limit,
 			XactLockTableWait(runner, NULL, NULL, XLTW_None);
 			continue;
 		}
-		leaf_count(store, leaf.page, limit, each, context);
+		leaf_count(store, leaf.page, &next, limit, each, context);
 		next = store_page_high(leaf.page);
 		block = tail->right;
 		census_move(slot, &next);

@@ -40,22 +40,33 @@ item_takes(const StoreItem *item, Size length)
 	return item != NULL && store_leaf_size(item->length) >= store_leaf_size(length);
 }
 
+/* The item that a put writes over. */
+static StoreItem *
+op_place(const StoreOp *op, TransactionId xid)
+{
+	const StoreVersions *versions = &op->versions;
+	Size length = op_length(op);
+
+	if (op->change != STORE_PUT)
+		return NULL;
+	if (xid == InvalidTransactionId && item_takes(versions->settled, length))
+		return versions->settled;
+	if (xid != InvalidTransactionId && versions->tag != STORE_TAG_MINE)
+		return NULL;
+	return item_takes(versions->tagged, length) ? versions->tagged : NULL;
+}
+
 static Size
 op_need(const StoreOp *op, TransactionId xid)
 {
 	const StoreVersions *versions = &op->versions;
-	StoreItem *mine = versions->tag == STORE_TAG_MINE ? versions->tagged : NULL;
 	Size length = op_length(op);
 
-	if (xid == InvalidTransactionId)
+	if (op->place != NULL)
+		return 0;
+	if (xid == InvalidTransactionId || versions->tag == STORE_TAG_MINE)
 	{
-		if (op->change != STORE_PUT || item_takes(versions->settled, length) ||
-		    item_takes(versions->tagged, length))
-			return 0;
-	}
-	else if (mine != NULL)
-	{
-		if (op->change != STORE_PUT || item_takes(mine, length))
+		if (op->change != STORE_PUT)
 			return 0;
 	}
 	else if (op->change == STORE_DELETED)
@@ -65,11 +76,16 @@ op_need(const StoreOp *op, TransactionId xid)
 	return store_leaf_size(length) + STORE_SLOT;
 }
 
-/* How many ops fit into the hole of the page, which is the leaf or a copy of it. */
+/*
+ * How many ops fit into the hole of the page, which is the leaf or a copy of it.  Everything that the
+ * changes rely on is found out here, once: on a damaged page items may overlap, and one change may
+ * turn another item into something else.
+ */
 static int
 plan_look(StorePlan *plan, Page page, TransactionId xid)
 {
 	Size hole = store_page_hole(page);
+	int next = 0;
 
 	for (int i = 0; i < plan->count; i++)
 	{
@@ -78,8 +94,16 @@ plan_look(StorePlan *plan, Page page, TransactionId xid)
 		pgfirst_versions_find(page, &op->key, &op->versions);
 		if (op->versions.tag == STORE_TAG_RUNNING ||
 		    (op->versions.tag == STORE_TAG_MINE && xid == InvalidTransactionId))
-			elog(ERROR, "a record of store %u is being changed by transaction %u", op->store->oid,
-			     op->versions.tagged->xid);
+			ereport(ERROR,
+			        (errcode(ERRCODE_DATA_CORRUPTED),
+			         errmsg("a record of store \"%s\" is being changed by transaction %u",
+			                RelationGetRelationName(op->store->relation), op->versions.tagged->xid),
+			         errdetail("That transaction does not hold the record's lock.")));
+		/* The ops are in order, and so are the slots that they change, from the last to the first. */
+		if (unlikely(op->versions.slot < next))
+			pgfirst_page_damaged_at(page, "its records are not in order");
+		next = op->versions.slot + op->versions.items;
+		op->place = op_place(op, xid);
 		op->need = op_need(op, xid);
 		if (op->need > hole)
 			return i;
@@ -171,17 +195,13 @@ static void
 op_change_settled(StoreEdit *edit, const StoreOp *op)
 {
 	const StoreVersions *versions = &op->versions;
-	StoreItem *keep = NULL;
+	StoreItem *keep;
 
 	if (op->change == STORE_PUT)
 	{
-		if (item_takes(versions->settled, op_length(op)))
-			keep = versions->settled;
-		else if (item_takes(versions->tagged, op_length(op)))
-			keep = versions->tagged;
-		items_remove_but(edit, versions, keep);
-		if (keep != NULL)
-			item_overwrite(edit, keep, op, InvalidTransactionId);
+		items_remove_but(edit, versions, op->place);
+		if (op->place != NULL)
+			item_overwrite(edit, op->place, op, InvalidTransactionId);
 		else
 			item_insert(edit, versions->slot, op, InvalidTransactionId);
 		return;
@@ -197,9 +217,9 @@ op_change_settled(StoreEdit *edit, const StoreOp *op)
 
 /* The committed item with another expiry, tagged. */
 static void
-item_insert_copy(StoreEdit *edit, int slot, const StoreItem *item, int64 expiry, TransactionId xid)
+item_insert_copy(StoreEdit *edit, int slot, const StoreItem *item, Size size, int64 expiry,
+                 TransactionId xid)
 {
-	Size size = store_leaf_size(item->length);
 	StoreKey key = store_item_key(item);
 	StoreItem *copy = pgfirst_edit_insert(edit, slot, &key, size);
 
@@ -221,8 +241,8 @@ op_change_tagged(StoreEdit *edit, const StoreOp *op, TransactionId xid)
 
 	if (op->change == STORE_PUT)
 	{
-		if (item_takes(mine, op_length(op)))
-			item_overwrite(edit, mine, op, xid);
+		if (op->place != NULL)
+			item_overwrite(edit, op->place, op, xid);
 		else
 		{
 			if (mine != NULL)
@@ -235,7 +255,7 @@ op_change_tagged(StoreEdit *edit, const StoreOp *op, TransactionId xid)
 		if (mine != NULL)
 			item_set_expiry(edit, mine, op->expiry);
 		else if (current != NULL)
-			item_insert_copy(edit, slot, current, op->expiry, xid);
+			item_insert_copy(edit, slot, current, op->need - STORE_SLOT, op->expiry, xid);
 	}
 	else if (mine != NULL)
 	{
@@ -277,7 +297,7 @@ observe_item(const StoreItem *item, PgfirstRecord *record, char *data)
 	record->kind = item->kind;
 	record->expiry = item->expiry;
 	record->length = length;
-	if (item->flags & STORE_ITEM_LARGE)
+	if ((item->flags & STORE_ITEM_LARGE) && length >= STORE_LARGE_HEADER)
 	{
 		memcpy(&large, item->data, STORE_LARGE_HEADER);
 		record->length = large.length;

@@ -57,6 +57,9 @@ pgfirst_pages_reserve(PgfirstStore *store, BlockNumber wanted)
 	pgfirst_store_point("before an extension");
 	LockRelationForExtension(store->relation, ExclusiveLock);
 	blocks = RelationGetNumberOfBlocks(store->relation);
+	/* Else the file would be made longer for ever. */
+	if (meta.used > blocks)
+		pgfirst_block_damaged(store, STORE_META_BLOCK, "it counts more pages than the file has");
 	if (blocks < meta.used + wanted)
 	{
 		BlockNumber more = Min(Max(meta.used / EXTEND_FRACTION, EXTEND_MIN), EXTEND_MAX);
@@ -72,9 +75,12 @@ pgfirst_page_take(PgfirstStore *store, StoreMeta *meta, StoreLeaf *page)
 {
 	if (meta->free_count > 0)
 	{
+		/* Looked at before: a damaged list may lead to a page that this process has locked. */
+		if (pgfirst_page_kind(store, meta->free_head) != STORE_PAGE_FREE)
+			pgfirst_block_damaged(store, meta->free_head, "it is on the free list and not free");
 		pgfirst_page_lock(store, meta->free_head, BUFFER_LOCK_EXCLUSIVE, page);
-		if (store_page_tail(page->page)->kind != STORE_PAGE_FREE)
-			pgfirst_page_damaged("it is on the free list and not free");
+		if (store_page_tail(page->page)->right == page->block)
+			pgfirst_page_damaged("the free list leads from it to itself");
 		meta->free_head = store_page_tail(page->page)->right;
 		meta->free_count--;
 		return true;
@@ -83,8 +89,12 @@ pgfirst_page_take(PgfirstStore *store, StoreMeta *meta, StoreLeaf *page)
 		return false;
 	page->block = meta->used++;
 	page->buffer = ReadBuffer(store->relation, page->block);
-	LockBuffer(page->buffer, BUFFER_LOCK_EXCLUSIVE);
 	page->page = BufferGetPage(page->buffer);
+	/* The same, and nothing may be written over: behind the used pages all are zero. */
+	if (!PageIsNew(page->page))
+		pgfirst_block_damaged(store, page->block,
+		                      "it is in use, and the first page counts it as unused");
+	LockBuffer(page->buffer, BUFFER_LOCK_EXCLUSIVE);
 	return true;
 }
 
@@ -151,6 +161,18 @@ incarnation_mix(uint64 count)
 	return count;
 }
 
+/* Back again: by the inverses of the factors. */
+uint64
+pgfirst_incarnation_count(uint64 incarnation)
+{
+	incarnation ^= incarnation >> 33;
+	incarnation *= UINT64CONST(0x9CB4B2F8129337DB);
+	incarnation ^= incarnation >> 33;
+	incarnation *= UINT64CONST(0x4F74430C22A54005);
+	incarnation ^= incarnation >> 33;
+	return incarnation;
+}
+
 uint64
 pgfirst_incarnation_next(PgfirstStore *store)
 {
@@ -160,13 +182,15 @@ pgfirst_incarnation_next(PgfirstStore *store)
 	{
 		StoreLeaf leaf;
 		StoreMeta meta;
+		StoreBatch fresh;
 
 		pgfirst_meta_lock(store, BUFFER_LOCK_EXCLUSIVE, &leaf);
 		meta = *store_page_meta(leaf.page);
-		batch->next = meta.incarnations;
+		fresh.next = meta.incarnations;
 		meta.incarnations += INCARNATIONS_BATCH;
+		fresh.end = meta.incarnations;
 		meta_write(store, &leaf, &meta);
-		batch->end = meta.incarnations;
+		*batch = fresh; /* not before the page says so, which may fail */
 		pgfirst_page_unlock(&leaf);
 	}
 	return incarnation_mix(batch->next++);

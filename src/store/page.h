@@ -66,6 +66,7 @@
 #include "storage/block.h"
 #include "storage/bufpage.h"
 
+#include "base/compat.h"
 #include "store/store.h"
 
 #define STORE_FORMAT 1
@@ -358,9 +359,15 @@ store_page_mark(Page page, uint8 space, uint64 high, uint64 low)
 /* ---- page.c ------------------------------------------------------------------------------ */
 
 /* Raises data_corrupted about the page that was locked last. */
-extern void pgfirst_page_damaged(const char *what) pg_attribute_noreturn();
+pg_noreturn extern void pgfirst_page_damaged(const char *what);
 
-/* The item of a slot, checked to lie where items lie; raises data_corrupted if it does not. */
+/* The same about this page, or the one that it is a copy of. */
+pg_noreturn extern void pgfirst_page_damaged_at(Page page, const char *what);
+
+/*
+ * The item of a slot, checked to lie where items lie and to be no longer than items are (readers copy
+ * it into so much memory); raises data_corrupted if it does not.
+ */
 static inline StoreItem *
 store_page_item(Page page, int slot)
 {
@@ -370,9 +377,10 @@ store_page_item(Page page, int slot)
 
 	if (unlikely(offset < ((PageHeader) page)->pd_upper || offset % 8 != 0 ||
 	             offset + STORE_INNER_SIZE > STORE_TAIL_OFFSET ||
-	             (leaf ? offset + store_leaf_size(item->length) > STORE_TAIL_OFFSET
+	             (leaf ? item->length > STORE_INLINE_MAX ||
+	                         offset + store_leaf_size(item->length) > STORE_TAIL_OFFSET
 	                   : item->length != sizeof(BlockNumber))))
-		pgfirst_page_damaged("an item lies outside of its page");
+		pgfirst_page_damaged_at(page, "an item lies outside of its page");
 	return item;
 }
 

@@ -76,9 +76,14 @@ split_build(SplitHalves *halves, Page whole, const StoreKey *key, BlockNumber le
 {
 	int count = store_page_count(whole);
 	int slot = split_slot(whole, key);
+	StoreKey low = store_page_low(whole);
+	StoreKey high = store_page_high(whole);
 	StoreTail *tail;
 
 	halves->border = slot < count ? store_item_key(store_page_item(whole, slot)) : *key;
+	if (store_key_compare(&low, &halves->border) >= 0 ||
+	    store_key_compare(&halves->border, &high) >= 0)
+		pgfirst_page_damaged_at(whole, "its items are not in order");
 	pgfirst_page_init_like(halves->left.data, whole);
 	tail = store_page_tail(halves->left.data);
 	tail->block = left;

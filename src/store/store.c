@@ -197,6 +197,8 @@ record_of_item(const StoreItem *item, PgfirstRecord *record, StoreLarge *large, 
 		if (item->length != STORE_LARGE_HEADER + STORE_LARGE_PREFIX)
 			pgfirst_page_damaged("a large record has no head");
 		memcpy(large, item->data, STORE_LARGE_HEADER);
+		if (large->length <= STORE_INLINE_MAX || large->length > PGFIRST_RECORD_MAX)
+			pgfirst_page_damaged("a large record has an impossible length");
 		record->length = large->length;
 		memcpy(head, item->data + STORE_LARGE_HEADER, STORE_LARGE_PREFIX);
 	}

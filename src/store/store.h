@@ -233,6 +233,46 @@ extern bool pgfirst_store_census(PgfirstStore *store, Size limit, bool wait,
                                  void (*each)(const PgfirstRecord *record, void *context),
                                  void *context);
 
+/*
+ * Holds everything that stands on the store's pages against what must be so, and calls `problem` for
+ * each thing that is wrong: block is the page's number or PGFIRST_NO_BLOCK, text a short sentence.
+ * Never raises data_corrupted and ends on any bytes.  What bytes mean is asked of `record` (may be
+ * NULL), for every version of every record: it returns what is wrong, or NULL.  It is given
+ * `available` bytes of data; if it wants more it says how many in all in *wanted, returns NULL and
+ * is asked again, if they are there.
+ *
+ * Writers are locked out meanwhile, readers are not; wait false: returns false when somebody writes
+ * just now.  On a standby nobody can be: what is replayed meanwhile may look like damage.
+ */
+#define PGFIRST_NO_BLOCK PG_UINT32_MAX
+
+typedef struct PgfirstCheck
+{
+	void (*problem)(uint32 block, const char *text, void *context);
+	const char *(*record)(const PgfirstRecord *record, Size available, Size *wanted, void *context);
+	void *context;
+} PgfirstCheck;
+extern bool pgfirst_store_check(PgfirstStore *store, bool wait, const PgfirstCheck *check);
+
+/*
+ * What the store's file is filled with.  Goes over the pages once, while others write, so it is
+ * exact only when nobody does.
+ */
+typedef struct PgfirstSpace
+{
+	uint64 blocks;   /* of the file */
+	uint64 bytes;    /* the same in bytes: the sum of the next four */
+	uint64 live;     /* records, their slots and their parts */
+	uint64 free;     /* free pages, the unused end of the file, holes */
+	uint64 garbage;  /* dead bytes, versions replaced or rolled back, parts that nothing leads to */
+	uint64 overhead; /* headers and fences, the pages above the leaves, the first page */
+	uint64 records;
+	uint64 large_records; /* of them, those with parts */
+	uint64 free_pages;
+	int depth; /* pages from the root to a leaf, both included; 0: the store is empty */
+} PgfirstSpace;
+extern void pgfirst_store_space(PgfirstStore *store, PgfirstSpace *space);
+
 /* Called once by _PG_init. */
 extern void pgfirst_store_init(void);
 

@@ -71,6 +71,16 @@ typedef struct StoreLeaf
 extern void pgfirst_page_lock(PgfirstStore *store, BlockNumber block, int mode, StoreLeaf *page);
 extern void pgfirst_page_unlock(StoreLeaf *page);
 
+/* Raises data_corrupted if a locked page is not a page of the store, in its place. */
+extern void pgfirst_page_check(PgfirstStore *store, Page page, BlockNumber block);
+
+/* What a page says it is, without its lock: good for refusing it. */
+extern StorePageKind pgfirst_page_kind(PgfirstStore *store, BlockNumber block);
+
+/* Raises data_corrupted about this page. */
+pg_noreturn extern void pgfirst_block_damaged(PgfirstStore *store, BlockNumber block,
+                                              const char *what);
+
 /* The same exclusively, if it can be had now. */
 extern bool pgfirst_page_try(PgfirstStore *store, BlockNumber block, StoreLeaf *page);
 
@@ -139,6 +149,9 @@ extern bool pgfirst_page_take(PgfirstStore *store, StoreMeta *meta, StoreLeaf *p
 
 extern uint64 pgfirst_incarnation_next(PgfirstStore *store);
 
+/* Which in the order of their making an incarnation is; 0 is none. */
+extern uint64 pgfirst_incarnation_count(uint64 incarnation);
+
 /* ---- split.c, merge.c: the tree grows and shrinks --------------------------------------------- */
 
 /* Sees to it that an item and its slot, `size` bytes, fit on the leaf of the key. */
@@ -197,8 +210,12 @@ typedef struct StoreVersions
 	StoreItem *visible; /* what this transaction reads: current, or its own */
 } StoreVersions;
 
+/* How the transaction of a tag stands; raises data_corrupted if there cannot be such a transaction. */
 extern StoreTag pgfirst_tag_state(TransactionId xid);
 extern void pgfirst_versions_find(Page page, const StoreKey *key, StoreVersions *versions);
+
+/* Fills in tag, current and visible from settled and tagged. */
+extern void pgfirst_versions_resolve(StoreVersions *versions);
 
 /* The same for the key that begins at `slot`; returns the slot of the next key. */
 extern int pgfirst_versions_at(Page page, int slot, StoreVersions *versions);
@@ -289,7 +306,8 @@ typedef struct StoreOp
 
 	/* Set by pgfirst_plan_make(): */
 	StoreVersions versions;
-	Size need; /* bytes of the hole */
+	StoreItem *place; /* the item that is written over, or NULL */
+	Size need;        /* bytes of the hole */
 
 	/* What the observer is told; the data is copied. */
 	StoreLarge replaced; /* the large record that was there; incarnation 0: none */

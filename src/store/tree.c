@@ -40,6 +40,7 @@
 #define HOPS_MAX        4     /* to the right, before it is quicker to begin at the root */
 #define RESTARTS_MAX    10000 /* a tree that leads nowhere so often is damaged */
 #define HINTS_HONEST    8     /* see page_lock_recent */
+#define LEVELS_MAX      256   /* a level is a byte */
 
 #define LOCK_TRY 99 /* exclusive, if it can be had now; beside the modes of LockBuffer */
 
@@ -55,6 +56,7 @@ struct StoreHints
 	Oid storage;
 	uint64 store_id; /* 0: not known yet, or the store is empty */
 	uint64 last_use;
+	BlockNumber blocks; /* the file has at least so many */
 	int bits;
 	uint32 misses; /* since the table has grown */
 	StoreHint *table;
@@ -76,6 +78,14 @@ static struct
 /* ---- pages ------------------------------------------------------------------------------- */
 
 void
+pgfirst_page_damaged_at(Page page, const char *what)
+{
+	/* Its relation is the last one unless a walk of another goes on; its number it says itself. */
+	tree.block = store_page_tail(page)->block;
+	pgfirst_page_damaged(what);
+}
+
+void
 pgfirst_page_damaged(const char *what)
 {
 	ereport(ERROR,
@@ -86,7 +96,15 @@ pgfirst_page_damaged(const char *what)
 	         errhint("Restore the database from a backup, or empty the store with TRUNCATE.")));
 }
 
-static void
+void
+pgfirst_block_damaged(PgfirstStore *store, BlockNumber block, const char *what)
+{
+	tree.relation = store->relation;
+	tree.block = block;
+	pgfirst_page_damaged(what);
+}
+
+static inline void
 page_check(Page page, BlockNumber block, uint64 store_id)
 {
 	PageHeader header = (PageHeader) page;
@@ -107,6 +125,34 @@ page_check(Page page, BlockNumber block, uint64 store_id)
 	if (tail->block != block)
 		pgfirst_page_damaged("it belongs to another place");
 	pgfirst_page_damaged("its header is wrong");
+}
+
+/*
+ * Pins a page of the store.  A number that is not in the file came from a damaged page; PostgreSQL would
+ * take one such (InvalidBlockNumber, which is P_NEW) for the wish to make the file longer.  The length
+ * of the file is asked for only when it is not long enough as last known.
+ */
+static Buffer
+page_pin(PgfirstStore *store, BlockNumber block)
+{
+	StoreHints *hints = store->hints;
+
+	if (unlikely(block >= hints->blocks))
+	{
+		hints->blocks = RelationGetNumberOfBlocks(store->relation);
+		if (block >= hints->blocks)
+			pgfirst_block_damaged(store, block,
+			                      "another page leads to it, and the file ends before it");
+	}
+	return ReadBuffer(store->relation, block);
+}
+
+void
+pgfirst_page_check(PgfirstStore *store, Page page, BlockNumber block)
+{
+	tree.relation = store->relation;
+	tree.block = block;
+	page_check(page, block, pgfirst_tree_id(store));
 }
 
 static bool
@@ -132,13 +178,23 @@ page_take(PgfirstStore *store, Buffer buffer, BlockNumber block, int mode, Store
 void
 pgfirst_page_lock(PgfirstStore *store, BlockNumber block, int mode, StoreLeaf *page)
 {
-	(void) page_take(store, ReadBuffer(store->relation, block), block, mode, page);
+	(void) page_take(store, page_pin(store, block), block, mode, page);
+}
+
+StorePageKind
+pgfirst_page_kind(PgfirstStore *store, BlockNumber block)
+{
+	Buffer buffer = page_pin(store, block);
+	StorePageKind kind = store_page_tail(BufferGetPage(buffer))->kind;
+
+	ReleaseBuffer(buffer);
+	return kind;
 }
 
 bool
 pgfirst_page_try(PgfirstStore *store, BlockNumber block, StoreLeaf *page)
 {
-	return page_take(store, ReadBuffer(store->relation, block), block, LOCK_TRY, page);
+	return page_take(store, page_pin(store, block), block, LOCK_TRY, page);
 }
 
 /*
@@ -154,7 +210,7 @@ page_lock_recent(PgfirstStore *store, StoreHint *hint, int mode, StoreLeaf *page
 	if (!BufferIsValid(buffer) || tree.looks++ % HINTS_HONEST == 0 ||
 	    !ReadRecentBuffer(RelationStorage(store->relation), MAIN_FORKNUM, hint->block, buffer))
 	{
-		buffer = ReadBuffer(store->relation, hint->block);
+		buffer = page_pin(store, hint->block);
 		hint->buffer = buffer;
 	}
 	return page_take(store, buffer, hint->block, mode, page);
@@ -175,6 +231,7 @@ static void
 hints_clear(StoreHints *hints)
 {
 	hints->store_id = 0;
+	hints->blocks = 0;
 	hints->batch = (StoreBatch){0, 0};
 	for (Size i = 0; i < (Size) 1 << hints->bits; i++)
 		hints->table[i].block = InvalidBlockNumber;
@@ -300,32 +357,54 @@ hint_learn(StoreHints *hints, const StoreKey *key, const StoreLeaf *leaf)
 
 /* ---- the store --------------------------------------------------------------------------- */
 
+/* The tail of a page that may be anything; false if the page is zero. */
+static bool
+page_peek(PgfirstStore *store, BlockNumber block, StoreTail *tail)
+{
+	Buffer buffer = ReadBuffer(store->relation, block);
+	bool there;
+
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	there = !PageIsNew(BufferGetPage(buffer));
+	*tail = *store_page_tail(BufferGetPage(buffer));
+	UnlockReleaseBuffer(buffer);
+	return there;
+}
+
+/*
+ * The meta page of a store is zero only until the first change, which fills it and the root at once.
+ * A file that has more than that, and a meta page of zeros, has lost it, and is not empty.
+ */
+static bool
+meta_peek(PgfirstStore *store, StoreTail *tail)
+{
+	BlockNumber blocks = RelationGetNumberOfBlocks(store->relation);
+	StoreTail root;
+
+	if (blocks <= STORE_ROOT_BLOCK)
+		return false;
+	if (page_peek(store, STORE_META_BLOCK, tail))
+		return true;
+	if (blocks == STORE_ROOT_BLOCK + 1 && !page_peek(store, STORE_ROOT_BLOCK, &root))
+		return false;
+	/* Unless it has been filled meanwhile. */
+	if (page_peek(store, STORE_META_BLOCK, tail))
+		return true;
+	pgfirst_block_damaged(store, STORE_META_BLOCK, "it is zero");
+}
+
 uint64
 pgfirst_tree_id(PgfirstStore *store)
 {
 	StoreHints *hints = store->hints;
-	Buffer buffer;
-	Page page;
 	StoreTail tail;
 
 	if (likely(hints->store_id != 0))
 		return hints->store_id;
-	if (RelationGetNumberOfBlocks(store->relation) <= STORE_ROOT_BLOCK)
+	if (!meta_peek(store, &tail))
 		return 0;
-	buffer = ReadBuffer(store->relation, STORE_META_BLOCK);
-	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	page = BufferGetPage(buffer);
-	tail = *store_page_tail(page);
-	if (PageIsNew(page))
-	{
-		UnlockReleaseBuffer(buffer);
-		return 0;
-	}
-	UnlockReleaseBuffer(buffer);
-	tree.relation = store->relation;
-	tree.block = STORE_META_BLOCK;
 	if (tail.magic != STORE_MAGIC || tail.kind != STORE_PAGE_META || tail.store_id == 0)
-		pgfirst_page_damaged("it is not the first page of a store");
+		pgfirst_block_damaged(store, STORE_META_BLOCK, "it is not the first page of a store");
 	if (tail.format != STORE_FORMAT)
 		ereport(ERROR,
 		        (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -413,7 +492,7 @@ pgfirst_child_slot(Page page, const StoreKey *key)
 	if (slot == store_page_count(page) || store_item_compare(store_page_item(page, slot), key) > 0)
 		slot--;
 	if (slot < 0)
-		pgfirst_page_damaged("its first child begins behind its low fence");
+		pgfirst_page_damaged_at(page, "its first child begins behind its low fence");
 	return slot;
 }
 
@@ -436,6 +515,8 @@ tree_descend(PgfirstStore *store, const StoreKey *key, int level, int mode, Stor
 	int restarts = 0;
 	BlockNumber block = STORE_ROOT_BLOCK;
 	int lock = BUFFER_LOCK_SHARE;
+	int above =
+	    LEVELS_MAX; /* the level of the page that led here: children that lead up would not end */
 
 	for (;;)
 	{
@@ -448,23 +529,30 @@ tree_descend(PgfirstStore *store, const StoreKey *key, int level, int mode, Stor
 			pgfirst_page_unlock(page);
 			return false;
 		}
-		if (!page_is_tree(page) || tail->level < level || page_is_above(page, key))
+		if (!page_is_tree(page) || tail->level < level || tail->level >= above ||
+		    page_is_above(page, key))
 		{
 			tree_restart(page, &restarts);
 			block = STORE_ROOT_BLOCK;
 			lock = BUFFER_LOCK_SHARE;
+			above = LEVELS_MAX;
 		}
 		else if (page_is_below(page, key))
 		{
 			block = tail->right;
+			above = tail->level + 1;
 			if (block == InvalidBlockNumber)
+			{
 				block = STORE_ROOT_BLOCK;
+				above = LEVELS_MAX;
+			}
 			tree_restart(page, &restarts);
 		}
 		else if (tail->level > level)
 		{
 			block = store_page_item(page->page, pgfirst_child_slot(page->page, key))->child;
 			lock = tail->level == level + 1 ? mode : BUFFER_LOCK_SHARE;
+			above = tail->level;
 			pgfirst_page_unlock(page);
 		}
 		else if (lock == mode)
@@ -477,26 +565,42 @@ tree_descend(PgfirstStore *store, const StoreKey *key, int level, int mode, Stor
 	}
 }
 
+/*
+ * Locks the child of a page that is locked exclusively.  What is on the level that children are on is
+ * none of the pages that this process or another holds on the way to it, so waiting for it ends;
+ * what a damaged parent leads to might be one of them, and is looked at before.
+ */
+static void
+child_lock(PgfirstStore *store, StoreLeaf *parent, const StoreKey *key, StoreLeaf *page)
+{
+	StoreItem *item = store_page_item(parent->page, pgfirst_child_slot(parent->page, key));
+	int level = store_page_tail(parent->page)->level - 1;
+	Buffer buffer = page_pin(store, item->child);
+	StoreTail *tail = store_page_tail(BufferGetPage(buffer));
+
+	if (tail->kind != STORE_PAGE_TREE || tail->level != level)
+		pgfirst_page_damaged_at(parent->page, "a child is not what it says");
+	(void) page_take(store, buffer, item->child, BUFFER_LOCK_EXCLUSIVE, page);
+	if (!page_is_tree(page) || tail->level != level || !store_page_covers(page->page, key))
+		pgfirst_page_damaged("it is not what its parent says");
+}
+
 bool
 pgfirst_level_lock(PgfirstStore *store, const StoreKey *key, int level, StoreLeaf *parent,
                    StoreLeaf *page)
 {
 	for (;;)
 	{
-		BlockNumber block;
-
 		CHECK_FOR_INTERRUPTS();
 		parent->buffer = InvalidBuffer;
 		if (tree_descend(store, key, level + 1, BUFFER_LOCK_EXCLUSIVE, parent))
 		{
-			block = store_page_item(parent->page, pgfirst_child_slot(parent->page, key))->child;
-			pgfirst_page_lock(store, block, BUFFER_LOCK_EXCLUSIVE, page);
-			if (!page_is_tree(page) || store_page_tail(page->page)->level != level ||
-			    !store_page_covers(page->page, key))
-				pgfirst_page_damaged("it is not what its parent says");
+			child_lock(store, parent, key, page);
 			return true;
 		}
 		pgfirst_page_lock(store, STORE_ROOT_BLOCK, BUFFER_LOCK_EXCLUSIVE, page);
+		if (!page_is_tree(page))
+			pgfirst_page_damaged("it is not the root of a tree");
 		if (store_page_tail(page->page)->level == level)
 			return true;
 		if (store_page_tail(page->page)->level < level)

@@ -19,14 +19,42 @@
 #include "base/compat.h"
 #include "store/store_int.h"
 
+/*
+ * A damaged tag may name a transaction that there has not been yet, which counts as running, for ever;
+ * or one so old that PostgreSQL does not remember how it ended, and would fail to open its file.  Tags are
+ * settled before they are so old.
+ */
 StoreTag
 pgfirst_tag_state(TransactionId xid)
 {
 	if (xid == GetTopTransactionIdIfAny())
 		return STORE_TAG_MINE;
 	if (TransactionIdIsInProgress(xid))
+	{
+		if (unlikely(TransactionIdFollowsOrEquals(xid, ReadNextTransactionId())))
+			pgfirst_page_damaged("a version belongs to a transaction of the future");
 		return STORE_TAG_RUNNING;
+	}
+	if (unlikely(TransactionIdPrecedes(xid, TransamVariables->oldestXid)))
+		pgfirst_page_damaged("a version belongs to a transaction that is forgotten");
 	return TransactionIdDidCommit(xid) ? STORE_TAG_COMMITTED : STORE_TAG_ABORTED;
+}
+
+void
+pgfirst_versions_resolve(StoreVersions *versions)
+{
+	StoreItem *next;
+
+	versions->tag = STORE_TAG_NONE;
+	versions->current = versions->visible = versions->settled;
+	if (versions->tagged == NULL)
+		return;
+	next = versions->tagged->flags & STORE_ITEM_DELETED ? NULL : versions->tagged;
+	versions->tag = pgfirst_tag_state(versions->tagged->xid);
+	if (versions->tag == STORE_TAG_COMMITTED)
+		versions->current = versions->visible = next;
+	else if (versions->tag == STORE_TAG_MINE)
+		versions->visible = next;
 }
 
 int
@@ -39,12 +67,11 @@ pgfirst_versions_at(Page page, int slot, StoreVersions *versions)
 	versions->slot = slot;
 	versions->items = 1;
 	versions->settled = versions->tagged = NULL;
-	versions->tag = STORE_TAG_NONE;
 	if (second != NULL && second->low == first->low && second->high == first->high &&
 	    second->space == first->space)
 	{
 		if (first->xid != InvalidTransactionId || second->xid == InvalidTransactionId)
-			pgfirst_page_damaged("a record has versions that exclude each other");
+			pgfirst_page_damaged_at(page, "a record has versions that exclude each other");
 		versions->items = 2;
 		versions->settled = first;
 		versions->tagged = second;
@@ -54,17 +81,7 @@ pgfirst_versions_at(Page page, int slot, StoreVersions *versions)
 	else
 		versions->tagged = first;
 
-	versions->current = versions->visible = versions->settled;
-	if (versions->tagged != NULL)
-	{
-		StoreItem *next = versions->tagged->flags & STORE_ITEM_DELETED ? NULL : versions->tagged;
-
-		versions->tag = pgfirst_tag_state(versions->tagged->xid);
-		if (versions->tag == STORE_TAG_COMMITTED)
-			versions->current = versions->visible = next;
-		else if (versions->tag == STORE_TAG_MINE)
-			versions->visible = next;
-	}
+	pgfirst_versions_resolve(versions);
 	return slot + versions->items;
 }
 

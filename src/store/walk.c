@@ -8,7 +8,9 @@
  * now wherever a record leads to it.  Entries stay where they are until the transaction ends,
  * therefore a walk survives whatever is changed, rolled back or released meanwhile.
  *
- * A leaf is copied and let go of before its records are returned; the next one is the one that
+ * A leaf is copied and let go of before its records are returned.  Which versions are the committed
+ * ones is found out at that moment and not when they are returned: that may be hours later, when
+ * VACUUM has settled the leaf and PostgreSQL has forgotten how their transactions ended.  The next leaf is the one that
  * covers the key at which this one ended, whatever has been split or merged meanwhile.  So a record
  * that is there throughout is returned once, and nothing is locked or pinned between two calls.
  * What the walk returns depends on the absence of everything that it passes over, hence on the
@@ -29,8 +31,9 @@ struct PgfirstWalk
 	XLogRecPtr position;
 
 	PGAlignedBlock leaf; /* a copy */
-	bool leaf_there;
-	int slot;          /* where to go on on it */
+	int items;           /* of it that are to be returned */
+	int at;              /* the next of them */
+	uint16 item_offset[STORE_SLOTS_MAX];
 	StoreKey next;     /* where to go on when it is done */
 	BlockNumber right; /* the block of that leaf, probably */
 	bool leaves_end;
@@ -84,6 +87,31 @@ pgfirst_store_walk(PgfirstStore *store, const PgfirstId *from, Size limit)
 	return walk;
 }
 
+/* Notes which items of the leaf, from the first that is not below walk->next on, are to be returned. */
+static void
+walk_items(PgfirstWalk *walk, Page page)
+{
+	StoreKey last = walk->next;
+
+	walk->items = walk->at = 0;
+	for (int slot = pgfirst_page_search(page, &last); slot < store_page_count(page);)
+	{
+		StoreVersions versions;
+		StoreKey key = store_item_key(store_page_item(page, slot));
+		int order = store_key_compare(&last, &key);
+
+		/* A damaged page must not send the walk back, or nobody would come to the end. */
+		if (order > 0 || (order == 0 && walk->items > 0) || walk->items == STORE_SLOTS_MAX)
+			pgfirst_page_damaged_at(page, "its records are not in order");
+		last = key;
+		if (key.space != STORE_SPACE_RECORDS)
+			break;
+		slot = pgfirst_versions_at(page, slot, &versions);
+		if (versions.visible != NULL)
+			walk->item_offset[walk->items++] = (uint16) ((char *) versions.visible - (char *) page);
+	}
+}
+
 /* Copies the leaf on which the walk goes on; false at the end. */
 static bool
 walk_leaf(PgfirstWalk *walk)
@@ -95,14 +123,13 @@ walk_leaf(PgfirstWalk *walk)
 	if (walk->next.space != STORE_SPACE_RECORDS ||
 	    !pgfirst_leaf_lock_at(walk->store, walk->right, &walk->next, &leaf))
 		return false;
+	walk_items(walk, leaf.page);
 	memcpy(walk->leaf.data, leaf.page, BLCKSZ);
 	pgfirst_page_unlock(&leaf);
 	walk->position = pgfirst_position_of_store(walk->store);
-	walk->slot = pgfirst_page_search(walk->leaf.data, &walk->next);
 	tail = store_page_tail(walk->leaf.data);
 	walk->next = store_page_high(walk->leaf.data);
 	walk->right = tail->right;
-	walk->leaf_there = true;
 	return true;
 }
 
@@ -112,24 +139,15 @@ walk_item(PgfirstWalk *walk)
 {
 	while (walk->item == NULL && !walk->leaves_end)
 	{
-		StoreVersions versions;
 		StoreKey key;
 
-		if (!walk->leaf_there || walk->slot >= store_page_count(walk->leaf.data))
+		if (walk->at == walk->items)
 		{
 			walk->leaves_end = !walk_leaf(walk);
 			continue;
 		}
-		walk->slot = pgfirst_versions_at(walk->leaf.data, walk->slot, &versions);
-		walk->item = versions.visible;
-		if (walk->item == NULL)
-			continue;
+		walk->item = (StoreItem *) (walk->leaf.data + walk->item_offset[walk->at++]);
 		key = store_item_key(walk->item);
-		if (key.space != STORE_SPACE_RECORDS)
-		{
-			walk->item = NULL;
-			walk->leaves_end = true;
-		}
 		store_key_to_id(&key, &walk->item_id);
 	}
 	return walk->item != NULL;

@@ -129,11 +129,20 @@ SET ROLE regress_kv_user;
 SELECT kv.get_text('s'), kv.set('mine', 'x'), (SELECT count(*) > 0 FROM kv.keys) AS keys;
 SELECT kv.create_database(6);
 SELECT kv.create_store('kv', 'x', true);
+SELECT * FROM kv.check();
+SELECT * FROM kv.space;
 SELECT * FROM kv.identity;
 SELECT * FROM kv.database;
 SELECT * FROM kv.database_0;
 INSERT INTO kv.database_0 VALUES ('00000000-0000-0000-0000-000000000000', 1, 0, '');
 RESET ROLE;
+
+-- ---- upkeep -----------------------------------------------------------------------------------
+SELECT * FROM kv.check();
+SELECT * FROM kv.check(2, wait => true);
+SELECT * FROM kv.check(db => 9);
+SELECT db, blocks > 0 AS has_blocks, bytes = 8192 * blocks AS whole, records > 0 AS has_records, depth > 0 AS has_root,
+	bytes = live_bytes + free_bytes + garbage_bytes + overhead_bytes AS accounted FROM kv.space ORDER BY db;
 
 -- ---- every object says what it is -------------------------------------------------------------
 SELECT pg_describe_object(classid, objid, 0) AS without_comment
