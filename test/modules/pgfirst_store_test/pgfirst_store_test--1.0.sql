@@ -50,3 +50,13 @@ CREATE FUNCTION put_position(store regclass, id uuid) RETURNS void
 -- Reads such records until it finds one newer than its position; true if all were in order.
 CREATE FUNCTION check_positions(store regclass, id uuid, rounds integer, walk boolean)
 	RETURNS boolean LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_check_positions';
+
+-- What pgfirst_store_watch.c does at a point of the store's code, if it is preloaded: after so many
+-- passes, so many times (-1: for ever), in processes whose backend_type begins with `who`.
+CREATE FUNCTION arm(action text, point text DEFAULT '', passes bigint DEFAULT 0,
+	times bigint DEFAULT 1, who text DEFAULT '') RETURNS void
+	LANGUAGE c STRICT AS '$libdir/pgfirst_store_watch', 'watch_arm';
+CREATE FUNCTION held() RETURNS integer
+	LANGUAGE c STRICT AS '$libdir/pgfirst_store_watch', 'watch_holder';
+CREATE FUNCTION passed(OUT point text, OUT passed bigint) RETURNS SETOF record
+	LANGUAGE c STRICT AS '$libdir/pgfirst_store_watch', 'watch_passed';
