@@ -10,7 +10,8 @@
 #   is($load->wrong, '', 'everything is there');
 #
 # The workload. A step sends commands on keys that no other command of the step touches, pipelined
-# through two clients of the Redis door, and a transaction through SQL at the same time. What is
+# through two clients of the Redis door, and a transaction through SQL at the same time. Every so often
+# the store is tidied meanwhile. What is
 # acknowledged goes into a model of what each key holds. A step may be cut off by a crash; then each
 # of its commands that were not acknowledged must have happened as a whole or not at all.
 package PgfirstStore;
@@ -315,6 +316,9 @@ sub step
 		die "$transaction->{sql}: $answer\n" if defined $answer && $answer =~ /ERROR/;
 		defined $answer ? $self->acknowledged($transaction) : ($good = 0);
 	}
+	my $tidy = $good && $self->{steps} % 10 == 0;
+	eval { $self->{session}->send('SELECT store_test.tidy(store) FROM kv.database WHERE number = 0'); }
+	  if $tidy;
 	for my $number (0 .. 1)
 	{
 		for my $command (@{ $batches[$number] })
@@ -327,6 +331,7 @@ sub step
 			$self->acknowledged($command);
 		}
 	}
+	$good = 0 if $tidy && $good && !defined eval { $self->{session}->answer };
 	$good = 0 if $checkpoint && $good && !defined eval { $self->{session}->ask('CHECKPOINT') };
 	return $good;
 }

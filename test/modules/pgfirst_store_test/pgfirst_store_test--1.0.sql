@@ -27,6 +27,8 @@ CREATE FUNCTION walk(store regclass, first uuid DEFAULT NULL, bytes bigint DEFAU
 CREATE FUNCTION sweep(store regclass, cursor uuid, max_records bigint, now_ms bigint,
 	OUT seen bigint, OUT deleted bigint, OUT wrapped boolean, OUT next uuid)
 	LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_sweep';
+-- Clears the whole store away; how many pages were merged.
+CREATE FUNCTION tidy(store regclass) RETURNS bigint LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_tidy';
 -- How many records there were, the sum of their expiries, how often at_rest was called.
 CREATE FUNCTION census(store regclass, wait boolean, OUT records bigint, OUT expiries bigint,
 	OUT at_rest integer) LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_census';
