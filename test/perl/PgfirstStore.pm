@@ -80,9 +80,10 @@ sub new
 	my ($class, $node) = @_;
 	my $self = bless { in => '', out => '', err => '', count => 0 }, $class;
 
+	$self->{timer} = IPC::Run::timeout(120);
 	$self->{harness} = IPC::Run::start(
 		[ 'psql', '-XAtq', '-d', $node->connstr('postgres') ],
-		'<', \$self->{in}, '>', \$self->{out}, '2>', \$self->{err}, IPC::Run::timeout(120));
+		'<', \$self->{in}, '>', \$self->{out}, '2>', \$self->{err}, $self->{timer});
 	return $self;
 }
 
@@ -92,6 +93,7 @@ sub send
 	my ($self, $statements) = @_;
 
 	$self->{out} = $self->{err} = '';
+	$self->{timer}->start(120);
 	$self->{mark} = 'done ' . ++$self->{count};
 	$self->{in} .= "$statements;\n\\echo $self->{mark}\n";
 	$self->{harness}->pump_nb;
@@ -138,6 +140,8 @@ PgfirstStore::Load->new(NODE, option => value, ...)
   keys    how many keys there are (300)
   large   bytes of the largest values (120000)
   others  keys that are not of the workload (0)
+  errors  commands may fail, and are told so (0); then a step is like one that was cut off, and the
+          errors stand in {failed}, those of SQL in {refused}
 
 =cut
 
@@ -146,7 +150,7 @@ sub new
 	my ($class, $node, %options) = @_;
 
 	return bless {
-		seed => 1, keys => 300, large => 120_000, others => 0, %options,
+		seed => 1, keys => 300, large => 120_000, others => 0, errors => 0, failed => [], refused => [], %options,
 		node => $node, steps => 0, version => 0, open => [],
 		model => {},      # what is acknowledged: key => [value, whether it expires]
 		pending => [] },  # of the step that was cut off
@@ -314,7 +318,13 @@ sub step
 	if ($transaction)
 	{
 		my $answer = eval { $self->{session}->ask($transaction->{sql}) };
-		die "$transaction->{sql}: $answer\n" if defined $answer && $answer =~ /ERROR/;
+		if (defined $answer && $answer =~ /ERROR: +(.*)/)
+		{
+			die "$transaction->{sql}: $answer\n" if !$self->{errors};
+			# Then nothing at all has happened.
+			push @{ $self->{refused} }, $1;
+			$transaction->{after} = {};
+		}
 		defined $answer ? $self->acknowledged($transaction) : ($good = 0);
 	}
 	my $tidy = $good && $self->{steps} % 10 == 0;
@@ -327,12 +337,19 @@ sub step
 			my ($what, $reply) = $self->{clients}[$number]->outcome(30);
 			die "no answer to $command->{words}[0] within 30 s\n" if $what eq 'silent';
 			$good = 0, last if $what eq 'closed';
+			push(@{ $self->{failed} }, $reply), next if $self->{errors} && $reply =~ /^-/;
 			# A server that ends may still say so.
 			$good = 0, last if $reply =~ /^-/;
 			$self->acknowledged($command);
 		}
 	}
-	$good = 0 if $tidy && $good && !defined eval { $self->{session}->answer };
+	if ($tidy && $good)
+	{
+		my $answer = eval { $self->{session}->answer };
+		die "tidy: $answer\n" if defined $answer && $answer =~ /ERROR/ && !$self->{errors};
+		push @{ $self->{refused} }, $1 if defined $answer && $answer =~ /ERROR: +(.*)/;
+		$good = defined $answer;
+	}
 	$good = 0 if $checkpoint && $good && !defined eval { $self->{session}->ask('CHECKPOINT') };
 	return $good;
 }
@@ -385,7 +402,7 @@ sub wrong
 
 	# What lives for a millisecond may still be there in the first.
 	sleep 0.01;
-	$found = $self->read($redis);
+	$found = eval { $self->read($redis) } or return "$@";
 	for my $command (@{ $self->{pending} })
 	{
 		my @keys = sort keys %{ $command->{after} };

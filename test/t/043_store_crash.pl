@@ -10,7 +10,7 @@
 #
 # Seen to fail: pgfirst_edit_touch() of pd_lower and pd_upper left out of edit_bounds() (replay finds
 # another page); batch_change() with a record for each leaf (half of an MSET); apply_with_id()
-# with InvalidTransactionId for apply_tagged() (half of a transaction of SQL); pgfirst_flush_position() that
+# with InvalidTransactionId for xid (half of a transaction of SQL); pgfirst_flush_position() that
 # says everything is durable (acknowledged, and gone after a cut); split_level() that compacts a
 # parent only if its dead bytes alone are enough (it looks for room for ever).
 

@@ -58,6 +58,9 @@ CREATE FUNCTION check_positions(store regclass, id uuid, rounds integer, walk bo
 CREATE FUNCTION arm(action text, point text DEFAULT '', passes bigint DEFAULT 0,
 	times bigint DEFAULT 1, who text DEFAULT '') RETURNS void
 	LANGUAGE c STRICT AS '$libdir/pgfirst_store_watch', 'watch_arm';
+-- Puts so many pages into a WAL record, and forgets it.
+CREATE FUNCTION record(pages integer) RETURNS integer
+	LANGUAGE c STRICT AS '$libdir/pgfirst_store_watch', 'watch_record';
 CREATE FUNCTION held() RETURNS integer
 	LANGUAGE c STRICT AS '$libdir/pgfirst_store_watch', 'watch_holder';
 CREATE FUNCTION passed(OUT point text, OUT passed bigint) RETURNS SETOF record

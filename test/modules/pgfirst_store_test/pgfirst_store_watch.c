@@ -35,6 +35,7 @@
 #include "utils/builtins.h"
 
 #include "store/store_api.h"
+#include "store/wal.h"
 
 PG_MODULE_MAGIC;
 
@@ -255,6 +256,20 @@ watch_passed(PG_FUNCTION_ARGS)
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;
+}
+
+/* Puts so many pages into a record, which is never written. */
+PG_FUNCTION_INFO_V1(watch_record);
+Datum
+watch_record(PG_FUNCTION_ARGS)
+{
+	const PgfirstStoreWatch *watch = *find_rendezvous_variable(PGFIRST_STORE_WATCH);
+	StoreRecord record = {.pages = 0};
+
+	check_loaded();
+	for (int i = 0; i < PG_GETARG_INT32(0); i++)
+		(void) watch->record_page(&record, 1);
+	PG_RETURN_INT32(record.pages);
 }
 
 /* ---- loading ---------------------------------------------------------------------------------- */
