@@ -658,6 +658,7 @@ pgfirst_apply(void)
 			end++;
 		apply_store(&entries[first], end - first);
 	}
+	pgfirst_store_point("after the changes");
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }

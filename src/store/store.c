@@ -39,7 +39,7 @@ static const PgfirstStoreApi store_api = {
 #undef PGFIRST_MEMBER
 };
 
-PgfirstStoreWatch pgfirst_store_watch;
+PgfirstStoreWatch pgfirst_store_watch = {.record_page = pgfirst_record_page};
 
 static struct
 {

@@ -247,6 +247,24 @@ test_sweep(PG_FUNCTION_ARGS)
 	return row_datum(fcinfo, values, 4);
 }
 
+/* A whole pass; how many pages were merged. */
+PG_FUNCTION_INFO_V1(test_tidy);
+Datum
+test_tidy(PG_FUNCTION_ARGS)
+{
+	PgfirstStore *store = open_store(PG_GETARG_OID(0), true, true);
+	PgfirstTidyCursor cursor = {{0}};
+	PgfirstTidy tidy;
+	int64 merged = 0;
+
+	do
+	{
+		tidy = api()->store_tidy(store, &cursor, 64);
+		merged += tidy.merged;
+	} while (!tidy.wrapped);
+	PG_RETURN_INT64(merged);
+}
+
 typedef struct Census
 {
 	int64 records;
