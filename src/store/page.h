@@ -60,6 +60,7 @@
 #include "storage/block.h"
 #include "storage/bufpage.h"
 
+#include "base/compat.h"
 #include "store/store.h"
 
 #define STORE_FORMAT 1
@@ -289,7 +290,7 @@ store_page_covers(Page page, const StoreKey *key)
 /* ---- page.c ------------------------------------------------------------------------------ */
 
 /* Raises data_corrupted about the page that was locked last. */
-extern void pgfirst_page_damaged(const char *what) pg_attribute_noreturn();
+pg_noreturn extern void pgfirst_page_damaged(const char *what);
 
 /* The item of a slot, checked to lie where items lie; raises data_corrupted if it does not. */
 static inline StoreItem *

@@ -132,7 +132,7 @@ SELECT kv.create_store('kv', 'x', true);
 SELECT * FROM kv.identity;
 SELECT * FROM kv.database;
 SELECT * FROM kv.database_0;
-INSERT INTO kv.database_0 VALUES ('00000000-0000-0000-0000-000000000000', 1, 0, '');
+INSERT INTO kv.database_0 VALUES (0, 'mine', 1, 1, 'string', NULL, 'x');
 RESET ROLE;
 
 -- ---- every object says what it is -------------------------------------------------------------
