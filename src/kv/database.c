@@ -389,6 +389,12 @@ kv_space_open(int number, bool writable, bool wait)
 	return space;
 }
 
+KvSpace *
+kv_space_opened(int number)
+{
+	return cache.spaces[number].store ? &cache.spaces[number] : NULL;
+}
+
 void
 kv_space_of_store(KvSpace *space, PgfirstStore *store, uint32 tenant, bool writable)
 {

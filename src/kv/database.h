@@ -81,6 +81,9 @@ extern void kv_space_of_store(KvSpace *space, PgfirstStore *store, uint32 tenant
 /* Reads the epoch again. */
 extern void kv_space_refresh(KvSpace *space);
 
+/* The database if this turn or call has opened it already, or NULL. */
+extern KvSpace *kv_space_opened(int number);
+
 /* Forgets the open spaces: at the start of a turn, and of a call from SQL. */
 extern void kv_spaces_forget(void);
 

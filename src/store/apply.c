@@ -42,7 +42,8 @@
 #include "base/flush.h"
 #include "store/store_int.h"
 
-#define OPS_AT_ONCE  256 /* that are prepared at a time, with a transaction id */
+#define OPS_AT_ONCE  256 /* that are prepared at a time */
+#define OPS_AHEAD    32  /* whose leaves are on their way */
 #define UNIT_OPS_MAX 128 /* more cannot be on four leaves with any likelihood */
 #define UNIT_PARTS   3   /* of a large record that is written without a transaction id */
 #define UNIT_TRIES   16
@@ -201,107 +202,13 @@ op_room(const StoreOp *op)
 	return store_leaf_size(length) + STORE_SLOT;
 }
 
-/* ---- with a transaction id ------------------------------------------------------------------- */
-
-/* Applies ops that are in the order of their keys, all of one store. */
-static void
-apply_tagged(StoreOp *ops, int count, TransactionId xid)
-{
-	PgfirstStore *store = ops[0].store;
-	StorePlan plan;
-	StoreRecord record;
-	StoreEdit *edit;
-
-	for (int i = 0; i < count;)
-	{
-		CHECK_FOR_INTERRUPTS();
-		(void) pgfirst_leaf_lock(store, &ops[i].key, BUFFER_LOCK_EXCLUSIVE, &plan.leaf);
-		plan.ops = &ops[i];
-		plan.count = 1;
-		while (i + plan.count < count &&
-		       store_page_covers(plan.leaf.page, &ops[i + plan.count].key))
-			plan.count++;
-		pgfirst_plan_make(&plan, xid);
-		if (plan.count == 0)
-		{
-			pgfirst_page_unlock(&plan.leaf);
-			pgfirst_tree_make_room(store, &ops[i].key, op_room(&ops[i]));
-			continue;
-		}
-		pgfirst_record_begin(&record, store->relation);
-		edit = pgfirst_record_page(&record, plan.leaf.buffer);
-		pgfirst_record_change(&record);
-		pgfirst_plan_change(&plan, edit, xid);
-		(void) pgfirst_record_insert(&record);
-		plan_observe(&plan);
-		pgfirst_page_unlock(&plan.leaf);
-		ops_happened(plan.ops, plan.count);
-		i += plan.count;
-	}
-}
-
-static uint64
-apply_parts(StoreEntry *entry, StoreOp *ops, TransactionId xid)
-{
-	uint64 incarnation = pgfirst_incarnation_next(entry->store);
-	uint32 parts = entry_parts(entry);
-
-	for (uint32 first = 0; first < parts; first += OPS_AT_ONCE)
-	{
-		int count = (int) Min(parts - first, OPS_AT_ONCE);
-
-		for (int i = 0; i < count; i++)
-			op_of_part(&ops[i], entry, incarnation, first + (uint32) i);
-		apply_tagged(ops, count, xid);
-	}
-	return incarnation;
-}
-
-/* Applies entries that are sorted by store and id, and not NULL. */
-static void
-apply_with_id(StoreEntry **entries, Size count)
-{
-	MemoryContext context =
-	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst apply tagged", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
-	TransactionId xid = GetTopTransactionId();
-
-	for (Size i = 0; i < count; i++)
-	{
-		if (i == 0 || entries[i]->store != entries[i - 1]->store)
-			pgfirst_meta_tags(entries[i]->store, STORE_TAGS_SOME);
-		pgfirst_position_announce(entries[i]->store, &entries[i]->id);
-	}
-	for (Size i = 0; i < count;)
-	{
-		StoreOp *ops = palloc(OPS_AT_ONCE * sizeof(StoreOp));
-		StoreOp *parts = NULL;
-		int n = 0;
-
-		while (i < count && n < OPS_AT_ONCE && (n == 0 || entries[i]->store == ops[0].store))
-		{
-			uint64 incarnation = 0;
-
-			if (entry_is_large(entries[i]))
-			{
-				if (parts == NULL)
-					parts = palloc(OPS_AT_ONCE * sizeof(StoreOp));
-				incarnation = apply_parts(entries[i], parts, xid);
-			}
-			op_of_entry(&ops[n++], entries[i++], incarnation);
-		}
-		apply_tagged(ops, n, xid);
-		MemoryContextReset(context);
-	}
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
-}
-
-/* ---- without ----------------------------------------------------------------------------- */
+/* ---- a record ---------------------------------------------------------------------------- */
 
 /* Up to four leaves with their ops, to be changed by one record. */
 typedef struct Batch
 {
+	PgfirstStore *store;
+	TransactionId xid; /* InvalidTransactionId: the changes are final */
 	int plans;
 	StorePlan plan[STORE_RECORD_PAGES];
 } Batch;
@@ -314,36 +221,61 @@ batch_unlock(Batch *batch)
 	batch->plans = 0;
 }
 
+/* Whether less stands on the leaves than before, or parts that belong to nobody. */
+static bool
+batch_leaves_something(const Batch *batch)
+{
+	for (int i = 0; i < batch->plans; i++)
+		for (int j = 0; j < batch->plan[i].count; j++)
+		{
+			const StoreOp *op = &batch->plan[i].ops[j];
+
+			if (op->change == STORE_DELETED ||
+			    (op->before_there && op->before.length > STORE_INLINE_MAX))
+				return true;
+		}
+	return false;
+}
+
+/* The changes are final, but their leaves are still locked. */
+static void
+batch_is_final(Batch *batch, XLogRecPtr end)
+{
+	for (int i = 0; i < batch->plans; i++)
+		for (int j = 0; j < batch->plan[i].count; j++)
+			if (batch->plan[i].ops[j].entry != NULL)
+				pgfirst_position_raise(batch->store, &batch->plan[i].ops[j].entry->id, end);
+	applied_apart = true;
+	if (end != InvalidXLogRecPtr)
+		pgfirst_flush_note_idless();
+	if (batch_leaves_something(batch))
+		pgfirst_tidy_wanted(batch->store);
+}
+
 /* Makes the changes of all plans, and unlocks. */
 static void
-batch_change(Batch *batch, PgfirstStore *store)
+batch_change(Batch *batch)
 {
 	StoreRecord record;
 	StoreEdit *edits[STORE_RECORD_PAGES];
 	XLogRecPtr end;
 
-	pgfirst_record_begin(&record, store->relation);
+	pgfirst_record_begin(&record, batch->store->relation);
 	for (int i = 0; i < batch->plans; i++)
 		edits[i] = pgfirst_record_page(&record, batch->plan[i].leaf.buffer);
 	pgfirst_record_change(&record);
 	for (int i = 0; i < batch->plans; i++)
-		pgfirst_plan_change(&batch->plan[i], edits[i], InvalidTransactionId);
+		pgfirst_plan_change(&batch->plan[i], edits[i], batch->xid);
 	end = pgfirst_record_insert(&record);
-	for (int i = 0; i < batch->plans; i++)
-		for (int j = 0; j < batch->plan[i].count; j++)
-			if (batch->plan[i].ops[j].entry != NULL)
-				pgfirst_position_raise(store, &batch->plan[i].ops[j].entry->id, end);
+	if (batch->xid == InvalidTransactionId)
+		batch_is_final(batch, end);
 	for (int i = 0; i < batch->plans; i++)
 		plan_observe(&batch->plan[i]);
-	applied_apart = true;
 	for (int i = 0; i < batch->plans; i++)
-	{
 		pgfirst_page_unlock(&batch->plan[i].leaf);
+	for (int i = 0; i < batch->plans; i++)
 		ops_happened(batch->plan[i].ops, batch->plan[i].count);
-	}
 	batch->plans = 0;
-	if (end != InvalidXLogRecPtr)
-		pgfirst_flush_note_idless();
 }
 
 static void
@@ -366,13 +298,12 @@ batch_add(Batch *batch, StoreOp *ops, int count)
 
 	if (!pgfirst_leaf_try(ops[0].store, ops[0].block, &ops[0].key, batch->plans == 0, &plan->leaf))
 		return 0;
-	while (n < count && !ops[n].done && ops[n].store == ops[0].store &&
-	       store_page_covers(plan->leaf.page, &ops[n].key))
+	while (n < count && store_page_covers(plan->leaf.page, &ops[n].key))
 		n++;
 	plan->ops = ops;
 	plan->count = n;
 	batch->plans++;
-	pgfirst_plan_make(plan, InvalidTransactionId);
+	pgfirst_plan_make(plan, batch->xid);
 	if (plan->count == 0)
 	{
 		pgfirst_page_unlock(&plan->leaf);
@@ -381,49 +312,124 @@ batch_add(Batch *batch, StoreOp *ops, int count)
 	return plan->count;
 }
 
-/* Single changes, in the order of their keys: four leaves at a time. */
-static void
-apply_singles(StoreOp *ops, int count)
+static bool
+batch_has(const Batch *batch, BlockNumber block)
 {
-	int first = 0;
-	Batch batch;
+	for (int i = 0; i < batch->plans; i++)
+		if (batch->plan[i].leaf.block == block)
+			return true;
+	return false;
+}
 
-	for (int i = 0; i < count; i++)
-		op_locate(&ops[i], false);
+/* ---- changes that need not go together ------------------------------------------------------------ */
+
+/*
+ * Applies ops of one store, in the order of their keys, four leaves at a time; with a transaction id
+ * they become visible when it commits, without each at once.
+ */
+static void
+apply_each(StoreOp *ops, int count, TransactionId xid)
+{
+	Batch batch = {.store = ops[0].store, .xid = xid};
+	int first = 0;
+	int ahead = 0;
+
 	while (first < count)
 	{
 		int done;
 
 		CHECK_FOR_INTERRUPTS();
-		batch.plans = 0;
-		done = batch_add(&batch, &ops[first], count - first);
+		if (first >= ahead)
+		{
+			ahead = Min(first + OPS_AHEAD, count);
+			pgfirst_ops_prefetch(&ops[first], ahead - first);
+			for (int i = first; i < ahead; i++)
+				op_locate(&ops[i], false);
+		}
+		done = batch_add(&batch, &ops[first], ahead - first);
 		if (done == 0)
 		{
 			/* Its leaf is another one, or full. */
 			op_locate(&ops[first], true);
-			if (batch_add(&batch, &ops[first], count - first) == 0)
-				pgfirst_tree_make_room(ops[first].store, &ops[first].key, op_room(&ops[first]));
-			batch_unlock(&batch);
-			continue;
+			done = batch_add(&batch, &ops[first], ahead - first);
+			if (done == 0)
+			{
+				pgfirst_tree_make_room(batch.store, &ops[first].key, op_room(&ops[first]));
+				continue;
+			}
 		}
 		first += done;
-		while (first < count && batch.plans < STORE_RECORD_PAGES &&
-		       ops[first].store == batch.plan[0].ops[0].store)
+		/* What did not fit on a leaf that is in the batch already begins the next one. */
+		while (first < ahead && batch.plans < STORE_RECORD_PAGES &&
+		       !batch_has(&batch, ops[first].block))
 		{
-			bool there = false;
-
-			for (int i = 0; i < batch.plans; i++)
-				there |= batch.plan[i].leaf.block == ops[first].block;
-			if (there)
-				break; /* it did not fit there */
-			done = batch_add(&batch, &ops[first], count - first);
+			done = batch_add(&batch, &ops[first], ahead - first);
 			if (done == 0)
 				break;
 			first += done;
 		}
-		batch_change(&batch, batch.plan[0].ops[0].store);
+		batch_change(&batch);
 	}
 }
+
+/* ---- with a transaction id ------------------------------------------------------------------- */
+
+static uint64
+apply_parts(StoreEntry *entry, StoreOp *ops, TransactionId xid)
+{
+	uint64 incarnation = pgfirst_incarnation_next(entry->store);
+	uint32 parts = entry_parts(entry);
+
+	for (uint32 first = 0; first < parts; first += OPS_AT_ONCE)
+	{
+		int count = (int) Min(parts - first, OPS_AT_ONCE);
+
+		for (int i = 0; i < count; i++)
+			op_of_part(&ops[i], entry, incarnation, first + (uint32) i);
+		apply_each(ops, count, xid);
+	}
+	return incarnation;
+}
+
+/* Applies entries of one store, in the order of their ids. */
+static void
+apply_with_id(StoreEntry **entries, Size count)
+{
+	MemoryContext context =
+	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst apply tagged", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	TransactionId xid = GetTopTransactionId();
+
+	for (Size i = 0; i < count; i++)
+		pgfirst_position_announce(entries[i]->store, &entries[i]->id);
+	pgfirst_meta_tags(entries[0]->store, STORE_TAGS_SOME);
+	pgfirst_tidy_wanted(entries[0]->store);
+	for (Size i = 0; i < count;)
+	{
+		StoreOp *ops = palloc(OPS_AT_ONCE * sizeof(StoreOp));
+		StoreOp *parts = NULL;
+		int n = 0;
+
+		while (i < count && n < OPS_AT_ONCE)
+		{
+			uint64 incarnation = 0;
+
+			if (entry_is_large(entries[i]))
+			{
+				if (parts == NULL)
+					parts = palloc(OPS_AT_ONCE * sizeof(StoreOp));
+				incarnation = apply_parts(entries[i], parts, xid);
+			}
+			op_of_entry(&ops[n++], entries[i++], incarnation);
+		}
+		apply_each(ops, n, xid);
+		MemoryContextReset(context);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+/* ---- changes that go together, without one ------------------------------------------------------- */
 
 /* Puts all ops, sorted by key, into one batch; false when that was not possible now. */
 static bool
@@ -450,68 +456,65 @@ unit_collect(Batch *batch, StoreOp *ops, int count, StoreOp **full)
 }
 
 static int
-unit_leaves(StoreOp *ops, int count)
+unit_leaves(StoreOp *ops, int count, bool certain)
 {
 	int leaves = 0;
 
 	for (int i = 0; i < count; i++)
 	{
-		op_locate(&ops[i], true);
+		op_locate(&ops[i], certain);
 		leaves += i == 0 || ops[i].block != ops[i - 1].block;
 	}
 	return leaves;
 }
 
-/* Changes that belong together.  False, and nothing has happened, if they take more than a record. */
+/*
+ * Changes that belong together, in the order of their keys.  False, and nothing has happened, if they
+ * take more than a record.
+ */
 static bool
-apply_unit(StoreOp *ops, int count)
+apply_together(StoreOp *ops, int count)
 {
-	Batch batch;
+	Batch batch = {.store = ops[0].store, .xid = InvalidTransactionId};
 
-	qsort(ops, (size_t) count, sizeof(StoreOp), op_compare);
-	for (int i = 1; i < count; i++)
-		if (ops[i].store != ops[0].store)
-			return false;
+	/* A guess may be wrong, but hardly so that four leaves look like more. */
+	if (unit_leaves(ops, count, false) > STORE_RECORD_PAGES)
+		return false;
 	for (int tries = 0; tries < UNIT_TRIES; tries++)
 	{
 		StoreOp *full;
 
 		CHECK_FOR_INTERRUPTS();
-		if (unit_leaves(ops, count) > STORE_RECORD_PAGES)
+		if (tries > 0 && unit_leaves(ops, count, true) > STORE_RECORD_PAGES)
 			return false;
 		if (unit_collect(&batch, ops, count, &full))
 		{
-			batch_change(&batch, ops[0].store);
+			batch_change(&batch);
 			return true;
 		}
 		if (full != NULL)
-			pgfirst_tree_make_room(ops[0].store, &full->key, op_room(full));
+			pgfirst_tree_make_room(batch.store, &full->key, op_room(full));
 	}
 	return false;
 }
 
-/* Whether an entry can be changed without a transaction id at all, beside the others of its unit. */
-static bool
-entry_fits(const StoreEntry *entry)
-{
-	return entry_parts(entry) <= UNIT_PARTS;
-}
-
-/* The ops of the entries of one unit; NULL if they are too many. */
+/* The ops of the entries of one unit, in the order of their keys; NULL if they are too many. */
 static StoreOp *
-unit_ops(StoreEntry **entries, Size count, int *ops_count)
+unit_ops(StoreEntry **entries, uint32 count, int *ops_count)
 {
-	StoreOp *ops = palloc(UNIT_OPS_MAX * sizeof(StoreOp));
+	StoreOp *ops;
 	Size total = 0;
 	int n = 0;
 
-	for (Size i = 0; i < count; i++)
+	for (uint32 i = 0; i < count; i++)
 	{
 		total += 1 + entry_parts(entries[i]);
-		if (!entry_fits(entries[i]) || total > UNIT_OPS_MAX)
+		if (entry_parts(entries[i]) > UNIT_PARTS || total > UNIT_OPS_MAX ||
+		    entries[i]->store != entries[0]->store)
 			return NULL;
 	}
-	for (Size i = 0; i < count; i++)
+	ops = palloc(total * sizeof(StoreOp));
+	for (uint32 i = 0; i < count; i++)
 	{
 		uint64 incarnation = 0;
 		uint32 parts = entry_parts(entries[i]);
@@ -522,89 +525,129 @@ unit_ops(StoreEntry **entries, Size count, int *ops_count)
 		for (uint32 number = 0; number < parts; number++)
 			op_of_part(&ops[n++], entries[i], incarnation, number);
 	}
+	if (total > count)
+		qsort(ops, total, sizeof(StoreOp), op_compare);
 	*ops_count = n;
 	return ops;
 }
 
-static int
-entry_compare_units(const void *a, const void *b)
+/* Applies those of the entries that stand for themselves, `count` of one store. */
+static void
+apply_singles(StoreEntry **entries, Size count)
 {
-	uint32 left = pgfirst_unit_of(*(StoreEntry *const *) a);
-	uint32 right = pgfirst_unit_of(*(StoreEntry *const *) b);
+	StoreOp *ops = palloc0(Min(count, OPS_AT_ONCE) * sizeof(StoreOp));
 
-	return left < right ? -1 : left > right;
+	for (Size first = 0; first < count; first += OPS_AT_ONCE)
+	{
+		int n = (int) Min(count - first, OPS_AT_ONCE);
+
+		for (int i = 0; i < n; i++)
+			op_of_entry(&ops[i], entries[first + (Size) i], 0);
+		apply_each(ops, n, InvalidTransactionId);
+	}
+	pfree(ops);
+}
+
+/* Whether the entry's unit, of so many members, is one op. */
+static bool
+stands_alone(const StoreEntry *entry, const uint32 *members)
+{
+	return members[pgfirst_unit_of(entry)] == 1 && !entry_is_large(entry);
+}
+
+/* Sorts entries by their units; those of one remain in their order.  ends[u] is where unit u ends. */
+static StoreEntry **
+group_by_unit(StoreEntry **entries, Size count, const uint32 *members, Size *ends, uint32 units)
+{
+	StoreEntry **grouped = palloc_extended(count * sizeof(StoreEntry *), MCXT_ALLOC_HUGE);
+	Size end = 0;
+
+	for (uint32 unit = 0; unit < units; unit++)
+	{
+		ends[unit] = end;
+		end += members[unit];
+	}
+	for (Size i = 0; i < count; i++)
+		grouped[ends[pgfirst_unit_of(entries[i])]++] = entries[i];
+	return grouped;
 }
 
 /*
- * Applies what can be without a transaction id.  Returns how many entries are left, and puts them
- * first, in the order of stores and ids.
+ * Applies entries of one store, in the order of their ids, as far as possible without a transaction
+ * id.  Returns how many are left, which then stand first, in the same order.
  */
 static Size
 apply_apart(StoreEntry **entries, Size count)
 {
-	uint32 *members = palloc0((pgfirst_unit_count() + 1) * sizeof(uint32));
-	StoreEntry **together = palloc_extended(count * sizeof(StoreEntry *), MCXT_ALLOC_HUGE);
-	StoreOp *singles;
-	Size several = 0;
-	Size left = 0;
-	int n = 0;
+	uint32 units = pgfirst_unit_count() + 1;
+	uint32 *members = palloc0(units * sizeof(uint32));
+	Size *ends = palloc(units * sizeof(Size));
+	StoreEntry **some = palloc_extended(count * sizeof(StoreEntry *), MCXT_ALLOC_HUGE);
+	Size n = 0;
 
 	for (Size i = 0; i < count; i++)
 		members[pgfirst_unit_of(entries[i])]++;
 	for (Size i = 0; i < count; i++)
-	{
-		if (members[pgfirst_unit_of(entries[i])] > 1 || entry_is_large(entries[i]))
-			together[several++] = entries[i];
-		else
-			entries[n++] = entries[i];
-	}
-	singles = palloc_extended((Size) n * sizeof(StoreOp) + 1, MCXT_ALLOC_HUGE);
-	for (int i = 0; i < n; i++)
-		op_of_entry(&singles[i], entries[i], 0);
-	apply_singles(singles, n);
+		if (stands_alone(entries[i], members))
+			some[n++] = entries[i];
+	apply_singles(some, n);
+	if (n == count)
+		return 0;
 
-	qsort(together, several, sizeof(StoreEntry *), entry_compare_units);
-	for (Size i = 0; i < several;)
+	some = group_by_unit(entries, count, members, ends, units);
+	for (uint32 unit = 0; unit < units; unit++)
 	{
-		Size size = members[pgfirst_unit_of(together[i])];
+		StoreEntry **first = &some[ends[unit] - members[unit]];
 		int ops_count;
-		StoreOp *ops = unit_ops(&together[i], size, &ops_count);
+		StoreOp *ops;
 
-		if (ops == NULL || !apply_unit(ops, ops_count))
-		{
-			memmove(&entries[left], &together[i], size * sizeof(StoreEntry *));
-			left += size;
-		}
-		i += size;
+		if (members[unit] == 0 || stands_alone(first[0], members))
+			continue;
+		ops = unit_ops(first, members[unit], &ops_count);
+		if (ops != NULL && apply_together(ops, ops_count))
+			members[unit] = 0;
 	}
-	return left;
+	n = 0;
+	for (Size i = 0; i < count; i++)
+		if (members[pgfirst_unit_of(entries[i])] > 0 && !stands_alone(entries[i], members))
+			entries[n++] = entries[i];
+	return n;
 }
 
 /* ---- the write set ----------------------------------------------------------------------------- */
 
-static int
-entry_compare(const void *a, const void *b)
+/* Applies the entries of one store, in the order of their ids. */
+static void
+apply_store(StoreEntry **entries, Size count)
 {
-	const StoreEntry *left = *(StoreEntry *const *) a;
-	const StoreEntry *right = *(StoreEntry *const *) b;
+	PgfirstStore *store = entries[0]->store;
 
-	if (left->store != right->store)
-		return left->store->oid < right->store->oid ? -1 : 1;
-	return memcmp(left->id.bytes, right->id.bytes, sizeof(left->id.bytes));
+	if (pgfirst_tree_id(store) == 0)
+		pgfirst_tree_create(store);
+	if (pgfirst_tree_id(store) == 0)
+		elog(ERROR, "store %u could not be made", store->oid);
+	if (pgfirst_units_apart())
+		count = apply_apart(entries, count);
+	if (count > 0)
+		apply_with_id(entries, count);
 }
 
-/* Keeps others away from what has been put without a lock, and makes the trees that are missing. */
+/* Applies entries that are in the order of stores and ids. */
 static void
-stores_prepare(StoreEntry **entries, Size count)
+apply_entries(StoreEntry **entries, Size count)
 {
+	Size end;
+
 	for (Size i = 0; i < count; i++)
 		if (i == 0 || entries[i]->store != entries[i - 1]->store)
-		{
 			pgfirst_lock_before_apply(entries[i]->store);
-			if (pgfirst_tree_id(entries[i]->store) == 0)
-				pgfirst_tree_create(entries[i]->store);
-			(void) pgfirst_tree_id(entries[i]->store);
-		}
+	for (Size first = 0; first < count; first = end)
+	{
+		end = first + 1;
+		while (end < count && entries[end]->store == entries[first]->store)
+			end++;
+		apply_store(&entries[first], end - first);
+	}
 }
 
 void
@@ -621,15 +664,7 @@ pgfirst_apply(void)
 	context = AllocSetContextCreate(CurrentMemoryContext, "pgfirst apply", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
 	entries = pgfirst_writeset_sorted(NULL, &count);
-	stores_prepare(entries, count);
-	if (pgfirst_units_apart())
-	{
-		count = apply_apart(entries, count);
-		if (count > 1)
-			qsort(entries, count, sizeof(StoreEntry *), entry_compare);
-	}
-	if (count > 0)
-		apply_with_id(entries, count);
+	apply_entries(entries, count);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }
@@ -653,9 +688,8 @@ pgfirst_apply_early(PgfirstStore *store)
 	entries = pgfirst_writeset_sorted(all ? NULL : store, &count);
 	if (count > 0)
 	{
-		stores_prepare(entries, count);
 		applied_early = true;
-		apply_with_id(entries, count);
+		apply_entries(entries, count);
 		pgfirst_writeset_applied(all ? NULL : store);
 	}
 	MemoryContextSwitchTo(old);

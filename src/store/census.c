@@ -164,7 +164,7 @@ census_run(PgfirstStore *store, CensusSlot *slot, Size limit,
 			continue;
 		}
 		leaf_count(store, leaf.page, limit, each, context);
-		next = tail->high;
+		next = store_page_high(leaf.page);
 		block = tail->right;
 		census_move(slot, &next);
 		pgfirst_page_unlock(&leaf);

@@ -126,7 +126,8 @@ item_overwrite(StoreEdit *edit, StoreItem *item, const StoreOp *op, TransactionI
 static void
 item_insert(StoreEdit *edit, int slot, const StoreOp *op, TransactionId xid)
 {
-	item_fill(edit, pgfirst_edit_insert(edit, slot, store_leaf_size(op_length(op))), op, xid);
+	item_fill(edit, pgfirst_edit_insert(edit, slot, &op->key, store_leaf_size(op_length(op))), op,
+	          xid);
 }
 
 static void
@@ -156,6 +157,14 @@ items_remove_but(StoreEdit *edit, const StoreVersions *versions, const StoreItem
 	for (int i = versions->items - 1; i >= 0; i--)
 		if (items[i] != keep)
 			pgfirst_edit_remove(edit, versions->slot + i);
+}
+
+void
+pgfirst_versions_settle(StoreEdit *edit, const StoreVersions *versions)
+{
+	items_remove_but(edit, versions, versions->current);
+	if (versions->current != NULL)
+		item_settle(edit, versions->current);
 }
 
 static void
@@ -191,7 +200,8 @@ static void
 item_insert_copy(StoreEdit *edit, int slot, const StoreItem *item, int64 expiry, TransactionId xid)
 {
 	Size size = store_leaf_size(item->length);
-	StoreItem *copy = pgfirst_edit_insert(edit, slot, size);
+	StoreKey key = store_item_key(item);
+	StoreItem *copy = pgfirst_edit_insert(edit, slot, &key, size);
 
 	memcpy(copy, item, size);
 	copy->xid = xid;
@@ -207,11 +217,7 @@ op_change_tagged(StoreEdit *edit, const StoreOp *op, TransactionId xid)
 	int slot = versions->slot + (current != NULL);
 
 	if (mine == NULL)
-	{
-		items_remove_but(edit, versions, current);
-		if (current != NULL)
-			item_settle(edit, current);
-	}
+		pgfirst_versions_settle(edit, versions);
 
 	if (op->change == STORE_PUT)
 	{

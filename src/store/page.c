@@ -10,51 +10,66 @@
 #include "store/page.h"
 
 /*
- * Ids of records are uniform hashes, so the place of a key between the fences says where it stands
- * on the page: two or three items are looked at instead of six, and each look is a cache miss.
- * After a few guesses that do not close in (parts lie close together, and so do ids that somebody has
- * chosen) the rest is halved as usual.
+ * Ids of records are uniform hashes, so the mark says where on the page the key stands, give or take a
+ * few; from there it is a few steps.  Where keys are not uniform (parts lie close together, and so do
+ * ids that somebody has chosen) the steps become long, and the rest is halved as usual.
  */
-#define GUESSES 3
+#define STEPS_MAX 16
 
-static inline int
-search_guess(Page page, const StoreKey *key, int low, int high, uint64 from, uint64 to)
+/* The first slot from `low` on whose mark is not below `mark`, or `high`. */
+static int
+search_mark(const StoreSlot *slots, int low, int high, uint16 mark)
 {
-	double share = (double) (key->high - from) / (double) (to - from);
-	int guess = low + (int) (share * (high - low));
+	int place = low + (int) (((uint32) mark * (uint32) (high - low)) >> 16);
 
-	return Min(Max(guess, low), high - 1);
+	for (int steps = 0; steps < STEPS_MAX; steps++)
+	{
+		if (place > low && slots[place - 1].mark >= mark)
+			place--;
+		else if (place < high && slots[place].mark < mark)
+			place++;
+		else
+			return place;
+	}
+	while (low < high)
+	{
+		int middle = low + (high - low) / 2;
+
+		if (slots[middle].mark < mark)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 int
 pgfirst_page_search(Page page, const StoreKey *key)
 {
-	StoreTail *tail = store_page_tail(page);
-	int low = 0;
-	int high = store_page_count(page);
-	uint64 from = tail->low.space == key->space ? tail->low.high : 0;
-	uint64 to = tail->high.space == key->space ? tail->high.high : PG_UINT64_MAX;
+	const StoreSlot *slots = store_page_slots(page);
+	int count = store_page_count(page);
+	uint16 mark = store_page_mark(page, (uint8) key->space, key->high, key->low);
+	int low = search_mark(slots, 0, count, mark);
+	int high = low;
 
-	for (int guesses = 0; low < high; guesses++)
+	/* Of those with the same mark, mostly one, the items decide. */
+	for (int step = 1; high < count && slots[high].mark == mark; step *= 2)
+	{
+		if (store_item_compare(store_page_item(page, high), key) >= 0)
+			break;
+		low = high + 1;
+		high = Min(low + step - 1, count);
+	}
+	if (high < count && slots[high].mark != mark)
+		high = mark == PG_UINT16_MAX ? count : search_mark(slots, low, high, (uint16) (mark + 1));
+	while (low < high)
 	{
 		int middle = low + (high - low) / 2;
-		StoreItem *item;
 
-		if (guesses < GUESSES && high - low > 4 && from <= key->high && key->high < to)
-			middle = search_guess(page, key, low, high, from, to);
-		item = store_page_item(page, middle);
-		if (store_item_compare(item, key) < 0)
-		{
+		if (store_item_compare(store_page_item(page, middle), key) < 0)
 			low = middle + 1;
-			if (item->space == key->space)
-				from = item->high;
-		}
 		else
-		{
 			high = middle;
-			if (item->space == key->space)
-				to = item->high;
-		}
 	}
 	return low;
 }
@@ -66,12 +81,11 @@ pgfirst_page_init(Page page, uint8 kind, uint8 level, uint64 store_id, BlockNumb
 
 	PageInit(page, BLCKSZ, sizeof(StoreTail));
 	tail = store_page_tail(page);
-	tail->low = (StoreKey){0};
-	tail->high = (StoreKey){.space = STORE_SPACE_END};
+	memset(tail, 0, sizeof(*tail));
+	tail->high_space = STORE_SPACE_END;
 	tail->store_id = store_id;
 	tail->block = block;
 	tail->right = InvalidBlockNumber;
-	tail->dead = 0;
 	tail->kind = kind;
 	tail->level = level;
 	tail->magic = STORE_MAGIC;
@@ -79,14 +93,16 @@ pgfirst_page_init(Page page, uint8 kind, uint8 level, uint64 store_id, BlockNumb
 }
 
 static StoreItem *
-page_grow(Page page, Size size)
+page_grow(Page page, const StoreKey *key, Size size)
 {
 	PageHeader header = (PageHeader) page;
+	StoreSlot *slot = (StoreSlot *) ((char *) page + header->pd_lower);
 
 	if (store_page_hole(page) < size + STORE_SLOT)
 		pgfirst_page_damaged("its items do not fit on it");
 	header->pd_upper -= size;
-	*(uint16 *) ((char *) page + header->pd_lower) = header->pd_upper;
+	slot->offset = header->pd_upper;
+	slot->mark = store_page_mark(page, (uint8) key->space, key->high, key->low);
 	header->pd_lower += STORE_SLOT;
 	return (StoreItem *) ((char *) page + header->pd_upper);
 }
@@ -95,14 +111,15 @@ void
 pgfirst_page_append(Page page, const StoreItem *item)
 {
 	Size size = store_item_size(page, item);
+	StoreKey key = store_item_key(item);
 
-	memcpy(page_grow(page, size), item, size);
+	memcpy(page_grow(page, &key, size), item, size);
 }
 
 void
 pgfirst_page_append_child(Page page, const StoreKey *key, BlockNumber child)
 {
-	StoreItem *item = page_grow(page, STORE_INNER_SIZE);
+	StoreItem *item = page_grow(page, key, STORE_INNER_SIZE);
 
 	memset(item, 0, STORE_INNER_SIZE);
 	item->high = key->high;
@@ -113,14 +130,19 @@ pgfirst_page_append_child(Page page, const StoreKey *key, BlockNumber child)
 }
 
 void
-pgfirst_page_copy(Page to, Page from, int first, int last)
+pgfirst_page_init_like(Page to, Page from)
 {
 	StoreTail *tail = store_page_tail(from);
 
 	pgfirst_page_init(to, tail->kind, tail->level, tail->store_id, tail->block);
-	store_page_tail(to)->low = tail->low;
-	store_page_tail(to)->high = tail->high;
+	store_page_set_low(to, store_page_low(from));
+	store_page_set_high(to, store_page_high(from));
 	store_page_tail(to)->right = tail->right;
+}
+
+void
+pgfirst_page_copy(Page to, Page from, int first, int last)
+{
 	for (int slot = first; slot < last; slot++)
 		pgfirst_page_append(to, store_page_item(from, slot));
 }

@@ -8,11 +8,16 @@
  *
  *      0        24                pd_lower      pd_upper              pd_special        8192
  *      +--------+-----------------+-------------+---------------------+-----------------+
- *      | header | slots, 2 bytes  |    hole     | items, each aligned | StoreTail       |
- *      |        | each, in order  |             | to 8, in any order  | 72 bytes        |
+ *      | header | slots, 4 bytes  |    hole     | items, each aligned | StoreTail       |
+ *      |        | each, in order  |             | to 8, in any order  | 64 bytes        |
  *      +--------+-----------------+-------------+---------------------+-----------------+
  *
- * A slot is the offset of its item.  An item begins with its key; the items are in the order of
+ * A slot is the offset of its item, and its mark: sixteen bits that say where between the fences the
+ * item's key lies.  They are in the order of the keys, so a search touches the slots, which lie
+ * together, and then mostly one item, instead of one item per step, each in another cache line.
+ * They depend on the fences, which never change without the page being written anew.
+ *
+ * An item begins with its key; the items are in the order of
  * their keys.  In an inner page item i leads to the child that holds the keys from its own up to
  * the next item's, or up to the page's high fence; the first item's key is the page's low fence.
  *
@@ -56,6 +61,7 @@
 #include "postgres.h"
 
 #include "access/transam.h"
+#include "port/pg_bitutils.h"
 #include "port/pg_bswap.h"
 #include "storage/block.h"
 #include "storage/bufpage.h"
@@ -129,10 +135,11 @@ typedef enum StorePageKind
 	STORE_PAGE_FREE = 3  /* right leads to the next free page */
 } StorePageKind;
 
+/* One cache line. */
 typedef struct StoreTail
 {
-	StoreKey low;      /* the first key that may stand here */
-	StoreKey high;     /* the first that may not any more */
+	uint64 low[2];     /* fences: the first key that may stand here, */
+	uint64 high[2];    /* and the first that may not any more */
 	uint64 store_id;   /* drawn when the store was made: whose page this is */
 	BlockNumber block; /* where it belongs */
 	BlockNumber right; /* the page that begins at high, InvalidBlockNumber: none */
@@ -141,6 +148,9 @@ typedef struct StoreTail
 	uint8 level;
 	uint16 magic;
 	uint16 format;
+	uint8 low_space;
+	uint8 high_space;
+	uint8 zero[6];
 } StoreTail;
 
 typedef struct StoreMeta
@@ -159,6 +169,13 @@ typedef enum StoreTags
 	STORE_TAGS_SOME = 1,
 	STORE_TAGS_VACUUM = 2 /* a VACUUM is looking; whoever tags meanwhile says so */
 } StoreTags;
+
+/* Where an item is, and roughly which. */
+typedef struct StoreSlot
+{
+	uint16 offset;
+	uint16 mark; /* see store_page_mark() */
+} StoreSlot;
 
 /* What leaf items and inner items have in common. */
 typedef struct StoreItem
@@ -195,7 +212,7 @@ typedef struct StoreLarge
 #define STORE_INNER_SIZE  24
 #define STORE_TAIL_OFFSET (BLCKSZ - sizeof(StoreTail))
 #define STORE_PAGE_ROOM   (STORE_TAIL_OFFSET - SizeOfPageHeaderData)
-#define STORE_SLOT        sizeof(uint16)
+#define STORE_SLOT        sizeof(StoreSlot)
 #define STORE_SLOTS_MAX   ((int) (STORE_PAGE_ROOM / (STORE_INNER_SIZE + STORE_SLOT)))
 
 /* Four of the largest items fit on a page, so that two versions of one fit beside those of another. */
@@ -203,10 +220,9 @@ typedef struct StoreLarge
 #define STORE_INLINE_MAX   (STORE_ITEM_MAX - STORE_LEAF_HEADER)
 #define STORE_LARGE_PREFIX 240 /* bytes of a large record that stand with the record itself */
 
-StaticAssertDecl(sizeof(StoreKey) == 24, "StoreKey is stored");
-StaticAssertDecl(sizeof(StoreTail) == 72, "StoreTail is stored");
-StaticAssertDecl(offsetof(StoreTail, store_id) == 48 && offsetof(StoreTail, dead) == 64 &&
-                     offsetof(StoreTail, format) == 70,
+StaticAssertDecl(sizeof(StoreTail) == 64, "StoreTail is stored");
+StaticAssertDecl(offsetof(StoreTail, store_id) == 32 && offsetof(StoreTail, dead) == 48 &&
+                     offsetof(StoreTail, format) == 54 && offsetof(StoreTail, zero) == 58,
                  "StoreTail is stored");
 StaticAssertDecl(sizeof(StoreTail) % MAXIMUM_ALIGNOF == 0, "pd_special is aligned");
 StaticAssertDecl(sizeof(StoreMeta) == 24, "StoreMeta is stored");
@@ -222,16 +238,52 @@ store_page_tail(Page page)
 	return (StoreTail *) ((char *) page + STORE_TAIL_OFFSET);
 }
 
+static inline StoreKey
+store_page_low(Page page)
+{
+	StoreTail *tail = store_page_tail(page);
+
+	return (StoreKey){.high = tail->low[0], .low = tail->low[1], .space = tail->low_space};
+}
+
+static inline StoreKey
+store_page_high(Page page)
+{
+	StoreTail *tail = store_page_tail(page);
+
+	return (StoreKey){.high = tail->high[0], .low = tail->high[1], .space = tail->high_space};
+}
+
+static inline void
+store_page_set_low(Page page, StoreKey key)
+{
+	StoreTail *tail = store_page_tail(page);
+
+	tail->low[0] = key.high;
+	tail->low[1] = key.low;
+	tail->low_space = (uint8) key.space;
+}
+
+static inline void
+store_page_set_high(Page page, StoreKey key)
+{
+	StoreTail *tail = store_page_tail(page);
+
+	tail->high[0] = key.high;
+	tail->high[1] = key.low;
+	tail->high_space = (uint8) key.space;
+}
+
 static inline StoreMeta *
 store_page_meta(Page page)
 {
 	return (StoreMeta *) PageGetContents(page);
 }
 
-static inline uint16 *
+static inline StoreSlot *
 store_page_slots(Page page)
 {
-	return (uint16 *) ((char *) page + SizeOfPageHeaderData);
+	return (StoreSlot *) ((char *) page + SizeOfPageHeaderData);
 }
 
 static inline int
@@ -282,9 +334,26 @@ store_leaf_size(Size length)
 static inline bool
 store_page_covers(Page page, const StoreKey *key)
 {
-	StoreTail *tail = store_page_tail(page);
+	StoreKey low = store_page_low(page);
+	StoreKey high = store_page_high(page);
 
-	return store_key_compare(&tail->low, key) <= 0 && store_key_compare(key, &tail->high) < 0;
+	return store_key_compare(&low, key) <= 0 && store_key_compare(key, &high) < 0;
+}
+
+/* The mark of a key on this page, which covers it. */
+static inline uint16
+store_page_mark(Page page, uint8 space, uint64 high, uint64 low)
+{
+	StoreTail *tail = store_page_tail(page);
+	bool bounded = tail->high_space == tail->low_space;
+	bool narrow = bounded && tail->low[0] == tail->high[0];
+	uint64 first = narrow ? tail->low[1] : tail->low[0];
+	uint64 range = (narrow ? tail->high[1] : bounded ? tail->high[0] : PG_UINT64_MAX) - first;
+	int bits = range == 0 ? 0 : pg_leftmost_one_pos64(range) + 1;
+
+	if (space != tail->low_space)
+		return PG_UINT16_MAX;
+	return (uint16) (((narrow ? low : high) - first) >> (bits > 16 ? bits - 16 : 0));
 }
 
 /* ---- page.c ------------------------------------------------------------------------------ */
@@ -296,7 +365,7 @@ pg_noreturn extern void pgfirst_page_damaged(const char *what);
 static inline StoreItem *
 store_page_item(Page page, int slot)
 {
-	uint16 offset = store_page_slots(page)[slot];
+	uint16 offset = store_page_slots(page)[slot].offset;
 	StoreItem *item = (StoreItem *) ((char *) page + offset);
 	bool leaf = store_page_tail(page)->level == 0;
 
@@ -315,11 +384,17 @@ extern int pgfirst_page_search(Page page, const StoreKey *key);
 extern void pgfirst_page_init(Page page, uint8 kind, uint8 level, uint64 store_id,
                               BlockNumber block);
 
+/* Makes an empty page with the kind, the place and the fences of another. */
+extern void pgfirst_page_init_like(Page to, Page from);
+
 /* Appends a copy of an item behind all others: how pages are built in private memory. */
 extern void pgfirst_page_append(Page page, const StoreItem *item);
 extern void pgfirst_page_append_child(Page page, const StoreKey *key, BlockNumber child);
 
-/* Copies page with its items from slot `first` up to `last` (exclusive), without dead bytes. */
+/*
+ * Appends the items of a page from slot `first` up to `last` (exclusive).  Fences are set before items
+ * are appended, because marks depend on them.
+ */
 extern void pgfirst_page_copy(Page to, Page from, int first, int last);
 
 static inline Size

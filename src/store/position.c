@@ -135,6 +135,14 @@ pgfirst_position_read(PgfirstStore *store, const PgfirstId *id)
 	pgfirst_position_add(slot_position(&slots[record_slot(store->oid, id)]));
 }
 
+/* It will be asked for soon. */
+void
+pgfirst_position_ahead(PgfirstStore *store, const PgfirstId *id)
+{
+	if (store->durability == PGFIRST_DURABLE && slots != NULL)
+		__builtin_prefetch(&slots[record_slot(store->oid, id)]);
+}
+
 XLogRecPtr
 pgfirst_position_of_store(PgfirstStore *store)
 {

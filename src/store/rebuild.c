@@ -4,7 +4,8 @@
  *
  * The old tree is read in the order of its keys and the new one is built from below, a page of each
  * level at a time.  When a page is full, the next page of its level gets its block, the full one is
- * written with the fence and the link that it needs, and the level above hears of it.  The only
+ * written with the fence and the link that it needs (and only now, because the marks of its slots depend on
+ * the fences), and the level above hears of it.  The only
  * page of the highest level is the root and goes to the root's block.
  *
  *     level 2                    [ root ............        written last, as block 1
@@ -55,14 +56,22 @@ typedef struct Rebuild
 
 /* Writes a page, built in private memory, to its block. */
 static void
-rebuild_write(Rebuild *rebuild, BlockNumber block, Page image)
+rebuild_write(Rebuild *rebuild, BlockNumber block, Page page)
 {
+	PGAlignedBlock image;
 	Relation relation = rebuild->to.relation;
 	StoreRecord record;
 	StoreEdit *edit;
 	Buffer buffer;
 
-	store_page_tail(image)->block = block;
+	if (store_page_tail(page)->kind == STORE_PAGE_TREE)
+	{
+		pgfirst_page_init_like(image.data, page);
+		pgfirst_page_copy(image.data, page, 0, store_page_count(page));
+	}
+	else
+		memcpy(image.data, page, BLCKSZ);
+	store_page_tail(image.data)->block = block;
 	while (RelationGetNumberOfBlocks(relation) <= block)
 		ReleaseBuffer(ReadBuffer(relation, P_NEW));
 	buffer = ReadBuffer(relation, block);
@@ -70,7 +79,7 @@ rebuild_write(Rebuild *rebuild, BlockNumber block, Page image)
 	pgfirst_record_begin(&record, relation);
 	edit = pgfirst_record_page(&record, buffer);
 	pgfirst_record_change(&record);
-	pgfirst_edit_replace(edit, image);
+	pgfirst_edit_replace(edit, image.data);
 	(void) pgfirst_record_insert(&record);
 	UnlockReleaseBuffer(buffer);
 }
@@ -82,7 +91,7 @@ level_begin(Rebuild *rebuild, int number, const StoreKey *low)
 
 	pgfirst_page_init(level->page.data, STORE_PAGE_TREE, (uint8) number, rebuild->store_id,
 	                  STORE_ROOT_BLOCK);
-	store_page_tail(level->page.data)->low = *low;
+	store_page_set_low(level->page.data, *low);
 }
 
 static RebuildLevel *
@@ -119,12 +128,12 @@ level_finish(Rebuild *rebuild, int number, const StoreKey *high)
 	RebuildLevel *level = rebuild->level[number];
 	StoreTail *tail = store_page_tail(level->page.data);
 	BlockNumber block = level->block;
-	StoreKey low = tail->low;
+	StoreKey low = store_page_low(level->page.data);
 
 	if (block == InvalidBlockNumber)
 		block = rebuild->used++;
 	level->block = rebuild->used++;
-	tail->high = *high;
+	store_page_set_high(level->page.data, *high);
 	tail->right = level->block;
 	rebuild_write(rebuild, block, level->page.data);
 	level_begin(rebuild, number, high);
@@ -138,7 +147,7 @@ levels_end(Rebuild *rebuild)
 	for (int number = 0;; number++)
 	{
 		RebuildLevel *level = level_of(rebuild, number);
-		StoreKey low = store_page_tail(level->page.data)->low;
+		StoreKey low = store_page_low(level->page.data);
 
 		if (level->block == InvalidBlockNumber)
 		{
@@ -265,7 +274,7 @@ pgfirst_rebuild(Relation from, Relation to, double *dropped)
 		memcpy(copy.data, leaf.page, BLCKSZ);
 		pgfirst_page_unlock(&leaf);
 		rebuild_leaf(rebuild, copy.data);
-		next = store_page_tail(copy.data)->high;
+		next = store_page_high(copy.data);
 		block = store_page_tail(copy.data)->right;
 	}
 	levels_end(rebuild);

@@ -79,15 +79,17 @@ split_build(SplitHalves *halves, Page whole, const StoreKey *key, BlockNumber le
 	StoreTail *tail;
 
 	halves->border = slot < count ? store_item_key(store_page_item(whole, slot)) : *key;
-	pgfirst_page_copy(halves->left.data, whole, 0, slot);
+	pgfirst_page_init_like(halves->left.data, whole);
 	tail = store_page_tail(halves->left.data);
 	tail->block = left;
-	tail->high = halves->border;
+	store_page_set_high(halves->left.data, halves->border);
 	tail->right = right;
-	pgfirst_page_copy(halves->right.data, whole, slot, count);
+	pgfirst_page_copy(halves->left.data, whole, 0, slot);
+	pgfirst_page_init_like(halves->right.data, whole);
 	tail = store_page_tail(halves->right.data);
 	tail->block = right;
-	tail->low = halves->border;
+	store_page_set_low(halves->right.data, halves->border);
+	pgfirst_page_copy(halves->right.data, whole, slot, count);
 }
 
 static bool
@@ -100,6 +102,7 @@ split_root(PgfirstStore *store, const StoreKey *key, StoreLeaf *root, Page whole
 	StoreRecord record;
 	StoreEdit *edits[4];
 	StoreTail *tail = store_page_tail(root->page);
+	StoreKey low = store_page_low(root->page);
 
 	pgfirst_meta_lock(store, BUFFER_LOCK_EXCLUSIVE, &leaf);
 	meta = *store_page_meta(leaf.page);
@@ -116,7 +119,7 @@ split_root(PgfirstStore *store, const StoreKey *key, StoreLeaf *root, Page whole
 	}
 	split_build(&halves, whole, key, left.block, right.block);
 	pgfirst_page_init(top.data, STORE_PAGE_TREE, tail->level + 1, tail->store_id, STORE_ROOT_BLOCK);
-	pgfirst_page_append_child(top.data, &tail->low, left.block);
+	pgfirst_page_append_child(top.data, &low, left.block);
 	pgfirst_page_append_child(top.data, &halves.border, right.block);
 
 	pgfirst_record_begin(&record, store->relation);
@@ -163,10 +166,7 @@ split_page(PgfirstStore *store, const StoreKey *key, StoreLeaf *parent, StoreLea
 	edits[2] = pgfirst_record_page(&record, right.buffer);
 	edits[3] = pgfirst_record_page(&record, leaf.buffer);
 	pgfirst_record_change(&record);
-	item = pgfirst_edit_insert(edits[0], slot, STORE_INNER_SIZE);
-	item->high = halves.border.high;
-	item->low = halves.border.low;
-	item->space = (uint8) halves.border.space;
+	item = pgfirst_edit_insert(edits[0], slot, &halves.border, STORE_INNER_SIZE);
 	item->length = sizeof(BlockNumber);
 	item->child = right.block;
 	pgfirst_edit_replace(edits[1], halves.left.data);
@@ -186,6 +186,7 @@ page_compact(PgfirstStore *store, StoreLeaf *page)
 	StoreRecord record;
 	StoreEdit *edit;
 
+	pgfirst_page_init_like(copy.data, page->page);
 	pgfirst_page_copy(copy.data, page->page, 0, store_page_count(page->page));
 	pgfirst_record_begin(&record, store->relation);
 	edit = pgfirst_record_page(&record, page->buffer);
@@ -214,7 +215,10 @@ split_level(PgfirstStore *store, const StoreKey *key, int level, Size size)
 		if (level == 0)
 			(void) pgfirst_page_settle(whole.data, page.page);
 		else
+		{
+			pgfirst_page_init_like(whole.data, page.page);
 			pgfirst_page_copy(whole.data, page.page, 0, store_page_count(page.page));
+		}
 		if (store_page_hole(whole.data) >= size)
 			done = true;
 		else if (!BufferIsValid(parent.buffer))

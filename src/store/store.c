@@ -435,6 +435,7 @@ pgfirst_store_init(void)
 	pgfirst_writeset_init();
 	pgfirst_position_init();
 	pgfirst_census_init();
+	pgfirst_tidy_init();
 	pgfirst_xact_register(PGFIRST_XACT_STORE, &hooks);
 	*find_rendezvous_variable(PGFIRST_STORE_API) = unconstify(PgfirstStoreApi *, &store_api);
 }

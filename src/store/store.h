@@ -82,6 +82,12 @@ extern bool pgfirst_store_get(PgfirstStore *store, const PgfirstId *id, Size lim
                               PgfirstRecord *record);
 
 /*
+ * Says that these records will be read soon: those that are on disk are brought in together.  Costs
+ * little and changes nothing.
+ */
+extern void pgfirst_store_prefetch(PgfirstStore *store, const PgfirstId *ids, int count);
+
+/*
  * Walks the records in id order from `from` (NULL: from the first).  A record that is there
  * throughout the walk is returned once.  Changes during the walk may or may not be seen; a new
  * walk from the last id on sees them.
@@ -230,6 +236,30 @@ extern PgfirstSweep pgfirst_store_sweep(PgfirstStore *store, PgfirstId *cursor, 
                                         int64 now_ms,
                                         bool (*garbage)(const PgfirstRecord *record, void *context),
                                         void *context, Size limit);
+
+/*
+ * Clears away what changes have left on the next `leaves` pages from *cursor (zero: the first) on:
+ * replaced versions, bytes of large records that nothing leads to, pages that are almost empty.  Open
+ * for writing; takes no lock of a record and no transaction id.  *cursor is zero again at the end.
+ */
+typedef struct PgfirstTidyCursor
+{
+	uint64 opaque[3];
+} PgfirstTidyCursor;
+
+typedef struct PgfirstTidy
+{
+	uint32 leaves;  /* looked at */
+	uint32 settled; /* of them with versions that were cleared away */
+	uint32 merged;
+	uint64 parts; /* of large records, deleted */
+	bool wrapped;
+} PgfirstTidy;
+extern PgfirstTidy pgfirst_store_tidy(PgfirstStore *store, PgfirstTidyCursor *cursor,
+                                      uint32 leaves);
+
+/* A number that changes whenever there may be something to clear away. */
+extern uint32 pgfirst_store_untidy(PgfirstStore *store);
 
 /*
  * Called for every record that a transaction changes, as it goes to the pages (after is NULL for a

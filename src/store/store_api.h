@@ -17,6 +17,7 @@
 	X(store_create)                                                                                \
 	X(store_open)                                                                                  \
 	X(store_get)                                                                                   \
+	X(store_prefetch)                                                                              \
 	X(store_walk)                                                                                  \
 	X(walk_next)                                                                                   \
 	X(walk_end)                                                                                    \
@@ -34,6 +35,8 @@
 	X(store_changed)                                                                               \
 	X(store_sweep)                                                                                 \
 	X(store_commands_apart)                                                                        \
+	X(store_tidy)                                                                                  \
+	X(store_untidy)                                                                                \
 	X(store_observe)                                                                               \
 	X(store_census)
 

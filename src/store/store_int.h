@@ -81,6 +81,9 @@ typedef struct StoreLeaf
 extern void pgfirst_page_lock(PgfirstStore *store, BlockNumber block, int mode, StoreLeaf *page);
 extern void pgfirst_page_unlock(StoreLeaf *page);
 
+/* The same exclusively, if it can be had now. */
+extern bool pgfirst_page_try(PgfirstStore *store, BlockNumber block, StoreLeaf *page);
+
 /* Locks the leaf on which the key stands or would stand; false if the store is empty. */
 extern bool pgfirst_leaf_lock(PgfirstStore *store, const StoreKey *key, int mode, StoreLeaf *leaf);
 
@@ -113,6 +116,10 @@ extern void pgfirst_tree_create(PgfirstStore *store);
 
 /* Whose pages these are; 0 if the store is empty. */
 extern uint64 pgfirst_tree_id(PgfirstStore *store);
+
+extern bool pgfirst_leaf_hint(PgfirstStore *store, const StoreKey *key, BlockNumber *block,
+                              Buffer *buffer);
+extern void pgfirst_leaf_hint_ahead(PgfirstStore *store, const StoreKey *key);
 
 extern StoreHints *pgfirst_hints(Relation relation);
 
@@ -150,8 +157,17 @@ extern uint64 pgfirst_incarnation_next(PgfirstStore *store);
 /* Sees to it that an item and its slot, `size` bytes, fit on the leaf of the key. */
 extern void pgfirst_tree_make_room(PgfirstStore *store, const StoreKey *key, Size size);
 
-/* Merges the page of `level` that covers the key with its right neighbour, if both are empty enough. */
-extern bool pgfirst_tree_merge(PgfirstStore *store, const StoreKey *key, int level);
+/* Merges the leaf that covers the key with its right neighbour, if both are empty enough. */
+extern bool pgfirst_tree_merge(PgfirstStore *store, const StoreKey *key);
+
+/* ---- tidy.c: clearing away ---------------------------------------------------------------------- */
+
+/* Something has happened to the store that may have left something to clear away. */
+extern void pgfirst_tidy_wanted(PgfirstStore *store);
+
+/* Settles what has ended on a leaf that is locked exclusively; false if there was nothing. */
+extern bool pgfirst_leaf_settle(PgfirstStore *store, StoreLeaf *leaf);
+extern void pgfirst_tidy_init(void);
 
 /* ---- version.c: committed bytes and next bytes -------------------------------------------------- */
 
@@ -270,7 +286,7 @@ extern bool pgfirst_applied_early(void); /* in this transaction */
 extern void pgfirst_apply_forget(void);
 extern void pgfirst_apply_begin(void); /* a transaction opens its first store */
 
-#define STORE_OBSERVED_MAX 64 /* bytes of a record that the observer may ask for */
+#define STORE_OBSERVED_MAX 32 /* bytes of a record that the observer may ask for */
 
 /* One item to be changed. */
 typedef struct StoreOp
@@ -298,8 +314,10 @@ typedef struct StoreOp
 	PgfirstRecord before;
 	PgfirstRecord after;
 	char before_data[STORE_OBSERVED_MAX];
-	char after_data[STORE_OBSERVED_MAX];
 } StoreOp;
+
+/* The leaves of these ops, in the order of their keys, will be looked at soon. */
+extern void pgfirst_ops_prefetch(const StoreOp *ops, int count);
 
 /* Ops for one locked leaf, in the order of their keys. */
 typedef struct StorePlan
@@ -319,6 +337,9 @@ extern void pgfirst_plan_make(StorePlan *plan, TransactionId xid);
 
 /* Makes the changes; inside of the critical section. */
 extern void pgfirst_plan_change(StorePlan *plan, StoreEdit *edit, TransactionId xid);
+
+/* Writes down how the tag's transaction has ended; inside of the critical section. */
+extern void pgfirst_versions_settle(StoreEdit *edit, const StoreVersions *versions);
 
 /* ---- census.c: counting all records while others write --------------------------------------------- */
 
@@ -342,6 +363,7 @@ extern void pgfirst_position_init(void);
 
 /* Readers: adds to pgfirst_store_position(), after the read. */
 extern void pgfirst_position_read(PgfirstStore *store, const PgfirstId *id);
+extern void pgfirst_position_ahead(PgfirstStore *store, const PgfirstId *id);
 extern void pgfirst_position_read_own(void);
 extern void pgfirst_position_add(XLogRecPtr position);
 extern void pgfirst_position_restore(XLogRecPtr position); /* reads that nobody is told of */

@@ -135,6 +135,12 @@ pgfirst_page_lock(PgfirstStore *store, BlockNumber block, int mode, StoreLeaf *p
 	(void) page_take(store, ReadBuffer(store->relation, block), block, mode, page);
 }
 
+bool
+pgfirst_page_try(PgfirstStore *store, BlockNumber block, StoreLeaf *page)
+{
+	return page_take(store, ReadBuffer(store->relation, block), block, LOCK_TRY, page);
+}
+
 /*
  * The same, when it is known where the block was last.  That saves the look into the buffer table
  * but does not count as a use of the page, which might so be evicted as if nobody needed it; every
@@ -263,6 +269,23 @@ pgfirst_leaf_guess(PgfirstStore *store, const StoreKey *key)
 	return hint_of(store->hints, key)->block;
 }
 
+bool
+pgfirst_leaf_hint(PgfirstStore *store, const StoreKey *key, BlockNumber *block, Buffer *buffer)
+{
+	StoreHint *hint = hint_of(store->hints, key);
+
+	*block = hint->block;
+	*buffer = hint->buffer;
+	return hint->block != InvalidBlockNumber;
+}
+
+/* The hint will be asked for soon. */
+void
+pgfirst_leaf_hint_ahead(PgfirstStore *store, const StoreKey *key)
+{
+	__builtin_prefetch(hint_of(store->hints, key));
+}
+
 static void
 hint_learn(StoreHints *hints, const StoreKey *key, const StoreLeaf *leaf)
 {
@@ -366,6 +389,22 @@ page_is_tree(const StoreLeaf *page)
 	return store_page_tail(page->page)->kind == STORE_PAGE_TREE;
 }
 
+static bool
+page_is_above(const StoreLeaf *page, const StoreKey *key)
+{
+	StoreKey low = store_page_low(page->page);
+
+	return store_key_compare(key, &low) < 0;
+}
+
+static bool
+page_is_below(const StoreLeaf *page, const StoreKey *key)
+{
+	StoreKey high = store_page_high(page->page);
+
+	return store_key_compare(key, &high) >= 0;
+}
+
 int
 pgfirst_child_slot(Page page, const StoreKey *key)
 {
@@ -409,13 +448,13 @@ tree_descend(PgfirstStore *store, const StoreKey *key, int level, int mode, Stor
 			pgfirst_page_unlock(page);
 			return false;
 		}
-		if (!page_is_tree(page) || tail->level < level || store_key_compare(key, &tail->low) < 0)
+		if (!page_is_tree(page) || tail->level < level || page_is_above(page, key))
 		{
 			tree_restart(page, &restarts);
 			block = STORE_ROOT_BLOCK;
 			lock = BUFFER_LOCK_SHARE;
 		}
-		else if (store_key_compare(key, &tail->high) >= 0)
+		else if (page_is_below(page, key))
 		{
 			block = tail->right;
 			if (block == InvalidBlockNumber)
@@ -541,7 +580,7 @@ pgfirst_leaf_lock(PgfirstStore *store, const StoreKey *key, int mode, StoreLeaf 
 			return true;
 		}
 		tail = store_page_tail(leaf->page);
-		beyond = page_is_tree(leaf) && tail->level == 0 && store_key_compare(key, &tail->high) >= 0;
+		beyond = page_is_tree(leaf) && tail->level == 0 && page_is_below(leaf, key);
 		next = (StoreHint){.block = beyond ? tail->right : InvalidBlockNumber,
 		                   .buffer = InvalidBuffer};
 		hint = &next;

@@ -88,22 +88,6 @@ leaf_look(Page page, VacuumPass *pass)
 	return ended;
 }
 
-static void
-leaf_settle(PgfirstStore *store, StoreLeaf *leaf)
-{
-	PGAlignedBlock image;
-	StoreRecord record;
-	StoreEdit *edit;
-
-	if (!pgfirst_page_settle(image.data, leaf->page))
-		return;
-	pgfirst_record_begin(&record, store->relation);
-	edit = pgfirst_record_page(&record, leaf->buffer);
-	pgfirst_record_change(&record);
-	pgfirst_edit_replace(edit, image.data);
-	(void) pgfirst_record_insert(&record);
-}
-
 /* Settles the leaf that covers *next, and moves on to the one behind it. */
 static void
 vacuum_leaf(PgfirstStore *store, StoreKey *next, BlockNumber *block, VacuumPass *pass)
@@ -121,10 +105,10 @@ vacuum_leaf(PgfirstStore *store, StoreKey *next, BlockNumber *block, VacuumPass 
 		pgfirst_page_unlock(&leaf);
 		(void) pgfirst_leaf_lock(store, next, BUFFER_LOCK_EXCLUSIVE, &leaf);
 		seen = (VacuumPass){0};
-		if (leaf_look(leaf.page, &seen))
-			leaf_settle(store, &leaf);
+		(void) leaf_look(leaf.page, &seen);
+		(void) pgfirst_leaf_settle(store, &leaf);
 	}
-	*next = store_page_tail(leaf.page)->high;
+	*next = store_page_high(leaf.page);
 	*block = store_page_tail(leaf.page)->right;
 	pgfirst_page_unlock(&leaf);
 	pass->records += seen.records;

@@ -91,13 +91,9 @@ bool
 pgfirst_page_settle(Page copy, Page page)
 {
 	int count = store_page_count(page);
-	StoreTail *tail = store_page_tail(page);
 	bool changed = false;
 
-	pgfirst_page_init(copy, tail->kind, tail->level, tail->store_id, tail->block);
-	store_page_tail(copy)->low = tail->low;
-	store_page_tail(copy)->high = tail->high;
-	store_page_tail(copy)->right = tail->right;
+	pgfirst_page_init_like(copy, page);
 	for (int slot = 0; slot < count;)
 	{
 		StoreVersions versions;

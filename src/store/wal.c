@@ -219,10 +219,10 @@ pgfirst_edit_dead(StoreEdit *edit, Size bytes)
 }
 
 StoreItem *
-pgfirst_edit_insert(StoreEdit *edit, int slot, Size size)
+pgfirst_edit_insert(StoreEdit *edit, int slot, const StoreKey *key, Size size)
 {
 	PageHeader header = (PageHeader) edit->page;
-	uint16 *slots = store_page_slots(edit->page);
+	StoreSlot *slots = store_page_slots(edit->page);
 	int count = store_page_count(edit->page);
 	StoreItem *item;
 
@@ -230,9 +230,13 @@ pgfirst_edit_insert(StoreEdit *edit, int slot, Size size)
 	memmove(&slots[slot + 1], &slots[slot], (Size) (count - slot) * STORE_SLOT);
 	header->pd_lower += STORE_SLOT;
 	header->pd_upper -= size;
-	slots[slot] = header->pd_upper;
+	slots[slot].offset = header->pd_upper;
+	slots[slot].mark = store_page_mark(edit->page, (uint8) key->space, key->high, key->low);
 	item = (StoreItem *) ((char *) edit->page + header->pd_upper);
 	memset(item, 0, size);
+	item->high = key->high;
+	item->low = key->low;
+	item->space = (uint8) key->space;
 	edit_bounds(edit);
 	pgfirst_edit_touch(edit, &slots[slot], (Size) (count + 1 - slot) * STORE_SLOT);
 	pgfirst_edit_touch(edit, item, size);
@@ -243,14 +247,14 @@ void
 pgfirst_edit_remove(StoreEdit *edit, int slot)
 {
 	PageHeader header = (PageHeader) edit->page;
-	uint16 *slots = store_page_slots(edit->page);
+	StoreSlot *slots = store_page_slots(edit->page);
 	int count = store_page_count(edit->page);
-	const StoreItem *item = (const StoreItem *) ((char *) edit->page + slots[slot]);
+	const StoreItem *item = (const StoreItem *) ((char *) edit->page + slots[slot].offset);
 	Size size = store_item_size(edit->page, item);
 
 	memmove(&slots[slot], &slots[slot + 1], (Size) (count - slot - 1) * STORE_SLOT);
 	header->pd_lower -= STORE_SLOT;
-	slots[count - 1] = 0; /* in the hole now */
+	slots[count - 1] = (StoreSlot){0, 0}; /* in the hole now */
 	edit_bounds(edit);
 	pgfirst_edit_touch(edit, &slots[slot], (Size) (count - slot - 1) * STORE_SLOT);
 	pgfirst_edit_dead(edit, size);

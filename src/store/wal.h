@@ -62,8 +62,8 @@ extern void pgfirst_edit_touch(StoreEdit *edit, const void *start, Size length);
 /* The page becomes what `image`, built in private memory, is. */
 extern void pgfirst_edit_replace(StoreEdit *edit, Page image);
 
-/* Makes room for an item at `slot`, in the hole, and returns where it goes: `size` zero bytes. */
-extern StoreItem *pgfirst_edit_insert(StoreEdit *edit, int slot, Size size);
+/* Makes room for an item of this key at `slot`, in the hole: `size` bytes, zero but for the key. */
+extern StoreItem *pgfirst_edit_insert(StoreEdit *edit, int slot, const StoreKey *key, Size size);
 
 /* Takes the item out; its bytes become dead. */
 extern void pgfirst_edit_remove(StoreEdit *edit, int slot);

@@ -105,7 +105,7 @@ walk_leaf(PgfirstWalk *walk)
 	walk->position = pgfirst_position_of_store(walk->store);
 	walk->slot = pgfirst_page_search(walk->leaf.data, &walk->next);
 	tail = store_page_tail(walk->leaf.data);
-	walk->next = tail->high;
+	walk->next = store_page_high(walk->leaf.data);
 	walk->right = tail->right;
 	walk->leaf_there = true;
 	return true;

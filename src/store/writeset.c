@@ -428,21 +428,49 @@ pgfirst_writeset_record(const StoreEntry *entry, PgfirstRecord *record)
 	record->length = VARSIZE(entry->body) - VARHDRSZ;
 }
 
-static int
-entry_compare(const void *a, const void *b)
+/* The beginning of the id lies beside the entry, so that sorting mostly touches no entry. */
+typedef struct SortEntry
 {
-	const StoreEntry *left = *(StoreEntry *const *) a;
-	const StoreEntry *right = *(StoreEntry *const *) b;
+	uint64 head;
+	StoreEntry *entry;
+} SortEntry;
 
-	if (left->store != right->store)
-		return left->store->oid < right->store->oid ? -1 : 1;
-	return memcmp(left->id.bytes, right->id.bytes, sizeof(left->id.bytes));
+static inline int
+sort_compare(const SortEntry *left, const SortEntry *right)
+{
+	if (left->entry->store != right->entry->store)
+		return left->entry->store->oid < right->entry->store->oid ? -1 : 1;
+	return memcmp(left->entry->id.bytes, right->entry->id.bytes, sizeof(left->entry->id.bytes));
 }
+
+static inline int
+sort_compare_one_store(const SortEntry *left, const SortEntry *right)
+{
+	if (left->head != right->head)
+		return left->head < right->head ? -1 : 1;
+	return memcmp(left->entry->id.bytes, right->entry->id.bytes, sizeof(left->entry->id.bytes));
+}
+
+#define ST_SORT         sort_stores
+#define ST_ELEMENT_TYPE SortEntry
+#define ST_COMPARE      sort_compare
+#define ST_SCOPE        static
+#define ST_DEFINE
+#include "lib/sort_template.h"
+
+#define ST_SORT         sort_one_store
+#define ST_ELEMENT_TYPE SortEntry
+#define ST_COMPARE      sort_compare_one_store
+#define ST_SCOPE        static
+#define ST_DEFINE
+#include "lib/sort_template.h"
 
 StoreEntry **
 pgfirst_writeset_sorted(PgfirstStore *store, Size *count)
 {
+	SortEntry *all;
 	StoreEntry **sorted;
+	bool one_store = true;
 	Size n = 0;
 
 	if (set.changes == 0)
@@ -450,17 +478,26 @@ pgfirst_writeset_sorted(PgfirstStore *store, Size *count)
 		*count = 0;
 		return NULL;
 	}
-	sorted = MemoryContextAllocHuge(CurrentMemoryContext, set.changes * sizeof(StoreEntry *));
+	all = MemoryContextAllocHuge(CurrentMemoryContext, set.changes * sizeof(SortEntry));
 	for (uint32 i = 0; i < set.places; i++)
 	{
 		StoreEntry *entry = set.table[i];
 
-		if (entry != NULL && entry->change != STORE_UNCHANGED &&
-		    (store == NULL || entry->store == store))
-			sorted[n++] = entry;
+		if (entry == NULL || entry->change == STORE_UNCHANGED ||
+		    (store != NULL && entry->store != store))
+			continue;
+		all[n].entry = entry;
+		all[n].head = store_key_of_id(&entry->id).high;
+		one_store &= entry->store == all[0].entry->store;
+		n++;
 	}
-	if (n > 1)
-		qsort(sorted, n, sizeof(StoreEntry *), entry_compare);
+	if (one_store)
+		sort_one_store(all, n);
+	else
+		sort_stores(all, n);
+	sorted = (StoreEntry **) all;
+	for (Size i = 0; i < n; i++)
+		sorted[i] = all[i].entry;
 	*count = n;
 	return sorted;
 }

@@ -45,6 +45,20 @@ kv_cmd_get(KvCall *call)
 	return KV_DONE;
 }
 
+#define MGET_AHEAD 32
+
+/* The next keys are on their way while the first of them is read. */
+static void
+mget_ahead(KvCall *call, int first)
+{
+	RespSlice keys[MGET_AHEAD];
+	int count = Min(call->argc - first, MGET_AHEAD);
+
+	for (int i = 0; i < count; i++)
+		keys[i] = kv_argument(call, first + i);
+	kv_keys_prefetch(call->space, keys, count);
+}
+
 /* MGET key [key ...]: what is no string is null. */
 KvOutcome
 kv_cmd_mget(KvCall *call)
@@ -52,9 +66,14 @@ kv_cmd_mget(KvCall *call)
 	pgfirst_resp_write_array(call->reply, (size_t) call->argc - 1);
 	for (int i = 1; i < call->argc; i++)
 	{
-		MemoryContext old = MemoryContextSwitchTo(kv_scratch());
+		MemoryContext old;
 		KvEntry entry;
-		bool found = read_key(call, i, true, &entry) && entry.type == KV_TYPE_STRING;
+		bool found;
+
+		if (i % MGET_AHEAD == 1)
+			mget_ahead(call, i);
+		old = MemoryContextSwitchTo(kv_scratch());
+		found = read_key(call, i, true, &entry) && entry.type == KV_TYPE_STRING;
 
 		MemoryContextSwitchTo(old);
 		count_lookup(found);

@@ -37,6 +37,7 @@
 #include "kv/cmd/stats.h"
 #include "kv/count.h"
 #include "kv/database.h"
+#include "kv/net/ahead.h"
 #include "kv/net/client.h"
 #include "kv/net/turn.h"
 #include "kv/position.h"
@@ -68,6 +69,7 @@ static struct
 	int64 deadline_us;
 	int commands;
 	int steps; /* commands to run before the next look */
+	int ahead; /* commands whose records are on their way */
 	bool over;
 	int64 http_logged_us;
 } turn;
@@ -89,6 +91,7 @@ turn_start(void)
 	turn.auth_used = false;
 	turn.commands = 0;
 	turn.steps = TURN_STEPS;
+	turn.ahead = 1; /* the first opens the database */
 	turn.over = false;
 	turn.now_ms = pgfirst_clock_wall_ms();
 	turn.deadline_us = pgfirst_clock_monotonic_us() + TURN_TIME_US;
@@ -280,6 +283,9 @@ run_command(KvClient *client)
 
 	call.last_try =
 	    client->parked_deadline != 0 && pgfirst_clock_monotonic_us() >= client->parked_deadline;
+	if (turn.ahead == 0)
+		turn.ahead = kv_ahead_look(&kv_clients.states[KV_CLIENT_READY]);
+	turn.ahead--;
 	turn.running = client;
 	turn.running_start = start;
 	kv_position_reset();
@@ -511,4 +517,5 @@ kv_turn_begin(void)
 {
 	turn.context =
 	    AllocSetContextCreate(TopMemoryContext, "pgfirst redis turn", ALLOCSET_DEFAULT_SIZES);
+	kv_ahead_begin();
 }

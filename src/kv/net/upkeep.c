@@ -6,6 +6,7 @@
  *   first     makes databases 0 to 3 when there are none.
  *   census    counts the databases whose number of keys is not known: a scan, after a start, a crash
  *             or a promotion; again soon when somebody was just writing, because DBSIZE waits for it.
+ *   tidy      clears away what changes have left on the pages, a slice at a time, when there has been any.
  *   sweep     deletes expired and flushed keys, a slice at a time: a slice holds its keys' locks too
  *             shortly to be noticed, and slices follow each other quickly only while there is much
  *             to delete.
@@ -51,9 +52,19 @@ extern PGDLLEXPORT void pgfirst_upkeep_main(Datum arg);
 #define SWEEP_REST_US   (2 * SECOND_US)   /* after a whole pass */
 #define SWEEP_ANYWAY_US (600 * SECOND_US) /* even if there seems to be nothing to do */
 
+#define TIDY_SLICE   64 /* pages looked at at a time */
+#define TIDY_BUSY_US (SECOND_US / 50)
+#define TIDY_REST_US (2 * SECOND_US)
+
 static struct
 {
 	MemoryContext context;
+	int64 next_tidy;
+	int tidy_number; /* of the database being tidied */
+	PgfirstTidyCursor tidy_cursor;
+	uint32 tidied[KV_DATABASES]; /* what a whole pass began with */
+	bool tidied_once[KV_DATABASES];
+	uint32 tidy_began;
 	int64 next_look;
 	int64 next_sweep;
 	bool available;
@@ -213,6 +224,52 @@ sweep_slice(void)
 	upkeep.next_sweep = now_us + SWEEP_REST_US;
 }
 
+/* ---- tidy -------------------------------------------------------------------------------- */
+
+static bool
+cursor_at_start(const PgfirstTidyCursor *cursor)
+{
+	return cursor->opaque[0] == 0 && cursor->opaque[1] == 0 && cursor->opaque[2] == 0;
+}
+
+static void
+tidy_slice(void)
+{
+	int number = upkeep.tidy_number;
+	int64 now_us = pgfirst_clock_monotonic_us();
+	KvSpace *space = NULL;
+	PgfirstTidy tidy = {.wrapped = true};
+
+	if (kv_databases_ready(true) != KV_READY)
+	{
+		upkeep.next_tidy = now_us + TIDY_REST_US;
+		return;
+	}
+	if (kv_database_exists(number))
+		space = kv_space_open(number, true, false);
+	if (space != NULL)
+	{
+		uint32 untidy = pgfirst_store_untidy(space->store);
+
+		if (cursor_at_start(&upkeep.tidy_cursor))
+			upkeep.tidy_began = untidy;
+		if (!upkeep.tidied_once[number] || untidy != upkeep.tidied[number])
+			tidy = pgfirst_store_tidy(space->store, &upkeep.tidy_cursor, TIDY_SLICE);
+		if (tidy.wrapped)
+		{
+			upkeep.tidied[number] = upkeep.tidy_began;
+			upkeep.tidied_once[number] = true;
+		}
+	}
+	upkeep.next_tidy = now_us + (tidy.leaves > 0 ? TIDY_BUSY_US : 0);
+	if (!tidy.wrapped)
+		return;
+	memset(&upkeep.tidy_cursor, 0, sizeof(upkeep.tidy_cursor));
+	upkeep.tidy_number = (number + 1) % KV_DATABASES;
+	if (upkeep.tidy_number == 0)
+		upkeep.next_tidy = now_us + TIDY_REST_US;
+}
+
 /* Does what is due; returns when it wants to be called again. */
 static int64
 upkeep_run(int64 now_us)
@@ -235,7 +292,9 @@ upkeep_run(int64 now_us)
 		return upkeep.next_look;
 	if (now_us >= upkeep.next_sweep && !in_transaction(sweep_slice))
 		upkeep.next_sweep = now_us + SWEEP_REST_US;
-	return Min(upkeep.next_look, upkeep.next_sweep);
+	if (now_us >= upkeep.next_tidy && !in_transaction(tidy_slice))
+		upkeep.next_tidy = now_us + TIDY_REST_US;
+	return Min(Min(upkeep.next_look, upkeep.next_sweep), upkeep.next_tidy);
 }
 
 void

@@ -75,6 +75,21 @@ kv_key_read(KvSpace *space, RespSlice key, int64 now_ms, bool with_value, KvEntr
 	return true;
 }
 
+void
+kv_keys_prefetch(KvSpace *space, const RespSlice *keys, int count)
+{
+	PgfirstId ids[32];
+
+	for (int done = 0; done < count; done += (int) lengthof(ids))
+	{
+		int n = Min(count - done, (int) lengthof(ids));
+
+		for (int i = 0; i < n; i++)
+			kv_space_id(space, keys[done + i].data, keys[done + i].length, &ids[i]);
+		pgfirst_store_prefetch(space->store, ids, n);
+	}
+}
+
 bool
 kv_key_lock(KvSpace *space, RespSlice key, bool conditional, bool wait)
 {

@@ -78,6 +78,9 @@ extern const char *kv_type_name(KvType type);
 extern bool kv_key_read(KvSpace *space, RespSlice key, int64 now_ms, bool with_value,
                         KvEntry *entry);
 
+/* Says that these keys will be read soon. */
+extern void kv_keys_prefetch(KvSpace *space, const RespSlice *keys, int count);
+
 /*
  * Takes the key's lock until the end of the transaction; false when somebody has it and wait is
  * false.  conditional: see pgfirst_store_lock().

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * tidy.c: what nobody else has had a reason to clear away, leaf by leaf.
+ *
+ *   tags     of transactions that have ended are settled: the replaced or rolled back version goes.
+ *   parts    of large records that no record leads to are deleted: part 0 names the owner, and if
+ *            no version of the owner leads here and the writer has ended, none ever will, because an
+ *            incarnation is given to a record once.
+ *   leaves   that have become empty enough are merged; see merge.c.
+ *
+ * All this needs no lock of a record and no transaction id, changes nothing that anybody can see, and
+ * is one WAL record at a time.  It is done by whoever keeps the store in order, a slice of leaves
+ * at a time, when something has happened since that could have left anything; a counter in shared
+ * memory, per store (hashed), says that.  It begins at zero when the server starts, and one pass is
+ * made anyway: for what a crash has left.
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "port/atomics.h"
+
+#include "base/shmem.h"
+#include "store/store_int.h"
+
+#define COUNTERS     256
+#define SETTLE_MAX   16  /* versions settled one by one; more are logged as a whole page */
+#define SUSPECTS_MAX 128 /* large records whose parts begin on one leaf */
+
+static pg_atomic_uint32 *counters;
+
+typedef struct Suspect
+{
+	StoreKey owner;
+	uint64 incarnation;
+} Suspect;
+
+/* ---- when there is something to do ----------------------------------------------------------- */
+
+static pg_atomic_uint32 *
+counter_of(PgfirstStore *store)
+{
+	return &counters[murmurhash32(store->oid) % COUNTERS];
+}
+
+void
+pgfirst_tidy_wanted(PgfirstStore *store)
+{
+	if (counters != NULL)
+		pg_atomic_fetch_add_u32(counter_of(store), 1);
+}
+
+uint32
+pgfirst_store_untidy(PgfirstStore *store)
+{
+	return pg_atomic_read_u32(counter_of(store));
+}
+
+/* ---- tags ------------------------------------------------------------------------------------ */
+
+static bool
+versions_ended(const StoreVersions *versions)
+{
+	return versions->tag == STORE_TAG_COMMITTED || versions->tag == STORE_TAG_ABORTED;
+}
+
+bool
+pgfirst_leaf_settle(PgfirstStore *store, StoreLeaf *leaf)
+{
+	StoreVersions ended[SETTLE_MAX];
+	PGAlignedBlock image;
+	StoreRecord record;
+	StoreEdit *edit;
+	int count = 0;
+
+	for (int slot = 0; slot < store_page_count(leaf->page);)
+	{
+		StoreVersions versions;
+
+		slot = pgfirst_versions_at(leaf->page, slot, &versions);
+		if (!versions_ended(&versions))
+			continue;
+		if (count < SETTLE_MAX)
+			ended[count] = versions;
+		count++;
+	}
+	if (count == 0)
+		return false;
+	if (count > SETTLE_MAX)
+		(void) pgfirst_page_settle(image.data, leaf->page);
+
+	pgfirst_record_begin(&record, store->relation);
+	edit = pgfirst_record_page(&record, leaf->buffer);
+	pgfirst_record_change(&record);
+	if (count > SETTLE_MAX)
+		pgfirst_edit_replace(edit, image.data);
+	else
+		for (int i = count - 1; i >= 0; i--)
+			pgfirst_versions_settle(edit, &ended[i]);
+	(void) pgfirst_record_insert(&record);
+	return true;
+}
+
+/* ---- parts ----------------------------------------------------------------------------------- */
+
+/* The large records whose first part stands on the leaf and has no running writer. */
+static int
+leaf_suspects(Page page, Suspect *suspects)
+{
+	int count = 0;
+
+	for (int slot = 0; slot < store_page_count(page) && count < SUSPECTS_MAX; slot++)
+	{
+		StoreItem *item = store_page_item(page, slot);
+		PgfirstId owner;
+
+		if (item->space != STORE_SPACE_PARTS || item->low != 0)
+			continue;
+		if (item->length < STORE_PART_OWNER)
+			pgfirst_page_damaged("the first part of a record has no owner");
+		if (item->xid != InvalidTransactionId)
+		{
+			StoreTag tag = pgfirst_tag_state(item->xid);
+
+			if (tag == STORE_TAG_RUNNING || tag == STORE_TAG_MINE)
+				continue;
+		}
+		memcpy(owner.bytes, item->data, sizeof(owner.bytes));
+		suspects[count++] = (Suspect){.owner = store_key_of_id(&owner), .incarnation = item->high};
+	}
+	return count;
+}
+
+static bool
+item_leads_to(const StoreItem *item, uint64 incarnation)
+{
+	StoreLarge large;
+
+	if (item == NULL || !(item->flags & STORE_ITEM_LARGE) || item->length < STORE_LARGE_HEADER)
+		return false;
+	memcpy(&large, item->data, STORE_LARGE_HEADER);
+	return large.incarnation == incarnation;
+}
+
+/* Whether any version of the owner, committed or to be, leads to the parts. */
+static bool
+suspect_is_owned(PgfirstStore *store, const Suspect *suspect)
+{
+	StoreVersions versions;
+	StoreLeaf leaf;
+	bool owned;
+
+	(void) pgfirst_leaf_lock(store, &suspect->owner, BUFFER_LOCK_SHARE, &leaf);
+	pgfirst_versions_find(leaf.page, &suspect->owner, &versions);
+	/* What has been replaced or rolled back leads nowhere, though it may still stand there. */
+	if (versions_ended(&versions))
+		owned = item_leads_to(versions.current, suspect->incarnation);
+	else
+		owned = item_leads_to(versions.settled, suspect->incarnation) ||
+		        item_leads_to(versions.tagged, suspect->incarnation);
+	pgfirst_page_unlock(&leaf);
+	return owned;
+}
+
+/* Deletes the parts of an incarnation, a leaf at a time. */
+static uint64
+parts_delete(PgfirstStore *store, uint64 incarnation)
+{
+	StoreKey key = {.space = STORE_SPACE_PARTS, .high = incarnation};
+	uint64 deleted = 0;
+
+	while (key.space == STORE_SPACE_PARTS && key.high == incarnation)
+	{
+		StoreLeaf leaf;
+		StoreRecord record;
+		StoreEdit *edit;
+		int first, last;
+
+		CHECK_FOR_INTERRUPTS();
+		(void) pgfirst_leaf_lock(store, &key, BUFFER_LOCK_EXCLUSIVE, &leaf);
+		first = last = pgfirst_page_search(leaf.page, &key);
+		while (last < store_page_count(leaf.page))
+		{
+			StoreItem *item = store_page_item(leaf.page, last);
+
+			if (item->space != STORE_SPACE_PARTS || item->high != incarnation)
+				break;
+			last++;
+		}
+		if (last > first)
+		{
+			pgfirst_record_begin(&record, store->relation);
+			edit = pgfirst_record_page(&record, leaf.buffer);
+			pgfirst_record_change(&record);
+			for (int slot = last - 1; slot >= first; slot--)
+				pgfirst_edit_remove(edit, slot);
+			(void) pgfirst_record_insert(&record);
+			deleted += (uint64) (last - first);
+		}
+		key = last == store_page_count(leaf.page) ? store_page_high(leaf.page)
+		                                          : (StoreKey){.space = STORE_SPACE_END};
+		pgfirst_page_unlock(&leaf);
+	}
+	return deleted;
+}
+
+/* ---- a slice --------------------------------------------------------------------------------- */
+
+static void
+tidy_leaf(PgfirstStore *store, StoreKey *key, PgfirstTidy *result)
+{
+	Suspect suspects[SUSPECTS_MAX];
+	StoreKey here = *key;
+	StoreLeaf leaf;
+	bool ended = false;
+	bool empty;
+	int count;
+
+	(void) pgfirst_leaf_lock(store, key, BUFFER_LOCK_SHARE, &leaf);
+	for (int slot = 0; slot < store_page_count(leaf.page) && !ended;)
+	{
+		StoreVersions versions;
+
+		slot = pgfirst_versions_at(leaf.page, slot, &versions);
+		ended = versions_ended(&versions);
+	}
+	count = leaf_suspects(leaf.page, suspects);
+	empty = store_page_used(leaf.page) < STORE_PAGE_ROOM / 2;
+	*key = store_page_high(leaf.page);
+	pgfirst_page_unlock(&leaf);
+	result->leaves++;
+
+	if (ended)
+	{
+		(void) pgfirst_leaf_lock(store, &here, BUFFER_LOCK_EXCLUSIVE, &leaf);
+		result->settled += pgfirst_leaf_settle(store, &leaf);
+		empty = store_page_used(leaf.page) < STORE_PAGE_ROOM / 2;
+		pgfirst_page_unlock(&leaf);
+	}
+	for (int i = 0; i < count; i++)
+		if (!suspect_is_owned(store, &suspects[i]))
+			result->parts += parts_delete(store, suspects[i].incarnation);
+	if ((empty || count > 0) && pgfirst_tree_merge(store, &here))
+	{
+		result->merged++;
+		*key = here; /* it may take over the next one, too */
+	}
+}
+
+PgfirstTidy
+pgfirst_store_tidy(PgfirstStore *store, PgfirstTidyCursor *cursor, uint32 leaves)
+{
+	PgfirstTidy result = {0};
+	StoreKey key;
+
+	StaticAssertStmt(sizeof(StoreKey) == sizeof(cursor->opaque), "a cursor holds a key");
+	memcpy(&key, cursor->opaque, sizeof(key));
+	if (pgfirst_tree_id(store) == 0)
+		key.space = STORE_SPACE_END;
+	while (key.space != STORE_SPACE_END && result.leaves < leaves)
+	{
+		CHECK_FOR_INTERRUPTS();
+		tidy_leaf(store, &key, &result);
+	}
+	result.wrapped = key.space == STORE_SPACE_END;
+	if (result.wrapped)
+		memset(&key, 0, sizeof(key));
+	memcpy(cursor->opaque, &key, sizeof(key));
+	return result;
+}
+
+static void
+counters_init(void *fresh)
+{
+	pg_atomic_uint32 *all = fresh;
+
+	for (int i = 0; i < COUNTERS; i++)
+		pg_atomic_init_u32(&all[i], 0);
+}
+
+void
+pgfirst_tidy_init(void)
+{
+	pgfirst_shmem_request("pgfirst store tidy", COUNTERS * sizeof(pg_atomic_uint32),
+	                      (void **) &counters, counters_init);
+}
