@@ -50,3 +50,8 @@ CREATE FUNCTION put_position(store regclass, id uuid) RETURNS void
 -- Reads such records until it finds one newer than its position; true if all were in order.
 CREATE FUNCTION check_positions(store regclass, id uuid, rounds integer, walk boolean)
 	RETURNS boolean LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_check_positions';
+
+-- The next time that this session comes to the point, which must lie outside of all page locks, it waits
+-- until the advisory lock is free.
+CREATE FUNCTION stop_at(point text, lock bigint) RETURNS void
+	LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_stop_at';
