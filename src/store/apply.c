@@ -21,6 +21,12 @@
  * the whole store's is; but others change records next to them, so nothing that was known of a leaf
  * before it was locked counts.
  *
+ * What is applied with an id may be applied before the end of the transaction as well: nobody else sees
+ * it, an abort leaves it as garbage, and a later change of the same record finds the transaction's own
+ * tag and replaces what is there.  Commands that load more than fits into memory do so.  Announced
+ * positions and locks stay until the transaction ends.  It cannot be taken back by a savepoint; so it is
+ * done where there is none.
+ *
  * The order of the records of a turn is not the order of its commands.  Until it is told, nobody
  * knows that a command was carried out, and replies leave when everything of their turn is durable;
  * so a crash may leave any of the unanswered commands of a turn, each whole, and without others
@@ -32,6 +38,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "base/compat.h"
 #include "base/flush.h"
 #include "store/store_int.h"
 
@@ -57,6 +64,7 @@ pgfirst_store_observe(PgfirstObserver function, Size limit)
 }
 
 static bool applied_apart; /* in this transaction */
+static bool applied_early;
 
 bool
 pgfirst_store_applied_apart(void)
@@ -64,10 +72,23 @@ pgfirst_store_applied_apart(void)
 	return applied_apart;
 }
 
+bool
+pgfirst_applied_early(void)
+{
+	return applied_early;
+}
+
 void
 pgfirst_apply_begin(void)
 {
 	applied_apart = false;
+}
+
+/* At the end of the transaction.  Whether something was applied apart is asked for later. */
+void
+pgfirst_apply_forget(void)
+{
+	applied_early = false;
 }
 
 /* ---- from entries to ops --------------------------------------------------------------------- */
@@ -633,21 +654,12 @@ apply_store(StoreEntry **entries, Size count)
 		apply_with_id(entries, count);
 }
 
-void
-pgfirst_apply(void)
+/* Applies entries that are in the order of stores and ids. */
+static void
+apply_entries(StoreEntry **entries, Size count)
 {
-	MemoryContext context;
-	MemoryContext old;
-	StoreEntry **entries;
-	Size count;
 	Size end;
 
-	if (!pgfirst_store_changed())
-		return;
-
-	context = AllocSetContextCreate(CurrentMemoryContext, "pgfirst apply", ALLOCSET_DEFAULT_SIZES);
-	old = MemoryContextSwitchTo(context);
-	entries = pgfirst_writeset_sorted(NULL, &count);
 	for (Size i = 0; i < count; i++)
 		if (i == 0 || entries[i]->store != entries[i - 1]->store)
 			pgfirst_lock_before_apply(entries[i]->store);
@@ -659,6 +671,51 @@ pgfirst_apply(void)
 		apply_store(&entries[first], end - first);
 	}
 	pgfirst_store_point("after the changes");
+}
+
+void
+pgfirst_apply(void)
+{
+	MemoryContext context;
+	MemoryContext old;
+	StoreEntry **entries;
+	Size count;
+
+	if (!pgfirst_store_changed())
+		return;
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "pgfirst apply", ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
+	entries = pgfirst_writeset_sorted(NULL, &count);
+	apply_entries(entries, count);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
+}
+
+bool
+pgfirst_apply_early(PgfirstStore *store)
+{
+	bool all = GetCurrentTransactionNestLevel() == 1;
+	SubTransactionId current = GetCurrentSubTransactionId();
+	MemoryContext context;
+	MemoryContext old;
+	StoreEntry **entries;
+	Size count;
+
+	if (pgfirst_units_apart() || !(all || store->relation->rd_createSubid == current ||
+	                               store->relation->rd_newRelfilelocatorSubid == current))
+		return false;
+	context =
+	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst apply early", ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
+	entries = pgfirst_writeset_sorted(all ? NULL : store, &count);
+	if (count > 0)
+	{
+		applied_early = true;
+		apply_entries(entries, count);
+		pgfirst_writeset_applied(all ? NULL : store);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return true;
 }

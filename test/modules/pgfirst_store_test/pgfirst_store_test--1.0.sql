@@ -65,3 +65,8 @@ CREATE FUNCTION held() RETURNS integer
 	LANGUAGE c STRICT AS '$libdir/pgfirst_store_watch', 'watch_holder';
 CREATE FUNCTION passed(OUT point text, OUT passed bigint) RETURNS SETOF record
 	LANGUAGE c STRICT AS '$libdir/pgfirst_store_watch', 'watch_passed';
+
+-- The next time that this session comes to the point, which must lie outside of all page locks, it waits
+-- until the advisory lock is free.
+CREATE FUNCTION stop_at(point text, lock bigint) RETURNS void
+	LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_stop_at';
