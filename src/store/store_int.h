@@ -173,6 +173,9 @@ extern uint64 pgfirst_incarnation_count(uint64 incarnation);
  */
 extern void pgfirst_tree_make_room(PgfirstStore *store, const StoreKey *key, Size size, bool run);
 
+/* Whether pages of which so much is used are worth merging. */
+extern bool pgfirst_merge_fits(Size used, Size used_right);
+
 /* Merges the leaf that covers the key with its right neighbour, if both are empty enough. */
 extern bool pgfirst_tree_merge(PgfirstStore *store, const StoreKey *key);
 

@@ -240,14 +240,15 @@ pgfirst_parts_delete(PgfirstStore *store, uint64 incarnation)
 
 /* ---- a slice --------------------------------------------------------------------------------- */
 
-static void
+/* Clears the leaf at *key; returns what is used of it then, and moves *key to the next. */
+static Size
 tidy_leaf(PgfirstStore *store, StoreKey *key, PgfirstTidy *result)
 {
 	Suspect suspects[SUSPECTS_MAX];
 	StoreKey here = *key;
 	StoreLeaf leaf;
 	bool ended = false;
-	bool empty;
+	Size used;
 	int count;
 
 	(void) pgfirst_leaf_lock(store, key, BUFFER_LOCK_SHARE, &leaf);
@@ -259,7 +260,7 @@ tidy_leaf(PgfirstStore *store, StoreKey *key, PgfirstTidy *result)
 		ended = versions_ended(&versions);
 	}
 	count = leaf_suspects(leaf.page, suspects);
-	empty = store_page_used(leaf.page) < STORE_PAGE_ROOM / 2;
+	used = store_page_used(leaf.page);
 	*key = store_page_high(leaf.page);
 	pgfirst_page_unlock(&leaf);
 	result->leaves++;
@@ -268,17 +269,13 @@ tidy_leaf(PgfirstStore *store, StoreKey *key, PgfirstTidy *result)
 	{
 		(void) pgfirst_leaf_lock(store, &here, BUFFER_LOCK_EXCLUSIVE, &leaf);
 		result->settled += pgfirst_leaf_settle(store, &leaf);
-		empty = store_page_used(leaf.page) < STORE_PAGE_ROOM / 2;
+		used = store_page_used(leaf.page);
 		pgfirst_page_unlock(&leaf);
 	}
 	for (int i = 0; i < count; i++)
 		if (!suspect_is_owned(store, &suspects[i]))
 			result->parts += pgfirst_parts_delete(store, suspects[i].incarnation);
-	if ((empty || count > 0) && pgfirst_tree_merge(store, &here))
-	{
-		result->merged++;
-		*key = here; /* it may take over the next one, too */
-	}
+	return used;
 }
 
 PgfirstTidy
@@ -286,17 +283,32 @@ pgfirst_store_tidy(PgfirstStore *store, PgfirstTidyCursor *cursor, uint32 leaves
 {
 	PgfirstTidy result = {0};
 	StoreKey key;
+	StoreKey before; /* the leaf before this one */
+	Size before_used = STORE_PAGE_ROOM;
 
 	StaticAssertStmt(sizeof(StoreKey) == sizeof(cursor->opaque), "a cursor holds a key");
 	memcpy(&key, cursor->opaque, sizeof(key));
 	if (pgfirst_tree_id(store) == 0)
 		key.space = STORE_SPACE_END;
+	before = key;
 	if (key.space != STORE_SPACE_END)
 		result.parts = pgfirst_garbage_collect(store, (uint64) leaves * 4);
 	while (key.space != STORE_SPACE_END && result.leaves < leaves)
 	{
+		StoreKey here = key;
+		Size used;
+
 		CHECK_FOR_INTERRUPTS();
-		tidy_leaf(store, &key, &result);
+		used = tidy_leaf(store, &key, &result);
+		if (pgfirst_merge_fits(before_used, used) && pgfirst_tree_merge(store, &before))
+		{
+			result.merged++;
+			key = before; /* it may take over the next one, too */
+			before_used = STORE_PAGE_ROOM;
+			continue;
+		}
+		before = here;
+		before_used = used;
 	}
 	result.wrapped = key.space == STORE_SPACE_END;
 	if (result.wrapped)
