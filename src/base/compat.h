@@ -52,6 +52,7 @@
 #include "storage/relfilenode.h"
 typedef RelFileNode RelFileLocator;
 #define relation_set_new_filelocator    relation_set_new_filenode
+#define rd_newRelfilelocatorSubid       rd_newRelfilenodeSubid
 #define RelationStorage(relation)       ((relation)->rd_node)
 #define RelationStorageNumber(relation) ((relation)->rd_node.relNode)
 #else
@@ -96,6 +97,48 @@ object_aclcheck(Oid class, Oid object, Oid role, AclMode mode)
 #else
 #define LockAcquireTry(tag, mode)                                                                  \
 	LockAcquireExtended((tag), (mode), false, true, false, NULL, false)
+#endif
+
+/* 16: an update says which indexes it concerns. */
+#if PG_VERSION_NUM < 160000
+typedef bool TU_UpdateIndexes;
+#endif
+
+/* 17: ANALYZE hands out blocks through a stream, before that one by one. */
+#if PG_VERSION_NUM < 170000
+#define ANALYZE_BLOCK_SOURCE BlockNumber source_block, BufferAccessStrategy source_strategy
+#define AnalyzeNextBuffer(relation)                                                                \
+	ReadBufferExtended((relation), MAIN_FORKNUM, source_block, RBM_NORMAL, source_strategy)
+#else
+#include "storage/read_stream.h"
+#define ANALYZE_BLOCK_SOURCE        ReadStream *source
+#define AnalyzeNextBuffer(relation) read_stream_next_buffer(source, NULL)
+#endif
+
+/* 18: a bitmap scan goes from row to row, before that from block to block. */
+#if PG_VERSION_NUM < 180000
+#define BITMAP_HAS_BLOCKS
+#define BITMAP_TUPLE_ARGUMENTS                                                                     \
+	TableScanDesc scan, struct TBMIterateResult *result, TupleTableSlot *slot
+#else
+#define BITMAP_TUPLE_ARGUMENTS                                                                     \
+	TableScanDesc scan, TupleTableSlot *slot, bool *recheck, uint64 *lossy, uint64 *exact
+#endif
+
+/* 18: what VACUUM says of its work. */
+#if PG_VERSION_NUM < 180000
+#define VacuumDelayPoint() vacuum_delay_point()
+#define ReportVacuum(oid, shared, live, dead, start)                                               \
+	((void) (start), pgstat_report_vacuum((oid), (shared), (live), (dead)))
+#define UpdateRelationStatistics(relation, pages, rows, frozen, multi)                             \
+	vac_update_relstats((relation), (pages), (rows), 0, false, (frozen), (multi), NULL, NULL, false)
+#else
+#define VacuumDelayPoint() vacuum_delay_point(false)
+#define ReportVacuum(oid, shared, live, dead, start)                                               \
+	pgstat_report_vacuum((oid), (shared), (live), (dead), (start))
+#define UpdateRelationStatistics(relation, pages, rows, frozen, multi)                             \
+	vac_update_relstats((relation), (pages), (rows), 0, 0, false, (frozen), (multi), NULL, NULL,   \
+	                    false)
 #endif
 
 /*

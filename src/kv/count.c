@@ -13,7 +13,10 @@
  *
  * A number is about one store: the relation, in its PostgreSQL database, that was counted.  Numbered
  * databases exist in every PostgreSQL database that has the extension, and a store can be dropped and
- * made again; neither says anything about the number of another.
+ * made again; neither says anything about the number of another.  Its file can be exchanged as well
+ * (TRUNCATE, VACUUM FULL, SET LOGGED), with other records in it and epochs that begin anew; so a number is
+ * about a file.  Nobody writes while that happens, and whoever comes later finds the other file when
+ * it opens the store, before its first change.
  *
  * Rejected: a counter record per database (every write of every client would change it), and
  * counting when asked (ten million keys take seconds).
@@ -37,6 +40,7 @@ typedef struct CountShared
 		bool known;
 		Oid owner; /* the PostgreSQL database */
 		Oid relation;
+		Oid storage;
 		uint64 epoch;
 		KvCount count;
 	} databases[KV_DATABASES];
@@ -47,6 +51,7 @@ typedef struct CountChange
 {
 	int number;
 	Oid relation;
+	Oid storage;
 	uint64 epoch;
 	KvCount count;
 } CountChange;
@@ -61,22 +66,24 @@ static struct
 	CountChange changes[COUNT_CHANGES_MAX];
 } mine;
 
-/* Whether the number is about this store; under the lock, or as a hint. */
+/* Whether the number is about this store and file; under the lock, or as a hint. */
 static bool
-count_is_of(int number, Oid relation)
+count_is_of(int number, Oid relation, Oid storage)
 {
 	return OidIsValid(relation) && shared->databases[number].owner == MyDatabaseId &&
-	       shared->databases[number].relation == relation;
+	       shared->databases[number].relation == relation &&
+	       shared->databases[number].storage == storage;
 }
 
 static CountChange *
 change_for(int number, Oid relation, uint64 epoch)
 {
+	Oid storage = kv_database_storage(number);
 	CountChange *change;
 
 	for (int i = mine.changes_count - 1; i >= 0; i--)
 		if (mine.changes[i].number == number && mine.changes[i].relation == relation &&
-		    mine.changes[i].epoch == epoch)
+		    mine.changes[i].storage == storage && mine.changes[i].epoch == epoch)
 			return &mine.changes[i];
 	if (mine.changes_count == COUNT_CHANGES_MAX)
 	{
@@ -84,7 +91,8 @@ change_for(int number, Oid relation, uint64 epoch)
 		return NULL;
 	}
 	change = &mine.changes[mine.changes_count++];
-	*change = (CountChange){.number = number, .relation = relation, .epoch = epoch};
+	*change =
+	    (CountChange){.number = number, .relation = relation, .storage = storage, .epoch = epoch};
 	return change;
 }
 
@@ -96,8 +104,8 @@ count_record(int number, Oid relation, const PgfirstRecord *record, int sign)
 
 	memcpy(&head, record->data, Min(record->length, sizeof(head)));
 	/* An older epoch's records are garbage that no number counts. */
-	if (head.tenant != 0 ||
-	    (count_is_of(number, relation) && head.epoch < shared->databases[number].epoch))
+	if (head.tenant != 0 || (count_is_of(number, relation, kv_database_storage(number)) &&
+	                         head.epoch < shared->databases[number].epoch))
 		return;
 	change = change_for(number, relation, head.epoch);
 	if (!change)
@@ -143,7 +151,7 @@ count_commit(XLogRecPtr position)
 		volatile typeof(shared->databases[0]) *database = &shared->databases[change->number];
 
 		SpinLockAcquire(&database->lock);
-		if (database->owner != MyDatabaseId || database->relation != change->relation)
+		if (!count_is_of(change->number, change->relation, change->storage))
 		{
 			SpinLockRelease(&database->lock);
 			continue;
@@ -177,7 +185,7 @@ count_abort(void)
 		    &shared->databases[mine.changes[i].number];
 
 		SpinLockAcquire(&database->lock);
-		if (database->owner == MyDatabaseId && database->relation == mine.changes[i].relation)
+		if (count_is_of(mine.changes[i].number, mine.changes[i].relation, mine.changes[i].storage))
 			database->known = false;
 		SpinLockRelease(&database->lock);
 	}
@@ -191,7 +199,8 @@ kv_count_get(int number, KvCount *count)
 	bool known;
 
 	SpinLockAcquire(&shared->databases[number].lock);
-	known = shared->databases[number].known && count_is_of(number, relation);
+	known = shared->databases[number].known &&
+	        count_is_of(number, relation, kv_database_storage(number));
 	*count = shared->databases[number].count;
 	SpinLockRelease(&shared->databases[number].lock);
 	return known;
@@ -203,6 +212,7 @@ typedef struct Census
 {
 	KvSpace *space;
 	Oid relation;
+	Oid storage;
 	bool stale; /* flushed after the space was opened */
 	KvCount count;
 } Census;
@@ -214,11 +224,12 @@ census_at_rest(void *context)
 	int number = census->space->number;
 
 	SpinLockAcquire(&shared->databases[number].lock);
-	if (!count_is_of(number, census->relation))
+	if (!count_is_of(number, census->relation, census->storage))
 	{
 		shared->databases[number].known = false;
 		shared->databases[number].owner = MyDatabaseId;
 		shared->databases[number].relation = census->relation;
+		shared->databases[number].storage = census->storage;
 		shared->databases[number].epoch = 0;
 	}
 	census->stale = shared->databases[number].epoch > census->space->epoch;
@@ -249,7 +260,9 @@ bool
 kv_count_census(KvSpace *space)
 {
 	int number = space->number;
-	Census census = {.space = space, .relation = kv_database_relation(number)};
+	Census census = {.space = space,
+	                 .relation = kv_database_relation(number),
+	                 .storage = pgfirst_store_storage(space->store)};
 	KvCount now;
 
 	if (kv_count_get(number, &now))

@@ -3,7 +3,7 @@
  * database.c: the numbered databases of the Redis door; see database.h.
  *
  * What is needed to reach a key stands in two small tables of the extension: `identity` with the
- * secret that keys the hash, and `database` with a store and a durability per number.  They are
+ * secret that keys the hash (a cluster's own, in no dump), and `database` with a store and a durability per number.  They are
  * read directly (the loop may not use SPI) and kept until an invalidation of one of them, or of a
  * store, arrives; PostgreSQL delivers those when a lock is taken, that is, before anything of a
  * turn is read.
@@ -12,6 +12,10 @@
  * lock on anything but that record.  It is read once per turn or SQL call, until the transaction changes
  * a key: from then on it stays in its epoch.  What it changes while another session flushes counts as
  * made before the flush, and is gone, all of it.
+ *
+ * The epoch belongs to the store's file.  TRUNCATE, and whatever copies a store row by row, begins at 0
+ * again; what was learned about an epoch is kept with the number of the file, or for one transaction,
+ * during which the file cannot be exchanged.
  */
 #include "postgres.h"
 
@@ -30,6 +34,7 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "base/compat.h"
 #include "base/keylock.h"
@@ -43,6 +48,7 @@
 typedef struct KvDatabase
 {
 	Oid relation; /* InvalidOid: no such database */
+	Oid storage;
 	PgfirstDurability durability;
 } KvDatabase;
 
@@ -70,6 +76,7 @@ static struct
 static struct
 {
 	LocalTransactionId transaction;
+	Oid storage; /* the same transaction may TRUNCATE the table and go on */
 	uint64 epoch;
 } pinned[KV_DATABASES];
 
@@ -147,6 +154,20 @@ cache_take_identity(HeapTuple tuple, TupleDesc shape, KvCatalog *catalog)
 		catalog->identities = -1;
 }
 
+/* The file of a table; InvalidOid if there is no such table. */
+static Oid
+cache_find_storage(Oid relation)
+{
+	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	Oid storage;
+
+	if (!HeapTupleIsValid(tuple))
+		return InvalidOid;
+	storage = ((Form_pg_class) GETSTRUCT(tuple))->relfilenode;
+	ReleaseSysCache(tuple);
+	return storage;
+}
+
 static void
 cache_take_database(HeapTuple tuple, TupleDesc shape, KvCatalog *catalog)
 {
@@ -158,6 +179,7 @@ cache_take_database(HeapTuple tuple, TupleDesc shape, KvCatalog *catalog)
 	if (number < 0 || number >= KV_DATABASES)
 		return;
 	catalog->databases[number].relation = relation;
+	catalog->databases[number].storage = cache_find_storage(relation);
 	catalog->databases[number].durability = strcmp(durability, "durable") == 0   ? PGFIRST_DURABLE
 	                                        : strcmp(durability, "relaxed") == 0 ? PGFIRST_RELAXED
 	                                                                             : PGFIRST_VOLATILE;
@@ -244,6 +266,12 @@ kv_database_relation(int number)
 	return cache.catalog.databases[number].relation;
 }
 
+Oid
+kv_database_storage(int number)
+{
+	return cache.catalog.databases[number].storage;
+}
+
 PgfirstDurability
 kv_database_durability(int number)
 {
@@ -258,11 +286,11 @@ kv_schema(void)
 
 /* ---- spaces ------------------------------------------------------------------------------ */
 
-/* The record of the tenant's epoch of this database; what is hashed is shorter than for any key. */
+/* The record of the tenant's epoch in this store; what is hashed is shorter than for any key. */
 void
 kv_space_epoch_id(const KvSpace *space, PgfirstId *id)
 {
-	uint32 place[2] = {space->tenant, (uint32) space->number};
+	uint32 place[2] = {space->tenant, 0};
 
 	pgfirst_siphash(cache.catalog.secret, place, sizeof(place), id->bytes);
 }
@@ -282,7 +310,7 @@ space_read_epoch(KvSpace *space)
 	{
 		if (record.kind != KV_KIND_EPOCH || record.length != sizeof(space->epoch))
 			ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
-			                errmsg("the epoch of database %d is damaged", space->number)));
+			                errmsg("the record of a store's epoch is damaged")));
 		memcpy(&space->epoch, record.data, sizeof(space->epoch));
 	}
 	space->position = kv_position();
@@ -299,13 +327,15 @@ static void
 space_pin_epoch(const KvSpace *space)
 {
 	pinned[space->number].transaction = MyLocalTransactionId();
+	pinned[space->number].storage = pgfirst_store_storage(space->store);
 	pinned[space->number].epoch = space->epoch;
 }
 
 static bool
 space_use_pinned_epoch(KvSpace *space)
 {
-	if (pinned[space->number].transaction != MyLocalTransactionId())
+	if (pinned[space->number].transaction != MyLocalTransactionId() ||
+	    pinned[space->number].storage != pgfirst_store_storage(space->store))
 		return false;
 	space->epoch = pinned[space->number].epoch;
 	space->position = PGFIRST_POSITION_OWN;
@@ -344,6 +374,8 @@ kv_space_open(int number, bool writable, bool wait)
 		space_pin_epoch(space);
 		return space;
 	}
+	/* Under the lock: the file may have been exchanged since the cache was filled. */
+	cache.catalog.databases[number].storage = pgfirst_store_storage(store);
 	space->number = number;
 	space->tenant = 0;
 	space->store = store;
@@ -361,6 +393,33 @@ KvSpace *
 kv_space_opened(int number)
 {
 	return cache.spaces[number].store ? &cache.spaces[number] : NULL;
+}
+
+void
+kv_space_of_store(KvSpace *space, PgfirstStore *store, uint32 tenant, bool writable)
+{
+	*space = (KvSpace){.number = kv_database_number(pgfirst_store_relation(store)),
+	                   .tenant = tenant,
+	                   .store = store,
+	                   .writable = writable};
+	if (space->number >= 0)
+		cache.catalog.databases[space->number].storage = pgfirst_store_storage(store);
+	if (space->number < 0 || tenant != 0)
+	{
+		space_read_epoch(space);
+		return;
+	}
+	if (space_use_pinned_epoch(space))
+		return;
+	space_read_epoch(space);
+	if (writable)
+		space_pin_epoch(space);
+}
+
+void
+kv_space_refresh(KvSpace *space)
+{
+	space_read_epoch(space);
 }
 
 void
@@ -391,9 +450,9 @@ kv_space_id(const KvSpace *space, const char *key, Size length, PgfirstId *id)
 	struct
 	{
 		uint32 tenant;
-		uint32 number;
+		uint32 zero;
 		uint64 epoch;
-	} place = {space->tenant, (uint32) space->number, space->epoch};
+	} place = {space->tenant, 0, space->epoch};
 	SipHash hash;
 
 	pgfirst_siphash_begin(&hash, cache.catalog.secret);

@@ -14,10 +14,14 @@
 
 #define KV_DATABASES 16
 
-/* A key's hash mixes these in, so tenants and flushed epochs never meet. */
+/*
+ * A key's hash mixes tenant and epoch in, so tenants and flushed epochs never meet.  It takes nothing of
+ * the database: each is a store of its own, and rows that are restored into another table find
+ * their places there.
+ */
 typedef struct KvSpace
 {
-	int number;    /* of the database */
+	int number;    /* of the database; -1: of a store that is none */
 	uint32 tenant; /* 0 is the default tenant */
 	uint64 epoch;  /* raised by FLUSHDB */
 	PgfirstStore *store;
@@ -53,6 +57,12 @@ extern int kv_database_number(Oid relation);
 /* The store of a number, InvalidOid if there is none. */
 extern Oid kv_database_relation(int number);
 
+/*
+ * The number of its file, which changes when its records are exchanged as a whole (TRUNCATE, VACUUM FULL,
+ * SET LOGGED): what was known of them, counts for one, is about the file.
+ */
+extern Oid kv_database_storage(int number);
+
 /* The schema of the extension, valid after kv_databases_ready(). */
 extern Oid kv_schema(void);
 
@@ -61,6 +71,15 @@ extern Oid kv_schema(void);
  * locked now; raises undefined_object when there is no such database.
  */
 extern KvSpace *kv_space_open(int number, bool writable, bool wait);
+
+/*
+ * The space of a tenant in a store that is open in some way, perhaps of no database: where its rows are
+ * read and written.  The cache must be valid; `writable` as in kv_space_open().
+ */
+extern void kv_space_of_store(KvSpace *space, PgfirstStore *store, uint32 tenant, bool writable);
+
+/* Reads the epoch again. */
+extern void kv_space_refresh(KvSpace *space);
 
 /* The database if this turn or call has opened it already, or NULL. */
 extern KvSpace *kv_space_opened(int number);

@@ -11,6 +11,7 @@
 #include "kv/net/process.h"
 #include "kv/net/upkeep.h"
 #include "kv/net/worker.h"
+#include "kv/rows.h"
 #include "kv/settings.h"
 
 void
@@ -20,6 +21,7 @@ pgfirst_kv_init(void)
 	kv_stats_init();
 	kv_config_init();
 	kv_count_init();
+	kv_rows_init();
 	kv_process_init();
 	kv_upkeep_init();
 	kv_worker_init();

@@ -21,7 +21,8 @@ $$;
 -- ---- what the library reads -----------------------------------------------------------------
 
 -- The key of the hash that places records. Whoever knows it can craft collisions, so nobody but
--- the owner reads it. It belongs to the data: a dump that lost it would lose every key.
+-- the owner reads it. It stays in this cluster: dumps carry rows, which have no places, and what is
+-- restored is placed by the secret that is there.
 CREATE TABLE @extschema@.identity (
 	secret bytea NOT NULL CHECK (octet_length(secret) = 16)
 );
@@ -52,16 +53,6 @@ CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON @extschem
 COMMENT ON TRIGGER changed ON @extschema@.identity IS 'Makes every process read the table again.';
 COMMENT ON TRIGGER changed ON @extschema@.database IS 'Makes every process read the table again.';
 
--- A restored secret takes the place of the one that CREATE EXTENSION has just made.
-CREATE FUNCTION @extschema@.identity_replaced() RETURNS trigger
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-	AS 'BEGIN DELETE FROM @extschema@.identity; RETURN NULL; END';
-COMMENT ON FUNCTION @extschema@.identity_replaced() IS 'Keeps the table identity at one row.';
-CREATE TRIGGER replaced BEFORE INSERT ON @extschema@.identity
-	FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.identity_replaced();
-COMMENT ON TRIGGER replaced ON @extschema@.identity IS 'Keeps the table at one row.';
-
-SELECT pg_catalog.pg_extension_config_dump('@extschema@.identity', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.database', '');
 
 -- ---- databases ------------------------------------------------------------------------------

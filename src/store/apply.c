@@ -21,6 +21,12 @@
  * the whole store's is; but others change records next to them, so nothing that was known of a leaf
  * before it was locked counts.
  *
+ * What is applied with an id may be applied before the end of the transaction as well: nobody else sees
+ * it, an abort leaves it as garbage, and a later change of the same record finds the transaction's own
+ * tag and replaces what is there.  Commands that load more than fits into memory do so.  Announced
+ * positions and locks stay until the transaction ends.  It cannot be taken back by a savepoint; so it is
+ * done where there is none.
+ *
  * The order of the records of a turn is not the order of its commands.  Until it is told, nobody
  * knows that a command was carried out, and replies leave when everything of their turn is durable;
  * so a crash may leave any of the unanswered commands of a turn, each whole, and without others
@@ -32,6 +38,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "base/compat.h"
 #include "base/flush.h"
 #include "store/store_int.h"
 
@@ -57,6 +64,7 @@ pgfirst_store_observe(PgfirstObserver function, Size limit)
 }
 
 static bool applied_apart; /* in this transaction */
+static bool applied_early;
 
 bool
 pgfirst_store_applied_apart(void)
@@ -64,10 +72,23 @@ pgfirst_store_applied_apart(void)
 	return applied_apart;
 }
 
+bool
+pgfirst_applied_early(void)
+{
+	return applied_early;
+}
+
 void
 pgfirst_apply_begin(void)
 {
 	applied_apart = false;
+}
+
+/* At the end of the transaction.  Whether something was applied apart is asked for later. */
+void
+pgfirst_apply_forget(void)
+{
+	applied_early = false;
 }
 
 /* ---- from entries to ops --------------------------------------------------------------------- */
@@ -134,6 +155,7 @@ op_of_part(StoreOp *op, StoreEntry *entry, uint64 incarnation, uint32 number)
 	op->flags = 0;
 	op->kind = 0;
 	op->expiry = 0;
+	op->replaced.incarnation = 0;
 	op->done = false;
 	op->block = InvalidBlockNumber;
 	op->data[0] = (const char *) entry->id.bytes;
@@ -200,20 +222,33 @@ batch_unlock(Batch *batch)
 	batch->plans = 0;
 }
 
-/* Whether less stands on the leaves than before, or parts that belong to nobody. */
+/* Whether less stands on the leaves than before. */
 static bool
-batch_leaves_something(const Batch *batch)
+batch_deletes(const Batch *batch)
+{
+	for (int i = 0; i < batch->plans; i++)
+		for (int j = 0; j < batch->plan[i].count; j++)
+			if (batch->plan[i].ops[j].change == STORE_DELETED)
+				return true;
+	return false;
+}
+
+/* The parts of what the batch has replaced, or replaces when its transaction commits. */
+static void
+batch_leaves_garbage(const Batch *batch)
 {
 	for (int i = 0; i < batch->plans; i++)
 		for (int j = 0; j < batch->plan[i].count; j++)
 		{
-			const StoreOp *op = &batch->plan[i].ops[j];
+			const StoreLarge *replaced = &batch->plan[i].ops[j].replaced;
 
-			if (op->change == STORE_DELETED ||
-			    (op->before_there && op->before.length > STORE_INLINE_MAX))
-				return true;
+			if (replaced->incarnation == 0)
+				continue;
+			if (batch->xid == InvalidTransactionId)
+				pgfirst_garbage_now(batch->store, replaced);
+			else
+				pgfirst_garbage_by_commit(batch->store, replaced);
 		}
-	return false;
 }
 
 /* The changes are final, but their leaves are still locked. */
@@ -227,8 +262,8 @@ batch_is_final(Batch *batch, XLogRecPtr end)
 	applied_apart = true;
 	if (end != InvalidXLogRecPtr)
 		pgfirst_flush_note_idless();
-	if (batch_leaves_something(batch))
-		pgfirst_tidy_wanted(batch->store);
+	if (batch_deletes(batch))
+		pgfirst_tidy_wanted(batch->store->oid);
 }
 
 /* Makes the changes of all plans, and unlocks. */
@@ -254,6 +289,7 @@ batch_change(Batch *batch)
 		pgfirst_page_unlock(&batch->plan[i].leaf);
 	for (int i = 0; i < batch->plans; i++)
 		ops_happened(batch->plan[i].ops, batch->plan[i].count);
+	batch_leaves_garbage(batch);
 	batch->plans = 0;
 }
 
@@ -358,7 +394,11 @@ apply_parts(StoreEntry *entry, StoreOp *ops, TransactionId xid)
 {
 	uint64 incarnation = pgfirst_incarnation_next(entry->store);
 	uint32 parts = entry_parts(entry);
+	StoreLarge large = {.incarnation = incarnation,
+	                    .length = (uint32) (VARSIZE(entry->body) - VARHDRSZ)};
 
+	pgfirst_garbage_by_abort(entry->store, &large);
+	pgfirst_garbage_keep_pace(entry->store, parts);
 	for (uint32 first = 0; first < parts; first += OPS_AT_ONCE)
 	{
 		int count = (int) Min(parts - first, OPS_AT_ONCE);
@@ -382,7 +422,7 @@ apply_with_id(StoreEntry **entries, Size count)
 	for (Size i = 0; i < count; i++)
 		pgfirst_position_announce(entries[i]->store, &entries[i]->id);
 	pgfirst_meta_tags(entries[0]->store, STORE_TAGS_SOME);
-	pgfirst_tidy_wanted(entries[0]->store);
+	pgfirst_tidy_wanted(entries[0]->store->oid);
 	for (Size i = 0; i < count;)
 	{
 		StoreOp *ops = palloc(OPS_AT_ONCE * sizeof(StoreOp));
@@ -499,7 +539,10 @@ unit_ops(StoreEntry **entries, uint32 count, int *ops_count)
 		uint32 parts = entry_parts(entries[i]);
 
 		if (parts > 0)
+		{
+			pgfirst_garbage_keep_pace(entries[i]->store, parts);
 			incarnation = pgfirst_incarnation_next(entries[i]->store);
+		}
 		op_of_entry(&ops[n++], entries[i], incarnation);
 		for (uint32 number = 0; number < parts; number++)
 			op_of_part(&ops[n++], entries[i], incarnation, number);
@@ -611,21 +654,12 @@ apply_store(StoreEntry **entries, Size count)
 		apply_with_id(entries, count);
 }
 
-void
-pgfirst_apply(void)
+/* Applies entries that are in the order of stores and ids. */
+static void
+apply_entries(StoreEntry **entries, Size count)
 {
-	MemoryContext context;
-	MemoryContext old;
-	StoreEntry **entries;
-	Size count;
 	Size end;
 
-	if (!pgfirst_store_changed())
-		return;
-
-	context = AllocSetContextCreate(CurrentMemoryContext, "pgfirst apply", ALLOCSET_DEFAULT_SIZES);
-	old = MemoryContextSwitchTo(context);
-	entries = pgfirst_writeset_sorted(NULL, &count);
 	for (Size i = 0; i < count; i++)
 		if (i == 0 || entries[i]->store != entries[i - 1]->store)
 			pgfirst_lock_before_apply(entries[i]->store);
@@ -636,6 +670,52 @@ pgfirst_apply(void)
 			end++;
 		apply_store(&entries[first], end - first);
 	}
+	pgfirst_store_point("after the changes");
+}
+
+void
+pgfirst_apply(void)
+{
+	MemoryContext context;
+	MemoryContext old;
+	StoreEntry **entries;
+	Size count;
+
+	if (!pgfirst_store_changed())
+		return;
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "pgfirst apply", ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
+	entries = pgfirst_writeset_sorted(NULL, &count);
+	apply_entries(entries, count);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
+}
+
+bool
+pgfirst_apply_early(PgfirstStore *store)
+{
+	bool all = GetCurrentTransactionNestLevel() == 1;
+	SubTransactionId current = GetCurrentSubTransactionId();
+	MemoryContext context;
+	MemoryContext old;
+	StoreEntry **entries;
+	Size count;
+
+	if (pgfirst_units_apart() || !(all || store->relation->rd_createSubid == current ||
+	                               store->relation->rd_newRelfilelocatorSubid == current))
+		return false;
+	context =
+	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst apply early", ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
+	entries = pgfirst_writeset_sorted(all ? NULL : store, &count);
+	if (count > 0)
+	{
+		applied_early = true;
+		apply_entries(entries, count);
+		pgfirst_writeset_applied(all ? NULL : store);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return true;
 }

@@ -315,8 +315,11 @@ op_observe(StoreOp *op)
 
 	op->before_there = visible != NULL;
 	op->after_there = op->change == STORE_PUT || (op->change == STORE_EXPIRY && visible != NULL);
+	op->replaced.incarnation = 0;
 	if (op->entry == NULL)
 		return;
+	if (visible != NULL && op->change != STORE_EXPIRY && (visible->flags & STORE_ITEM_LARGE))
+		memcpy(&op->replaced, visible->data, STORE_LARGE_HEADER);
 	if (visible != NULL)
 	{
 		store_key_to_id(&op->key, &op->before.id);

@@ -8,7 +8,7 @@
  *     page, with both | neighbour, free | parent, with one item less | meta
  *
  * and when the root has one child left, the root takes its place: root | child, free | meta.
- * A page without records is the simple case of it, on either side.  The first child of a parent is
+ * A page without records, on either side, always goes.  The first child of a parent is
  * never taken over by the last child of another: then the border between the parents would move, and
  * with it pages above that do not fit into the record.  A parent that has become empty enough is
  * merged in the same way.
@@ -25,6 +25,14 @@
 #include "store/store_int.h"
 
 #define MERGED_MAX (STORE_PAGE_ROOM / 4 * 3)
+
+/* Whether it is worth it: an empty page always goes, whatever stands on the other. */
+static bool
+merge_fits(Page page, Page right)
+{
+	return store_page_count(page) == 0 || store_page_count(right) == 0 ||
+	       store_page_used(page) + store_page_used(right) <= MERGED_MAX;
+}
 
 /* What the two pages become. */
 static void
@@ -114,7 +122,7 @@ merge_level(PgfirstStore *store, const StoreKey *key, int level)
 
 	if (!pgfirst_level_lock(store, key, level, &parent, &page))
 		return false;
-	if (BufferIsValid(parent.buffer) && store_page_used(page.page) <= MERGED_MAX)
+	if (BufferIsValid(parent.buffer))
 	{
 		slot = pgfirst_child_slot(parent.page, key) + 1;
 		if (slot < store_page_count(parent.page) &&
@@ -127,7 +135,7 @@ merge_level(PgfirstStore *store, const StoreKey *key, int level)
 			    store_page_tail(right.page)->level != level ||
 			    store_key_compare(&low, &border) != 0)
 				pgfirst_page_damaged("it is not what its parent says");
-			merged = store_page_used(page.page) + store_page_used(right.page) <= MERGED_MAX;
+			merged = merge_fits(page.page, right.page);
 			if (merged)
 				merge_pages(store, &parent, slot, &page, &right);
 			pgfirst_page_unlock(&right);

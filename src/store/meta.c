@@ -149,6 +149,25 @@ pgfirst_meta_tags(PgfirstStore *store, StoreTags tags)
 	pgfirst_page_unlock(&leaf);
 }
 
+bool
+pgfirst_meta_tags_swap(PgfirstStore *store, StoreTags from, StoreTags to)
+{
+	StoreLeaf leaf;
+	StoreMeta meta;
+	bool swapped;
+
+	pgfirst_meta_lock(store, BUFFER_LOCK_EXCLUSIVE, &leaf);
+	meta = *store_page_meta(leaf.page);
+	swapped = meta.tags == (uint32) from;
+	if (swapped)
+	{
+		meta.tags = to;
+		meta_write(store, &leaf, &meta);
+	}
+	pgfirst_page_unlock(&leaf);
+	return swapped;
+}
+
 /* A bijection: no two counts give the same incarnation. */
 static uint64
 incarnation_mix(uint64 count)

@@ -230,7 +230,8 @@ split_level(PgfirstStore *store, const StoreKey *key, int level, Size size)
 			done = split_root(store, key, &page, whole.data);
 		else if (store_page_hole(parent.page) >= STORE_INNER_SIZE + STORE_SLOT)
 			done = split_page(store, key, &parent, &page, whole.data);
-		else if (store_page_tail(parent.page)->dead >= STORE_INNER_SIZE + STORE_SLOT)
+		else if (store_page_hole(parent.page) + store_page_tail(parent.page)->dead >=
+		         STORE_INNER_SIZE + STORE_SLOT)
 			page_compact(store, &parent);
 		else
 			first = level + 1;

@@ -39,7 +39,7 @@ static const PgfirstStoreApi store_api = {
 #undef PGFIRST_MEMBER
 };
 
-PgfirstStoreWatch pgfirst_store_watch;
+PgfirstStoreWatch pgfirst_store_watch = {.record_page = pgfirst_record_page};
 
 static struct
 {
@@ -97,8 +97,8 @@ store_open_locked(Oid oid)
 	return store;
 }
 
-static PgfirstStore *
-store_find(Oid oid)
+PgfirstStore *
+pgfirst_store_if_open(Oid oid)
 {
 	for (PgfirstStore **link = &transaction.stores; *link != NULL; link = &(*link)->next)
 	{
@@ -117,7 +117,7 @@ store_find(Oid oid)
 PgfirstStore *
 pgfirst_store_open(Oid oid, PgfirstDurability durability, bool for_write, bool wait)
 {
-	PgfirstStore *store = store_find(oid);
+	PgfirstStore *store = pgfirst_store_if_open(oid);
 	int mode = for_write ? RowExclusiveLock : AccessShareLock;
 
 	if (store == NULL)
@@ -150,9 +150,43 @@ pgfirst_store_open(Oid oid, PgfirstDurability durability, bool for_write, bool w
 		store->for_write = true;
 	}
 	store->hints = pgfirst_hints(store->relation);
+	store->rows_only = false;
 	/* Whoever asks for more gets it for the whole transaction. */
 	store->durability = Min(store->durability, durability);
 	return store;
+}
+
+void
+pgfirst_store_borrow(PgfirstStore *store, Relation relation)
+{
+	*store =
+	    (PgfirstStore){.oid = RelationGetRelid(relation),
+	                   .durability = relation->rd_rel->relpersistence == RELPERSISTENCE_PERMANENT
+	                                     ? PGFIRST_DURABLE
+	                                     : PGFIRST_VOLATILE,
+	                   .relation = relation,
+	                   .hints = pgfirst_hints(relation)};
+}
+
+void
+pgfirst_store_close(PgfirstStore *store)
+{
+	Assert(store == transaction.stores);
+	transaction.stores = store->next;
+	store_close(store);
+	pfree(store);
+}
+
+Oid
+pgfirst_store_relation(const PgfirstStore *store)
+{
+	return store->oid;
+}
+
+Oid
+pgfirst_store_storage(const PgfirstStore *store)
+{
+	return RelationStorageNumber(store->relation);
 }
 
 Oid
@@ -311,7 +345,8 @@ stores_close(void)
 static bool
 store_dirty(void)
 {
-	if (pgfirst_store_changed() || pgfirst_store_locks() > 0)
+	if (pgfirst_store_changed() || pgfirst_applied_early() || pgfirst_rows_pending() ||
+	    pgfirst_store_locks() > 0)
 		return true;
 
 	/* Reading does not stop PREPARE TRANSACTION, which is the end of this session's part. */
@@ -324,6 +359,7 @@ store_dirty(void)
 static void
 store_pre_commit(void)
 {
+	pgfirst_rows_pre_commit();
 	pgfirst_apply();
 	pgfirst_writeset_forget();
 	stores_close();
@@ -335,6 +371,9 @@ store_forget(void)
 {
 	pgfirst_lock_forget();
 	pgfirst_writeset_forget();
+	pgfirst_apply_forget();
+	pgfirst_rows_forget();
+	pgfirst_am_scans_forget();
 	transaction.context = NULL;
 }
 
@@ -342,6 +381,7 @@ static void
 store_commit(XLogRecPtr xact_position)
 {
 	pgfirst_position_end(xact_position);
+	pgfirst_garbage_end(true);
 	stores_close();
 	store_forget();
 }
@@ -350,6 +390,7 @@ static void
 store_abort(void)
 {
 	pgfirst_position_end(InvalidXLogRecPtr);
+	pgfirst_garbage_end(false);
 	transaction.owner = NULL; /* released and deleted with its parent */
 	stores_close();
 	store_forget();
@@ -359,6 +400,7 @@ static void
 store_sub_commit(SubTransactionId child, SubTransactionId parent)
 {
 	pgfirst_writeset_sub_commit(child, parent);
+	pgfirst_rows_sub_commit(child, parent);
 	pgfirst_lock_sub_commit(child, parent);
 }
 
@@ -366,6 +408,7 @@ static void
 store_sub_abort(SubTransactionId child, SubTransactionId parent)
 {
 	pgfirst_writeset_sub_abort(child);
+	pgfirst_rows_sub_abort(child);
 	pgfirst_lock_sub_abort(child);
 	for (PgfirstStore **link = &transaction.stores; *link != NULL;)
 	{
@@ -397,6 +440,7 @@ pgfirst_store_init(void)
 	pgfirst_position_init();
 	pgfirst_census_init();
 	pgfirst_tidy_init();
+	pgfirst_garbage_init();
 	pgfirst_xact_register(PGFIRST_XACT_STORE, &hooks);
 	*find_rendezvous_variable(PGFIRST_STORE_API) = unconstify(PgfirstStoreApi *, &store_api);
 }

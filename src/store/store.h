@@ -167,6 +167,56 @@ extern bool pgfirst_store_applied_apart(void);
 /* Whether this transaction has changed anything that is not yet on pages. */
 extern bool pgfirst_store_changed(void);
 
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+/*
+ * A record as SQL, COPY and pg_dump see it: a row of the store's table for each piece of at most
+ * PGFIRST_ROW_PIECE_MAX bytes of its payload.  The table's columns:
+ *
+ *     tenant int4, key bytea, piece int4 (from 1), pieces int4, type text, expiry timestamptz,
+ *     payload bytea
+ *
+ * What the bytes of a record mean only its capability knows; it registers how its records become
+ * rows, and rows records.  Neither ids nor secrets are in a row, so rows go from one cluster to
+ * another.
+ */
+#define PGFIRST_ROW_PIECE_MAX ((Size) 1024 * 1024)
+
+typedef struct PgfirstRow
+{
+	int32 tenant;
+	const char *key;
+	Size key_length;
+	const char *type;
+	int64 expiry; /* as in the record */
+	const char *payload;
+	Size payload_length;
+} PgfirstRow;
+
+typedef struct PgfirstRowCodec
+{
+	/* How records are changed, for the hints of errors: a sentence. */
+	const char *change_hint;
+
+	/*
+	 * For one scan: whatever `row` wants to remember, allocated in the current context.  `row` says
+	 * whether the record is a row, and what of it; only the first bytes of the record may have been
+	 * read, so it looks at no byte of the payload.
+	 */
+	void *(*reader)(PgfirstStore *store);
+	bool (*row)(void *reader, const PgfirstRecord *record, PgfirstRow *row);
+
+	/* Makes the record of a row, which has all of its payload; raises what is wrong with it. */
+	void (*record)(PgfirstStore *store, const PgfirstRow *row, PgfirstRecord *record);
+} PgfirstRowCodec;
+
+/* One codec; it lives as long as the process. */
+extern void pgfirst_store_rows(const PgfirstRowCodec *codec);
+
+/* The table, and the number of its file: another one after TRUNCATE, VACUUM FULL and their like. */
+extern Oid pgfirst_store_relation(const PgfirstStore *store);
+extern Oid pgfirst_store_storage(const PgfirstStore *store);
+
 /* ---- upkeep ------------------------------------------------------------------------------ */
 
 /*

@@ -10,6 +10,9 @@
 
 #include "store/store.h"
 
+struct StoreEdit;
+struct StoreRecord;
+
 #define PGFIRST_STORE_API "pgfirst_store"
 
 /* Each member is the function of store.h that bears its name. */
@@ -49,13 +52,15 @@ typedef struct PgfirstStoreApi
 
 /*
  * Points at which the store can be watched, and stopped, by a test: the rendezvous variable
- * "pgfirst_store_watch" points to this.  point may raise, except at "after a record".
+ * "pgfirst_store_watch" points to this.  point may raise, except at "after a record".  record_page is
+ * pgfirst_record_page() of wal.h, which refuses a fifth page.
  */
 #define PGFIRST_STORE_WATCH "pgfirst_store_watch"
 
 typedef struct PgfirstStoreWatch
 {
 	void (*point)(const char *name);
+	struct StoreEdit *(*record_page)(struct StoreRecord *record, int buffer);
 } PgfirstStoreWatch;
 
 #endif

@@ -28,12 +28,22 @@ struct PgfirstStore
 	bool for_write;           /* RowExclusiveLock is held, else AccessShareLock */
 	bool exclusive;           /* ShareRowExclusiveLock is held: nobody else writes */
 	bool exclusive_at_commit; /* it will be taken before the write set is applied */
+	bool rows_only;           /* open for rows of SQL and for nothing else */
 
 	Relation relation; /* owned by pgfirst_store_owner() */
 	StoreHints *hints; /* the process's; see tree.c */
 };
 
 /* ---- store.c: what belongs to the transaction --------------------------------------------- */
+
+/* The store that is open in this transaction, or NULL. */
+extern PgfirstStore *pgfirst_store_if_open(Oid relation);
+
+/* A store for the time of one call or scan; it has no write set and does not stay open. */
+extern void pgfirst_store_borrow(PgfirstStore *store, Relation relation);
+
+/* Closes an open store to which nothing leads: the write set is empty. */
+extern void pgfirst_store_close(PgfirstStore *store);
 
 /* Memory and resources that last until the end of the top transaction, savepoints or not. */
 extern MemoryContext pgfirst_store_context(void);
@@ -138,6 +148,9 @@ extern void pgfirst_meta_lock(PgfirstStore *store, int mode, StoreLeaf *meta);
 extern void pgfirst_meta_change(StoreEdit *edit, const StoreMeta *meta);
 extern void pgfirst_meta_tags(PgfirstStore *store, StoreTags tags);
 
+/* Changes the word if it is `from`; false if it was another.  See vacuum.c. */
+extern bool pgfirst_meta_tags_swap(PgfirstStore *store, StoreTags from, StoreTags to);
+
 /* Sees to it that `wanted` pages are likely to be available; nothing is locked. */
 extern void pgfirst_pages_reserve(PgfirstStore *store, BlockNumber wanted);
 
@@ -163,11 +176,29 @@ extern bool pgfirst_tree_merge(PgfirstStore *store, const StoreKey *key);
 /* ---- tidy.c: clearing away ---------------------------------------------------------------------- */
 
 /* Something has happened to the store that may have left something to clear away. */
-extern void pgfirst_tidy_wanted(PgfirstStore *store);
+extern void pgfirst_tidy_wanted(Oid relation);
+
+/* Deletes the parts of an incarnation that nothing leads to; returns how many. */
+extern uint64 pgfirst_parts_delete(PgfirstStore *store, uint64 incarnation);
 
 /* Settles what has ended on a leaf that is locked exclusively; false if there was nothing. */
 extern bool pgfirst_leaf_settle(PgfirstStore *store, StoreLeaf *leaf);
 extern void pgfirst_tidy_init(void);
+
+/* ---- garbage.c: parts that nothing leads to ------------------------------------------------------- */
+
+/* The record's parts are garbage: now, if the transaction commits, if it does not. */
+extern void pgfirst_garbage_now(PgfirstStore *store, const StoreLarge *large);
+extern void pgfirst_garbage_by_commit(PgfirstStore *store, const StoreLarge *large);
+extern void pgfirst_garbage_by_abort(PgfirstStore *store, const StoreLarge *large);
+extern void pgfirst_garbage_end(bool committed);
+
+/* Deletes up to about so many parts of those that wait; returns how many. */
+extern uint64 pgfirst_garbage_collect(PgfirstStore *store, uint64 parts);
+
+/* The same if many wait, for who is going to write so many parts. */
+extern void pgfirst_garbage_keep_pace(PgfirstStore *store, uint64 parts);
+extern void pgfirst_garbage_init(void);
 
 /* ---- version.c: committed bytes and next bytes -------------------------------------------------- */
 
@@ -201,6 +232,9 @@ extern void pgfirst_versions_resolve(StoreVersions *versions);
 
 /* The same for the key that begins at `slot`; returns the slot of the next key. */
 extern int pgfirst_versions_at(Page page, int slot, StoreVersions *versions);
+
+/* How many of the items are neither what is committed nor what may be. */
+extern int pgfirst_versions_dead(const StoreVersions *versions);
 
 /* Writes down on a private copy whatever transactions have ended; true if there was anything. */
 extern bool pgfirst_page_settle(Page copy, Page page);
@@ -259,6 +293,15 @@ extern void pgfirst_unit_joins(StoreEntry *entry);
 extern uint32 pgfirst_unit_of(const StoreEntry *entry);
 extern uint32 pgfirst_unit_count(void);
 
+/*
+ * What is in the write set is on pages: it is emptied, of the entries of one store or (NULL) of all.
+ * Then the generation changes, and pointers to entries are no good any more.
+ */
+extern void pgfirst_writeset_applied(PgfirstStore *store);
+extern uint64 pgfirst_writeset_generation(void);
+extern Size pgfirst_writeset_bytes(void);
+extern bool pgfirst_writeset_is_empty(void); /* no entries, with or without a change */
+
 extern void pgfirst_writeset_init(void);
 extern void pgfirst_writeset_forget(void);
 extern void pgfirst_writeset_sub_commit(SubTransactionId child, SubTransactionId parent);
@@ -267,6 +310,15 @@ extern void pgfirst_writeset_sub_abort(SubTransactionId child);
 /* ---- apply.c, change.c: the write set goes to the pages ------------------------------------------- */
 
 extern void pgfirst_apply(void);
+
+/*
+ * Puts on pages, before the transaction ends, what the write set holds: all of it, or if there are
+ * savepoints that of the store, provided that its table goes away with the innermost one.  False, and
+ * nothing has happened, where neither can be.
+ */
+extern bool pgfirst_apply_early(PgfirstStore *store);
+extern bool pgfirst_applied_early(void); /* in this transaction */
+extern void pgfirst_apply_forget(void);
 extern void pgfirst_apply_begin(void); /* a transaction opens its first store */
 
 #define STORE_OBSERVED_MAX 32 /* bytes of a record that the observer may ask for */
@@ -292,6 +344,7 @@ typedef struct StoreOp
 	Size need;        /* bytes of the hole */
 
 	/* What the observer is told; the data is copied. */
+	StoreLarge replaced; /* the large record that was there; incarnation 0: none */
 	bool observed;
 	bool before_there;
 	bool after_there;
@@ -363,11 +416,20 @@ extern void pgfirst_position_end(XLogRecPtr commit);
 extern void pgfirst_position_raise(PgfirstStore *store, const PgfirstId *id, XLogRecPtr end);
 
 
-/* ---- am.c: the table access method ------------------------------------------------------------------ */
+/* ---- am.c, am_rows.c, am_scan.c: the table access method ----------------------------------------- */
 
 extern bool pgfirst_relation_is_store(Relation relation);
 
 /* The columns of a store's table, as CREATE TABLE takes them. */
 extern const char *pgfirst_am_columns(void);
+
+/* The record of which only some pieces have come. */
+extern bool pgfirst_rows_pending(void);
+extern void pgfirst_rows_pre_commit(void);
+extern void pgfirst_rows_forget(void);
+extern void pgfirst_rows_sub_commit(SubTransactionId child, SubTransactionId parent);
+extern void pgfirst_rows_sub_abort(SubTransactionId child);
+
+extern void pgfirst_am_scans_forget(void);
 
 #endif

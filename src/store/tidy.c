@@ -5,7 +5,7 @@
  *   tags     of transactions that have ended are settled: the replaced or rolled back version goes.
  *   parts    of large records that no record leads to are deleted: part 0 names the owner, and if
  *            no version of the owner leads here and the writer has ended, none ever will, because an
- *            incarnation is given to a record once.
+ *            incarnation is given to a record once.  So are parts without a part 0.
  *   leaves   that have become empty enough are merged; see merge.c.
  *
  * All this needs no lock of a record and no transaction id, changes nothing that anybody can see, and
@@ -29,31 +29,33 @@
 
 static pg_atomic_uint32 *counters;
 
+/* Parts on a leaf that may have no owner. */
 typedef struct Suspect
 {
-	StoreKey owner;
 	uint64 incarnation;
+	bool headless; /* part 0 is not on this leaf */
+	StoreKey owner;
 } Suspect;
 
 /* ---- when there is something to do ----------------------------------------------------------- */
 
 static pg_atomic_uint32 *
-counter_of(PgfirstStore *store)
+counter_of(Oid relation)
 {
-	return &counters[murmurhash32(store->oid) % COUNTERS];
+	return &counters[murmurhash32(relation) % COUNTERS];
 }
 
 void
-pgfirst_tidy_wanted(PgfirstStore *store)
+pgfirst_tidy_wanted(Oid relation)
 {
 	if (counters != NULL)
-		pg_atomic_fetch_add_u32(counter_of(store), 1);
+		pg_atomic_fetch_add_u32(counter_of(relation), 1);
 }
 
 uint32
 pgfirst_store_untidy(PgfirstStore *store)
 {
-	return pg_atomic_read_u32(counter_of(store));
+	return pg_atomic_read_u32(counter_of(store->oid));
 }
 
 /* ---- tags ------------------------------------------------------------------------------------ */
@@ -103,7 +105,7 @@ pgfirst_leaf_settle(PgfirstStore *store, StoreLeaf *leaf)
 
 /* ---- parts ----------------------------------------------------------------------------------- */
 
-/* The large records whose first part stands on the leaf and has no running writer. */
+/* The incarnations that have parts on the leaf, and no running writer. */
 static int
 leaf_suspects(Page page, Suspect *suspects)
 {
@@ -112,12 +114,12 @@ leaf_suspects(Page page, Suspect *suspects)
 	for (int slot = 0; slot < store_page_count(page) && count < SUSPECTS_MAX; slot++)
 	{
 		StoreItem *item = store_page_item(page, slot);
+		Suspect *suspect = &suspects[count];
 		PgfirstId owner;
 
-		if (item->space != STORE_SPACE_PARTS || item->low != 0)
+		if (item->space != STORE_SPACE_PARTS ||
+		    (count > 0 && suspects[count - 1].incarnation == item->high))
 			continue;
-		if (item->length < STORE_PART_OWNER)
-			pgfirst_page_damaged("the first part of a record has no owner");
 		if (item->xid != InvalidTransactionId)
 		{
 			StoreTag tag = pgfirst_tag_state(item->xid);
@@ -125,10 +127,34 @@ leaf_suspects(Page page, Suspect *suspects)
 			if (tag == STORE_TAG_RUNNING || tag == STORE_TAG_MINE)
 				continue;
 		}
+		suspect->incarnation = item->high;
+		suspect->headless = item->low != 0;
+		count++;
+		if (suspect->headless)
+			continue;
+		if (item->length < STORE_PART_OWNER)
+			pgfirst_page_damaged("the first part of a record has no owner");
 		memcpy(owner.bytes, item->data, sizeof(owner.bytes));
-		suspects[count++] = (Suspect){.owner = store_key_of_id(&owner), .incarnation = item->high};
+		suspect->owner = store_key_of_id(&owner);
 	}
 	return count;
+}
+
+/*
+ * Parts are written and deleted from the first one on.  Where that one is missing, a crash has stopped
+ * who deleted them; where it is not, it says more.
+ */
+static bool
+head_is_there(PgfirstStore *store, uint64 incarnation)
+{
+	StoreKey key = {.space = STORE_SPACE_PARTS, .high = incarnation};
+	StoreVersions versions;
+	StoreLeaf leaf;
+
+	(void) pgfirst_leaf_lock(store, &key, BUFFER_LOCK_SHARE, &leaf);
+	pgfirst_versions_find(leaf.page, &key, &versions);
+	pgfirst_page_unlock(&leaf);
+	return versions.items > 0;
 }
 
 static bool
@@ -150,6 +176,8 @@ suspect_is_owned(PgfirstStore *store, const Suspect *suspect)
 	StoreLeaf leaf;
 	bool owned;
 
+	if (suspect->headless)
+		return head_is_there(store, suspect->incarnation);
 	(void) pgfirst_leaf_lock(store, &suspect->owner, BUFFER_LOCK_SHARE, &leaf);
 	pgfirst_versions_find(leaf.page, &suspect->owner, &versions);
 	/* What has been replaced or rolled back leads nowhere, though it may still stand there. */
@@ -162,9 +190,9 @@ suspect_is_owned(PgfirstStore *store, const Suspect *suspect)
 	return owned;
 }
 
-/* Deletes the parts of an incarnation, a leaf at a time. */
-static uint64
-parts_delete(PgfirstStore *store, uint64 incarnation)
+/* A leaf at a time; leaves that this empties are merged at once, or a store of large records would grow. */
+uint64
+pgfirst_parts_delete(PgfirstStore *store, uint64 incarnation)
 {
 	StoreKey key = {.space = STORE_SPACE_PARTS, .high = incarnation};
 	uint64 deleted = 0;
@@ -174,6 +202,8 @@ parts_delete(PgfirstStore *store, uint64 incarnation)
 		StoreLeaf leaf;
 		StoreRecord record;
 		StoreEdit *edit;
+		StoreKey low;
+		bool empty, ends_here;
 		int first, last;
 
 		CHECK_FOR_INTERRUPTS();
@@ -187,6 +217,7 @@ parts_delete(PgfirstStore *store, uint64 incarnation)
 				break;
 			last++;
 		}
+		ends_here = last < store_page_count(leaf.page);
 		if (last > first)
 		{
 			pgfirst_record_begin(&record, store->relation);
@@ -197,9 +228,12 @@ parts_delete(PgfirstStore *store, uint64 incarnation)
 			(void) pgfirst_record_insert(&record);
 			deleted += (uint64) (last - first);
 		}
-		key = last == store_page_count(leaf.page) ? store_page_high(leaf.page)
-		                                          : (StoreKey){.space = STORE_SPACE_END};
+		low = store_page_low(leaf.page);
+		empty = last > first && store_page_used(leaf.page) < STORE_PAGE_ROOM / 2;
+		key = ends_here ? (StoreKey){.space = STORE_SPACE_END} : store_page_high(leaf.page);
 		pgfirst_page_unlock(&leaf);
+		if (empty)
+			(void) pgfirst_tree_merge(store, &low);
 	}
 	return deleted;
 }
@@ -239,7 +273,7 @@ tidy_leaf(PgfirstStore *store, StoreKey *key, PgfirstTidy *result)
 	}
 	for (int i = 0; i < count; i++)
 		if (!suspect_is_owned(store, &suspects[i]))
-			result->parts += parts_delete(store, suspects[i].incarnation);
+			result->parts += pgfirst_parts_delete(store, suspects[i].incarnation);
 	if ((empty || count > 0) && pgfirst_tree_merge(store, &here))
 	{
 		result->merged++;
@@ -257,6 +291,8 @@ pgfirst_store_tidy(PgfirstStore *store, PgfirstTidyCursor *cursor, uint32 leaves
 	memcpy(&key, cursor->opaque, sizeof(key));
 	if (pgfirst_tree_id(store) == 0)
 		key.space = STORE_SPACE_END;
+	if (key.space != STORE_SPACE_END)
+		result.parts = pgfirst_garbage_collect(store, (uint64) leaves * 4);
 	while (key.space != STORE_SPACE_END && result.leaves < leaves)
 	{
 		CHECK_FOR_INTERRUPTS();

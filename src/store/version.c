@@ -96,6 +96,14 @@ pgfirst_versions_find(Page page, const StoreKey *key, StoreVersions *versions)
 		*versions = (StoreVersions){.slot = slot};
 }
 
+int
+pgfirst_versions_dead(const StoreVersions *versions)
+{
+	if (versions->tag == STORE_TAG_COMMITTED)
+		return versions->items - (versions->current != NULL);
+	return versions->tag == STORE_TAG_ABORTED;
+}
+
 bool
 pgfirst_page_settle(Page copy, Page page)
 {

@@ -6,7 +6,9 @@
  * hold whole records.  Where both have an id, the entry counts.  Every record is looked up in the
  * write set once more, so that what has been put or deleted since the walk began is told as it is
  * now wherever a record leads to it.  Entries stay where they are until the transaction ends,
- * therefore a walk survives whatever is changed, rolled back or released meanwhile.
+ * therefore a walk survives whatever is changed, rolled back or released meanwhile.  Where the write set
+ * is applied before the end of the transaction, the walk goes on behind the record that it returned
+ * last, without entries: what they held is on the leaves.
  *
  * A leaf is copied and let go of before its records are returned.  Which versions are the committed
  * ones is found out at that moment and not when they are returned: that may be hours later, when
@@ -29,6 +31,8 @@ struct PgfirstWalk
 	MemoryContext context;
 	Size limit;
 	XLogRecPtr position;
+	uint64 generation; /* of the entries */
+	StoreKey from;     /* behind the record that was returned last */
 
 	PGAlignedBlock leaf; /* a copy */
 	int items;           /* of it that are to be returned */
@@ -78,7 +82,8 @@ pgfirst_store_walk(PgfirstStore *store, const PgfirstId *from, Size limit)
 	walk->limit = limit;
 	if (from != NULL)
 		first = *from;
-	walk->next = store_key_of_id(&first);
+	walk->next = walk->from = store_key_of_id(&first);
+	walk->generation = pgfirst_writeset_generation();
 	walk->right = InvalidBlockNumber;
 	walk->position = pgfirst_position_of_store(store);
 	walk->entries = pgfirst_writeset_sorted(store, &walk->entry_count);
@@ -153,9 +158,34 @@ walk_item(PgfirstWalk *walk)
 	return walk->item != NULL;
 }
 
+/* The entries are gone: begins again where it is, with what is on the leaves. */
+static void
+walk_resume(PgfirstWalk *walk)
+{
+	walk->generation = pgfirst_writeset_generation();
+	walk->entries = NULL;
+	walk->entry = walk->entry_count = 0;
+	walk->item = NULL;
+	walk->leaf_there = false;
+	walk->leaves_end = false;
+	walk->next = walk->from;
+	walk->right = InvalidBlockNumber;
+}
+
+static bool
+walk_found(PgfirstWalk *walk, const PgfirstRecord *record)
+{
+	walk->from = store_key_of_id(&record->id);
+	if (++walk->from.low == 0 && ++walk->from.high == 0)
+		walk->from.space = STORE_SPACE_END;
+	return true;
+}
+
 bool
 pgfirst_walk_next(PgfirstWalk *walk, PgfirstRecord *record)
 {
+	if (walk->generation != pgfirst_writeset_generation())
+		walk_resume(walk);
 	for (;;)
 	{
 		bool there = walk_item(walk);
@@ -183,7 +213,7 @@ pgfirst_walk_next(PgfirstWalk *walk, PgfirstRecord *record)
 		if (entry != NULL && entry->change == STORE_PUT)
 		{
 			pgfirst_writeset_record(entry, record);
-			return true;
+			return walk_found(walk, record);
 		}
 		if (order < 0 || (entry != NULL && entry->change == STORE_DELETED))
 			continue;
@@ -194,7 +224,7 @@ pgfirst_walk_next(PgfirstWalk *walk, PgfirstRecord *record)
 			continue;
 		if (entry != NULL && entry->change == STORE_EXPIRY)
 			record->expiry = entry->expiry;
-		return true;
+		return walk_found(walk, record);
 	}
 }
 

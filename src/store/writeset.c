@@ -21,6 +21,9 @@
  * two commands that touch the same record become one unit (union-find), because the second has seen
  * or replaced what the first did: it must not outlive it.
  *
+ * A transaction that loads much applies its write set before it ends (pgfirst_apply_early) and goes on
+ * with an empty one.  Then entries do go away, and the generation says so to whoever keeps pointers.
+ *
  * What is allocated counts against pgfirst.write_set_limit, bodies that undo keeps included.
  * Whatever can fail is allocated before the first change, so that an error leaves the write set as
  * it was.
@@ -74,6 +77,7 @@ static struct
 	uint32 units;        /* given out */
 	uint32 *unit_parent; /* of each unit, itself for the first of those that belong together */
 	uint32 units_room;
+	uint64 generation; /* of pointers to entries; the only thing that outlives the transaction */
 } set;
 
 /* ---- the table -------------------------------------------------------------------------------- */
@@ -504,7 +508,58 @@ pgfirst_writeset_sorted(PgfirstStore *store, Size *count)
 void
 pgfirst_writeset_forget(void)
 {
+	uint64 generation = set.generation;
+
 	memset(&set, 0, sizeof(set));
+	set.generation = generation + 1;
+}
+
+uint64
+pgfirst_writeset_generation(void)
+{
+	return set.generation;
+}
+
+bool
+pgfirst_writeset_is_empty(void)
+{
+	return set.count == 0;
+}
+
+Size
+pgfirst_writeset_bytes(void)
+{
+	return set.bytes;
+}
+
+void
+pgfirst_writeset_applied(PgfirstStore *store)
+{
+	bool others = false;
+
+	for (uint32 i = 0; i < set.places && store != NULL && !others; i++)
+		others = set.table[i] != NULL && set.table[i]->store != store;
+	if (!others)
+	{
+		if (set.context != NULL)
+			MemoryContextDelete(set.context);
+		pgfirst_writeset_forget();
+		return;
+	}
+
+	/* Entries of other stores stay, and with them the table. */
+	for (uint32 i = 0; i < set.places; i++)
+	{
+		StoreEntry *entry = set.table[i];
+
+		if (entry == NULL || entry->store != store || entry->change == STORE_UNCHANGED)
+			continue;
+		body_free(entry->body);
+		entry->body = NULL;
+		entry->change = STORE_UNCHANGED;
+		set.changes--;
+	}
+	set.generation++;
 }
 
 void

@@ -48,6 +48,7 @@ pgfirst_node(NAME, option => value, ...) makes and starts a server whose Redis d
   preload    libraries for LD_PRELOAD, an array; see shim()
   env        environment of the server, a hash
   database   pgfirst.redis_database (postgres)
+  initdb     more options of initdb, an array
 
 Unlike PostgreSQL::Test::Cluster's servers it does sync and does restart after a crash.
 
@@ -59,7 +60,8 @@ sub pgfirst_node
 	my $node = PostgreSQL::Test::Cluster->new($name);
 	my $port = PostgreSQL::Test::Cluster::get_free_port();
 
-	$node->init(allows_streaming => $options{streaming} // 0, extra => ['--data-checksums']);
+	$node->init(allows_streaming => $options{streaming} // 0,
+		extra => [ '--data-checksums', @{ $options{initdb} // [] } ]);
 	$node->append_conf('postgresql.conf', settings($node, $port, %options));
 	$node->{pgfirst_environment} =
 	  { %{ $options{env} // {} }, LD_PRELOAD => join(':', @{ $options{preload} // [] }) };

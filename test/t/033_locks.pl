@@ -339,7 +339,7 @@ my $one = redis($node);
 $one->call('SELECT', 1);
 # What pg_dump does, and an ALTER that queues behind it: whoever asks for any lock queues behind that.
 $dump->query_safe("BEGIN; LOCK TABLE $store IN ACCESS SHARE MODE");
-$alter->query_until(qr/altering/, "\\echo altering\nALTER TABLE $store ALTER COLUMN body SET STORAGE EXTERNAL;\n\\echo altered\n");
+$alter->query_until(qr/altering/, "\\echo altering\nALTER TABLE $store ALTER COLUMN payload SET STORAGE EXTERNAL;\n\\echo altered\n");
 wait_until('the ALTER queues', sub {
 	return $node->safe_psql('postgres', "SELECT wait_event_type FROM pg_stat_activity WHERE pid = $alter->{pid}") eq 'Lock';
 });

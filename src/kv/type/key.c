@@ -114,26 +114,45 @@ kv_key_size(RespSlice key, RespSlice value)
 	return sizeof(KvHead) + key.length + value.length;
 }
 
-void
-kv_key_put(KvSpace *space, RespSlice key, RespSlice value, int64 expiry)
+/* Fills in everything of a record whose bytes go to `data`. */
+static void
+key_record(const KvSpace *space, RespSlice key, RespSlice value, int64 expiry, char *data,
+           PgfirstRecord *record)
 {
 	KvHead head = {.format = KV_HEAD_FORMAT,
 	               .type = KV_TYPE_STRING,
 	               .tenant = space->tenant,
 	               .epoch = space->epoch,
 	               .key_length = (uint32) key.length};
-	PgfirstRecord record = {
-	    .kind = KV_KIND_DIRECTORY, .expiry = expiry, .length = kv_key_size(key, value)};
-	char small[512];
-	char *data = record.length <= sizeof(small)
-	                 ? small
-	                 : MemoryContextAllocHuge(CurrentMemoryContext, record.length);
 
+	*record = (PgfirstRecord){.kind = KV_KIND_DIRECTORY,
+	                          .expiry = expiry,
+	                          .data = data,
+	                          .length = kv_key_size(key, value)};
 	memcpy(data, &head, sizeof(head));
 	memcpy(data + sizeof(head), key.data, key.length);
 	memcpy(data + sizeof(head) + key.length, value.data, value.length);
-	record.data = data;
-	kv_space_id(space, key.data, key.length, &record.id);
+	kv_space_id(space, key.data, key.length, &record->id);
+}
+
+void
+kv_key_record(const KvSpace *space, RespSlice key, RespSlice value, int64 expiry,
+              PgfirstRecord *record)
+{
+	char *data = MemoryContextAllocHuge(CurrentMemoryContext, kv_key_size(key, value));
+
+	key_record(space, key, value, expiry, data, record);
+}
+
+void
+kv_key_put(KvSpace *space, RespSlice key, RespSlice value, int64 expiry)
+{
+	PgfirstRecord record;
+	char small[512];
+	Size size = kv_key_size(key, value);
+	char *data = size <= sizeof(small) ? small : MemoryContextAllocHuge(CurrentMemoryContext, size);
+
+	key_record(space, key, value, expiry, data, &record);
 	pgfirst_store_put(space->store, &record);
 	if (data != small)
 		pfree(data);

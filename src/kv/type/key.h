@@ -2,7 +2,7 @@
  *
  * key.h: a key's directory record.
  *
- * The record stands at the keyed hash of (tenant, epoch, database, key) and says what the key is:
+ * The record stands at the keyed hash of (tenant, epoch, key) and says what the key is:
  * type, expiry (the record's own), the key itself to compare with, and small values inline.  Its
  * bytes:
  *
@@ -89,6 +89,10 @@ extern bool kv_key_lock(KvSpace *space, RespSlice key, bool conditional, bool wa
 
 /* The process that has the lock. */
 extern int kv_key_lock_holder(KvSpace *space, RespSlice key);
+
+/* The record of a string: what kv_key_put() puts.  Its data is allocated in the current context. */
+extern void kv_key_record(const KvSpace *space, RespSlice key, RespSlice value, int64 expiry,
+                          PgfirstRecord *record);
 
 /* Makes the key a string with this value.  The caller has its lock. */
 extern void kv_key_put(KvSpace *space, RespSlice key, RespSlice value, int64 expiry);

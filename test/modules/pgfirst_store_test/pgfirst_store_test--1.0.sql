@@ -27,6 +27,8 @@ CREATE FUNCTION walk(store regclass, first uuid DEFAULT NULL, bytes bigint DEFAU
 CREATE FUNCTION sweep(store regclass, cursor uuid, max_records bigint, now_ms bigint,
 	OUT seen bigint, OUT deleted bigint, OUT wrapped boolean, OUT next uuid)
 	LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_sweep';
+-- Clears the whole store away; how many pages were merged.
+CREATE FUNCTION tidy(store regclass) RETURNS bigint LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_tidy';
 -- How many records there were, the sum of their expiries, how often at_rest was called.
 CREATE FUNCTION census(store regclass, wait boolean, OUT records bigint, OUT expiries bigint,
 	OUT at_rest integer) LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_census';
@@ -50,3 +52,21 @@ CREATE FUNCTION put_position(store regclass, id uuid) RETURNS void
 -- Reads such records until it finds one newer than its position; true if all were in order.
 CREATE FUNCTION check_positions(store regclass, id uuid, rounds integer, walk boolean)
 	RETURNS boolean LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_check_positions';
+
+-- What pgfirst_store_watch.c does at a point of the store's code, if it is preloaded: after so many
+-- passes, so many times (-1: for ever), in processes whose backend_type begins with `who`.
+CREATE FUNCTION arm(action text, point text DEFAULT '', passes bigint DEFAULT 0,
+	times bigint DEFAULT 1, who text DEFAULT '') RETURNS void
+	LANGUAGE c STRICT AS '$libdir/pgfirst_store_watch', 'watch_arm';
+-- Puts so many pages into a WAL record, and forgets it.
+CREATE FUNCTION record(pages integer) RETURNS integer
+	LANGUAGE c STRICT AS '$libdir/pgfirst_store_watch', 'watch_record';
+CREATE FUNCTION held() RETURNS integer
+	LANGUAGE c STRICT AS '$libdir/pgfirst_store_watch', 'watch_holder';
+CREATE FUNCTION passed(OUT point text, OUT passed bigint) RETURNS SETOF record
+	LANGUAGE c STRICT AS '$libdir/pgfirst_store_watch', 'watch_passed';
+
+-- The next time that this session comes to the point, which must lie outside of all page locks, it waits
+-- until the advisory lock is free.
+CREATE FUNCTION stop_at(point text, lock bigint) RETURNS void
+	LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_stop_at';

@@ -14,6 +14,7 @@
 #include "miscadmin.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/pg_lsn.h"
@@ -247,6 +248,24 @@ test_sweep(PG_FUNCTION_ARGS)
 	return row_datum(fcinfo, values, 4);
 }
 
+/* A whole pass; how many pages were merged. */
+PG_FUNCTION_INFO_V1(test_tidy);
+Datum
+test_tidy(PG_FUNCTION_ARGS)
+{
+	PgfirstStore *store = open_store(PG_GETARG_OID(0), true, true);
+	PgfirstTidyCursor cursor = {{0}};
+	PgfirstTidy tidy;
+	int64 merged = 0;
+
+	do
+	{
+		tidy = api()->store_tidy(store, &cursor, 64);
+		merged += tidy.merged;
+	} while (!tidy.wrapped);
+	PG_RETURN_INT64(merged);
+}
+
 typedef struct Census
 {
 	int64 records;
@@ -423,4 +442,34 @@ test_check_positions(PG_FUNCTION_ARGS)
 		good = !found || api()->store_position() > (XLogRecPtr) record.expiry;
 	}
 	PG_RETURN_BOOL(good);
+}
+
+/* ---- stopping at a point ------------------------------------------------------------------------ */
+
+static struct
+{
+	char name[64];
+	int64 lock;
+} stop;
+
+static void
+stop_here(const char *name)
+{
+	if (strcmp(name, stop.name) != 0)
+		return;
+	stop.name[0] = '\0';
+	DirectFunctionCall1(pg_advisory_lock_int8, Int64GetDatum(stop.lock));
+	DirectFunctionCall1(pg_advisory_unlock_int8, Int64GetDatum(stop.lock));
+}
+
+PG_FUNCTION_INFO_V1(test_stop_at);
+Datum
+test_stop_at(PG_FUNCTION_ARGS)
+{
+	PgfirstStoreWatch *watch = *find_rendezvous_variable(PGFIRST_STORE_WATCH);
+
+	strlcpy(stop.name, text_to_cstring(PG_GETARG_TEXT_PP(0)), sizeof(stop.name));
+	stop.lock = PG_GETARG_INT64(1);
+	watch->point = stop_here;
+	PG_RETURN_VOID();
 }

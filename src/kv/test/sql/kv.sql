@@ -134,7 +134,7 @@ SELECT * FROM kv.space;
 SELECT * FROM kv.identity;
 SELECT * FROM kv.database;
 SELECT * FROM kv.database_0;
-INSERT INTO kv.database_0 VALUES ('00000000-0000-0000-0000-000000000000', 1, 0, '');
+INSERT INTO kv.database_0 VALUES (0, 'mine', 1, 1, 'string', NULL, 'x');
 RESET ROLE;
 
 -- ---- upkeep -----------------------------------------------------------------------------------

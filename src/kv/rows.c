@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * rows.c: what of a store's records are rows, and what becomes of rows; see store.h.
+ *
+ * A row is a living key of the present epoch: neither what FLUSHDB has emptied nor what has expired comes
+ * back out of a dump.  The record of the epoch is no row.  A row that is inserted becomes a key of the
+ * epoch of the table that it is inserted into, placed by this cluster's secret; so nothing in a
+ * dump depends on where it was made, and a table may have another name.
+ *
+ * The epoch is read when a scan meets the first key, and again when it meets a key of a later one.
+ */
+#include "postgres.h"
+
+#include "base/clock.h"
+#include "kv/database.h"
+#include "kv/rows.h"
+#include "kv/type/key.h"
+
+typedef struct RowsReader
+{
+	PgfirstStore *store;
+	KvSpace space;
+	bool space_known;
+} RowsReader;
+
+static void
+rows_need_databases(void)
+{
+	if (kv_databases_ready(true) != KV_READY)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+		                errmsg("extension pgfirst_kv is not installed in this database"),
+		                errdetail("Its secret places the keys of every store."),
+		                errhint("CREATE EXTENSION pgfirst CASCADE installs it.")));
+}
+
+static void *
+rows_reader(PgfirstStore *store)
+{
+	RowsReader *reader = palloc0(sizeof(RowsReader));
+
+	reader->store = store;
+	return reader;
+}
+
+static bool
+rows_row(void *context, const PgfirstRecord *record, PgfirstRow *row)
+{
+	RowsReader *reader = context;
+	KvEntry entry;
+	KvHead head;
+
+	if (record->kind != KV_KIND_DIRECTORY)
+		return false;
+	kv_record_head(record, &head);
+	if (!reader->space_known || reader->space.tenant != head.tenant)
+	{
+		rows_need_databases();
+		kv_space_of_store(&reader->space, reader->store, head.tenant, false);
+		reader->space_known = true;
+	}
+	if (head.epoch > reader->space.epoch)
+		kv_space_refresh(&reader->space);
+	if (!kv_record_entry(&reader->space, record, pgfirst_clock_wall_ms(), &entry) ||
+	    entry.type != KV_TYPE_STRING)
+		return false;
+	*row = (PgfirstRow){.tenant = (int32) head.tenant,
+	                    .key = entry.key.data,
+	                    .key_length = entry.key.length,
+	                    .type = kv_type_name(entry.type),
+	                    .expiry = entry.expiry,
+	                    .payload = entry.value.data,
+	                    .payload_length = entry.value_length};
+	return true;
+}
+
+static void
+rows_record(PgfirstStore *store, const PgfirstRow *row, PgfirstRecord *record)
+{
+	KvSpace space;
+
+	rows_need_databases();
+	if (strcmp(row->type, kv_type_name(KV_TYPE_STRING)) != 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		                errmsg("a key cannot have the type \"%s\"", row->type),
+		                errhint("This version of pgfirst knows the type \"%s\".",
+		                        kv_type_name(KV_TYPE_STRING))));
+	if (row->key_length > KV_KEY_MAX || row->payload_length > KV_VALUE_MAX)
+		ereport(ERROR,
+		        (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("a key or its value is too long"),
+		         errdetail("Each has at most %zu bytes.", Min(KV_KEY_MAX, KV_VALUE_MAX))));
+	kv_space_of_store(&space, store, (uint32) row->tenant, true);
+	kv_key_record(&space, (RespSlice){row->key, row->key_length},
+	              (RespSlice){row->payload, row->payload_length}, row->expiry, record);
+}
+
+void
+kv_rows_init(void)
+{
+	static const PgfirstRowCodec codec = {
+	    .change_hint = "Keys are changed by kv.set and kv.del, and through the Redis door.",
+	    .reader = rows_reader,
+	    .row = rows_row,
+	    .record = rows_record};
+
+	pgfirst_store_rows(&codec);
+}
