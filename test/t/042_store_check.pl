@@ -4,7 +4,7 @@
 # and nothing ever crashes, hangs or writes beyond a page. And what kv.check and kv.space say of a
 # store that is sound.
 #
-# PGFIRST_SEED repeats a run, PGFIRST_FLIPS makes the random part longer (2500 pages are damaged by
+# PGFIRST_SEED repeats a run, PGFIRST_FLIPS makes the random part longer (1500 pages are damaged by
 # default).
 #
 # Seen to fail:
@@ -33,7 +33,7 @@ use Test::More;
 use Time::HiRes qw(time);
 
 my $seed = $ENV{PGFIRST_SEED} || int(time() * 1000) % 1_000_000_000;
-my $flips = $ENV{PGFIRST_FLIPS} || 2500;
+my $flips = $ENV{PGFIRST_FLIPS} || 1500;
 
 my $node = pgfirst_node('check', streaming => 1, conf => <<CONF);
 autovacuum = off
@@ -125,7 +125,7 @@ my $between = sql('SELECT garbage_bytes FROM kv.space WHERE db = 0');
 cmp_ok($between, '>=', $garbage, 'a large record that was replaced leaves garbage, until the upkeep comes');
 wait_until('the upkeep has cleared it away', sub { sql('SELECT live_bytes FROM kv.space WHERE db = 0') < $live - 60000 });
 is(sql('SELECT count(*) FROM kv.check()'), 0, 'and the store is sound');
-sql("BEGIN; LOCK TABLE $store IN EXCLUSIVE MODE; SELECT page_test.restore('$store'); COMMIT");
+$redis->call('SET', 'long:8', chr(64 + 8) x 64000);
 
 # ---- who may, and who waits ------------------------------------------------------------------
 
@@ -172,14 +172,14 @@ my $standby_check;
 $redis->send('SET', "busy:$_", 'b' x 300) for 1 .. 2000;
 for (1 .. 20)
 {
-	my (undef, $found, $error) = $standby->psql('postgres', 'SELECT count(*) FROM kv.check(0)');
-	$standby_check = $error =~ /was changed by recovery/ ? 0 : $found;
-	last if $standby_check ne '0';
+	my (undef, $found, $error) = $standby->psql('postgres', "SELECT block || '|' || problem FROM kv.check(0)");
+	$standby_check = $error =~ /was changed by recovery/ ? '' : $found . $error;
+	last if $standby_check ne '';
 }
 $redis->reply for 1 .. 2000;
-is($standby_check, 0, 'kv.check on a standby, beside recovery');
+is($standby_check, '', 'kv.check on a standby, beside recovery');
 $standby->safe_psql('postgres', 'SELECT pg_wal_replay_pause()');
-is($standby->safe_psql('postgres', 'SELECT count(*) FROM kv.check()'), 0, '… and with recovery paused');
+is($standby->safe_psql('postgres', "SELECT db || '|' || coalesce(block::text, '') || '|' || problem FROM kv.check()"), '', '… and with recovery paused');
 $standby->stop;
 $redis->call('DEL', map { "busy:$_" } 1 .. 2000);
 $redis->call('DEL', 'replayed');
@@ -233,6 +233,27 @@ for my $block (@leaves)
 	}
 }
 ok(defined $large_leaf && defined $part_leaf, 'the store has large records and parts');
+
+# The upkeep would go on with what it knows of pages that have been put back since, so it stands still
+# meanwhile: stopped where it waits and holds nothing. For the same reason nobody replaces or deletes a
+# large record that is put back: its parts are queued to be deleted.
+my $upkeep = worker_pid($node, 'pgfirst upkeep');
+sub upkeep_waits
+{
+	return sql("SELECT count(*) FROM pg_stat_activity WHERE pid = $upkeep AND wait_event_type IN ('Activity', 'Extension')") eq '1';
+}
+sub upkeep_stop
+{
+	wait_until('the upkeep waits', sub {
+		return 0 if !upkeep_waits();
+		kill 'STOP', $upkeep;
+		return 1 if upkeep_waits();
+		kill 'CONT', $upkeep;
+		return 0;
+	});
+}
+sub upkeep_go { kill 'CONT', $upkeep if defined $upkeep; }
+END { my $code = $?; upkeep_go(); $? = $code; }
 
 # Puts damaged pages in, block => bytes, and everything back afterwards.
 sub with_pages
@@ -357,7 +378,7 @@ my $everything = join("\n", '\set VERBOSITY sqlstate',
 	'SELECT count(*) FROM kv.keys;', 'SELECT count(*) FROM kv.space;',
 	(map { "SELECT kv.set('key:$_', repeat('w', 40 + $_ % 120));" } map { $_ * 41 } 1 .. 20),
 	'SELECT kv.set(\'new:\' || n, repeat(\'n\', 500)) FROM generate_series(1, 60) n;',
-	'SELECT kv.set(\'new large\', repeat(\'n\', 9000)), kv.set(\'long:3\', repeat(\'n\', 7000));',
+	'SELECT kv.set(\'new large\', repeat(\'n\', 9000));', 'SELECT kv.set(\'new large\', repeat(\'n\', 7000));', 'SELECT kv.del(\'new large\');',
 	'SELECT kv.del(\'key:\' || n) FROM generate_series(300, 400) n;');
 sub states
 {
@@ -376,7 +397,7 @@ sub answers
 	my $client = redis($node);
 
 	for my $words ((map { [ 'GET', 'key:' . $_ * 37 ] } 1 .. 30), (map { [ 'GET', "long:$_" ] } 1 .. 8), [ 'SCAN', '0', 'COUNT', '5000' ],
-		(map { [ 'SET', 'key:' . $_ * 43, 'x' x (40 + $_) ] } 1 .. 20), [ 'SET', 'long:5', 'y' x 8000 ], (map { [ 'SET', "door:$_", 'd' x 400 ] } 1 .. $many),
+		(map { [ 'SET', 'key:' . $_ * 43, 'x' x (40 + $_) ] } 1 .. 20), [ 'SET', 'door large', 'y' x 8000 ], [ 'SET', 'door large', 'y' x 9000 ], [ 'DEL', 'door large' ], (map { [ 'SET', "door:$_", 'd' x 400 ] } 1 .. $many),
 		[ 'DEL', map { "key:$_" } 500 .. 560 ], [ 'MSET', map { ("key:$_", 'm' x 60) } 600 .. 640 ], [ 'DBSIZE' ])
 	{
 		my $answer = eval { $client->call(@$words) };
@@ -386,6 +407,7 @@ sub answers
 }
 
 my $pid = worker_pid($node);
+upkeep_stop();
 for my $case (@cases)
 {
 	my ($name, $pages, $expected, $must) = @$case;
@@ -451,7 +473,7 @@ for (my $done = 0; $done < $flips && !$failed; $done += $round)
 		  . "SELECT count(*) FROM kv.keys WHERE db = 0;\nSELECT count(*) FROM kv.space;\n"
 		  . "SELECT kv.set('$keys[0]', repeat('f', " . int(rand 200) . "));\nSELECT kv.del('$keys[1]');\n"
 		  . "BEGIN; SELECT kv.set('fuzz:' || n, repeat('f', 400)) FROM generate_series($n, $n + 12) n; COMMIT;\n"
-		  . "SELECT kv.set('long:$long', repeat('f', 5000));\nSELECT kv.del('long:' || $long % 8 + 1);\n"
+		  . "SELECT kv.set('large', repeat('f', 5000));\nSELECT kv.set('large', repeat('f', 6000));\nSELECT kv.del('large');\n"
 		  . "BEGIN; LOCK TABLE $store IN EXCLUSIVE MODE; SELECT page_test.restore('$store'); COMMIT;\n";
 	}
 	my ($status, $output, $error) = $node->psql('postgres', $script, on_error_stop => 0, timeout => 300);
@@ -470,7 +492,10 @@ for (my $done = 0; $done < $flips && !$failed; $done += $round)
 	{
 		my ($block, @pairs) = flipped();
 		sql("BEGIN; LOCK TABLE $store IN EXCLUSIVE MODE; SELECT page_test.damage('$store', $block, ARRAY[" . join(',', @pairs) . ']); COMMIT');
+		# The upkeep looks, too.
+		upkeep_go();
 		my @gone = grep { defined $_ && /^gone/ } answers(40);
+		upkeep_stop();
 		if (@gone) { $failed = 1; fail("the door beside the flip $block @pairs: @gone"); }
 		sql("BEGIN; LOCK TABLE $store IN EXCLUSIVE MODE; SELECT page_test.restore('$store'); COMMIT");
 	}
@@ -479,9 +504,13 @@ ok(!$failed, "$flips pages damaged at random: answers, data_corrupted, and nothi
 cmp_ok($seen{XX001} // 0, '>', $flips / 10, '… and often it mattered');
 note join(', ', map { "$_: $seen{$_}" } sort keys %seen), "; of $flips kv.check did not see $unnoticed (bytes of values, dead bytes)";
 is(worker_pid($node), $pid, 'the worker has lived through it');
+is(worker_pid($node, 'pgfirst upkeep'), $upkeep, '… and the upkeep');
 is(sql('SELECT string_agg(problem, \'; \') FROM kv.check(0)'), '', 'put back, the store is sound');
 
 # ---- in the file -----------------------------------------------------------------------------
+
+upkeep_go();
+undef $upkeep;
 
 # Damages pages of the file while the server is stopped.
 my $file = $node->data_dir . '/' . sql("SELECT pg_relation_filepath('$store')");
@@ -562,7 +591,7 @@ like(sql("SELECT block || '|' || problem FROM kv.check(0)"), qr/^$leaf\|it says 
 	'without checksums a change behind the end of the log is found');
 $node->stop('fast');
 my ($torn_silent, $torn_wrong, $torn_gone) = (0, 0, 0);
-for my $block (@torn[ 0 .. ($#torn < 11 ? $#torn : 11) ])
+for my $block (@torn[ 0 .. ($#torn < 7 ? $#torn : 7) ])
 {
 	in_file(map { $_ => $newer[$_] } 0 .. $#newer);
 	in_file($block => substr($older[$block], 0, 4096) . substr($newer[$block], 4096));
@@ -587,7 +616,7 @@ for my $block (@torn[ 0 .. ($#torn < 11 ? $#torn : 11) ])
 }
 is($torn_gone, 0, 'without checksums: torn pages crash nobody');
 is($torn_wrong, 0, '… and what kv.check takes for sound can be read');
-note "of 12 torn pages kv.check accepted $torn_silent: records changed in place";
+note "of 8 torn pages kv.check accepted $torn_silent: records changed in place";
 is(log_count($node, 'PANIC|terminated by signal|TRAP'), 0, 'no process has crashed in all this');
 
 done_testing();
