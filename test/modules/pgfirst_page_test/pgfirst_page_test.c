@@ -13,16 +13,11 @@
 
 PG_MODULE_MAGIC;
 
-static Buffer
-page_lock(Relation relation, int64 block, int mode)
+static void
+block_check(Relation relation, int64 block)
 {
-	Buffer buffer;
-
 	if (block < 0 || block >= (int64) RelationGetNumberOfBlocks(relation))
 		elog(ERROR, "there is no such page");
-	buffer = ReadBuffer(relation, (BlockNumber) block);
-	LockBuffer(buffer, mode);
-	return buffer;
 }
 
 PG_FUNCTION_INFO_V1(page_test_get);
@@ -30,9 +25,12 @@ Datum
 page_test_get(PG_FUNCTION_ARGS)
 {
 	Relation relation = relation_open(PG_GETARG_OID(0), AccessShareLock);
-	Buffer buffer = page_lock(relation, PG_GETARG_INT64(1), BUFFER_LOCK_SHARE);
 	bytea *page = palloc(VARHDRSZ + BLCKSZ);
+	Buffer buffer;
 
+	block_check(relation, PG_GETARG_INT64(1));
+	buffer = ReadBuffer(relation, (BlockNumber) PG_GETARG_INT64(1));
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	SET_VARSIZE(page, VARHDRSZ + BLCKSZ);
 	memcpy(VARDATA(page), BufferGetPage(buffer), BLCKSZ);
 	UnlockReleaseBuffer(buffer);
@@ -46,10 +44,14 @@ page_test_put(PG_FUNCTION_ARGS)
 {
 	bytea *page = PG_GETARG_BYTEA_PP(2);
 	Relation relation = relation_open(PG_GETARG_OID(0), AccessShareLock);
-	Buffer buffer = page_lock(relation, PG_GETARG_INT64(1), BUFFER_LOCK_EXCLUSIVE);
+	Buffer buffer;
 
+	block_check(relation, PG_GETARG_INT64(1));
 	if (VARSIZE_ANY_EXHDR(page) != BLCKSZ)
 		elog(ERROR, "a page has %d bytes", BLCKSZ);
+	/* Not read: a page that was damaged may have gone to the disk, and PostgreSQL would refuse it. */
+	buffer = ReadBufferExtended(relation, MAIN_FORKNUM, (BlockNumber) PG_GETARG_INT64(1),
+	                            RBM_ZERO_AND_LOCK, NULL);
 	memcpy(BufferGetPage(buffer), VARDATA_ANY(page), BLCKSZ);
 	MarkBufferDirty(buffer);
 	UnlockReleaseBuffer(buffer);
