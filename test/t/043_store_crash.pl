@@ -37,15 +37,11 @@ CONF
 
 # ---- where every round begins, and how many records there are ---------------------------------------
 
-# An inner page of a level above needs some three hundred leaves; parts of large values make them.
+# A second level of inner pages needs some three hundred leaves; parts of large values make most of them.
 my $redis = redis($node);
-my $load = PgfirstStore::Load->new($node, seed => $seed);
-for my $number (0 .. 3)
-{
-	my $value = 'base' x 125_000;
-	$redis->call('SET', "key:$number", $value);
-	$load->{model}{"key:$number"} = [ $value, 0 ];
-}
+my $load = PgfirstStore::Load->new($node, seed => $seed, others => 4);
+my @large = map { "large $_ " x 55_000 } 0 .. 3;
+$redis->call('SET', "large:$_", $large[$_]) for 0 .. 3;
 $redis->close;
 my $file = $node->safe_psql('postgres',
 	'SELECT pg_relation_filepath(store) FROM kv.database WHERE number = 0');
@@ -115,6 +111,8 @@ sub round
 	wait_for_door($node);
 	$levels{root_level($node->data_dir)}++;
 	my $wrong = $mine->wrong;
+	my $found = redis($node)->call('MGET', map { "large:$_" } 0 .. 3);
+	$wrong .= 'large values have changed' if "@$found" ne "@large";
 	if ($wrong eq '')
 	{
 		# And goes on, under other caches, with pages that recovery has made.
