@@ -166,7 +166,7 @@ walk_resume(PgfirstWalk *walk)
 	walk->entries = NULL;
 	walk->entry = walk->entry_count = 0;
 	walk->item = NULL;
-	walk->leaf_there = false;
+	walk->items = walk->at = 0;
 	walk->leaves_end = false;
 	walk->next = walk->from;
 	walk->right = InvalidBlockNumber;
