@@ -365,6 +365,16 @@ scan_reader(StoreScan *scan)
 	return scan->reader;
 }
 
+/* Nobody is shown what a crash could take back. */
+static void
+scan_wait(StoreScan *scan, XLogRecPtr position)
+{
+	if (position <= scan->durable)
+		return;
+	pgfirst_flush_wait(position);
+	scan->durable = position;
+}
+
 /* Finds the next record that is a row. */
 static bool
 scan_next_record(StoreScan *scan)
@@ -384,6 +394,8 @@ scan_next_record(StoreScan *scan)
 	while (!found && pgfirst_walk_next(scan->walk, &record))
 	{
 		CHECK_FOR_INTERRUPTS();
+		/* The reader may begin to count anew. */
+		depends = Max(depends, pgfirst_store_position_others());
 		found = scan_take(scan, &record, SIZE_MAX);
 		if (!found)
 			MemoryContextReset(scan->record_context);
@@ -391,13 +403,9 @@ scan_next_record(StoreScan *scan)
 	if (found && scan->pieces > 1 && pgfirst_store_changed())
 		scan_keep_record(scan, &record);
 	MemoryContextSwitchTo(old);
-	depends = pgfirst_store_position_others();
+	depends = Max(depends, pgfirst_store_position_others());
 	pgfirst_position_restore(before);
-	if (depends > scan->durable)
-	{
-		pgfirst_flush_wait(depends);
-		scan->durable = depends;
-	}
+	scan_wait(scan, depends);
 	return found;
 }
 
@@ -583,6 +591,7 @@ pgfirst_am_sample_block(TableScanDesc base, struct SampleScanState *state)
 		return false;
 	}
 	scan_take_page(scan, ReadBuffer(base->rs_rd, scan->block));
+	scan_wait(scan, pgfirst_position_of_store(scan->store));
 	return true;
 }
 
