@@ -44,6 +44,7 @@
 
 #define OPS_AT_ONCE  256 /* that are prepared at a time */
 #define OPS_AHEAD    32  /* whose leaves are on their way */
+#define RUN_MIN      8   /* ops for one leaf, from which on it is filled from left to right */
 #define UNIT_OPS_MAX 128 /* more cannot be on four leaves with any likelihood */
 #define UNIT_PARTS   3   /* of a large record that is written without a transaction id */
 #define UNIT_TRIES   16
@@ -210,6 +211,7 @@ typedef struct Batch
 {
 	PgfirstStore *store;
 	TransactionId xid; /* InvalidTransactionId: the changes are final */
+	int run;           /* how many ops would have gone to the leaf that was added last */
 	int plans;
 	StorePlan plan[STORE_RECORD_PAGES];
 } Batch;
@@ -316,7 +318,7 @@ batch_add(Batch *batch, StoreOp *ops, int count)
 	while (n < count && store_page_covers(plan->leaf.page, &ops[n].key))
 		n++;
 	plan->ops = ops;
-	plan->count = n;
+	plan->count = batch->run = n;
 	batch->plans++;
 	pgfirst_plan_make(plan, batch->xid);
 	if (plan->count == 0)
@@ -369,7 +371,8 @@ apply_each(StoreOp *ops, int count, TransactionId xid)
 			done = batch_add(&batch, &ops[first], ahead - first);
 			if (done == 0)
 			{
-				pgfirst_tree_make_room(batch.store, &ops[first].key, op_room(&ops[first]));
+				pgfirst_tree_make_room(batch.store, &ops[first].key, op_room(&ops[first]),
+				                       batch.run >= RUN_MIN);
 				continue;
 			}
 		}
@@ -512,7 +515,7 @@ apply_together(StoreOp *ops, int count)
 			return true;
 		}
 		if (full != NULL)
-			pgfirst_tree_make_room(batch.store, &full->key, op_room(full));
+			pgfirst_tree_make_room(batch.store, &full->key, op_room(full), false);
 	}
 	return false;
 }

@@ -13,7 +13,7 @@
  *
  * Where to split: half of the bytes to each side.  Parts are written one after the other, so a leaf
  * that is full because parts of one incarnation are being appended is split behind the last of
- * them, and stays full.
+ * them, and stays full.  So is one into which many records go at once, in the order of their keys.
  */
 #include "postgres.h"
 
@@ -32,7 +32,7 @@ same_key(const StoreItem *a, const StoreItem *b)
  * leaves; slot == count leaves the right one empty, for what is appended there.
  */
 static int
-split_slot(Page page, const StoreKey *key)
+split_slot(Page page, const StoreKey *key, bool run)
 {
 	int count = store_page_count(page);
 	Size half = (store_page_used(page) - (Size) count * STORE_SLOT) / 2;
@@ -40,6 +40,8 @@ split_slot(Page page, const StoreKey *key)
 	int place = pgfirst_page_search(page, key);
 	int slot;
 
+	if (run && place > 0 && store_page_tail(page)->level == 0)
+		return place;
 	if (store_page_tail(page)->level == 0 && key->space == STORE_SPACE_PARTS && place > 0)
 	{
 		StoreItem *before = store_page_item(page, place - 1);
@@ -71,11 +73,11 @@ typedef struct SplitHalves
 
 /* Builds both halves of `whole`, as they will be in these blocks. */
 static void
-split_build(SplitHalves *halves, Page whole, const StoreKey *key, BlockNumber left,
+split_build(SplitHalves *halves, Page whole, const StoreKey *key, bool run, BlockNumber left,
             BlockNumber right)
 {
 	int count = store_page_count(whole);
-	int slot = split_slot(whole, key);
+	int slot = split_slot(whole, key, run);
 	StoreKey low = store_page_low(whole);
 	StoreKey high = store_page_high(whole);
 	StoreTail *tail;
@@ -98,7 +100,7 @@ split_build(SplitHalves *halves, Page whole, const StoreKey *key, BlockNumber le
 }
 
 static bool
-split_root(PgfirstStore *store, const StoreKey *key, StoreLeaf *root, Page whole)
+split_root(PgfirstStore *store, const StoreKey *key, bool run, StoreLeaf *root, Page whole)
 {
 	SplitHalves halves;
 	PGAlignedBlock top;
@@ -122,7 +124,7 @@ split_root(PgfirstStore *store, const StoreKey *key, StoreLeaf *root, Page whole
 		pgfirst_page_unlock(&leaf);
 		return false;
 	}
-	split_build(&halves, whole, key, left.block, right.block);
+	split_build(&halves, whole, key, run, left.block, right.block);
 	pgfirst_page_init(top.data, STORE_PAGE_TREE, tail->level + 1, tail->store_id, STORE_ROOT_BLOCK);
 	pgfirst_page_append_child(top.data, &low, left.block);
 	pgfirst_page_append_child(top.data, &halves.border, right.block);
@@ -145,7 +147,8 @@ split_root(PgfirstStore *store, const StoreKey *key, StoreLeaf *root, Page whole
 }
 
 static bool
-split_page(PgfirstStore *store, const StoreKey *key, StoreLeaf *parent, StoreLeaf *page, Page whole)
+split_page(PgfirstStore *store, const StoreKey *key, bool run, StoreLeaf *parent, StoreLeaf *page,
+           Page whole)
 {
 	SplitHalves halves;
 	StoreLeaf leaf, right;
@@ -162,7 +165,7 @@ split_page(PgfirstStore *store, const StoreKey *key, StoreLeaf *parent, StoreLea
 		pgfirst_page_unlock(&leaf);
 		return false;
 	}
-	split_build(&halves, whole, key, page->block, right.block);
+	split_build(&halves, whole, key, run, page->block, right.block);
 	slot = pgfirst_child_slot(parent->page, key) + 1;
 
 	pgfirst_record_begin(&record, store->relation);
@@ -205,7 +208,7 @@ page_compact(PgfirstStore *store, StoreLeaf *page)
  * level that has to be split before, or -1: done.
  */
 static int
-split_level(PgfirstStore *store, const StoreKey *key, int level, Size size)
+split_level(PgfirstStore *store, const StoreKey *key, int level, Size size, bool run)
 {
 	StoreLeaf parent, page;
 	PGAlignedBlock whole;
@@ -227,9 +230,9 @@ split_level(PgfirstStore *store, const StoreKey *key, int level, Size size)
 		if (store_page_hole(whole.data) >= size)
 			done = true;
 		else if (!BufferIsValid(parent.buffer))
-			done = split_root(store, key, &page, whole.data);
+			done = split_root(store, key, run, &page, whole.data);
 		else if (store_page_hole(parent.page) >= STORE_INNER_SIZE + STORE_SLOT)
-			done = split_page(store, key, &parent, &page, whole.data);
+			done = split_page(store, key, run, &parent, &page, whole.data);
 		else if (store_page_hole(parent.page) + store_page_tail(parent.page)->dead >=
 		         STORE_INNER_SIZE + STORE_SLOT)
 			page_compact(store, &parent);
@@ -242,7 +245,7 @@ split_level(PgfirstStore *store, const StoreKey *key, int level, Size size)
 }
 
 void
-pgfirst_tree_make_room(PgfirstStore *store, const StoreKey *key, Size size)
+pgfirst_tree_make_room(PgfirstStore *store, const StoreKey *key, Size size, bool run)
 {
 	int level = 0;
 
@@ -250,7 +253,7 @@ pgfirst_tree_make_room(PgfirstStore *store, const StoreKey *key, Size size)
 	while (level >= 0)
 	{
 		int first =
-		    split_level(store, key, level, level == 0 ? size : STORE_INNER_SIZE + STORE_SLOT);
+		    split_level(store, key, level, level == 0 ? size : STORE_INNER_SIZE + STORE_SLOT, run);
 
 		pgfirst_store_point("after a split");
 		level = first >= 0 ? first : level - 1;

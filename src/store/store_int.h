@@ -167,8 +167,11 @@ extern uint64 pgfirst_incarnation_count(uint64 incarnation);
 
 /* ---- split.c, merge.c: the tree grows and shrinks --------------------------------------------- */
 
-/* Sees to it that an item and its slot, `size` bytes, fit on the leaf of the key. */
-extern void pgfirst_tree_make_room(PgfirstStore *store, const StoreKey *key, Size size);
+/*
+ * Sees to it that an item and its slot, `size` bytes, fit on the leaf of the key.  run: more will follow
+ * it, in the order of their keys.
+ */
+extern void pgfirst_tree_make_room(PgfirstStore *store, const StoreKey *key, Size size, bool run);
 
 /* Merges the leaf that covers the key with its right neighbour, if both are empty enough. */
 extern bool pgfirst_tree_merge(PgfirstStore *store, const StoreKey *key);
