@@ -77,11 +77,14 @@ typedef struct StoreScan
 	Size pieces;
 	Size piece; /* the next one, from 0 */
 
-	/* ANALYZE and samples: a copy of the block's page. */
+	/* ANALYZE and samples: a copy of the block's page, and its committed records. */
 	BlockNumber blocks;
 	BlockNumber block;
 	PGAlignedBlock page;
-	int slot;
+	int items;
+	int item; /* the next one */
+	double dead;
+	uint16 item_offset[STORE_SLOTS_MAX];
 } StoreScan;
 
 typedef struct StoreParallelScan
@@ -283,7 +286,7 @@ scan_restart(StoreScan *scan)
 	scan->row_there = false;
 	scan->rows = 0;
 	scan->block = InvalidBlockNumber;
-	scan->slot = -1;
+	scan->items = scan->item = 0;
 	MemoryContextReset(scan->record_context);
 	MemoryContextReset(scan->piece_context);
 	MemoryContextReset(scan->reader_context);
@@ -362,6 +365,16 @@ scan_reader(StoreScan *scan)
 	return scan->reader;
 }
 
+/* Nobody is shown what a crash could take back. */
+static void
+scan_wait(StoreScan *scan, XLogRecPtr position)
+{
+	if (position <= scan->durable)
+		return;
+	pgfirst_flush_wait(position);
+	scan->durable = position;
+}
+
 /* Finds the next record that is a row. */
 static bool
 scan_next_record(StoreScan *scan)
@@ -381,6 +394,8 @@ scan_next_record(StoreScan *scan)
 	while (!found && pgfirst_walk_next(scan->walk, &record))
 	{
 		CHECK_FOR_INTERRUPTS();
+		/* The reader may begin to count anew. */
+		depends = Max(depends, pgfirst_store_position_others());
 		found = scan_take(scan, &record, SIZE_MAX);
 		if (!found)
 			MemoryContextReset(scan->record_context);
@@ -388,13 +403,9 @@ scan_next_record(StoreScan *scan)
 	if (found && scan->pieces > 1 && pgfirst_store_changed())
 		scan_keep_record(scan, &record);
 	MemoryContextSwitchTo(old);
-	depends = pgfirst_store_position_others();
+	depends = Max(depends, pgfirst_store_position_others());
 	pgfirst_position_restore(before);
-	if (depends > scan->durable)
-	{
-		pgfirst_flush_wait(depends);
-		scan->durable = depends;
-	}
+	scan_wait(scan, depends);
 	return found;
 }
 
@@ -466,36 +477,55 @@ pgfirst_am_parallel_reinitialize(Relation relation, ParallelTableScanDesc parall
 
 /* ---- by blocks: ANALYZE and samples ---------------------------------------------------------- */
 
-/* Copies the page of a block; afterwards scan->slot is that of its first record, or -1: no leaf. */
+/* Whether the page is a leaf of this store; what lies behind the used part of the file is none. */
+static bool
+scan_page_is_leaf(StoreScan *scan, Page page)
+{
+	StoreTail *tail = store_page_tail(page);
+
+	return !PageIsNew(page) && pgfirst_tree_id(scan->store) != 0 &&
+	       ((PageHeader) page)->pd_special == STORE_TAIL_OFFSET && tail->magic == STORE_MAGIC &&
+	       tail->store_id == pgfirst_tree_id(scan->store) && tail->kind == STORE_PAGE_TREE &&
+	       tail->level == 0;
+}
+
+/*
+ * Copies the page of a block and notes its records; none if it is no leaf.  Which version of each is the
+ * committed one is asked under the lock: later VACUUM may have settled the page, and PostgreSQL may have
+ * forgotten how the transaction ended.
+ */
 static void
 scan_take_page(StoreScan *scan, Buffer buffer)
 {
 	Page page = scan->page.data;
-	StoreTail *tail;
+	StoreVersions versions;
 
+	scan->items = scan->item = 0;
+	scan->dead = 0;
+	scan->row_there = false;
+	/* Read before the page is locked: it may have to look at another one. */
+	(void) pgfirst_tree_id(scan->store);
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	memcpy(page, BufferGetPage(buffer), BLCKSZ);
+	for (int slot = 0; scan_page_is_leaf(scan, page) && slot < store_page_count(page);)
+	{
+		slot = pgfirst_versions_at(page, slot, &versions);
+		scan->dead += pgfirst_versions_dead(&versions);
+		if (versions.visible != NULL && versions.visible->space == STORE_SPACE_RECORDS)
+			scan->item_offset[scan->items++] = (uint16) ((char *) versions.visible - (char *) page);
+	}
 	UnlockReleaseBuffer(buffer);
-	scan->slot = -1;
-	scan->row_there = false;
-	tail = store_page_tail(page);
-	if (!PageIsNew(page) && pgfirst_tree_id(scan->store) != 0 &&
-	    ((PageHeader) page)->pd_special == STORE_TAIL_OFFSET && tail->magic == STORE_MAGIC &&
-	    tail->store_id == pgfirst_tree_id(scan->store) && tail->kind == STORE_PAGE_TREE &&
-	    tail->level == 0)
-		scan->slot = 0;
 }
 
 /* Reads so much of the record of an item of the page; false if it is no row. */
 static bool
-scan_take_item(StoreScan *scan, const StoreItem *item, Size limit)
+scan_take_item(StoreScan *scan, int number, Size limit)
 {
+	const StoreItem *item = (StoreItem *) (scan->page.data + scan->item_offset[number]);
 	PgfirstRecord record;
 	MemoryContext old;
 	bool found;
 
-	if (item == NULL || item->space != STORE_SPACE_RECORDS)
-		return false;
 	(void) scan_reader(scan);
 	MemoryContextReset(scan->record_context);
 	old = MemoryContextSwitchTo(scan->record_context);
@@ -523,13 +553,11 @@ pgfirst_am_analyze_row(TableScanDesc base, TransactionId oldest, double *live, d
 {
 	StoreScan *scan = (StoreScan *) base;
 
-	while (scan->slot >= 0 && scan->slot < store_page_count(scan->page.data))
+	*dead += scan->dead;
+	scan->dead = 0;
+	while (scan->item < scan->items)
 	{
-		StoreVersions versions;
-
-		scan->slot = pgfirst_versions_at(scan->page.data, scan->slot, &versions);
-		*dead += pgfirst_versions_dead(&versions);
-		if (!scan_take_item(scan, versions.visible, ANALYZED_BYTES))
+		if (!scan_take_item(scan, scan->item++, ANALYZED_BYTES))
 			continue;
 		*live += (double) scan->pieces;
 		if (scan->row.payload > scan->read_end)
@@ -563,6 +591,7 @@ pgfirst_am_sample_block(TableScanDesc base, struct SampleScanState *state)
 		return false;
 	}
 	scan_take_page(scan, ReadBuffer(base->rs_rd, scan->block));
+	scan_wait(scan, pgfirst_position_of_store(scan->store));
 	return true;
 }
 
@@ -570,29 +599,19 @@ bool
 pgfirst_am_sample_row(TableScanDesc base, struct SampleScanState *state, TupleTableSlot *slot)
 {
 	StoreScan *scan = (StoreScan *) base;
-	int count = scan->slot >= 0 ? store_page_count(scan->page.data) : 0;
 
 	while (!scan->row_there)
 	{
-		OffsetNumber number = state->tsmroutine->NextSampleTuple(state, scan->block, count);
-		StoreVersions versions;
+		OffsetNumber number =
+		    state->tsmroutine->NextSampleTuple(state, scan->block, (OffsetNumber) scan->items);
 
 		if (!OffsetNumberIsValid(number))
 		{
 			ExecClearTuple(slot);
 			return false;
 		}
-		/* A record with two versions is drawn by its first slot. */
-		(void) pgfirst_versions_at(scan->page.data, number - 1, &versions);
-		if (number > 1)
-		{
-			StoreItem *item = store_page_item(scan->page.data, number - 1);
-			StoreKey key = store_item_key(item);
-
-			if (store_item_compare(store_page_item(scan->page.data, number - 2), &key) == 0)
-				continue;
-		}
-		(void) scan_take_item(scan, versions.visible, SIZE_MAX);
+		/* A record is drawn with all of its pieces. */
+		(void) scan_take_item(scan, number - 1, SIZE_MAX);
 	}
 	scan_give_piece(scan, slot);
 	return true;
