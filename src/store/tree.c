@@ -171,7 +171,7 @@ page_take(PgfirstStore *store, Buffer buffer, BlockNumber block, int mode, Store
 	page->block = block;
 	tree.relation = store->relation;
 	tree.block = block;
-	page_check(page->page, block, store->hints->store_id);
+	page_check(page->page, block, pgfirst_tree_id(store));
 	return true;
 }
 
