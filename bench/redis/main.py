@@ -15,12 +15,13 @@ from peers.redis_server import RedisServer
 
 import held
 import idle
+import many
 import pairs
 import report
 import rows
 import slow
 
-STAGES = ("rates", "held", "idle", "slow", "report")
+STAGES = ("rates", "held", "many", "idle", "slow", "report")
 SPACES = ("durable", "relaxed", "volatile")
 
 
@@ -81,6 +82,16 @@ def run_slow():
             peer.stop()
 
 
+def run_many():
+    """With a server of its own: what is left of ten million keys would be in the way of others."""
+    peer = Pgfirst("many")
+    try:
+        peer.start()
+        many.run(peer)
+    finally:
+        peer.stop()
+
+
 def stage(name, function, *arguments):
     begin = time.monotonic()
     print("%s" % name, flush=True)
@@ -102,6 +113,8 @@ def run(stages):
             stage("idle", idle.run, peers)
         for peer in peers.values():
             peer.stop()
+    if "many" in stages:
+        stage("many", run_many)
     if "slow" in stages:
         stage("slow", run_slow)
     if "report" in stages:

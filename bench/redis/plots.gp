@@ -24,19 +24,19 @@ set yrange [0:*]
 set output plots.'/held-set.svg'
 plot data.'/held.pgfirst' using ($1/1e3):($2/1e3) lw 2.5 lc rgb pgfirst title 'pgfirst', \
      data.'/held.redis' using ($1/1e3):($2/1e3) lw 2.5 lc rgb redis title 'Redis', \
-     data.'/held.postgres' using ($1/1e3):($2/1e3) lw 2.5 lc rgb postgres title 'PostgreSQL, table'
+     data.'/held.postgres' using ($1/1e3):($2/1e3) lw 2.5 lc rgb postgres title 'PostgreSQL, heap table'
 
 set ylabel 'GET per second (thousands)'
 set output plots.'/held-get.svg'
 plot data.'/held.pgfirst' using ($1/1e3):($3/1e3) lw 2.5 lc rgb pgfirst title 'pgfirst', \
      data.'/held.redis' using ($1/1e3):($3/1e3) lw 2.5 lc rgb redis title 'Redis', \
-     data.'/held.postgres' using ($1/1e3):($3/1e3) lw 2.5 lc rgb postgres title 'PostgreSQL, table'
+     data.'/held.postgres' using ($1/1e3):($3/1e3) lw 2.5 lc rgb postgres title 'PostgreSQL, heap table'
 
 set ylabel 'size (MB)'
 set output plots.'/held-size.svg'
 plot data.'/held.pgfirst' using ($1/1e3):($4/1e6) lw 2.5 lc rgb pgfirst title 'pgfirst', \
      data.'/held.redis' using ($1/1e3):($4/1e6) lw 2.5 lc rgb redis title 'Redis', \
-     data.'/held.postgres' using ($1/1e3):($4/1e6) lw 2.5 lc rgb postgres title 'PostgreSQL, table'
+     data.'/held.postgres' using ($1/1e3):($4/1e6) lw 2.5 lc rgb postgres title 'PostgreSQL, heap table'
 
 # ---- ratios to Redis, with their quartiles -------------------------------------------------------
 

@@ -23,10 +23,6 @@ HEAD = """\
 
 pgfirst beside redis-server and beside an ordinary PostgreSQL table, on one machine, in one run.
 
-**These are the figures of the first store, an ordinary heap table behind the store's contract. The
-in-place store replaces it under the same contract; rows below their target, pipelined writes above all,
-and everything under "Beside a held snapshot" are what it is for.**
-
 | | |
 | --- | --- |
 """
@@ -45,8 +41,17 @@ How it is done, and how to repeat it: [bench/README.md](../bench/README.md). In 
 - A target is reached when the median ratio is at or above it and the lower quartile at least 0.95 of it.
 - Durable writes make two checkpoints in every run, that is, about one a second instead of one in
   minutes, unless the row says otherwise.
+- "On a heap" is what the same door brought on the same machine while its records stood in an ordinary
+  heap table with an index (bench/redis/heap.tsv): the rate, and its ratio to Redis then.
 - redis-benchmark takes a core itself: at one command a request, the fastest rows show its limit, and the
   server's CPU says more than the rate.
+"""
+
+MANY = """
+## %s keys
+
+The same load on as many keys as memory holds, beside that on %s. Durable writes with the log that each
+takes, over two checkpoints. VACUUM is that of a store in which nothing has changed since the last one.
 """
 
 HELD = """
@@ -129,23 +134,36 @@ def table(head, lines):
     return [head, "| --- |" + " ---: |" * (width - 1)] + lines
 
 
-def rates_table(measured, targets):
+def on_a_heap():
+    """What the door brought when its records were rows of a heap table: by row, rate and ratio."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "heap.tsv")
+    with open(path) as file:
+        lines = [line.rstrip("\n").split("\t") for line in file][1:]
+    return {name: (float(was), float(ratio)) for name, was, ratio in lines}
+
+
+def rates_table(measured, targets, before=None):
     lines = []
     for row in measured:
         ratios = row.ratios()
         if not ratios:
             continue
+        was = before.get(row.name) if before else None
+        heap = " | %s, %.2f" % (rate(was[0]), was[1]) if was else " | –" if before else ""
         lines.append(
-            "| %s | %s | %s | %s | %.2f | %.2f | %s |"
+            "| %s | %s | %s | %s | %.2f | %.2f | %s%s |"
             % (
                 row.name,
                 *(rate(row.median(peer, "rate")) for peer in PEERS),
                 median(ratios),
                 quantile(ratios, 0.25),
                 verdict(ratios, targets.get(row.name)),
+                heap,
             )
         )
     head = "| requests per second | pgfirst | Redis | PostgreSQL | ratio to Redis | lower quartile | target |"
+    if before:
+        head += " on a heap |"
     return table(head, lines)
 
 
@@ -171,7 +189,7 @@ def both_tables(runs, list_of_rows):
         "The server's cost: CPU of all its processes; p99 as the client saw it; bytes of write-ahead log, "
         "or of the append-only file (– where there is none, or where each run rewrote it)."
     )
-    return rates_table(measured, targets) + ["", note, ""] + costs_table(measured)
+    return rates_table(measured, targets, on_a_heap()) + ["", note, ""] + costs_table(measured)
 
 
 # ---- sections ------------------------------------------------------------------------------------
@@ -208,6 +226,27 @@ def held_section():
     pictures += ["![GET per second](%s/held-get.svg)" % PLOTS, ""]
     pictures += ["![size](%s/held-size.svg)" % PLOTS]
     return [HELD % settings.HELD_SECONDS] + table(head, lines) + pictures
+
+
+def many_section():
+    runs = read("many")
+    if not runs:
+        return not_measured("Ten million keys")
+    lines = []
+    for name in dict.fromkeys(run["row"] for run in runs):
+        own = [run for run in runs if run["row"] == name]
+        few = [run["rate"] for run in own if run["keys"] != settings.MANY_KEYS]
+        many = [run for run in own if run["keys"] == settings.MANY_KEYS]
+        rates = [run["rate"] for run in many]
+        lines.append(
+            "| %s | %s | %s | %.2f | %s |"
+            % (name, rate(median(few)), rate(median(rates)), median(rates) / median(few),
+               log_size(median([run["log_bytes"] for run in many])))
+        )
+    head = "| requests per second | few keys | many | share | log B/op |"
+    text = [MANY % (rate(settings.MANY_KEYS), rate(settings.KEYS))] + table(head, lines)
+    facts = read("many_facts")
+    return text + [""] + ["- %s: %s" % (fact["what"], fact["value"]) for fact in facts]
 
 
 def idle_section():
@@ -283,7 +322,7 @@ def write():
     os.makedirs(folder, exist_ok=True)
     text = [HEAD + "\n".join("| %s | %s |" % (fact["what"], fact["value"]) for fact in read("machine"))]
     text += [RULES]
-    text += rates_section() + held_section() + idle_section() + slow_section()
+    text += rates_section() + held_section() + many_section() + idle_section() + slow_section()
     # A heading has one empty line before it, however the parts came together.
     page = "\n".join(text).rstrip("\n") + "\n"
     while "\n\n\n" in page:
