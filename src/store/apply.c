@@ -253,6 +253,16 @@ batch_leaves_garbage(const Batch *batch)
 		}
 }
 
+/* Whoever reads several records must notice; the leaves are still locked. */
+static void
+batch_touch(const Batch *batch)
+{
+	for (int i = 0; i < batch->plans; i++)
+		for (int j = 0; j < batch->plan[i].count; j++)
+			if (batch->plan[i].ops[j].entry != NULL)
+				pgfirst_position_touch(batch->store, &batch->plan[i].ops[j].entry->id);
+}
+
 /* The changes are final, but their leaves are still locked. */
 static void
 batch_is_final(Batch *batch, XLogRecPtr end)
@@ -283,6 +293,7 @@ batch_change(Batch *batch)
 	for (int i = 0; i < batch->plans; i++)
 		pgfirst_plan_change(&batch->plan[i], edits[i], batch->xid);
 	end = pgfirst_record_insert(&record);
+	batch_touch(batch);
 	if (batch->xid == InvalidTransactionId)
 		batch_is_final(batch, end);
 	for (int i = 0; i < batch->plans; i++)

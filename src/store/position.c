@@ -62,6 +62,7 @@
 typedef struct PositionSlot
 {
 	pg_atomic_uint32 pending;
+	pg_atomic_uint32 stamp; /* of changes; see together.c */
 	pg_atomic_uint64 position;
 } PositionSlot;
 
@@ -213,6 +214,27 @@ pgfirst_position_raise(PgfirstStore *store, const PgfirstId *id, XLogRecPtr end)
 	slot_raise(&slots[store_slot(store->oid)], end);
 }
 
+void
+pgfirst_position_touch(PgfirstStore *store, const PgfirstId *id)
+{
+	if (slots == NULL)
+		return;
+	pg_atomic_fetch_add_u32(&slots[record_slot(store->oid, id)].stamp, 1);
+	pg_atomic_fetch_add_u32(&slots[store_slot(store->oid)].stamp, 1);
+}
+
+uint32
+pgfirst_position_stamp(PgfirstStore *store, const PgfirstId *id)
+{
+	return slots == NULL ? 0 : pg_atomic_read_u32(&slots[record_slot(store->oid, id)].stamp);
+}
+
+uint32
+pgfirst_position_stamp_of_store(PgfirstStore *store)
+{
+	return slots == NULL ? 0 : pg_atomic_read_u32(&slots[store_slot(store->oid)].stamp);
+}
+
 /* The transaction has ended; commit is InvalidXLogRecPtr when it was rolled back. */
 void
 pgfirst_position_end(XLogRecPtr commit)
@@ -236,6 +258,7 @@ slots_init(void *fresh)
 	for (uint32 i = 0; i < SLOTS; i++)
 	{
 		pg_atomic_init_u32(&all[i].pending, 0);
+		pg_atomic_init_u32(&all[i].stamp, 0);
 		pg_atomic_init_u64(&all[i].position, 0);
 	}
 }

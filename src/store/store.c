@@ -283,6 +283,7 @@ pgfirst_committed_get(PgfirstStore *store, const PgfirstId *id, Size limit, Pgfi
 		if (!pgfirst_leaf_lock(store, &key, BUFFER_LOCK_SHARE, &leaf))
 			return false;
 		pgfirst_versions_find(leaf.page, &key, &versions);
+		pgfirst_together_note(store, id, versions.tag);
 		if (versions.visible != NULL)
 			memcpy(&copy, versions.visible, STORE_LEAF_HEADER + versions.visible->length);
 		pgfirst_page_unlock(&leaf);
@@ -370,6 +371,7 @@ static void
 store_forget(void)
 {
 	pgfirst_lock_forget();
+	pgfirst_together_forget();
 	pgfirst_writeset_forget();
 	pgfirst_apply_forget();
 	pgfirst_rows_forget();

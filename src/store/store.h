@@ -82,6 +82,13 @@ extern bool pgfirst_store_get(PgfirstStore *store, const PgfirstId *id, Size lim
                               PgfirstRecord *record);
 
 /*
+ * Several records as of one moment: what is read by pgfirst_store_get between begin and end is noted,
+ * and end says whether all of it was true at one moment.  If not, it is read again.
+ */
+extern void pgfirst_store_together_begin(PgfirstStore *store);
+extern bool pgfirst_store_together_end(void);
+
+/*
  * Says that these records will be read soon: those that are on disk are brought in together.  Costs
  * little and changes nothing.
  */

@@ -20,6 +20,8 @@ struct StoreRecord;
 	X(store_create)                                                                                \
 	X(store_open)                                                                                  \
 	X(store_get)                                                                                   \
+	X(store_together_begin)                                                                        \
+	X(store_together_end)                                                                          \
 	X(store_prefetch)                                                                              \
 	X(store_walk)                                                                                  \
 	X(walk_next)                                                                                   \

@@ -422,6 +422,17 @@ extern void pgfirst_position_end(XLogRecPtr commit);
 extern void pgfirst_position_raise(PgfirstStore *store, const PgfirstId *id, XLogRecPtr end);
 
 
+/* Every change of a record on a page raises its stamp and the store's, while the leaf is locked. */
+extern void pgfirst_position_touch(PgfirstStore *store, const PgfirstId *id);
+extern uint32 pgfirst_position_stamp(PgfirstStore *store, const PgfirstId *id);
+extern uint32 pgfirst_position_stamp_of_store(PgfirstStore *store);
+
+/* ---- together.c: several records as of one moment ---------------------------------------------------- */
+
+/* A record, or its absence, was read; its leaf is still locked. */
+extern void pgfirst_together_note(PgfirstStore *store, const PgfirstId *id, StoreTag tag);
+extern void pgfirst_together_forget(void);
+
 /* ---- am.c, am_rows.c, am_scan.c: the table access method ----------------------------------------- */
 
 extern bool pgfirst_relation_is_store(Relation relation);

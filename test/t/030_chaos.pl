@@ -6,7 +6,7 @@
 #
 # The servers differ in what they make likely:
 #
-#   one    a worker on this machine's disk
+#   one    a worker on this machine's disk, and a standby, which must have the same keys in the end
 #   two    two workers: one shows what the other has written
 #   slow   two workers, a millisecond for every sync and three for every write of WAL, so that what
 #          has not been made durable is still in the memory of the processes, and killed with them
@@ -35,7 +35,7 @@ system('make', '-s', '-C', $root, 'build/chaos/load') == 0 or die "cannot build 
 # ---- the servers and their loads -----------------------------------------------------------------
 
 my %options = (
-	one => {},
+	one => { streaming => 1 },
 	two => { workers => 2 },
 	slow => {
 		workers => 2, preload => [ shim('slow_sync') ],
@@ -49,9 +49,32 @@ sub server
 	return $servers{$name} //= do
 	{
 		my $node = pgfirst_node($name, %{ $options{$name} }, conf => 'checkpoint_timeout = 30s');
+		standby_of($node) if $options{$name}{streaming};
 		my $pid = open2(my $from, my $to, "$root/build/chaos/load", redis_port($node), 'secret', 30, 10, $seed);
 		{ node => $node, from => $from, to => $to, pid => $pid, name => $name, sql => 0, sql_lost => 0 };
 	};
+}
+
+my $standby;
+
+sub standby_of
+{
+	my ($node) = @_;
+
+	$node->backup('base');
+	$standby = PostgreSQL::Test::Cluster->new($node->name . '_standby');
+	$standby->init_from_backup($node, 'base', has_streaming => 1);
+	$standby->append_conf('postgresql.conf',
+		PgfirstTest::settings($standby, PostgreSQL::Test::Cluster::get_free_port()));
+	$standby->start;
+}
+
+# Everything that a server has, keys, values and expiries, as one number.
+sub contents
+{
+	return $_[0]->safe_psql('postgres',
+		q{SELECT count(*), md5(string_agg(key || '=' || kv.get_text(key) || expires_at::text, ',' ORDER BY key_bytes)),
+			md5(string_agg(key || '=' || kv.get_text(key), ',' ORDER BY key_bytes)) FROM kv.keys WHERE db = 0});
 }
 
 # Tells the load a word and reads the line that answers it; notes go to the test's log.
@@ -200,7 +223,10 @@ sub round
 		"SELECT key || E'\\t' || kv.get_text(key) FROM kv.keys WHERE key LIKE 'chaos:%'");
 	my $by_sql = order($server, "sql\n$shown\n", qr/^sql/);
 
-	ok($checked =~ / 0 wrong$/ && $by_sql =~ / 0 wrong$/ && $sql_wrong == 0,
+	my $damage = $node->safe_psql('postgres', 'SELECT db, block, problem FROM kv.check()');
+	diag $damage if $damage ne '';
+
+	ok($checked =~ / 0 wrong$/ && $by_sql =~ / 0 wrong$/ && $sql_wrong == 0 && $damage eq '',
 		"round $number, $name: $kind; back after " . sprintf('%.1f s', $back));
 	note "$checked; $by_sql";
 }
@@ -212,6 +238,14 @@ for my $number (1 .. $rounds)
 	@kinds = shuffle sort keys %harm if !@kinds;
 	@names = shuffle sort keys %options if !@names;
 	round($number, shift @names, shift @kinds);
+}
+
+if ($standby)
+{
+	my $node = $servers{one}{node};
+	$node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
+	is(contents($standby), contents($node), 'the standby has the same keys');
+	$standby->stop;
 }
 
 my %sum;

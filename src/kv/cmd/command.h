@@ -105,6 +105,13 @@ extern void kv_reply_ok(KvCall *call);
 extern void kv_reply_syntax(KvCall *call);
 extern void kv_reply_slice(KvCall *call, RespSlice slice);
 
+/* How often a command on so many arguments reads them to find all as of one moment. */
+static inline int
+kv_tries_together(int argc)
+{
+	return Min(Max(200 * 1000 / argc, 4), 1000);
+}
+
 /*
  * Memory for what reading one of many keys brings in.  Every call empties it: whoever has switched
  * to it calls once more at the end.

@@ -51,11 +51,17 @@ kv_cmd_del(KvCall *call)
 KvOutcome
 kv_cmd_exists(KvCall *call)
 {
-	int64 found = 0;
+	int tries = kv_tries_together(call->argc);
+	int64 found;
 	KvEntry entry;
 
-	for (int i = 1; i < call->argc; i++)
-		found += find_key(call, i, &entry);
+	do
+	{
+		found = 0;
+		pgfirst_store_together_begin(call->space->store);
+		for (int i = 1; i < call->argc; i++)
+			found += find_key(call, i, &entry);
+	} while (!pgfirst_store_together_end() && --tries > 0);
 	pgfirst_resp_write_integer(call->reply, found);
 	return KV_DONE;
 }

@@ -59,9 +59,9 @@ mget_ahead(KvCall *call, int first)
 	kv_keys_prefetch(call->space, keys, count);
 }
 
-/* MGET key [key ...]: what is no string is null. */
-KvOutcome
-kv_cmd_mget(KvCall *call)
+/* Appends the values of all keys to the reply. */
+static void
+mget_read(KvCall *call)
 {
 	pgfirst_resp_write_array(call->reply, (size_t) call->argc - 1);
 	for (int i = 1; i < call->argc; i++)
@@ -74,7 +74,6 @@ kv_cmd_mget(KvCall *call)
 			mget_ahead(call, i);
 		old = MemoryContextSwitchTo(kv_scratch());
 		found = read_key(call, i, true, &entry) && entry.type == KV_TYPE_STRING;
-
 		MemoryContextSwitchTo(old);
 		count_lookup(found);
 		if (found)
@@ -86,6 +85,24 @@ kv_cmd_mget(KvCall *call)
 			break;
 	}
 	(void) kv_scratch();
+}
+
+/*
+ * MGET key [key ...]: what is no string is null.  All values are of one moment, however many others
+ * write; only a command on very many keys gives up after some tries and tells what it has read last.
+ */
+KvOutcome
+kv_cmd_mget(KvCall *call)
+{
+	Size start = call->reply->length;
+	int tries = kv_tries_together(call->argc);
+
+	do
+	{
+		call->reply->length = start;
+		pgfirst_store_together_begin(call->space->store);
+		mget_read(call);
+	} while (!pgfirst_store_together_end() && --tries > 0 && !call->reply->failed);
 	return KV_DONE;
 }
 

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * together.c: several records as they were at one moment.
+ *
+ * Records are read one after the other, and there is no snapshot; a command that changes two of them
+ * may come between.  Locks would make readers wait for writers.  So what is read is noted, and looked
+ * at once more when all has been read: if nothing has changed, then everything was as it was read at
+ * the moment in between, and if something has, it is read again.
+ *
+ * What is noted of a record is the stamp of its slot (position.c), which every change of its bytes on
+ * a page raises while the leaf is locked, and whether its tag's transaction was running; that one
+ * commits without touching the page.  Both only go forward: what is found as it was has not changed.
+ *
+ * Mostly nobody else writes.  The slot of the store has a stamp too; when that has not moved, and no
+ * tag of a running transaction was met, nothing needs to be looked at again.
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "store/store_int.h"
+
+typedef struct Noted
+{
+	PgfirstId id;
+	uint32 stamp;
+	StoreTag tag;
+} Noted;
+
+static struct
+{
+	PgfirstStore *store; /* NULL: nothing is noted */
+	uint32 store_stamp;
+	bool running; /* the tag of a running transaction was met */
+	Noted *noted;
+	Size count;
+	Size room;
+} together;
+
+void
+pgfirst_store_together_begin(PgfirstStore *store)
+{
+	together.store = store;
+	together.store_stamp = pgfirst_position_stamp_of_store(store);
+	together.running = false;
+	together.noted = NULL;
+	together.count = together.room = 0;
+	pg_read_barrier();
+}
+
+void
+pgfirst_together_forget(void)
+{
+	together.store = NULL;
+}
+
+void
+pgfirst_together_note(PgfirstStore *store, const PgfirstId *id, StoreTag tag)
+{
+	if (likely(together.store != store))
+		return;
+	if (together.count == together.room)
+	{
+		Size room = together.room == 0 ? 32 : together.room * 2;
+
+		together.noted = together.room == 0
+		                     ? MemoryContextAlloc(pgfirst_store_context(), room * sizeof(Noted))
+		                     : repalloc_huge(together.noted, room * sizeof(Noted));
+		together.room = room;
+	}
+	together.running |= tag == STORE_TAG_RUNNING;
+	together.noted[together.count++] =
+	    (Noted){.id = *id, .stamp = pgfirst_position_stamp(store, id), .tag = tag};
+}
+
+static bool
+is_as_noted(PgfirstStore *store, const Noted *noted)
+{
+	StoreKey key = store_key_of_id(&noted->id);
+	StoreVersions versions;
+	StoreLeaf leaf;
+	bool same;
+
+	if (!pgfirst_leaf_lock(store, &key, BUFFER_LOCK_SHARE, &leaf))
+		return true;
+	pgfirst_versions_find(leaf.page, &key, &versions);
+	same = versions.tag == noted->tag && pgfirst_position_stamp(store, &noted->id) == noted->stamp;
+	pgfirst_page_unlock(&leaf);
+	return same;
+}
+
+bool
+pgfirst_store_together_end(void)
+{
+	PgfirstStore *store = together.store;
+	bool same = true;
+
+	together.store = NULL;
+	pg_read_barrier();
+	if (together.running || pgfirst_position_stamp_of_store(store) != together.store_stamp)
+		for (Size i = 0; i < together.count && same; i++)
+			same = is_as_noted(store, &together.noted[i]);
+	if (together.noted != NULL)
+		pfree(together.noted);
+	return same;
+}
