@@ -42,6 +42,7 @@ sub counted
 	is($redis->call('DBSIZE'), $count, "$name: DBSIZE");
 	is(sql('SELECT count(DISTINCT key) FROM kv.database_0'), $count, '… and the rows');
 	is(sql('SELECT count(*) FROM kv.keys WHERE db = 0'), $count, '… and kv.keys');
+	is(sql("SELECT string_agg(problem, '; ') FROM kv.check(0)"), '', '… and the pages are sound');
 }
 
 sub row { return "(0, '$_[0]', 1, 1, 'string', NULL, 'value')"; }

@@ -156,6 +156,7 @@ is(sql("SELECT count(*) FROM kv.keys WHERE key LIKE 'r:%' AND kv.get_text(key) =
 is(sql("SELECT count(*), min(kv.get_text(key)), max(kv.get_text(key)) FROM kv.keys WHERE key LIKE 'w%'"),
 	'150|v200|v200', '… nor of SQL');
 is($redis->call('DBSIZE'), 180, '… and counts nothing twice');
+is(sql("SELECT string_agg(problem, '; ') FROM kv.check(0)"), '', '… and leaves sound pages');
 $_->quit for @writers;
 
 # ---- autovacuum for wraparound ------------------------------------------------------------------------

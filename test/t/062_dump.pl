@@ -62,6 +62,7 @@ sub restored
 	is($ask->("SELECT length(kv.get('\\x00ff'::bytea)), expires_at IS NOT NULL FROM kv.keys WHERE key IS NULL"),
 		'100000|t', '… bytes and expiry too');
 	is($ask->("SELECT md5(kv.get('big'))"), $node->safe_psql('postgres', "SELECT md5(kv.get('big'))"), '… and the large one');
+	is($ask->("SELECT string_agg(problem, '; ') FROM kv.check()"), '', '… on sound pages');
 	is($ask->("SELECT kv.set('key7', 'changed'), kv.get_text('key7')"), 't|changed', '… and is changed');
 }
 
