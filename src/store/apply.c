@@ -44,6 +44,7 @@
 
 #define OPS_AT_ONCE  256 /* that are prepared at a time */
 #define OPS_AHEAD    32  /* whose leaves are on their way */
+#define TAGGED_MAX   32
 #define RUN_MIN      8   /* ops for one leaf, from which on it is filled from left to right */
 #define UNIT_OPS_MAX 128 /* more cannot be on four leaves with any likelihood */
 #define UNIT_PARTS   3   /* of a large record that is written without a transaction id */
@@ -90,6 +91,36 @@ void
 pgfirst_apply_forget(void)
 {
 	applied_early = false;
+}
+
+/*
+ * Stores in which the transaction has left tags.  There is something to tidy when it has ended, and
+ * then nothing can be allocated; of more stores than this the last one stands for the others, which
+ * wait for the next change.
+ */
+static struct
+{
+	int count;
+	Oid stores[TAGGED_MAX];
+} tagged;
+
+static void
+tagged_add(Oid store)
+{
+	for (int i = 0; i < tagged.count; i++)
+		if (tagged.stores[i] == store)
+			return;
+	if (tagged.count == TAGGED_MAX)
+		tagged.count--;
+	tagged.stores[tagged.count++] = store;
+}
+
+void
+pgfirst_apply_ended(void)
+{
+	for (int i = 0; i < tagged.count; i++)
+		pgfirst_tidy_wanted(tagged.stores[i]);
+	tagged.count = 0;
 }
 
 /* ---- from entries to ops --------------------------------------------------------------------- */
@@ -436,7 +467,7 @@ apply_with_id(StoreEntry **entries, Size count)
 	for (Size i = 0; i < count; i++)
 		pgfirst_position_announce(entries[i]->store, &entries[i]->id);
 	pgfirst_meta_tags(entries[0]->store, STORE_TAGS_SOME);
-	pgfirst_tidy_wanted(entries[0]->store->oid);
+	tagged_add(entries[0]->store->oid);
 	for (Size i = 0; i < count;)
 	{
 		StoreOp *ops = palloc(OPS_AT_ONCE * sizeof(StoreOp));

@@ -384,6 +384,7 @@ store_commit(XLogRecPtr xact_position)
 {
 	pgfirst_position_end(xact_position);
 	pgfirst_garbage_end(true);
+	pgfirst_apply_ended();
 	stores_close();
 	store_forget();
 }
@@ -393,6 +394,7 @@ store_abort(void)
 {
 	pgfirst_position_end(InvalidXLogRecPtr);
 	pgfirst_garbage_end(false);
+	pgfirst_apply_ended();
 	transaction.owner = NULL; /* released and deleted with its parent */
 	stores_close();
 	store_forget();

@@ -325,6 +325,7 @@ extern void pgfirst_apply(void);
 extern bool pgfirst_apply_early(PgfirstStore *store);
 extern bool pgfirst_applied_early(void); /* in this transaction */
 extern void pgfirst_apply_forget(void);
+extern void pgfirst_apply_ended(void); /* the transaction has ended; cannot fail */
 extern void pgfirst_apply_begin(void); /* a transaction opens its first store */
 
 #define STORE_OBSERVED_MAX 32 /* bytes of a record that the observer may ask for */
