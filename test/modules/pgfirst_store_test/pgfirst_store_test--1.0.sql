@@ -61,6 +61,9 @@ CREATE FUNCTION arm(action text, point text DEFAULT '', passes bigint DEFAULT 0,
 -- Puts so many pages into a WAL record, and forgets it.
 CREATE FUNCTION record(pages integer) RETURNS integer
 	LANGUAGE c STRICT AS '$libdir/pgfirst_store_watch', 'watch_record';
+-- Goes so many transaction ids ahead.
+CREATE FUNCTION skip_ids(ids bigint) RETURNS void
+	LANGUAGE c STRICT AS '$libdir/pgfirst_store_watch', 'watch_skip_ids';
 CREATE FUNCTION held() RETURNS integer
 	LANGUAGE c STRICT AS '$libdir/pgfirst_store_watch', 'watch_holder';
 CREATE FUNCTION passed(OUT point text, OUT passed bigint) RETURNS SETOF record

@@ -22,6 +22,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "access/transam.h"
 #include "access/xlog.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -29,18 +30,21 @@
 #include "postmaster/bgworker.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
+#include "storage/lwlock.h"
 #include "storage/pmsignal.h"
 #include "storage/shmem.h"
 #include "storage/spin.h"
 #include "utils/builtins.h"
 
+#include "base/compat.h"
 #include "store/store_api.h"
 #include "store/wal.h"
 
 PG_MODULE_MAGIC;
 
-#define POINTS_MAX 32
-#define POINT_SIZE 32
+#define IDS_OF_PAGES ((uint64) 1 << 20) /* a multiple of those that pages of pg_xact hold */
+#define POINTS_MAX   32
+#define POINT_SIZE   32
 
 typedef enum WatchAction
 {
@@ -270,6 +274,29 @@ watch_record(PG_FUNCTION_ARGS)
 	for (int i = 0; i < PG_GETARG_INT32(0); i++)
 		(void) watch->record_page(&record, 1);
 	PG_RETURN_INT32(record.pages);
+}
+
+/* ---- transaction ids -------------------------------------------------------------------------- */
+
+/*
+ * Goes so many transaction ids ahead at least, as if transactions had used them up.  The next one is
+ * the first of a page of pg_xact and of pg_subtrans, so that whoever takes it makes these; the pages in
+ * between are missed by nobody, because no transaction has had their ids.
+ */
+PG_FUNCTION_INFO_V1(watch_skip_ids);
+Datum
+watch_skip_ids(PG_FUNCTION_ARGS)
+{
+	uint64 next;
+
+	LWLockAcquire(XidGenLock, LW_EXCLUSIVE);
+	next = U64FromFullTransactionId(TransamVariables->nextXid) + (uint64) PG_GETARG_INT64(0);
+	next += IDS_OF_PAGES - next % IDS_OF_PAGES;
+	if ((uint32) next == 0)
+		next += IDS_OF_PAGES;
+	TransamVariables->nextXid = FullTransactionIdFromU64(next);
+	LWLockRelease(XidGenLock);
+	PG_RETURN_VOID();
 }
 
 /* ---- loading ---------------------------------------------------------------------------------- */
