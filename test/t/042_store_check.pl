@@ -10,9 +10,8 @@
 # Seen to fail:
 #   - store_page_item without its test of the length: random damage overruns the reader's memory;
 #   - tree_descend without `above`: a child that leads to its own parent is followed for ever;
-#   - child_lock without its look before: the same page, for a writer, waits for itself;
 #   - page_pin without its test: the child 4294967295 makes the file longer;
-#   - pgfirst_pages_reserve without its test: a count of 4294967295 pages fills the disk;
+#   - pgfirst_pages_reserve without its test: a count of 4294967290 pages makes the file longer for ever;
 #   - pgfirst_page_take without its looks: the free list leads a writer to a page that it has locked;
 #   - meta_peek that takes any zero meta page for an empty store: all keys are gone, silently;
 #   - pgfirst_tag_state without its tests: no file pg_xact/…, and writers that wait for ever;
