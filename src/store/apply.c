@@ -573,8 +573,7 @@ unit_ops(StoreEntry **entries, uint32 count, int *ops_count)
 	for (uint32 i = 0; i < count; i++)
 	{
 		total += 1 + entry_parts(entries[i]);
-		if (entry_parts(entries[i]) > UNIT_PARTS || total > UNIT_OPS_MAX ||
-		    entries[i]->store != entries[0]->store)
+		if (entry_parts(entries[i]) > UNIT_PARTS || total > UNIT_OPS_MAX)
 			return NULL;
 	}
 	ops = palloc(total * sizeof(StoreOp));
@@ -615,11 +614,38 @@ apply_singles(StoreEntry **entries, Size count)
 	pfree(ops);
 }
 
+/*
+ * Units with entries of several stores, which one WAL record could change but one plan does not: they
+ * take a transaction id.  NULL if there are none.
+ */
+static bool *
+units_across_stores(StoreEntry **entries, Size count)
+{
+	PgfirstStore **stores;
+	bool *across;
+
+	if (entries[0]->store == entries[count - 1]->store)
+		return NULL;
+	stores = palloc0((pgfirst_unit_count() + 1) * sizeof(PgfirstStore *));
+	across = palloc0(pgfirst_unit_count() + 1);
+	for (Size i = 0; i < count; i++)
+	{
+		uint32 unit = pgfirst_unit_of(entries[i]);
+
+		across[unit] |= stores[unit] != NULL && stores[unit] != entries[i]->store;
+		stores[unit] = entries[i]->store;
+	}
+	pfree(stores);
+	return across;
+}
+
 /* Whether the entry's unit, of so many members, is one op. */
 static bool
-stands_alone(const StoreEntry *entry, const uint32 *members)
+stands_alone(const StoreEntry *entry, const uint32 *members, const bool *across)
 {
-	return members[pgfirst_unit_of(entry)] == 1 && !entry_is_large(entry);
+	uint32 unit = pgfirst_unit_of(entry);
+
+	return members[unit] == 1 && !entry_is_large(entry) && !(across != NULL && across[unit]);
 }
 
 /* Sorts entries by their units; those of one remain in their order.  ends[u] is where unit u ends. */
@@ -644,7 +670,7 @@ group_by_unit(StoreEntry **entries, Size count, const uint32 *members, Size *end
  * id.  Returns how many are left, which then stand first, in the same order.
  */
 static Size
-apply_apart(StoreEntry **entries, Size count)
+apply_apart(StoreEntry **entries, Size count, const bool *across)
 {
 	uint32 units = pgfirst_unit_count() + 1;
 	uint32 *members = palloc0(units * sizeof(uint32));
@@ -655,7 +681,7 @@ apply_apart(StoreEntry **entries, Size count)
 	for (Size i = 0; i < count; i++)
 		members[pgfirst_unit_of(entries[i])]++;
 	for (Size i = 0; i < count; i++)
-		if (stands_alone(entries[i], members))
+		if (stands_alone(entries[i], members, across))
 			some[n++] = entries[i];
 	apply_singles(some, n);
 	if (n == count)
@@ -668,15 +694,15 @@ apply_apart(StoreEntry **entries, Size count)
 		int ops_count;
 		StoreOp *ops;
 
-		if (members[unit] == 0 || stands_alone(first[0], members))
+		if (members[unit] == 0 || stands_alone(first[0], members, across))
 			continue;
-		ops = unit_ops(first, members[unit], &ops_count);
+		ops = across != NULL && across[unit] ? NULL : unit_ops(first, members[unit], &ops_count);
 		if (ops != NULL && apply_together(ops, ops_count))
 			members[unit] = 0;
 	}
 	n = 0;
 	for (Size i = 0; i < count; i++)
-		if (members[pgfirst_unit_of(entries[i])] > 0 && !stands_alone(entries[i], members))
+		if (members[pgfirst_unit_of(entries[i])] > 0 && !stands_alone(entries[i], members, across))
 			entries[n++] = entries[i];
 	return n;
 }
@@ -685,7 +711,7 @@ apply_apart(StoreEntry **entries, Size count)
 
 /* Applies the entries of one store, in the order of their ids. */
 static void
-apply_store(StoreEntry **entries, Size count)
+apply_store(StoreEntry **entries, Size count, const bool *across)
 {
 	PgfirstStore *store = entries[0]->store;
 
@@ -694,7 +720,7 @@ apply_store(StoreEntry **entries, Size count)
 	if (pgfirst_tree_id(store) == 0)
 		elog(ERROR, "store %u could not be made", store->oid);
 	if (pgfirst_units_apart())
-		count = apply_apart(entries, count);
+		count = apply_apart(entries, count, across);
 	if (count > 0)
 		apply_with_id(entries, count);
 }
@@ -703,6 +729,7 @@ apply_store(StoreEntry **entries, Size count)
 static void
 apply_entries(StoreEntry **entries, Size count)
 {
+	const bool *across = pgfirst_units_apart() ? units_across_stores(entries, count) : NULL;
 	Size end;
 
 	for (Size i = 0; i < count; i++)
@@ -713,7 +740,7 @@ apply_entries(StoreEntry **entries, Size count)
 		end = first + 1;
 		while (end < count && entries[end]->store == entries[first]->store)
 			end++;
-		apply_store(&entries[first], end - first);
+		apply_store(&entries[first], end - first, across);
 	}
 	pgfirst_store_point("after the changes");
 }
