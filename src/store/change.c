@@ -14,7 +14,8 @@
  *     delete          all items go                          a tagged item that says so
  *     expiry          in place                              a tagged copy
  *
- * Whatever other transactions have left under the key (a tag that has ended) is settled in passing.
+ * Whatever other transactions have left under the key (a tag that has ended) is settled in passing, and
+ * its place taken: a record that is written again and again moves between two places.
  * When the hole is too small the leaf is rebuilt in private memory: everything that has ended is
  * settled, dead bytes go, the ops are carried out there, and the page is logged whole.  What does not
  * fit even then waits for a split.
@@ -40,20 +41,37 @@ item_takes(const StoreItem *item, Size length)
 	return item != NULL && store_leaf_size(item->length) >= store_leaf_size(length);
 }
 
+/*
+ * The item under the key that no reader needs any more beside a tag: what was replaced by a version
+ * that has committed, or what was rolled back.  NULL if there is none.
+ */
+static StoreItem *
+versions_leftover(const StoreVersions *versions)
+{
+	if (versions->items < 2)
+		return NULL;
+	if (versions->tag == STORE_TAG_ABORTED)
+		return versions->tagged;
+	if (versions->tag == STORE_TAG_COMMITTED && versions->current == versions->tagged)
+		return versions->settled;
+	return NULL;
+}
+
 /* The item that a put writes over. */
 static StoreItem *
 op_place(const StoreOp *op, TransactionId xid)
 {
 	const StoreVersions *versions = &op->versions;
 	Size length = op_length(op);
+	StoreItem *place = versions->tagged;
 
 	if (op->change != STORE_PUT)
 		return NULL;
 	if (xid == InvalidTransactionId && item_takes(versions->settled, length))
 		return versions->settled;
 	if (xid != InvalidTransactionId && versions->tag != STORE_TAG_MINE)
-		return NULL;
-	return item_takes(versions->tagged, length) ? versions->tagged : NULL;
+		place = versions_leftover(versions);
+	return item_takes(place, length) ? place : NULL;
 }
 
 static Size
@@ -236,7 +254,14 @@ op_change_tagged(StoreEdit *edit, const StoreOp *op, TransactionId xid)
 	StoreItem *mine = versions->tag == STORE_TAG_MINE ? versions->tagged : NULL;
 	int slot = versions->slot + (current != NULL);
 
-	if (mine == NULL)
+	if (mine == NULL && op->place != NULL)
+	{
+		/* The committed item first, then the next one, in the place of what is left over. */
+		item_settle(edit, current);
+		if (op->place == versions->settled)
+			pgfirst_edit_swap(edit, versions->slot);
+	}
+	else if (mine == NULL)
 		pgfirst_versions_settle(edit, versions);
 
 	if (op->change == STORE_PUT)

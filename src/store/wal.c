@@ -259,3 +259,14 @@ pgfirst_edit_remove(StoreEdit *edit, int slot)
 	pgfirst_edit_touch(edit, &slots[slot], (Size) (count - slot - 1) * STORE_SLOT);
 	pgfirst_edit_dead(edit, size);
 }
+
+void
+pgfirst_edit_swap(StoreEdit *edit, int slot)
+{
+	StoreSlot *slots = store_page_slots(edit->page);
+	StoreSlot first = slots[slot];
+
+	slots[slot] = slots[slot + 1];
+	slots[slot + 1] = first;
+	pgfirst_edit_touch(edit, &slots[slot], 2 * STORE_SLOT);
+}

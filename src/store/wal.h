@@ -68,6 +68,9 @@ extern StoreItem *pgfirst_edit_insert(StoreEdit *edit, int slot, const StoreKey 
 /* Takes the item out; its bytes become dead. */
 extern void pgfirst_edit_remove(StoreEdit *edit, int slot);
 
+/* The items of `slot` and the next one, which have the same key, change places. */
+extern void pgfirst_edit_swap(StoreEdit *edit, int slot);
+
 /* `bytes` of the page's items are dead from now on. */
 extern void pgfirst_edit_dead(StoreEdit *edit, Size bytes);
 
