@@ -163,7 +163,10 @@ pgfirst_store_lock(PgfirstStore *store, const PgfirstId *id, bool conditional, b
 	if (wait)
 		pgfirst_keylock_acquire(&key);
 	else if (!pgfirst_keylock_try(&key))
+	{
+		pgfirst_store_point("after a lock refused");
 		return false;
+	}
 	locks.held[locks.count].key = key;
 	locks.held[locks.count].owner = GetCurrentSubTransactionId();
 	locks.table[place] = (uint16) ++locks.count;

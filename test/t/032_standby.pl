@@ -141,7 +141,7 @@ for my $how ('pg_terminate_backend', 'pg_cancel_backend')
 # The worker goes away while its clients wait for the standby: none is answered, and what they have
 # changed, without transaction ids, is there and is not shown before the standby has it.
 #
-# Seen to fail: pgfirst_position_raise() that does nothing (the new worker shows it at once).
+# Seen to fail: pgfirst_position_raise() that does nothing; the first to see it is the reader above.
 wait_until('the standby is synchronous', sub {
 	return $primary->safe_psql('postgres', "SELECT sync_state FROM pg_stat_replication") eq 'sync';
 });

@@ -11,6 +11,8 @@
  *     cut     the same without a flush: recovery ends wherever the WAL writer has come to
  *     raise   an error, as if the disk were full; never at "after a record"
  *     hold    stays there until it is let go, or until the server ends
+ *     pause   stays there for a second: nobody has to end a transaction to let it go, which might
+ *             wake up whoever is to be forgotten
  *
  * What is to be done stands in shared memory, so there is no moment in which some processes know it
  * and others do not.  The points are inside of locks of pages: nothing here waits for a lock that
@@ -43,6 +45,7 @@
 PG_MODULE_MAGIC;
 
 #define IDS_OF_PAGES ((uint64) 1 << 20) /* a multiple of those that pages of pg_xact hold */
+#define PAUSE_US     1000000L
 #define POINTS_MAX   32
 #define POINT_SIZE   32
 
@@ -52,10 +55,11 @@ typedef enum WatchAction
 	WATCH_CRASH,
 	WATCH_CUT,
 	WATCH_RAISE,
-	WATCH_HOLD
+	WATCH_HOLD,
+	WATCH_PAUSE
 } WatchAction;
 
-static const char *const action_names[] = {"nothing", "crash", "cut", "raise", "hold"};
+static const char *const action_names[] = {"nothing", "crash", "cut", "raise", "hold", "pause"};
 
 typedef struct WatchShared
 {
@@ -177,7 +181,7 @@ watch_point(const char *name)
 		shared->passes = 0;
 		if (shared->times > 0)
 			shared->times--;
-		if (action == WATCH_HOLD)
+		if (action == WATCH_HOLD || action == WATCH_PAUSE)
 			shared->holder = MyProcPid;
 	}
 	SpinLockRelease(&shared->lock);
@@ -186,6 +190,8 @@ watch_point(const char *name)
 		power_cut(action == WATCH_CRASH);
 	else if (action == WATCH_HOLD)
 		hold_here();
+	else if (action == WATCH_PAUSE)
+		pg_usleep(PAUSE_US);
 	else if (action == WATCH_RAISE)
 		ereport(ERROR, (errcode(ERRCODE_DISK_FULL), errmsg("injected at \"%s\"", name)));
 }
