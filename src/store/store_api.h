@@ -43,6 +43,7 @@ struct StoreRecord;
 	X(store_tidy)                                                                                  \
 	X(store_untidy)                                                                                \
 	X(store_observe)                                                                               \
+	X(store_check)                                                                                 \
 	X(store_census)
 
 typedef struct PgfirstStoreApi

@@ -124,6 +124,7 @@ walk_leaf(PgfirstWalk *walk)
 	StoreLeaf leaf;
 	StoreTail *tail;
 
+	pgfirst_store_point("before a leaf of a walk");
 	CHECK_FOR_INTERRUPTS();
 	if (walk->next.space != STORE_SPACE_RECORDS ||
 	    !pgfirst_leaf_lock_at(walk->store, walk->right, &walk->next, &leaf))

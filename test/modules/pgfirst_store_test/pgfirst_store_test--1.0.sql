@@ -29,6 +29,8 @@ CREATE FUNCTION sweep(store regclass, cursor uuid, max_records bigint, now_ms bi
 	LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_sweep';
 -- Clears the whole store away; how many pages were merged.
 CREATE FUNCTION tidy(store regclass) RETURNS bigint LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_tidy';
+-- What is wrong with the store.
+CREATE FUNCTION "check"(store regclass) RETURNS text LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_check';
 -- How many records there were, the sum of their expiries, how often at_rest was called.
 CREATE FUNCTION census(store regclass, wait boolean, OUT records bigint, OUT expiries bigint,
 	OUT at_rest integer) LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_census';

@@ -266,6 +266,26 @@ test_tidy(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(merged);
 }
 
+static void
+check_problem(uint32 block, const char *words, void *context)
+{
+	appendStringInfo((StringInfo) context, "%spage %u: %s", ((StringInfo) context)->len ? "; " : "",
+	                 block, words);
+}
+
+PG_FUNCTION_INFO_V1(test_check);
+Datum
+test_check(PG_FUNCTION_ARGS)
+{
+	StringInfoData problems;
+	PgfirstCheck check = {.problem = check_problem, .context = &problems};
+
+	initStringInfo(&problems);
+	if (!api()->store_check(open_store(PG_GETARG_OID(0), true, true), true, &check))
+		elog(ERROR, "waited, and could not check");
+	PG_RETURN_TEXT_P(cstring_to_text(problems.data));
+}
+
 typedef struct Census
 {
 	int64 records;
