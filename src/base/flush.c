@@ -38,7 +38,8 @@
 #include "base/shmem.h"
 #include "base/worker.h"
 
-#define TICK_US ((int64) 1000000)
+#define TICK_US        ((int64) 1000000)
+#define TICK_FAILED_US (60 * TICK_US)
 
 typedef struct FlushShared
 {
@@ -47,6 +48,7 @@ typedef struct FlushShared
 	pg_atomic_uint64 interruptions;
 	pg_atomic_uint64 interrupted_at; /* written before interruptions is raised */
 	pg_atomic_uint32 idless;         /* changes without a transaction id since the last tick */
+	pg_atomic_uint64 next_tick;      /* monotonic; whoever moves it on makes the tick */
 	Latch *helper;                   /* of a PGPROC; NULL while no helper runs */
 } FlushShared;
 
@@ -96,13 +98,8 @@ pgfirst_flush_interruptions(XLogRecPtr *position)
 void
 pgfirst_flush_note_idless(void)
 {
-	Latch *helper;
-
-	if (pg_atomic_read_u32(&shared->idless) != 0 || pg_atomic_exchange_u32(&shared->idless, 1) != 0)
-		return;
-	helper = shared->helper;
-	if (helper)
-		SetLatch(helper);
+	if (pg_atomic_read_u32(&shared->idless) == 0)
+		pg_atomic_write_u32(&shared->idless, 1);
 }
 
 /* Gives recovery something to tell the time by. */
@@ -118,6 +115,43 @@ flush_tick(void)
 	(void) GetTopTransactionId();
 	CommitTransactionCommand();
 	synchronous_commit = mode;
+}
+
+/*
+ * Not the helper's work: it may wait for a standby for hours, and relaxed databases go on meanwhile.
+ * When there are no transaction ids left to give out, changes without one still go on; then recovery
+ * does without the time.
+ */
+int64
+pgfirst_flush_tick(int64 now_us)
+{
+	uint64 next = pg_atomic_read_u64(&shared->next_tick);
+	MemoryContext caller = CurrentMemoryContext;
+	int mode = synchronous_commit;
+
+	if (pg_atomic_read_u32(&shared->idless) == 0 || RecoveryInProgress())
+		return PG_INT64_MAX;
+	if (now_us < (int64) next)
+		return (int64) next;
+	if (!pg_atomic_compare_exchange_u64(&shared->next_tick, &next, (uint64) (now_us + TICK_US)))
+		return now_us + TICK_US;
+
+	PG_TRY();
+	{
+		flush_tick();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(caller);
+		synchronous_commit = mode;
+		pg_atomic_write_u64(&shared->next_tick, (uint64) (now_us + TICK_FAILED_US));
+		EmitErrorReport();
+		FlushErrorState();
+		AbortCurrentTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller);
+	return now_us + TICK_US;
 }
 
 /*
@@ -204,8 +238,6 @@ flush_helper_leaves(int code, Datum arg)
 void
 pgfirst_flush_main(Datum arg)
 {
-	int64 next_tick = 0;
-
 	pgfirst_worker_start();
 	/* No database: it touches only WAL. A connection all the same, for the process's statistics. */
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
@@ -216,8 +248,6 @@ pgfirst_flush_main(Datum arg)
 	for (;;)
 	{
 		XLogRecPtr requested;
-		int64 now_us;
-		bool due;
 
 		/* A process that always has something to do never waits, and would not hear of it. */
 		if (!PostmasterIsAlive())
@@ -226,20 +256,11 @@ pgfirst_flush_main(Datum arg)
 		pgfirst_worker_interrupts();
 		pgfirst_worker_reload();
 
-		now_us = pgfirst_clock_monotonic_us();
-		due = pg_atomic_read_u32(&shared->idless) != 0 && !RecoveryInProgress();
-		if (due && now_us >= next_tick)
-		{
-			flush_tick();
-			next_tick = now_us + TICK_US;
-			due = false;
-		}
 		requested = pg_atomic_read_u64(&shared->requested);
 		if (requested > pg_atomic_read_u64(&shared->durable) && !RecoveryInProgress())
 			flush_up_to(requested);
 		else
-			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (due ? WL_TIMEOUT : 0),
-			                 due ? (next_tick - now_us + 999) / 1000 : 0, PG_WAIT_EXTENSION);
+			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, 0, PG_WAIT_EXTENSION);
 	}
 }
 
@@ -253,6 +274,7 @@ flush_shared_init(void *fresh)
 	pg_atomic_init_u64(&fresh_shared->interruptions, 0);
 	pg_atomic_init_u64(&fresh_shared->interrupted_at, 0);
 	pg_atomic_init_u32(&fresh_shared->idless, 0);
+	pg_atomic_init_u64(&fresh_shared->next_tick, 0);
 }
 
 void

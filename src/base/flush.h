@@ -36,6 +36,12 @@ extern void pgfirst_flush_request(XLogRecPtr position);
 extern void pgfirst_flush_note_idless(void);
 
 /*
+ * Commits that transaction if it is due; outside of one, in a process that never waits for long.  Returns
+ * when it wants to be called again, PG_INT64_MAX if there is nothing to do; both monotonic.
+ */
+extern int64 pgfirst_flush_tick(int64 now_us);
+
+/*
  * Where the last record before position ends.  At a page boundary PostgreSQL's insert position
  * (GetXLogInsertRecPtr) points behind the header of a page that nothing has been written to yet;
  * flushing up to there would fail.

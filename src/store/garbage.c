@@ -10,7 +10,10 @@
  * keeps the store in order.  So the garbage of a store that is written to is bounded, and a store that
  * is not written to has none after a while.
  *
- * The queue is a hint.  When it overflows, and when a crash has emptied it, the parts are found by the
+ * An entry says in which file the parts are: after TRUNCATE, or when that is rolled back, the relation
+ * has another one, with incarnations of its own.
+ *
+ * What the queue loses is not lost.  When it overflows, and when a crash has emptied it, the parts are found by the
  * next pass over the store (tidy.c), which asks each first part for its owner.
  *
  * Queues stand in a few slots, by the store's oid; an entry of another store that shares the slot
@@ -28,14 +31,17 @@
 
 #define QUEUES       16
 #define QUEUE_LENGTH 1024
+#define LAPS_MAX     64  /* then nobody writes to that store, or it is gone */
 #define QUEUED_PARTS 512 /* that may wait for others than the writers of the store */
 
 typedef struct Garbage
 {
 	Oid database;
 	Oid relation;
-	uint32 parts;
+	uint64 store_id; /* the file in which the parts are: a relation may have another one by now */
 	uint64 incarnation;
+	uint32 parts;
+	uint32 laps; /* how often others have put it back */
 } Garbage;
 
 typedef struct GarbageQueue
@@ -86,8 +92,8 @@ queue_push(const Garbage *garbage)
 		queue->parts += garbage->parts;
 	}
 	SpinLockRelease(&queue->lock);
-	if (!room)
-		pgfirst_tidy_wanted(garbage->relation);
+	/* Also for who is slow to write again: the pass over the store empties the queue. */
+	pgfirst_tidy_wanted(garbage->relation);
 }
 
 static bool
@@ -118,10 +124,13 @@ pgfirst_garbage_collect(PgfirstStore *store, uint64 parts)
 
 	while (entries-- > 0 && deleted < parts && queue_pop(queue, &garbage))
 	{
-		if (garbage.relation == store->oid && garbage.database == MyDatabaseId)
+		if (garbage.relation != store->oid || garbage.database != MyDatabaseId)
+		{
+			if (++garbage.laps < LAPS_MAX)
+				queue_push(&garbage);
+		}
+		else if (garbage.store_id == pgfirst_tree_id(store))
 			deleted += pgfirst_parts_delete(store, garbage.incarnation);
-		else
-			queue_push(&garbage);
 	}
 	return deleted;
 }
@@ -140,6 +149,7 @@ garbage_of(PgfirstStore *store, const StoreLarge *large)
 {
 	return (Garbage){.database = MyDatabaseId,
 	                 .relation = store->oid,
+	                 .store_id = pgfirst_tree_id(store),
 	                 .parts = pgfirst_large_parts(large->length),
 	                 .incarnation = large->incarnation};
 }

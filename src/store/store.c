@@ -281,9 +281,12 @@ pgfirst_committed_get(PgfirstStore *store, const PgfirstId *id, Size limit, Pgfi
 		StoreLarge large;
 
 		if (!pgfirst_leaf_lock(store, &key, BUFFER_LOCK_SHARE, &leaf))
+		{
+			pgfirst_together_note(store, id, NULL, STORE_TAG_NONE);
 			return false;
+		}
 		pgfirst_versions_find(leaf.page, &key, &versions);
-		pgfirst_together_note(store, id, versions.tag);
+		pgfirst_together_note(store, id, &leaf, versions.tag);
 		if (versions.visible != NULL)
 			memcpy(&copy, versions.visible, STORE_LEAF_HEADER + versions.visible->length);
 		pgfirst_page_unlock(&leaf);

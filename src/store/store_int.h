@@ -430,8 +430,9 @@ extern uint32 pgfirst_position_stamp_of_store(PgfirstStore *store);
 
 /* ---- together.c: several records as of one moment ---------------------------------------------------- */
 
-/* A record, or its absence, was read; its leaf is still locked. */
-extern void pgfirst_together_note(PgfirstStore *store, const PgfirstId *id, StoreTag tag);
+/* A record, or its absence, was read; its leaf is still locked (NULL: the store is empty). */
+extern void pgfirst_together_note(PgfirstStore *store, const PgfirstId *id, const StoreLeaf *leaf,
+                                  StoreTag tag);
 extern void pgfirst_together_forget(void);
 
 /* ---- am.c, am_rows.c, am_scan.c: the table access method ----------------------------------------- */

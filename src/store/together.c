@@ -11,11 +11,15 @@
  * a page raises while the leaf is locked, and whether its tag's transaction was running; that one
  * commits without touching the page.  Both only go forward: what is found as it was has not changed.
  *
+ * On a standby replay changes pages and runs no code of ours.  There the page's own position is the
+ * stamp, which moves with every record next to this one as well.
+ *
  * Mostly nobody else writes.  The slot of the store has a stamp too; when that has not moved, and no
  * tag of a running transaction was met, nothing needs to be looked at again.
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "utils/memutils.h"
 
 #include "store/store_int.h"
@@ -31,18 +35,28 @@ static struct
 {
 	PgfirstStore *store; /* NULL: nothing is noted */
 	uint32 store_stamp;
-	bool running; /* the tag of a running transaction was met */
+	bool look_again; /* the tag of a running transaction was met, or nobody raises stamps here */
+	bool recovery;
 	Noted *noted;
 	Size count;
 	Size room;
 } together;
+
+/* leaf NULL: the store is empty. */
+static uint32
+stamp_of(PgfirstStore *store, const PgfirstId *id, const StoreLeaf *leaf)
+{
+	if (!together.recovery)
+		return pgfirst_position_stamp(store, id);
+	return leaf == NULL ? 0 : (uint32) PageGetLSN(leaf->page);
+}
 
 void
 pgfirst_store_together_begin(PgfirstStore *store)
 {
 	together.store = store;
 	together.store_stamp = pgfirst_position_stamp_of_store(store);
-	together.running = false;
+	together.recovery = together.look_again = RecoveryInProgress();
 	together.noted = NULL;
 	together.count = together.room = 0;
 	pg_read_barrier();
@@ -55,7 +69,7 @@ pgfirst_together_forget(void)
 }
 
 void
-pgfirst_together_note(PgfirstStore *store, const PgfirstId *id, StoreTag tag)
+pgfirst_together_note(PgfirstStore *store, const PgfirstId *id, const StoreLeaf *leaf, StoreTag tag)
 {
 	if (likely(together.store != store))
 		return;
@@ -68,9 +82,9 @@ pgfirst_together_note(PgfirstStore *store, const PgfirstId *id, StoreTag tag)
 		                     : repalloc_huge(together.noted, room * sizeof(Noted));
 		together.room = room;
 	}
-	together.running |= tag == STORE_TAG_RUNNING;
+	together.look_again |= tag == STORE_TAG_RUNNING;
 	together.noted[together.count++] =
-	    (Noted){.id = *id, .stamp = pgfirst_position_stamp(store, id), .tag = tag};
+	    (Noted){.id = *id, .stamp = stamp_of(store, id, leaf), .tag = tag};
 }
 
 static bool
@@ -82,9 +96,9 @@ is_as_noted(PgfirstStore *store, const Noted *noted)
 	bool same;
 
 	if (!pgfirst_leaf_lock(store, &key, BUFFER_LOCK_SHARE, &leaf))
-		return true;
+		return noted->tag == STORE_TAG_NONE && stamp_of(store, &noted->id, NULL) == noted->stamp;
 	pgfirst_versions_find(leaf.page, &key, &versions);
-	same = versions.tag == noted->tag && pgfirst_position_stamp(store, &noted->id) == noted->stamp;
+	same = versions.tag == noted->tag && stamp_of(store, &noted->id, &leaf) == noted->stamp;
 	pgfirst_page_unlock(&leaf);
 	return same;
 }
@@ -97,7 +111,7 @@ pgfirst_store_together_end(void)
 
 	together.store = NULL;
 	pg_read_barrier();
-	if (together.running || pgfirst_position_stamp_of_store(store) != together.store_stamp)
+	if (together.look_again || pgfirst_position_stamp_of_store(store) != together.store_stamp)
 		for (Size i = 0; i < together.count && same; i++)
 			same = is_as_noted(store, &together.noted[i]);
 	if (together.noted != NULL)

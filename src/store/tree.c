@@ -158,6 +158,8 @@ pgfirst_page_check(PgfirstStore *store, Page page, BlockNumber block)
 static bool
 page_take(PgfirstStore *store, Buffer buffer, BlockNumber block, int mode, StoreLeaf *page)
 {
+	uint64 store_id = pgfirst_tree_id(store); /* which may have to lock the meta page to find out */
+
 	if (mode != LOCK_TRY)
 		LockBuffer(buffer, mode);
 	else if (!ConditionalLockBuffer(buffer))
@@ -171,7 +173,7 @@ page_take(PgfirstStore *store, Buffer buffer, BlockNumber block, int mode, Store
 	page->block = block;
 	tree.relation = store->relation;
 	tree.block = block;
-	page_check(page->page, block, pgfirst_tree_id(store));
+	page_check(page->page, block, store_id);
 	return true;
 }
 
@@ -423,16 +425,19 @@ pgfirst_tree_create(PgfirstStore *store)
 	PGAlignedBlock meta, root;
 	Buffer buffers[2];
 	uint64 store_id = 0;
+	uint64 incarnations; /* begin anywhere, so that no two files have the same */
 
 	while (store_id == 0)
-		if (!pg_strong_random(&store_id, sizeof(store_id)))
+		if (!pg_strong_random(&store_id, sizeof(store_id)) ||
+		    !pg_strong_random(&incarnations, sizeof(incarnations)))
 			ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR),
 			                errmsg("could not draw a random number for a new store")));
 	pgfirst_page_init(meta.data, STORE_PAGE_META, 0, store_id, STORE_META_BLOCK);
 	pgfirst_page_init(root.data, STORE_PAGE_TREE, 0, store_id, STORE_ROOT_BLOCK);
 	((PageHeader) meta.data)->pd_lower = SizeOfPageHeaderData + sizeof(StoreMeta);
-	*store_page_meta(meta.data) = (StoreMeta){
-	    .incarnations = 1, .used = STORE_ROOT_BLOCK + 1, .free_head = InvalidBlockNumber};
+	*store_page_meta(meta.data) = (StoreMeta){.incarnations = incarnations,
+	                                          .used = STORE_ROOT_BLOCK + 1,
+	                                          .free_head = InvalidBlockNumber};
 
 	LockRelationForExtension(relation, ExclusiveLock);
 	for (BlockNumber block = 0; block < 2; block++)

@@ -220,9 +220,14 @@ pgfirst_walk_next(PgfirstWalk *walk, PgfirstRecord *record)
 			continue;
 
 		/* The parts of what the copied leaf says may be gone by now. */
-		if (!pgfirst_item_read(walk->store, item, walk->limit, record) &&
-		    !pgfirst_committed_get(walk->store, &walk->item_id, walk->limit, record))
-			continue;
+		if (!pgfirst_item_read(walk->store, item, walk->limit, record))
+		{
+			bool found = pgfirst_committed_get(walk->store, &walk->item_id, walk->limit, record);
+
+			pgfirst_position_read(walk->store, &walk->item_id);
+			if (!found)
+				continue;
+		}
 		if (entry != NULL && entry->change == STORE_EXPIRY)
 			record->expiry = entry->expiry;
 		return walk_found(walk, record);

@@ -28,6 +28,7 @@
 #include "utils/wait_event.h"
 
 #include "base/clock.h"
+#include "base/flush.h"
 #include "base/worker.h"
 #include "kv/cmd/stats.h"
 #include "kv/count.h"
@@ -46,9 +47,10 @@ extern PGDLLEXPORT void pgfirst_upkeep_main(Datum arg);
 #define LOOK_UNCOUNTED_US (SECOND_US / 10)
 
 /* The space of a million expired keys is free within a minute; a quiet store costs next to nothing. */
-#define SWEEP_SLICE     400               /* records looked at at a time */
-#define SWEEP_DENSE_US  (SECOND_US / 100) /* to the next slice after one with much to delete */
-#define SWEEP_THIN_US   (SECOND_US / 20)  /* after one with little */
+#define SWEEP_SLICE     800               /* records looked at at a time */
+#define SWEEP_SHARE     20                /* of a core it takes one part in so many, */
+#define SWEEP_DENSE_US  (SECOND_US / 200) /* but this long from one slice to the next at least */
+#define SWEEP_THIN_US   (SECOND_US / 20)  /* and this long at most */
 #define SWEEP_REST_US   (2 * SECOND_US)   /* after a whole pass */
 #define SWEEP_ANYWAY_US (600 * SECOND_US) /* even if there seems to be nothing to do */
 
@@ -71,6 +73,7 @@ static struct
 	int sweep_number; /* of the database being swept */
 	PgfirstId sweep_cursor;
 	bool all_counted;
+	int count_number;                 /* of the database being counted */
 	uint64 swept_epoch[KV_DATABASES]; /* a whole pass has seen nothing older */
 	int64 swept_at[KV_DATABASES];     /* when it ended; monotonic */
 	uint64 pass_epoch;                /* of the pass under way */
@@ -134,21 +137,25 @@ make_first_databases(void)
 }
 
 static void
+count_database(void)
+{
+	KvSpace *space;
+	KvCount count;
+
+	if (kv_databases_ready(true) != KV_READY || !kv_database_exists(upkeep.count_number) ||
+	    kv_count_get(upkeep.count_number, &count))
+		return;
+	space = kv_space_open(upkeep.count_number, false, false);
+	upkeep.all_counted &= space && kv_count_census(space);
+}
+
+/* Each in a transaction of its own: what fails in one says nothing about the others. */
+static void
 count_databases(void)
 {
 	upkeep.all_counted = true;
-	if (kv_databases_ready(true) != KV_READY)
-		return;
-	for (int number = 0; number < KV_DATABASES; number++)
-	{
-		KvSpace *space;
-		KvCount count;
-
-		if (!kv_database_exists(number) || kv_count_get(number, &count))
-			continue;
-		space = kv_space_open(number, false, false);
-		upkeep.all_counted &= space && kv_count_census(space);
-	}
+	for (upkeep.count_number = 0; upkeep.count_number < KV_DATABASES; upkeep.count_number++)
+		(void) in_transaction(count_database);
 }
 
 /* ---- sweep ------------------------------------------------------------------------------- */
@@ -193,6 +200,7 @@ sweep_slice(void)
 	KvSpace *space;
 	PgfirstSweep sweep;
 	int64 now_us = pgfirst_clock_monotonic_us();
+	int64 took_us;
 	bool begins;
 
 	upkeep.next_sweep = now_us + SWEEP_REST_US;
@@ -215,7 +223,8 @@ sweep_slice(void)
 	sweep = pgfirst_store_sweep(space->store, &upkeep.sweep_cursor, SWEEP_SLICE,
 	                            pgfirst_clock_wall_ms(), sweep_is_garbage, space, sizeof(KvHead));
 	kv_stats_add(&kv_stats->expired_keys, (int64) sweep.deleted);
-	upkeep.next_sweep = now_us + (sweep.deleted * 4 > sweep.seen ? SWEEP_DENSE_US : SWEEP_THIN_US);
+	took_us = pgfirst_clock_monotonic_us() - now_us;
+	upkeep.next_sweep = now_us + Min(Max(took_us * SWEEP_SHARE, SWEEP_DENSE_US), SWEEP_THIN_US);
 	if (!sweep.wrapped)
 		return;
 	upkeep.swept_epoch[upkeep.sweep_number] = upkeep.pass_epoch;
@@ -284,16 +293,26 @@ upkeep_run(int64 now_us)
 		if (upkeep.available && writable)
 		{
 			in_transaction(make_first_databases);
-			if (in_transaction(count_databases) && !upkeep.all_counted)
+			count_databases();
+			if (!upkeep.all_counted)
 				upkeep.next_look = now_us + LOOK_UNCOUNTED_US;
 		}
 	}
 	if (!upkeep.available || !writable)
 		return upkeep.next_look;
+	/* What fails in one database must not keep the others waiting. */
 	if (now_us >= upkeep.next_sweep && !in_transaction(sweep_slice))
+	{
 		upkeep.next_sweep = now_us + SWEEP_REST_US;
+		memset(&upkeep.sweep_cursor, 0, sizeof(upkeep.sweep_cursor));
+		upkeep.sweep_number = (upkeep.sweep_number + 1) % KV_DATABASES;
+	}
 	if (now_us >= upkeep.next_tidy && !in_transaction(tidy_slice))
+	{
 		upkeep.next_tidy = now_us + TIDY_REST_US;
+		memset(&upkeep.tidy_cursor, 0, sizeof(upkeep.tidy_cursor));
+		upkeep.tidy_number = (upkeep.tidy_number + 1) % KV_DATABASES;
+	}
 	return Min(Min(upkeep.next_look, upkeep.next_sweep), upkeep.next_tidy);
 }
 
@@ -308,6 +327,8 @@ pgfirst_upkeep_main(Datum arg)
 	{
 		int64 now_us = pgfirst_clock_monotonic_us();
 		int64 wake_us = upkeep_run(now_us);
+
+		wake_us = Min(wake_us, pgfirst_flush_tick(now_us));
 
 		pgfirst_worker_interrupts();
 		pgfirst_worker_reload();

@@ -61,6 +61,7 @@ static struct
 	bool door_open;
 	int64 next_door_try;
 	int64 next_horizon;
+	int64 next_tick;
 	XLogRecPtr durable_seen;
 	uint64 interruptions_seen;
 } worker;
@@ -182,7 +183,7 @@ take_latch(void)
 static void
 sleep_until_news(int64 now_us)
 {
-	int64 wake_us = worker.next_horizon;
+	int64 wake_us = Min(worker.next_horizon, worker.next_tick);
 	int64 deadline = kv_turn_next_deadline();
 	WaitEvent event;
 
@@ -230,6 +231,7 @@ one_round(void)
 	kv_turn_unpark_late(now_us);
 	if (kv_turn_wanted())
 		kv_turn_run();
+	worker.next_tick = pgfirst_flush_tick(now_us);
 	if (!busy && !kv_turn_wanted())
 		sleep_until_news(now_us);
 }
