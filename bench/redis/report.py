@@ -50,7 +50,8 @@ How it is done, and how to repeat it: [bench/README.md](../bench/README.md). In 
 MANY = """
 ## %s keys
 
-The same load on as many keys as memory holds, beside that on %s. Durable writes with the log that each
+The same load beside that on %s. The server has the 256 MB of shared buffers that `pgfirst up` gives it
+by itself, so most of many keys are in the kernel's cache only. Durable writes with the log that each
 takes, over two checkpoints. VACUUM is that of a store in which nothing has changed since the last one.
 """
 
