@@ -42,6 +42,9 @@
 #define HINTS_HONEST    8     /* see page_lock_recent */
 #define LEVELS_MAX      256   /* a level is a byte */
 
+/* Incarnations begin somewhere in the first 2^40, so that hardly two files give out the same. */
+#define INCARNATIONS_SHIFT 24
+
 #define LOCK_TRY 99 /* exclusive, if it can be had now; beside the modes of LockBuffer */
 
 typedef struct StoreHint
@@ -425,17 +428,15 @@ pgfirst_tree_create(PgfirstStore *store)
 	PGAlignedBlock meta, root;
 	Buffer buffers[2];
 	uint64 store_id = 0;
-	uint64 incarnations; /* begin anywhere, so that no two files have the same */
 
 	while (store_id == 0)
-		if (!pg_strong_random(&store_id, sizeof(store_id)) ||
-		    !pg_strong_random(&incarnations, sizeof(incarnations)))
+		if (!pg_strong_random(&store_id, sizeof(store_id)))
 			ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR),
 			                errmsg("could not draw a random number for a new store")));
 	pgfirst_page_init(meta.data, STORE_PAGE_META, 0, store_id, STORE_META_BLOCK);
 	pgfirst_page_init(root.data, STORE_PAGE_TREE, 0, store_id, STORE_ROOT_BLOCK);
 	((PageHeader) meta.data)->pd_lower = SizeOfPageHeaderData + sizeof(StoreMeta);
-	*store_page_meta(meta.data) = (StoreMeta){.incarnations = incarnations,
+	*store_page_meta(meta.data) = (StoreMeta){.incarnations = 1 + (store_id >> INCARNATIONS_SHIFT),
 	                                          .used = STORE_ROOT_BLOCK + 1,
 	                                          .free_head = InvalidBlockNumber};
 
