@@ -28,7 +28,7 @@ sub server
 	$node->append_conf('postgresql.conf',
 		join '', map { "$_ = '$settings{$_}'\n" } sort keys %settings);
 	$node->append_conf('postgresql.conf', <<"CONF");
-shared_preload_libraries = 'pgfirst'
+shared_preload_libraries = 'pgfirst, pgfirst_store_watch'
 pgfirst.redis_port = $self->{port}
 pgfirst.redis_default_role = 'app'
 max_connections = 30
@@ -36,6 +36,7 @@ CONF
 	$node->start;
 	$node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION pgfirst CASCADE;
+CREATE EXTENSION pgfirst_store_test;
 CREATE ROLE app LOGIN PASSWORD 'secret';
 GRANT USAGE ON SCHEMA kv TO app;
 SQL
