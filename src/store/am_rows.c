@@ -117,7 +117,8 @@ pgfirst_row_shape(TupleDesc tuple, RowShape *shape)
 
 		if (attribute->attisdropped)
 			continue;
-		while (column < ROW_COLUMNS && strcmp(NameStr(attribute->attname), columns[column].name))
+		while (column < ROW_COLUMNS &&
+		       strcmp(NameStr(attribute->attname), columns[column].name) != 0)
 			column++;
 		if (column == ROW_COLUMNS || attribute->atttypid != columns[column].type ||
 		    attribute->attgenerated != '\0')

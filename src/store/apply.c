@@ -314,15 +314,14 @@ static void
 batch_change(Batch *batch)
 {
 	StoreRecord record;
-	StoreEdit *edits[STORE_RECORD_PAGES];
 	XLogRecPtr end;
 
 	pgfirst_record_begin(&record, batch->store->relation);
 	for (int i = 0; i < batch->plans; i++)
-		edits[i] = pgfirst_record_page(&record, batch->plan[i].leaf.buffer);
+		(void) pgfirst_record_page(&record, batch->plan[i].leaf.buffer);
 	pgfirst_record_change(&record);
 	for (int i = 0; i < batch->plans; i++)
-		pgfirst_plan_change(&batch->plan[i], edits[i], batch->xid);
+		pgfirst_plan_change(&batch->plan[i], &record.edits[i], batch->xid);
 	end = pgfirst_record_insert(&record);
 	batch_touch(batch);
 	if (batch->xid == InvalidTransactionId)

@@ -257,7 +257,8 @@ op_change_tagged(StoreEdit *edit, const StoreOp *op, TransactionId xid)
 	if (mine == NULL && op->place != NULL)
 	{
 		/* The committed item first, then the next one, in the place of what is left over. */
-		item_settle(edit, current);
+		if (current != NULL)
+			item_settle(edit, current);
 		if (op->place == versions->settled)
 			pgfirst_edit_swap(edit, versions->slot);
 	}
