@@ -269,7 +269,8 @@ keys_row(ReturnSetInfo *result, int number, const KvEntry *entry)
 	values[2] = PointerGetDatum(cstring_to_text_with_len(entry->key.data, (int) entry->key.length));
 	values[3] = CStringGetTextDatum(kv_type_name(entry->type));
 	nulls[4] = entry->expiry == 0;
-	values[4] = TimestampTzGetDatum(entry->expiry * 1000 - UNIX_EPOCH_USECS);
+	values[4] = TimestampTzGetDatum(
+	    entry->expiry >= PG_INT64_MAX / 1000 ? DT_NOEND : entry->expiry * 1000 - UNIX_EPOCH_USECS);
 	values[5] = Int64GetDatum((int64) entry->value_length);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
