@@ -4,7 +4,7 @@
 # tools/steps.sh: sourced by the scripts that do things one line a step (make run, make test, CI).
 #
 #   step NAME TEXT COMMAND…   runs the command with its output in build/logs/NAME.log and prints one
-#                             line with its seconds; on failure the log's end, and returns 1
+#                             line with its seconds; on failure what failed and the log's end, and returns 1
 #   private_tree              prints the pg_config of this checkout's own copy of PostgreSQL
 #
 # The caller stands in the checkout's root.
@@ -38,7 +38,9 @@ step()
 		return 0
 	fi
 	printf '%8s  %s\n' FAILED "$step_text"
-	tail -n 25 "$step_log" | sed 's/^/    /'
+	# What says that it failed, then the end, where the reason usually is.
+	{ grep -E 'not ok|FAILED|rror:|timed out' "$step_log" | head -n 25; echo "…"; tail -n 25 "$step_log"; } |
+		sed 's/^/    /'
 	echo "    (all of it: $step_log)"
 	return 1
 }

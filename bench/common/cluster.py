@@ -3,7 +3,7 @@
 
 It runs in the foreground as a child of ours, pinned with all its processes, and is stopped in order.
 Both peers that use it have the same settings, which are those that `pgfirst up` writes: a quarter of
-1 GB as shared buffers, data checksums, fsync, full-page writes, compressed where the server can, a
+`memory`, 1 GB, as shared buffers, data checksums, fsync, full-page writes, compressed where the server can, a
 checkpoint every 15 minutes or 4 GB of log. Autovacuum is on.
 """
 
@@ -14,11 +14,12 @@ from common import load, machine, settings
 
 
 class Cluster:
-    def __init__(self, name, redis):
+    def __init__(self, name, redis, memory="1GB"):
         self.directory = os.path.join(settings.WORK, name)
         self.program = os.path.join(os.getcwd(), "build/pgfirst")
         self.port = machine.free_port()
         self.redis_port = machine.free_port() if redis else 0
+        self.memory = memory  # from the next start on
         self.child = None
         self.sql = None
 
@@ -26,7 +27,7 @@ class Cluster:
         """Makes it the first time; `environment` is for a library that is to be preloaded."""
         log = open(self.directory + ".log", "a")
         self.child = machine.start(
-            [self.program, "up", "--foreground", "--dir", self.directory, "--memory", "1GB"]
+            [self.program, "up", "--foreground", "--dir", self.directory, "--memory", self.memory]
             + ["--pg-port", str(self.port), "--redis-port", str(self.redis_port)],
             machine.SERVER_CPUS,
             environment,

@@ -86,7 +86,6 @@ def run_many():
     """With a server of its own: what is left of ten million keys would be in the way of others."""
     peer = Pgfirst("many")
     try:
-        peer.start()
         many.run(peer)
     finally:
         peer.stop()

@@ -23,21 +23,39 @@
  *
  * Two transactions that both get there while the other has written already are a deadlock, which
  * PostgreSQL finds at once; one of them fails and may try again.
+ *
+ * A loop that changes hundreds of keys a millisecond pays more for their locks than for the changes.
+ * Where it is the only one, it takes the first few locks one by one and then the whole store's
+ * (pgfirst_store_lock_whole_after), until the end of its turn.  Taking that costs as much as some
+ * dozens of keys, because PostgreSQL looks into the fast-path locks of every process; hence not
+ * at once.  Others who want to write wait for the turn, some milliseconds at most, but not again and
+ * again: whoever opens a store to write leaves a sign, before it asks for the lock of the relation,
+ * and the loop that finds it takes keys one by one for a while.  So an SQL session that writes all the
+ * time waits for keys, not for turns.  The sign is only a wish: who leaves it just after the loop has
+ * looked waits for one turn.
+ *
+ * Rejected: no locks at all while nobody has announced itself (a loop would have to tell the others
+ * when its turn is over, which is what the lock does), and a table of locks of our own (no deadlock
+ * detection between keys and everything else).
  */
 #include "postgres.h"
 
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "port/atomics.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
 
 #include "base/compat.h"
 #include "base/keylock.h"
+#include "base/shmem.h"
 #include "base/worker.h"
 #include "store/store_int.h"
 
 #define TABLE_SIZE 2048 /* a power of two, twice PGFIRST_LOCKS_MAX */
 #define TABLE_NONE 0
+
+#define WHOLE_REST_US ((int64) 100 * 1000) /* without the whole store's lock, once somebody wrote */
 
 typedef struct HeldLock
 {
@@ -50,7 +68,19 @@ static struct
 	int count;
 	HeldLock held[PGFIRST_LOCKS_MAX];
 	uint16 table[TABLE_SIZE]; /* 1 + where it stands in held; linear probing */
+
+	/* Of a loop that may take a whole store's lock. */
+	bool loop;
+	int whole_after;        /* keys; 0: not in this transaction */
+	int64 whole_not_before; /* on pgfirst_clock_monotonic_us */
 } locks;
+
+typedef struct LockShared
+{
+	pg_atomic_uint32 writer; /* 1: somebody who is no loop has opened a store to write */
+} LockShared;
+
+static LockShared *shared;
 
 StaticAssertDecl(TABLE_SIZE >= 2 * PGFIRST_LOCKS_MAX, "the table of held locks stays half empty");
 
@@ -138,6 +168,41 @@ pgfirst_store_lock_all(PgfirstStore *store, bool wait)
 	return store->exclusive || store_lock_exclusive(store, wait);
 }
 
+/* ---- the whole store's lock instead of many keys' ------------------------------------------------ */
+
+void
+pgfirst_lock_writer_comes(void)
+{
+	/* Mostly it has been set already, and looking does not take the line from other processes. */
+	if (shared != NULL && !locks.loop && pg_atomic_read_u32(&shared->writer) == 0)
+		pg_atomic_write_u32(&shared->writer, 1);
+}
+
+void
+pgfirst_store_lock_whole_after(int keys, int64 now_us)
+{
+	locks.loop = true;
+	if (shared == NULL)
+		return;
+	if (pg_atomic_read_u32(&shared->writer) != 0)
+	{
+		pg_atomic_write_u32(&shared->writer, 0);
+		locks.whole_not_before = now_us + WHOLE_REST_US;
+	}
+	locks.whole_after = now_us < locks.whole_not_before ? 0 : keys;
+}
+
+/* One try; whoever just writes has opened the store before this turn, and left its sign. */
+static bool
+lock_whole(PgfirstStore *store)
+{
+	locks.whole_after = 0;
+	store->exclusive = pgfirst_lock_relation(store->oid, ShareRowExclusiveLock, false);
+	return store->exclusive;
+}
+
+/* ---- keys -------------------------------------------------------------------------------------- */
+
 bool
 pgfirst_store_lock(PgfirstStore *store, const PgfirstId *id, bool conditional, bool wait)
 {
@@ -152,6 +217,8 @@ pgfirst_store_lock(PgfirstStore *store, const PgfirstId *id, bool conditional, b
 	if (locks.table[place] != TABLE_NONE)
 		return true;
 
+	if (locks.whole_after > 0 && locks.count >= locks.whole_after && lock_whole(store))
+		return true;
 	if (locks.count == PGFIRST_LOCKS_MAX)
 	{
 		if (conditional || !wait)
@@ -201,6 +268,7 @@ void
 pgfirst_lock_forget(void)
 {
 	locks_truncate(0);
+	locks.whole_after = 0;
 }
 
 void
@@ -218,4 +286,17 @@ pgfirst_lock_sub_abort(SubTransactionId child)
 	while (count > 0 && locks.held[count - 1].owner == child)
 		count--;
 	locks_truncate(count);
+}
+
+static void
+shared_init(void *fresh)
+{
+	pg_atomic_init_u32(&((LockShared *) fresh)->writer, 0);
+}
+
+void
+pgfirst_lock_init(void)
+{
+	pgfirst_shmem_request("pgfirst store locks", sizeof(LockShared), (void **) &shared,
+	                      shared_init);
 }

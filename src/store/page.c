@@ -16,12 +16,10 @@
  */
 #define STEPS_MAX 16
 
-/* The first slot from `low` on whose mark is not below `mark`, or `high`. */
+/* The first slot from `low` on whose mark is not below `mark`, or `high`; probably about at `place`. */
 static int
-search_mark(const StoreSlot *slots, int low, int high, uint16 mark)
+search_mark(const StoreSlot *slots, int low, int high, int place, uint16 mark)
 {
-	int place = low + (int) (((uint32) mark * (uint32) (high - low)) >> 16);
-
 	for (int steps = 0; steps < STEPS_MAX; steps++)
 	{
 		if (place > low && slots[place - 1].mark >= mark)
@@ -44,12 +42,19 @@ search_mark(const StoreSlot *slots, int low, int high, uint16 mark)
 }
 
 int
+pgfirst_page_search_mark(Page page, int count, int place, uint16 mark)
+{
+	return search_mark(store_page_slots(page), 0, count, place, mark);
+}
+
+int
 pgfirst_page_search(Page page, const StoreKey *key)
 {
 	const StoreSlot *slots = store_page_slots(page);
 	int count = store_page_count(page);
-	uint16 mark = store_page_mark(page, (uint8) key->space, key->high, key->low);
-	int low = search_mark(slots, 0, count, mark);
+	uint16 top;
+	uint16 mark = store_page_mark_top(page, (uint8) key->space, key->high, key->low, &top);
+	int low = search_mark(slots, 0, count, store_page_place(mark, top, count), mark);
 	int high = low;
 
 	/* Of those with the same mark, mostly one, the items decide. */
@@ -61,7 +66,8 @@ pgfirst_page_search(Page page, const StoreKey *key)
 		high = Min(low + step - 1, count);
 	}
 	if (high < count && slots[high].mark != mark)
-		high = mark == PG_UINT16_MAX ? count : search_mark(slots, low, high, (uint16) (mark + 1));
+		high =
+		    mark == PG_UINT16_MAX ? count : search_mark(slots, low, high, low, (uint16) (mark + 1));
 	while (low < high)
 	{
 		int middle = low + (high - low) / 2;

@@ -340,9 +340,12 @@ store_page_covers(Page page, const StoreKey *key)
 	return store_key_compare(&low, key) <= 0 && store_key_compare(key, &high) < 0;
 }
 
-/* The mark of a key on this page, which covers it. */
+/*
+ * The mark of a key on this page, which covers it; and the largest that a key between the fences can
+ * have, which is at least half of what 16 bits hold unless the fences are close together.
+ */
 static inline uint16
-store_page_mark(Page page, uint8 space, uint64 high, uint64 low)
+store_page_mark_top(Page page, uint8 space, uint64 high, uint64 low, uint16 *top)
 {
 	StoreTail *tail = store_page_tail(page);
 	bool bounded = tail->high_space == tail->low_space;
@@ -350,10 +353,29 @@ store_page_mark(Page page, uint8 space, uint64 high, uint64 low)
 	uint64 first = narrow ? tail->low[1] : tail->low[0];
 	uint64 range = (narrow ? tail->high[1] : bounded ? tail->high[0] : PG_UINT64_MAX) - first;
 	int bits = range == 0 ? 0 : pg_leftmost_one_pos64(range) + 1;
+	int shift = bits > 16 ? bits - 16 : 0;
 
+	*top = (uint16) (range >> shift);
 	if (space != tail->low_space)
 		return PG_UINT16_MAX;
-	return (uint16) (((narrow ? low : high) - first) >> (bits > 16 ? bits - 16 : 0));
+	return (uint16) (((narrow ? low : high) - first) >> shift);
+}
+
+static inline uint16
+store_page_mark(Page page, uint8 space, uint64 high, uint64 low)
+{
+	uint16 top;
+
+	return store_page_mark_top(page, space, high, low, &top);
+}
+
+/* Which of `count` slots has the mark, if keys are spread evenly between the fences. */
+static inline int
+store_page_place(uint16 mark, uint16 top, int count)
+{
+	int place = (int) ((uint32) mark * (uint32) count / ((uint32) top + 1));
+
+	return place < count ? place : count;
 }
 
 /* ---- page.c ------------------------------------------------------------------------------ */
@@ -386,6 +408,12 @@ store_page_item(Page page, int slot)
 
 /* The first slot whose item's key is not below `key`. */
 extern int pgfirst_page_search(Page page, const StoreKey *key);
+
+/*
+ * The first of `count` slots whose mark is not below `mark`, beginning at `place`; `count` if there is
+ * none.  Looks at nothing but these slots, so that the page need not be locked.
+ */
+extern int pgfirst_page_search_mark(Page page, int count, int place, uint16 mark);
 
 /* Makes an empty tree page in `page`. */
 extern void pgfirst_page_init(Page page, uint8 kind, uint8 level, uint64 store_id,

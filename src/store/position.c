@@ -136,11 +136,15 @@ pgfirst_position_read(PgfirstStore *store, const PgfirstId *id)
 	pgfirst_position_add(slot_position(&slots[record_slot(store->oid, id)]));
 }
 
-/* It will be asked for soon. */
+/* It will be asked for soon, or changed. */
 void
-pgfirst_position_ahead(PgfirstStore *store, const PgfirstId *id)
+pgfirst_position_ahead(PgfirstStore *store, const PgfirstId *id, bool change)
 {
-	if (store->durability == PGFIRST_DURABLE && slots != NULL)
+	if (slots == NULL || (store->durability != PGFIRST_DURABLE && !change))
+		return;
+	if (change)
+		__builtin_prefetch(&slots[record_slot(store->oid, id)], 1);
+	else
 		__builtin_prefetch(&slots[record_slot(store->oid, id)]);
 }
 

@@ -25,6 +25,9 @@ typedef struct Ahead
 {
 	BlockNumber block;
 	Page page; /* NULL: not in shared buffers, as far as is known */
+	int slots;
+	int place; /* of the record's slot, probably */
+	uint16 mark;
 } Ahead;
 
 static void
@@ -41,25 +44,39 @@ ahead_page(PgfirstStore *store, const StoreKey *key, Ahead *ahead)
 	__builtin_prefetch(store_page_tail(ahead->page));
 }
 
-/* Where the record stands if its leaf is filled evenly; the slot is asked for. */
-static const StoreSlot *
-ahead_slot(const Ahead *ahead, const StoreKey *key)
+/* The slots around the place where the record stands if its leaf is filled evenly are asked for. */
+static void
+ahead_slots(Ahead *ahead, const StoreKey *key)
 {
 	uint16 lower = ((PageHeader) ahead->page)->pd_lower;
-	uint16 mark = store_page_mark(ahead->page, (uint8) key->space, key->high, key->low);
-	uint32 count;
+	uint16 top;
 
-	if (lower < SizeOfPageHeaderData || lower > STORE_TAIL_OFFSET - STORE_SLOT)
-		return NULL;
-	count = (uint32) ((lower - SizeOfPageHeaderData) / STORE_SLOT);
-	return &store_page_slots(ahead->page)[(mark * count) >> 16];
+	ahead->slots = 0;
+	if (lower < SizeOfPageHeaderData + STORE_SLOT || lower > STORE_TAIL_OFFSET)
+		return;
+	ahead->slots = (lower - (int) SizeOfPageHeaderData) / STORE_SLOT;
+	ahead->mark = store_page_mark_top(ahead->page, (uint8) key->space, key->high, key->low, &top);
+	ahead->place = store_page_place(ahead->mark, top, ahead->slots);
+	__builtin_prefetch(&store_page_slots(ahead->page)[ahead->place]);
+}
+
+/* The item with the record's mark is asked for. */
+static void
+ahead_item(const Ahead *ahead)
+{
+	int slot = pgfirst_page_search_mark(ahead->page, ahead->slots, ahead->place, ahead->mark);
+	uint16 offset = slot < ahead->slots ? store_page_slots(ahead->page)[slot].offset : 0;
+
+	if (offset == 0 || offset >= STORE_TAIL_OFFSET)
+		return;
+	__builtin_prefetch((char *) ahead->page + offset);
+	__builtin_prefetch((char *) ahead->page + offset + 64);
 }
 
 static void
 prefetch_some(PgfirstStore *store, const StoreKey *keys, int count)
 {
 	Ahead ahead[AT_ONCE];
-	const StoreSlot *slots[AT_ONCE];
 
 	for (int i = 0; i < count; i++)
 		pgfirst_leaf_hint_ahead(store, &keys[i]);
@@ -67,18 +84,14 @@ prefetch_some(PgfirstStore *store, const StoreKey *keys, int count)
 		ahead_page(store, &keys[i], &ahead[i]);
 	for (int i = 0; i < count; i++)
 	{
-		slots[i] = ahead[i].page != NULL ? ahead_slot(&ahead[i], &keys[i]) : NULL;
-		if (slots[i] != NULL)
-			__builtin_prefetch(slots[i]);
-		else if (ahead[i].page == NULL && ahead[i].block != InvalidBlockNumber)
+		if (ahead[i].page != NULL)
+			ahead_slots(&ahead[i], &keys[i]);
+		else if (ahead[i].block != InvalidBlockNumber)
 			(void) PrefetchBuffer(store->relation, MAIN_FORKNUM, ahead[i].block);
 	}
 	for (int i = 0; i < count; i++)
-		if (slots[i] != NULL && slots[i]->offset < STORE_TAIL_OFFSET)
-		{
-			__builtin_prefetch((char *) ahead[i].page + slots[i]->offset);
-			__builtin_prefetch((char *) ahead[i].page + slots[i]->offset + 64);
-		}
+		if (ahead[i].page != NULL && ahead[i].slots > 0)
+			ahead_item(&ahead[i]);
 }
 
 void
@@ -95,7 +108,7 @@ pgfirst_store_prefetch(PgfirstStore *store, const PgfirstId *ids, int count)
 		for (int i = 0; i < n; i++)
 		{
 			keys[i] = store_key_of_id(&ids[done + i]);
-			pgfirst_position_ahead(store, &ids[done + i]);
+			pgfirst_position_ahead(store, &ids[done + i], false);
 		}
 		prefetch_some(store, keys, n);
 	}
@@ -108,6 +121,10 @@ pgfirst_ops_prefetch(const StoreOp *ops, int count)
 
 	Assert(count <= AT_ONCE);
 	for (int i = 0; i < count; i++)
+	{
 		keys[i] = ops[i].key;
+		if (ops[i].entry != NULL)
+			pgfirst_position_ahead(ops[i].store, &ops[i].entry->id, true);
+	}
 	prefetch_some(ops[0].store, keys, count);
 }

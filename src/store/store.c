@@ -130,6 +130,8 @@ pgfirst_store_open(Oid oid, PgfirstDurability durability, bool for_write, bool w
 			ereport(ERROR, (errcode(ERRCODE_INVALID_TRANSACTION_STATE),
 			                errmsg("a pgfirst store cannot be used in a parallel worker"),
 			                errhint("Declare the function that uses it PARALLEL RESTRICTED.")));
+		if (for_write)
+			pgfirst_lock_writer_comes();
 		if (!pgfirst_lock_relation(oid, mode, wait))
 			return NULL;
 		CurrentResourceOwner = pgfirst_store_owner();
@@ -145,6 +147,7 @@ pgfirst_store_open(Oid oid, PgfirstDurability durability, bool for_write, bool w
 
 	if (for_write && !store->for_write)
 	{
+		pgfirst_lock_writer_comes();
 		if (!pgfirst_lock_relation(oid, mode, wait))
 			return NULL;
 		store->for_write = true;
@@ -445,6 +448,7 @@ pgfirst_store_init(void)
 	*find_rendezvous_variable(PGFIRST_STORE_WATCH) = &pgfirst_store_watch;
 	pgfirst_writeset_init();
 	pgfirst_position_init();
+	pgfirst_lock_init();
 	pgfirst_census_init();
 	pgfirst_tidy_init();
 	pgfirst_garbage_init();

@@ -396,8 +396,12 @@ extern void pgfirst_census_init(void);
 /* Takes the lock of the relation under the top transaction. */
 extern bool pgfirst_lock_relation(Oid relation, int mode, bool wait);
 extern void pgfirst_unlock_relation(Oid relation, int mode);
+
+/* The transaction is going to ask for the lock of a store's relation, to write. */
+extern void pgfirst_lock_writer_comes(void);
 extern void pgfirst_lock_before_apply(PgfirstStore *store);
 extern void pgfirst_lock_forget(void);
+extern void pgfirst_lock_init(void);
 extern void pgfirst_lock_sub_commit(SubTransactionId child, SubTransactionId parent);
 extern void pgfirst_lock_sub_abort(SubTransactionId child);
 
@@ -407,7 +411,7 @@ extern void pgfirst_position_init(void);
 
 /* Readers: adds to pgfirst_store_position(), after the read. */
 extern void pgfirst_position_read(PgfirstStore *store, const PgfirstId *id);
-extern void pgfirst_position_ahead(PgfirstStore *store, const PgfirstId *id);
+extern void pgfirst_position_ahead(PgfirstStore *store, const PgfirstId *id, bool change);
 extern void pgfirst_position_read_own(void);
 extern void pgfirst_position_add(XLogRecPtr position);
 extern void pgfirst_position_restore(XLogRecPtr position); /* reads that nobody is told of */

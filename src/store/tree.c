@@ -39,7 +39,7 @@
 #define HINTS_BITS_STEP 2
 #define HOPS_MAX        4     /* to the right, before it is quicker to begin at the root */
 #define RESTARTS_MAX    10000 /* a tree that leads nowhere so often is damaged */
-#define HINTS_HONEST    8     /* see page_lock_recent */
+#define HINTS_HONEST    16    /* see page_lock_recent */
 #define LEVELS_MAX      256   /* a level is a byte */
 
 /* Incarnations begin somewhere in the first 2^40, so that hardly two files give out the same. */

@@ -60,9 +60,13 @@ pgfirst_versions_resolve(StoreVersions *versions)
 int
 pgfirst_versions_at(Page page, int slot, StoreVersions *versions)
 {
-	int count = store_page_count(page);
+	const StoreSlot *slots = store_page_slots(page);
 	StoreItem *first = store_page_item(page, slot);
-	StoreItem *second = slot + 1 < count ? store_page_item(page, slot + 1) : NULL;
+	StoreItem *second = NULL;
+
+	/* Items of one key have one mark; mostly that saves the look at another record's item. */
+	if (slot + 1 < store_page_count(page) && slots[slot + 1].mark == slots[slot].mark)
+		second = store_page_item(page, slot + 1);
 
 	versions->slot = slot;
 	versions->items = 1;

@@ -8,7 +8,7 @@
  *
  * Only commands that read a record under a key that stands where most keys stand, and only in a
  * database that this turn has opened already: looking must open, lock and answer nothing.  A guess
- * that is wrong costs a few wasted loads.
+ * that is wrong costs a few wasted loads.  Where looks find no reads, they become rarer.
  */
 #include "postgres.h"
 
@@ -21,11 +21,13 @@
 #include "kv/type/key.h"
 
 #define COMMANDS_AT_ONCE 32
-#define ARGUMENTS_MAX    8 /* of a command that is looked at */
+#define ARGUMENTS_MAX    8   /* of a command that is looked at */
+#define COMMANDS_VAIN    256 /* passed over without a look when looks find nothing */
 
 static struct
 {
 	RespParser parser;
+	int vain;   /* commands to pass over, because the last looks have found no reads */
 	int number; /* of the database whose keys are collected */
 	int count;
 	RespSlice keys[COMMANDS_AT_ONCE];
@@ -109,5 +111,6 @@ kv_ahead_look(dlist_head *ready)
 	space = ahead.count > 1 ? kv_space_opened(ahead.number) : NULL;
 	if (space)
 		kv_keys_prefetch(space, ahead.keys, ahead.count);
-	return Max(commands, 1);
+	ahead.vain = ahead.count > 0 ? 0 : Min(Max(ahead.vain * 2, 1), COMMANDS_VAIN);
+	return Max(commands, 1) + ahead.vain;
 }

@@ -9,8 +9,8 @@
 
 /*
  * Looks at the next commands of the clients in `ready`, in the order in which they will run, and asks
- * for the records of their keys.  Returns how many commands it has looked at, at least 1.  Inside of a
- * turn.
+ * for the records of their keys.  Returns how many commands to run before the next look, at least 1.
+ * Inside of a turn.
  */
 extern int kv_ahead_look(dlist_head *ready);
 

@@ -574,8 +574,9 @@ output_give_back(KvClient *client)
 static void
 output_send(KvClient *client)
 {
-	Size end = Min(output_free_to_leave(client), client->sent + AT_ONCE);
+	Size end = output_free_to_leave(client);
 
+	end = Min(end, client->sent + AT_ONCE);
 	while (client->sent < end)
 	{
 		ssize_t put = send(client->fd, client->session.reply.data + client->sent,

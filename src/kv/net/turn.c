@@ -10,7 +10,7 @@
  * Nothing in a turn waits: not for a lock (the client is parked), not for a disk (the reply is), not
  * for a reader (the client is stalled).  A turn is bounded in time and in keys, so that one client's
  * pipeline delays the others by a few milliseconds and the key locks of a turn fit into the lock
- * table.
+ * table.  A turn with many keys takes the lock of the store instead, where nobody else writes.
  *
  * Errors.  Commands validate before they change anything, so an error inside a turn is something
  * PostgreSQL could not do: no memory, no disk, a damaged page.  It aborts the transaction and with
@@ -46,6 +46,7 @@
 
 #define TURN_TIME_US 4000 /* after which no further command is begun */
 #define TURN_LOCKS   (PGFIRST_LOCKS_MAX * 9 / 10)
+#define TURN_KEYS    (16 + MaxBackends / 4) /* cost as much as the lock of their store */
 #define TURN_STEPS   32            /* cheap commands between two looks at what the turn has taken */
 #define TURN_CHEAP   ((Size) 4096) /* bytes of a command or of its reply */
 #define TURN_MEMORY  ((Size) 64 * 1024 * 1024)
@@ -79,6 +80,7 @@ static struct
 static void
 turn_start(void)
 {
+	int64 now_us;
 	KvReady ready;
 
 	SetCurrentStatementStartTimestamp();
@@ -94,7 +96,11 @@ turn_start(void)
 	turn.ahead = 1; /* the first opens the database */
 	turn.over = false;
 	turn.now_ms = pgfirst_clock_wall_ms();
-	turn.deadline_us = pgfirst_clock_monotonic_us() + TURN_TIME_US;
+	now_us = pgfirst_clock_monotonic_us();
+	turn.deadline_us = now_us + TURN_TIME_US;
+	/* Of two workers each would keep the other out. */
+	if (pgfirst_redis_workers == 1)
+		pgfirst_store_lock_whole_after(TURN_KEYS, now_us);
 	turn.read_only = RecoveryInProgress();
 	ready = kv_databases_ready(false);
 	turn.busy = ready == KV_BUSY;

@@ -54,6 +54,10 @@ extern PGDLLEXPORT void pgfirst_upkeep_main(Datum arg);
 #define SWEEP_REST_US   (2 * SECOND_US)   /* after a whole pass */
 #define SWEEP_ANYWAY_US (600 * SECOND_US) /* even if there seems to be nothing to do */
 
+/* A store that is locked, by a turn of a worker or by an ALTER TABLE, is asked for again. */
+#define BUSY_US    (SECOND_US / 500)
+#define BUSY_TRIES 10
+
 #define TIDY_SLICE   64 /* pages looked at at a time */
 #define TIDY_BUSY_US (SECOND_US / 50)
 #define TIDY_REST_US (2 * SECOND_US)
@@ -63,6 +67,7 @@ static struct
 	MemoryContext context;
 	int64 next_tidy;
 	int tidy_number; /* of the database being tidied */
+	int tidy_tries;  /* to open it, in vain */
 	PgfirstTidyCursor tidy_cursor;
 	uint32 tidied[KV_DATABASES]; /* what a whole pass began with */
 	bool tidied_once[KV_DATABASES];
@@ -71,6 +76,7 @@ static struct
 	int64 next_sweep;
 	bool available;
 	int sweep_number; /* of the database being swept */
+	int sweep_tries;  /* to open it, in vain */
 	PgfirstId sweep_cursor;
 	bool all_counted;
 	int count_number;                 /* of the database being counted */
@@ -172,6 +178,26 @@ sweep_is_garbage(const PgfirstRecord *record, void *context)
 	return head.tenant == space->tenant && head.epoch < space->epoch;
 }
 
+/*
+ * Opens a database to write; NULL if there is none or it is locked.  *tries is not 0 if it is worth
+ * trying again, at *next.
+ */
+static KvSpace *
+open_patiently(int number, int *tries, int64 *next)
+{
+	bool exists = kv_database_exists(number);
+	KvSpace *space = exists ? kv_space_open(number, true, false) : NULL;
+
+	if (space || !exists || *tries == BUSY_TRIES)
+		*tries = 0;
+	else
+	{
+		++*tries;
+		*next = pgfirst_clock_monotonic_us() + BUSY_US;
+	}
+	return space;
+}
+
 /* Whether a pass over the database would find anything; opens it. */
 static KvSpace *
 sweep_open(int number)
@@ -181,9 +207,7 @@ sweep_open(int number)
 	KvCount count;
 	KvSpace *space;
 
-	if (!kv_database_exists(number))
-		return NULL;
-	space = kv_space_open(number, true, false);
+	space = open_patiently(number, &upkeep.sweep_tries, &upkeep.next_sweep);
 	if (!space)
 		return NULL;
 	/* An unknown number may be any. What a slow transaction has put into an old epoch is rare. */
@@ -207,6 +231,8 @@ sweep_slice(void)
 	if (kv_databases_ready(true) != KV_READY)
 		return;
 	space = sweep_open(upkeep.sweep_number);
+	if (!space && upkeep.sweep_tries > 0)
+		return;
 	if (!space)
 	{
 		memset(&upkeep.sweep_cursor, 0, sizeof(upkeep.sweep_cursor));
@@ -246,7 +272,7 @@ tidy_slice(void)
 {
 	int number = upkeep.tidy_number;
 	int64 now_us = pgfirst_clock_monotonic_us();
-	KvSpace *space = NULL;
+	KvSpace *space;
 	PgfirstTidy tidy = {.wrapped = true};
 
 	if (kv_databases_ready(true) != KV_READY)
@@ -254,8 +280,9 @@ tidy_slice(void)
 		upkeep.next_tidy = now_us + TIDY_REST_US;
 		return;
 	}
-	if (kv_database_exists(number))
-		space = kv_space_open(number, true, false);
+	space = open_patiently(number, &upkeep.tidy_tries, &upkeep.next_tidy);
+	if (upkeep.tidy_tries > 0)
+		return;
 	if (space != NULL)
 	{
 		uint32 untidy = pgfirst_store_untidy(space->store);
@@ -326,15 +353,15 @@ pgfirst_upkeep_main(Datum arg)
 	for (;;)
 	{
 		int64 now_us = pgfirst_clock_monotonic_us();
-		int64 wake_us = upkeep_run(now_us);
-
-		wake_us = Min(wake_us, pgfirst_flush_tick(now_us));
+		int64 due_us = upkeep_run(now_us);
+		int64 tick_us = pgfirst_flush_tick(now_us);
+		int64 wait_ms;
 
 		pgfirst_worker_interrupts();
 		pgfirst_worker_reload();
-		now_us = pgfirst_clock_monotonic_us();
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-		                 Max((wake_us - now_us + 999) / 1000, 0), PG_WAIT_EXTENSION);
+		wait_ms = (Min(due_us, tick_us) - pgfirst_clock_monotonic_us() + 999) / 1000;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, Max(wait_ms, 0),
+		                 PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 	}
 }
