@@ -464,7 +464,11 @@ apply_with_id(StoreEntry **entries, Size count)
 	TransactionId xid = GetTopTransactionId();
 
 	for (Size i = 0; i < count; i++)
+	{
+		if (i + OPS_AHEAD < count)
+			pgfirst_position_ahead(entries[i]->store, &entries[i + OPS_AHEAD]->id, true);
 		pgfirst_position_announce(entries[i]->store, &entries[i]->id);
+	}
 	pgfirst_meta_tags(entries[0]->store, STORE_TAGS_SOME);
 	tagged_add(entries[0]->store->oid);
 	for (Size i = 0; i < count;)

@@ -19,7 +19,8 @@
 #include "base/compat.h"
 #include "store/store_int.h"
 
-#define AT_ONCE 32
+#define AT_ONCE      32
+#define VERSIONS_MAX 2
 
 typedef struct Ahead
 {
@@ -60,17 +61,23 @@ ahead_slots(Ahead *ahead, const StoreKey *key)
 	__builtin_prefetch(&store_page_slots(ahead->page)[ahead->place]);
 }
 
-/* The item with the record's mark is asked for. */
+/* The items with the record's mark, mostly one or two versions of it, are asked for. */
 static void
-ahead_item(const Ahead *ahead)
+ahead_items(const Ahead *ahead)
 {
+	const StoreSlot *slots = store_page_slots(ahead->page);
 	int slot = pgfirst_page_search_mark(ahead->page, ahead->slots, ahead->place, ahead->mark);
-	uint16 offset = slot < ahead->slots ? store_page_slots(ahead->page)[slot].offset : 0;
+	int end = slot + VERSIONS_MAX < ahead->slots ? slot + VERSIONS_MAX : ahead->slots;
 
-	if (offset == 0 || offset >= STORE_TAIL_OFFSET)
-		return;
-	__builtin_prefetch((char *) ahead->page + offset);
-	__builtin_prefetch((char *) ahead->page + offset + 64);
+	for (; slot < end && slots[slot].mark == ahead->mark; slot++)
+	{
+		uint16 offset = slots[slot].offset;
+
+		if (offset >= STORE_TAIL_OFFSET)
+			break;
+		__builtin_prefetch((char *) ahead->page + offset);
+		__builtin_prefetch((char *) ahead->page + offset + 64);
+	}
 }
 
 static void
@@ -91,7 +98,7 @@ prefetch_some(PgfirstStore *store, const StoreKey *keys, int count)
 	}
 	for (int i = 0; i < count; i++)
 		if (ahead[i].page != NULL && ahead[i].slots > 0)
-			ahead_item(&ahead[i]);
+			ahead_items(&ahead[i]);
 }
 
 void

@@ -28,6 +28,7 @@ typedef enum KvFlag
 	KV_NO_AUTH = 1 << 3,    /* allowed before authentication */
 	KV_LOADING = 1 << 4,    /* allowed while the extension is missing: touches no key */
 	KV_ADMIN = 1 << 5,      /* for COMMAND */
+	KV_BLIND = 1 << 6,      /* changes keys mostly without having read them */
 	KV_SUBCOMMANDS = 1 << 7 /* a container: the first argument names the row */
 } KvFlag;
 

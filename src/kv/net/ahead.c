@@ -6,9 +6,10 @@
  * buffers, so it can wait for the misses of thirty of them at once (see store/prefetch.c).  For that
  * the commands are parsed twice, which costs a tenth of what it saves.
  *
- * Only commands that read a record under a key that stands where most keys stand, and only in a
- * database that this turn has opened already: looking must open, lock and answer nothing.  A guess
- * that is wrong costs a few wasted loads.  Where looks find no reads, they become rarer.
+ * Only commands that read a record, be it to change it, under a key that stands where most keys stand,
+ * and only in a database that this turn has opened already: looking must open, lock and answer
+ * nothing.  A guess that is wrong costs a few wasted loads.  Where looks find no reads, they become
+ * rarer.
  */
 #include "postgres.h"
 
@@ -62,7 +63,7 @@ take_key(const KvClient *client, const char *data)
 	const KvCommand *command = kv_command_find(NULL, name);
 	int first, last, step;
 
-	if (!command || !(command->flags & KV_READ) ||
+	if (!command || !(command->flags & (KV_READ | KV_WRITE)) || (command->flags & KV_BLIND) ||
 	    kv_command_keys(command, (int) ahead.parser.argc, &first, &last, &step) == 0 || first != 1)
 		return;
 	if (ahead.count > 0 && ahead.number != client->session.database)
