@@ -134,12 +134,14 @@ sub wait_for_door
 	}, $limit);
 }
 
-# The process that pg_stat_activity calls TYPE ("pgfirst redis 1", "pgfirst flush"); undef if none.
+# The process that pg_stat_activity calls TYPE ("pgfirst redis 1", "pgfirst flush"); undef if none, or if
+# the server does not answer just now: a psql that is refused may end before it was told what to ask,
+# for which IPC::Run dies.
 sub worker_pid
 {
 	my ($node, $type) = @_;
-	my ($code, $out) = $node->psql('postgres',
-		"SELECT pid FROM pg_stat_activity WHERE backend_type = '" . ($type // 'pgfirst redis 1') . "'");
+	my ($code, $out) = eval { $node->psql('postgres',
+		"SELECT pid FROM pg_stat_activity WHERE backend_type = '" . ($type // 'pgfirst redis 1') . "'"); };
 
 	return defined $out && $out =~ /^(\d+)$/ ? $1 : undef;
 }

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: PostgreSQL
+#
+# 039_whole_lock.pl: a worker whose turns change many keys locks the whole store for a turn instead of each
+# key, and nobody notices: keys that SQL holds are waited for, who writes in SQL gets its turn, upkeep
+# goes on, and with two workers it does not happen.
+#
+# Seen to fail: lock_whole() that takes the store for locked whatever the lock manager says (the key that
+# SQL holds is overwritten); TURN_KEYS of a million (the lock is never seen); turn_start() that asks for
+# the lock with any number of workers (two workers are seen with it).
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../perl";
+use PgfirstTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $KEYS = 400; # of a pipeline: more than a turn locks one by one
+
+# Processes that send pipelines of SETs until they are ended, each with keys of its own.
+sub start_load
+{
+	my ($node, $processes) = @_;
+	my @pids;
+
+	for my $number (1 .. $processes)
+	{
+		my $pid = fork // die "fork: $!";
+		if ($pid == 0)
+		{
+			# Whoever ends the test ends this too: the server goes away.
+			my $redis = redis($node);
+			my $batch = join '', map { PgfirstTest::Redis::encode('SET', "load:$number:$_", 'v') } 1 .. $KEYS;
+			while ($redis->raw($batch))
+			{
+				$redis->reply for 1 .. $KEYS;
+			}
+			require POSIX;
+			POSIX::_exit(0);
+		}
+		push @pids, $pid;
+	}
+	return @pids;
+}
+
+sub stop_load
+{
+	kill 'KILL', @_;
+	waitpid $_, 0 for @_;
+}
+
+# How often a worker was seen with the lock of the whole store, in so many looks.
+sub seen
+{
+	my ($session, $looks) = @_;
+	my $seen = 0;
+
+	$seen += $session->query_safe(<<'SQL') for 1 .. $looks;
+SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+ WHERE locktype = 'relation' AND mode = 'ShareRowExclusiveLock' AND granted AND backend_type LIKE 'pgfirst redis%'
+SQL
+	return $seen;
+}
+
+my $node = pgfirst_node('one');
+my $session = $node->background_psql('postgres', timeout => 120);
+my $redis = redis($node);
+$redis->call('SET', 'K', 'before');
+
+# ---- it happens ------------------------------------------------------------------------------------------
+
+my @load = start_load($node, 2);
+ok(wait_until('the lock is seen', sub { return seen($session, 20); }), 'a turn with many keys locks the store');
+
+# ---- who writes in SQL -----------------------------------------------------------------------------------
+
+my @took = map {
+	my $begin = time;
+	$session->query_safe("SELECT kv.set('of sql', '$_')");
+	time - $begin
+} 1 .. 200;
+is($session->query_safe("SELECT kv.get_text('of sql')"), 200, 'SQL writes beside it');
+cmp_ok((sort { $a <=> $b } @took)[-1], '<', 5, '… and is not kept waiting');
+
+# ---- a key that SQL holds ----------------------------------------------------------------------------------
+
+$session->query_safe("BEGIN; SELECT kv.set('K', 'of sql')");
+my $waiting = redis($node);
+$waiting->raw(join '', (map { PgfirstTest::Redis::encode('SET', "mine:$_", 'v') } 1 .. $KEYS),
+	PgfirstTest::Redis::encode('SET', 'K', 'of the door'));
+is(join(' ', map { $waiting->reply } 1 .. $KEYS), join(' ', ('OK') x $KEYS), 'many keys are set');
+is(($waiting->outcome(1))[0], 'silent', '… and the one that SQL holds is waited for');
+is($redis->call('GET', 'K'), 'before', '… and not changed');
+my $other = redis($node);
+$other->raw(join '', map { PgfirstTest::Redis::encode('SET', "others:$_", 'v') } 1 .. $KEYS);
+is(join(' ', map { $other->reply } 1 .. $KEYS), join(' ', ('OK') x $KEYS), '… while others go on');
+$node->safe_psql('postgres', "SELECT kv.set('of another', 'v')");
+is($redis->call('GET', 'of another'), 'v', '… in SQL too');
+$session->query_safe('COMMIT');
+is($waiting->reply, 'OK', 'then it is set');
+is($redis->call('GET', 'K'), 'of the door', '… by who came later');
+
+# ---- upkeep ------------------------------------------------------------------------------------------------
+
+sub expired { return $redis->call('INFO', 'stats') =~ /^expired_keys:(\d+)/m ? $1 : die; }
+my $expired = expired();
+$redis->raw(join '', map { PgfirstTest::Redis::encode('SET', "mortal:$_", 'v', 'PX', 1) } 1 .. 2000);
+$redis->reply for 1 .. 2000;
+ok(wait_until('the sweep', sub { return expired() >= $expired + 2000; }), 'what has expired is swept beside it');
+$node->safe_psql('postgres', 'VACUUM kv.database_0; ANALYZE kv.database_0');
+ok(wait_until('the lock is seen', sub { return seen($session, 20); }), 'and when they have gone it happens again');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM kv.check()'), 0, 'the store is sound');
+stop_load(@load);
+is($redis->call('DBSIZE'), $session->query_safe('SELECT count(DISTINCT key) FROM kv.database_0'), '… and counted');
+$session->quit;
+$node->stop;
+
+# ---- two workers -------------------------------------------------------------------------------------------
+
+my $two = pgfirst_node('two', workers => 2);
+$session = $two->background_psql('postgres', timeout => 120);
+@load = start_load($two, 4);
+is(seen($session, 300), 0, 'of two workers none locks the store');
+stop_load(@load);
+$session->quit;
+$two->stop;
+
+done_testing();
