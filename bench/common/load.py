@@ -80,6 +80,7 @@ class RedisConnection:
     def __init__(self, address):
         self.socket = socket.create_connection((address["host"], address["port"]), 60)
         self.file = self.socket.makefile("rb")
+        self.queued = []
         self.call("AUTH", address["user"], address["password"])
         if address["database"]:
             self.call("SELECT", address["database"])
@@ -89,10 +90,18 @@ class RedisConnection:
         return self.answer()
 
     def send(self, *words):
+        self.queue(*words)
+        self.flush()
+
+    def queue(self, *words):
+        """To be sent with what comes before and behind it, by flush."""
         words = [word if isinstance(word, bytes) else str(word).encode() for word in words]
-        request = b"*%d\r\n" % len(words)
-        request += b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
-        self.socket.sendall(request)
+        self.queued.append(b"*%d\r\n" % len(words))
+        self.queued += [b"$%d\r\n%s\r\n" % (len(word), word) for word in words]
+
+    def flush(self):
+        self.socket.sendall(b"".join(self.queued))
+        self.queued = []
 
     def answer(self):
         line = self.file.readline()

@@ -13,6 +13,7 @@ from peers.pgfirst import Pgfirst
 from peers.postgres import Postgres
 from peers.redis_server import RedisServer
 
+import growth
 import held
 import idle
 import many
@@ -21,7 +22,7 @@ import report
 import rows
 import slow
 
-STAGES = ("rates", "held", "many", "idle", "slow", "report")
+STAGES = ("rates", "held", "many", "growth", "idle", "slow", "report")
 SPACES = ("durable", "relaxed", "volatile")
 
 
@@ -91,6 +92,16 @@ def run_many():
         peer.stop()
 
 
+def run_growth():
+    """With a server of its own, whose file has held nothing else."""
+    peer = Pgfirst("growth")
+    try:
+        peer.start()
+        growth.run(peer)
+    finally:
+        peer.stop()
+
+
 def stage(name, function, *arguments):
     begin = time.monotonic()
     print("%s" % name, flush=True)
@@ -114,6 +125,8 @@ def run(stages):
             peer.stop()
     if "many" in stages:
         stage("many", run_many)
+    if "growth" in stages:
+        stage("growth", run_growth)
     if "slow" in stages:
         stage("slow", run_slow)
     if "report" in stages:

@@ -65,6 +65,14 @@ version that was ever written can go, and reads and writes walk past them. Redis
 there for the scale. A curve that ends early was stopped for taking too long (%d s).
 """
 
+GROWTH = """
+## Growth and shrinkage
+
+200,000 keys set and deleted at random for %d s, more of the one or more of the other for seconds at a
+time: %s operations, between %s and %s records. Space in a page that has become half empty, and whole
+pages that are free, are used again; the file keeps them until `VACUUM FULL`. The target is 1.8.
+"""
+
 IDLE = """
 ## Idle connections
 
@@ -253,6 +261,23 @@ def many_section():
     return text + [""] + ["- %s: %s" % (fact["what"], fact["value"]) for fact in facts]
 
 
+def growth_section():
+    looks = read("growth")
+    if not looks:
+        return not_measured("Growth and shrinkage")
+    last = looks[-1]
+    records = [look["records"] for look in looks[1:]]
+    grown = [look for look in looks if look["live"] > 0]
+    in_use = [look["in_use"] / look["live"] for look in grown]
+    most = max(look["live"] for look in looks)
+    text = [GROWTH % (last["seconds"], rate(last["operations"]), rate(min(records)), rate(max(records)))]
+    return text + [
+        "- pages in use, over the bytes of live records: median %.2f, at the end %.2f, at most %.2f"
+        % (median(in_use), in_use[-1], max(in_use)),
+        "- the file at the end, over the most live bytes that there were: %.2f" % (last["file"] / most),
+    ]
+
+
 def idle_section():
     memory, runs = read("idle_memory"), read("idle")
     if not memory:
@@ -326,7 +351,8 @@ def write():
     os.makedirs(folder, exist_ok=True)
     text = [HEAD + "\n".join("| %s | %s |" % (fact["what"], fact["value"]) for fact in read("machine"))]
     text += [RULES]
-    text += rates_section() + held_section() + many_section() + idle_section() + slow_section()
+    text += rates_section() + held_section() + many_section() + growth_section()
+    text += idle_section() + slow_section()
     # A heading has one empty line before it, however the parts came together.
     page = "\n".join(text).rstrip("\n") + "\n"
     while "\n\n\n" in page:
