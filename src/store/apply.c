@@ -16,10 +16,7 @@
  * fail after this, is written as next versions tagged with the transaction's id, a leaf at a time,
  * and becomes visible as a whole when the transaction commits.
  *
- * In both, room is made before anything is changed, and a leaf is locked only while it is looked at,
- * changed and logged.  Nobody else can change the records meanwhile, because their locks are held or
- * the whole store's is; but others change records next to them, so nothing that was known of a leaf
- * before it was locked counts.
+ * How ops get to their leaves is in batch.c.
  *
  * What is applied with an id may be applied before the end of the transaction as well: nobody else sees
  * it, an abort leaves it as garbage, and a later change of the same record finds the transaction's own
@@ -39,88 +36,57 @@
 #include "utils/memutils.h"
 
 #include "base/compat.h"
-#include "base/flush.h"
 #include "store/store_int.h"
 
 #define OPS_AT_ONCE  256 /* that are prepared at a time */
-#define OPS_AHEAD    32  /* whose leaves are on their way */
+#define AHEAD        32  /* entries whose positions are on their way */
 #define TAGGED_MAX   32
-#define RUN_MIN      8   /* ops for one leaf, from which on it is filled from left to right */
 #define UNIT_OPS_MAX 128 /* more cannot be on four leaves with any likelihood */
 #define UNIT_PARTS   3   /* of a large record that is written without a transaction id */
-#define UNIT_TRIES   16
 
 static struct
 {
-	PgfirstObserver function;
-	Size limit;
-} observer;
+	bool early; /* something of this transaction is on pages before its end */
 
-void
-pgfirst_store_observe(PgfirstObserver function, Size limit)
-{
-	if (limit > STORE_OBSERVED_MAX)
-		elog(ERROR, "an observer is given %d bytes at most", STORE_OBSERVED_MAX);
-	observer.function = function;
-	observer.limit = limit;
-}
-
-static bool applied_apart; /* in this transaction */
-static bool applied_early;
-
-bool
-pgfirst_store_applied_apart(void)
-{
-	return applied_apart;
-}
+	/*
+	 * Stores in which the transaction has left tags.  There is something to tidy when it has ended,
+	 * and then nothing can be allocated; of more stores than this the last one stands for the
+	 * others, which wait for the next change.
+	 */
+	int tagged_count;
+	Oid tagged[TAGGED_MAX];
+} applied;
 
 bool
 pgfirst_applied_early(void)
 {
-	return applied_early;
+	return applied.early;
 }
 
-void
-pgfirst_apply_begin(void)
-{
-	applied_apart = false;
-}
-
-/* At the end of the transaction.  Whether something was applied apart is asked for later. */
+/* At the end of the transaction. */
 void
 pgfirst_apply_forget(void)
 {
-	applied_early = false;
+	applied.early = false;
 }
-
-/*
- * Stores in which the transaction has left tags.  There is something to tidy when it has ended, and
- * then nothing can be allocated; of more stores than this the last one stands for the others, which
- * wait for the next change.
- */
-static struct
-{
-	int count;
-	Oid stores[TAGGED_MAX];
-} tagged;
 
 static void
 tagged_add(Oid store)
 {
-	for (int i = 0; i < tagged.count; i++)
-		if (tagged.stores[i] == store)
+	for (int i = 0; i < applied.tagged_count; i++)
+		if (applied.tagged[i] == store)
 			return;
-	if (tagged.count == TAGGED_MAX)
-		tagged.count--;
-	tagged.stores[tagged.count++] = store;
+	if (applied.tagged_count == TAGGED_MAX)
+		applied.tagged_count--;
+	applied.tagged[applied.tagged_count++] = store;
 }
 
 void
 pgfirst_apply_ended(void)
 {
-	for (int i = 0; i < tagged.count; i++)
-		pgfirst_tidy_wanted(tagged.stores[i]);
-	tagged.count = 0;
+	for (int i = 0; i < applied.tagged_count; i++)
+		pgfirst_tidy_wanted(applied.tagged[i]);
+	applied.tagged_count = 0;
 }
 
 /* ---- from entries to ops --------------------------------------------------------------------- */
@@ -196,241 +162,6 @@ op_of_part(StoreOp *op, StoreEntry *entry, uint64 incarnation, uint32 number)
 	op->lengths[1] = (uint16) (to - from);
 }
 
-static int
-op_compare(const void *a, const void *b)
-{
-	return store_key_compare(&((const StoreOp *) a)->key, &((const StoreOp *) b)->key);
-}
-
-/* Finds out, while the leaf is locked, whether the observer is to hear of the changes. */
-static void
-plan_observe(StorePlan *plan)
-{
-	for (int i = 0; i < plan->count; i++)
-		plan->ops[i].observed = plan->ops[i].entry != NULL && observer.function != NULL &&
-		                        pgfirst_census_passed(plan->ops[i].store, &plan->ops[i].key);
-}
-
-/* Whoever keeps counts hears of what has happened. */
-static void
-ops_happened(StoreOp *ops, int count)
-{
-	for (int i = 0; i < count; i++)
-	{
-		StoreOp *op = &ops[i];
-
-		op->done = true;
-		if (op->observed && observer.function != NULL && (op->before_there || op->after_there))
-			observer.function(op->store->oid, op->before_there ? &op->before : NULL,
-			                  op->after_there ? &op->after : NULL);
-	}
-}
-
-static Size
-op_room(const StoreOp *op)
-{
-	Size length =
-	    op->change == STORE_EXPIRY ? STORE_INLINE_MAX : (Size) op->lengths[0] + op->lengths[1];
-
-	return store_leaf_size(length) + STORE_SLOT;
-}
-
-/* ---- a record ---------------------------------------------------------------------------- */
-
-/* Up to four leaves with their ops, to be changed by one record. */
-typedef struct Batch
-{
-	PgfirstStore *store;
-	TransactionId xid; /* InvalidTransactionId: the changes are final */
-	int run;           /* how many ops would have gone to the leaf that was added last */
-	int plans;
-	StorePlan plan[STORE_RECORD_PAGES];
-} Batch;
-
-static void
-batch_unlock(Batch *batch)
-{
-	for (int i = 0; i < batch->plans; i++)
-		pgfirst_page_unlock(&batch->plan[i].leaf);
-	batch->plans = 0;
-}
-
-/* Whether less stands on the leaves than before. */
-static bool
-batch_deletes(const Batch *batch)
-{
-	for (int i = 0; i < batch->plans; i++)
-		for (int j = 0; j < batch->plan[i].count; j++)
-			if (batch->plan[i].ops[j].change == STORE_DELETED)
-				return true;
-	return false;
-}
-
-/* The parts of what the batch has replaced, or replaces when its transaction commits. */
-static void
-batch_leaves_garbage(const Batch *batch)
-{
-	for (int i = 0; i < batch->plans; i++)
-		for (int j = 0; j < batch->plan[i].count; j++)
-		{
-			const StoreLarge *replaced = &batch->plan[i].ops[j].replaced;
-
-			if (replaced->incarnation == 0)
-				continue;
-			if (batch->xid == InvalidTransactionId)
-				pgfirst_garbage_now(batch->store, replaced);
-			else
-				pgfirst_garbage_by_commit(batch->store, replaced);
-		}
-}
-
-/* Whoever reads several records must notice; the leaves are still locked. */
-static void
-batch_touch(const Batch *batch)
-{
-	for (int i = 0; i < batch->plans; i++)
-		for (int j = 0; j < batch->plan[i].count; j++)
-			if (batch->plan[i].ops[j].entry != NULL)
-				pgfirst_position_touch(batch->store, &batch->plan[i].ops[j].entry->id);
-}
-
-/* The changes are final, but their leaves are still locked. */
-static void
-batch_is_final(Batch *batch, XLogRecPtr end)
-{
-	for (int i = 0; i < batch->plans; i++)
-		for (int j = 0; j < batch->plan[i].count; j++)
-			if (batch->plan[i].ops[j].entry != NULL)
-				pgfirst_position_raise(batch->store, &batch->plan[i].ops[j].entry->id, end);
-	applied_apart = true;
-	if (end != InvalidXLogRecPtr)
-		pgfirst_flush_note_idless();
-	if (batch_deletes(batch))
-		pgfirst_tidy_wanted(batch->store->oid);
-}
-
-/* Makes the changes of all plans, and unlocks. */
-static void
-batch_change(Batch *batch)
-{
-	StoreRecord record;
-	XLogRecPtr end;
-
-	pgfirst_record_begin(&record, batch->store->relation);
-	for (int i = 0; i < batch->plans; i++)
-		(void) pgfirst_record_page(&record, batch->plan[i].leaf.buffer);
-	pgfirst_record_change(&record);
-	for (int i = 0; i < batch->plans; i++)
-		pgfirst_plan_change(&batch->plan[i], &record.edits[i], batch->xid);
-	end = pgfirst_record_insert(&record);
-	batch_touch(batch);
-	if (batch->xid == InvalidTransactionId)
-		batch_is_final(batch, end);
-	for (int i = 0; i < batch->plans; i++)
-		plan_observe(&batch->plan[i]);
-	for (int i = 0; i < batch->plans; i++)
-		pgfirst_page_unlock(&batch->plan[i].leaf);
-	for (int i = 0; i < batch->plans; i++)
-		ops_happened(batch->plan[i].ops, batch->plan[i].count);
-	batch_leaves_garbage(batch);
-	batch->plans = 0;
-}
-
-static void
-op_locate(StoreOp *op, bool certain)
-{
-	op->block = certain ? InvalidBlockNumber : pgfirst_leaf_guess(op->store, &op->key);
-	if (op->block == InvalidBlockNumber)
-		op->block = pgfirst_leaf_block(op->store, &op->key);
-}
-
-/*
- * Adds the leaf of ops[0], and as many of the ops behind it as belong there, to the batch.  Returns how
- * many; 0 when it was not possible now.
- */
-static int
-batch_add(Batch *batch, StoreOp *ops, int count)
-{
-	StorePlan *plan = &batch->plan[batch->plans];
-	int n = 1;
-
-	if (!pgfirst_leaf_try(ops[0].store, ops[0].block, &ops[0].key, batch->plans == 0, &plan->leaf))
-		return 0;
-	while (n < count && store_page_covers(plan->leaf.page, &ops[n].key))
-		n++;
-	plan->ops = ops;
-	plan->count = batch->run = n;
-	batch->plans++;
-	pgfirst_plan_make(plan, batch->xid);
-	if (plan->count == 0)
-	{
-		pgfirst_page_unlock(&plan->leaf);
-		batch->plans--;
-	}
-	return plan->count;
-}
-
-static bool
-batch_has(const Batch *batch, BlockNumber block)
-{
-	for (int i = 0; i < batch->plans; i++)
-		if (batch->plan[i].leaf.block == block)
-			return true;
-	return false;
-}
-
-/* ---- changes that need not go together ------------------------------------------------------------ */
-
-/*
- * Applies ops of one store, in the order of their keys, four leaves at a time; with a transaction id
- * they become visible when it commits, without each at once.
- */
-static void
-apply_each(StoreOp *ops, int count, TransactionId xid)
-{
-	Batch batch = {.store = ops[0].store, .xid = xid};
-	int first = 0;
-	int ahead = 0;
-
-	while (first < count)
-	{
-		int done;
-
-		CHECK_FOR_INTERRUPTS();
-		if (first >= ahead)
-		{
-			ahead = Min(first + OPS_AHEAD, count);
-			pgfirst_ops_prefetch(&ops[first], ahead - first);
-			for (int i = first; i < ahead; i++)
-				op_locate(&ops[i], false);
-		}
-		done = batch_add(&batch, &ops[first], ahead - first);
-		if (done == 0)
-		{
-			/* Its leaf is another one, or full. */
-			op_locate(&ops[first], true);
-			done = batch_add(&batch, &ops[first], ahead - first);
-			if (done == 0)
-			{
-				pgfirst_tree_make_room(batch.store, &ops[first].key, op_room(&ops[first]),
-				                       batch.run >= RUN_MIN);
-				continue;
-			}
-		}
-		first += done;
-		/* What did not fit on a leaf that is in the batch already begins the next one. */
-		while (first < ahead && batch.plans < STORE_RECORD_PAGES &&
-		       !batch_has(&batch, ops[first].block))
-		{
-			done = batch_add(&batch, &ops[first], ahead - first);
-			if (done == 0)
-				break;
-			first += done;
-		}
-		batch_change(&batch);
-	}
-}
-
 /* ---- with a transaction id ------------------------------------------------------------------- */
 
 static uint64
@@ -449,7 +180,7 @@ apply_parts(StoreEntry *entry, StoreOp *ops, TransactionId xid)
 
 		for (int i = 0; i < count; i++)
 			op_of_part(&ops[i], entry, incarnation, first + (uint32) i);
-		apply_each(ops, count, xid);
+		pgfirst_ops_apply_each(ops, count, xid);
 	}
 	return incarnation;
 }
@@ -465,8 +196,8 @@ apply_with_id(StoreEntry **entries, Size count)
 
 	for (Size i = 0; i < count; i++)
 	{
-		if (i + OPS_AHEAD < count)
-			pgfirst_position_ahead(entries[i]->store, &entries[i + OPS_AHEAD]->id, true);
+		if (i + AHEAD < count)
+			pgfirst_position_ahead(entries[i]->store, &entries[i + AHEAD]->id, true);
 		pgfirst_position_announce(entries[i]->store, &entries[i]->id);
 	}
 	pgfirst_meta_tags(entries[0]->store, STORE_TAGS_SOME);
@@ -489,7 +220,7 @@ apply_with_id(StoreEntry **entries, Size count)
 			}
 			op_of_entry(&ops[n++], entries[i++], incarnation);
 		}
-		apply_each(ops, n, xid);
+		pgfirst_ops_apply_each(ops, n, xid);
 		MemoryContextReset(context);
 	}
 	MemoryContextSwitchTo(old);
@@ -498,71 +229,10 @@ apply_with_id(StoreEntry **entries, Size count)
 
 /* ---- changes that go together, without one ------------------------------------------------------- */
 
-/* Puts all ops, sorted by key, into one batch; false when that was not possible now. */
-static bool
-unit_collect(Batch *batch, StoreOp *ops, int count, StoreOp **full)
-{
-	int i = 0;
-
-	*full = NULL;
-	batch->plans = 0;
-	while (i < count)
-	{
-		int before = batch->plans;
-		int done = batch->plans < STORE_RECORD_PAGES ? batch_add(batch, &ops[i], count - i) : 0;
-
-		i += done;
-		if (done > 0 &&
-		    (i == count || !store_page_covers(batch->plan[before].leaf.page, &ops[i].key)))
-			continue;
-		batch_unlock(batch);
-		*full = i < count ? &ops[i] : NULL;
-		return false;
-	}
-	return true;
-}
-
 static int
-unit_leaves(StoreOp *ops, int count, bool certain)
+op_compare(const void *a, const void *b)
 {
-	int leaves = 0;
-
-	for (int i = 0; i < count; i++)
-	{
-		op_locate(&ops[i], certain);
-		leaves += i == 0 || ops[i].block != ops[i - 1].block;
-	}
-	return leaves;
-}
-
-/*
- * Changes that belong together, in the order of their keys.  False, and nothing has happened, if they
- * take more than a record.
- */
-static bool
-apply_together(StoreOp *ops, int count)
-{
-	Batch batch = {.store = ops[0].store, .xid = InvalidTransactionId};
-
-	/* A guess may be wrong, but hardly so that four leaves look like more. */
-	if (unit_leaves(ops, count, false) > STORE_RECORD_PAGES)
-		return false;
-	for (int tries = 0; tries < UNIT_TRIES; tries++)
-	{
-		StoreOp *full;
-
-		CHECK_FOR_INTERRUPTS();
-		if (tries > 0 && unit_leaves(ops, count, true) > STORE_RECORD_PAGES)
-			return false;
-		if (unit_collect(&batch, ops, count, &full))
-		{
-			batch_change(&batch);
-			return true;
-		}
-		if (full != NULL)
-			pgfirst_tree_make_room(batch.store, &full->key, op_room(full), false);
-	}
-	return false;
+	return store_key_compare(&((const StoreOp *) a)->key, &((const StoreOp *) b)->key);
 }
 
 /* The ops of the entries of one unit, in the order of their keys; NULL if they are too many. */
@@ -612,7 +282,7 @@ apply_singles(StoreEntry **entries, Size count)
 
 		for (int i = 0; i < n; i++)
 			op_of_entry(&ops[i], entries[first + (Size) i], 0);
-		apply_each(ops, n, InvalidTransactionId);
+		pgfirst_ops_apply_each(ops, n, InvalidTransactionId);
 	}
 	pfree(ops);
 }
@@ -700,7 +370,7 @@ apply_apart(StoreEntry **entries, Size count, const bool *across)
 		if (members[unit] == 0 || stands_alone(first[0], members, across))
 			continue;
 		ops = across != NULL && across[unit] ? NULL : unit_ops(first, members[unit], &ops_count);
-		if (ops != NULL && apply_together(ops, ops_count))
+		if (ops != NULL && pgfirst_ops_apply_together(ops, ops_count))
 			members[unit] = 0;
 	}
 	n = 0;
@@ -786,7 +456,7 @@ pgfirst_apply_early(PgfirstStore *store)
 	entries = pgfirst_writeset_sorted(all ? NULL : store, &count);
 	if (count > 0)
 	{
-		applied_early = true;
+		applied.early = true;
 		apply_entries(entries, count);
 		pgfirst_writeset_applied(all ? NULL : store);
 	}

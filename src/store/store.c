@@ -125,7 +125,7 @@ pgfirst_store_open(Oid oid, PgfirstDurability durability, bool for_write, bool w
 		ResourceOwner old = CurrentResourceOwner;
 
 		if (transaction.stores == NULL)
-			pgfirst_apply_begin();
+			pgfirst_batch_begin();
 		if (IsParallelWorker())
 			ereport(ERROR, (errcode(ERRCODE_INVALID_TRANSACTION_STATE),
 			                errmsg("a pgfirst store cannot be used in a parallel worker"),

@@ -313,7 +313,7 @@ extern void pgfirst_writeset_forget(void);
 extern void pgfirst_writeset_sub_commit(SubTransactionId child, SubTransactionId parent);
 extern void pgfirst_writeset_sub_abort(SubTransactionId child);
 
-/* ---- apply.c, change.c: the write set goes to the pages ------------------------------------------- */
+/* ---- apply.c, batch.c, change.c: the write set goes to the pages ----------------------------------- */
 
 extern void pgfirst_apply(void);
 
@@ -326,7 +326,7 @@ extern bool pgfirst_apply_early(PgfirstStore *store);
 extern bool pgfirst_applied_early(void); /* in this transaction */
 extern void pgfirst_apply_forget(void);
 extern void pgfirst_apply_ended(void); /* the transaction has ended; cannot fail */
-extern void pgfirst_apply_begin(void); /* a transaction opens its first store */
+extern void pgfirst_batch_begin(void); /* a transaction opens its first store */
 
 #define STORE_OBSERVED_MAX 32 /* bytes of a record that the observer may ask for */
 
@@ -362,6 +362,18 @@ typedef struct StoreOp
 
 /* The leaves of these ops, in the order of their keys, will be looked at soon. */
 extern void pgfirst_ops_prefetch(const StoreOp *ops, int count);
+
+/*
+ * Applies ops of one store, in the order of their keys, four leaves at a time; with a transaction id
+ * they become visible when it commits, without each at once.
+ */
+extern void pgfirst_ops_apply_each(StoreOp *ops, int count, TransactionId xid);
+
+/*
+ * Applies ops that belong together, in the order of their keys, at once.  False, and nothing has happened,
+ * if they take more than a record.
+ */
+extern bool pgfirst_ops_apply_together(StoreOp *ops, int count);
 
 /* Ops for one locked leaf, in the order of their keys. */
 typedef struct StorePlan
