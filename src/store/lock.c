@@ -73,7 +73,8 @@ static struct
 	bool loop;
 	int whole_after;        /* keys; 0: not in this transaction */
 	int spared;             /* locks of keys not taken, because it has the whole store's */
-	int64 whole_not_before; /* on pgfirst_clock_monotonic_us */
+	int64 now;              /* when the transaction began, on pgfirst_clock_monotonic_us */
+	int64 whole_not_before; /* on the same clock */
 } locks;
 
 typedef struct LockShared
@@ -190,15 +191,18 @@ pgfirst_store_lock_whole_after(int keys, int64 now_us)
 		pg_atomic_write_u32(&shared->writer, 0);
 		locks.whole_not_before = now_us + WHOLE_REST_US;
 	}
+	locks.now = now_us;
 	locks.whole_after = now_us < locks.whole_not_before ? 0 : keys;
 }
 
-/* One try; whoever just writes has opened the store before this turn, and left its sign. */
+/* One try; whoever was in the way may stay there for long. */
 static bool
 lock_whole(PgfirstStore *store)
 {
 	locks.whole_after = 0;
 	store->exclusive = pgfirst_lock_relation(store->oid, ShareRowExclusiveLock, false);
+	if (!store->exclusive)
+		locks.whole_not_before = locks.now + WHOLE_REST_US;
 	return store->exclusive;
 }
 

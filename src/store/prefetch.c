@@ -49,7 +49,7 @@ ahead_page(PgfirstStore *store, const StoreKey *key, Ahead *ahead)
 static void
 ahead_slots(Ahead *ahead, const StoreKey *key)
 {
-	uint16 lower = ((PageHeader) ahead->page)->pd_lower;
+	uint16 lower = *(volatile uint16 *) &((PageHeader) ahead->page)->pd_lower; /* once */
 	uint16 top;
 
 	ahead->slots = 0;

@@ -6,7 +6,8 @@
 #
 # Seen to fail: lock_whole() that takes the store for locked whatever the lock manager says (the key that
 # SQL holds is overwritten); TURN_KEYS of a million (the lock is never seen); turn_start() that asks for
-# the lock with any number of workers (two workers are seen with it).
+# the lock with any number of workers (two workers are seen with it); pgfirst_store_locks() that does not
+# count what the lock stands for (fewer turns).
 
 use strict;
 use warnings;
@@ -126,6 +127,25 @@ is($node->safe_psql('postgres', 'SELECT count(*) FROM kv.check()'), 0, 'the stor
 stop_load(@load);
 is($redis->call('DBSIZE'), $session->query_safe('SELECT count(DISTINCT key) FROM kv.database_0'), '… and counted');
 $session->quit;
+$node->stop;
+
+# ---- how much a turn does ----------------------------------------------------------------------------------
+
+# However many keys are there at once, a turn takes a thousand at most: others wait for its end.
+$node = pgfirst_node('bounded');
+my @clients = map { redis($node) } 1 .. 20;
+my $turns = sub { return $clients[0]->call('INFO', 'stats') =~ /^pgfirst_turns:(\d+)/m ? $1 : die; };
+my $before = $turns->();
+my $worker = worker_pid($node);
+kill 'STOP', $worker;
+for my $number (1 .. @clients)
+{
+	$clients[$number - 1]->raw(
+		join '', map { PgfirstTest::Redis::encode('SET', "k:$number:$_", 'v') } 1 .. 1000);
+}
+kill 'CONT', $worker;
+for my $client (@clients) { $client->reply for 1 .. 1000; }
+cmp_ok($turns->() - $before, '>=', 20, 'twenty thousand keys that are there at once take twenty turns');
 $node->stop;
 
 # ---- two workers -------------------------------------------------------------------------------------------

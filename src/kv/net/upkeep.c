@@ -62,27 +62,41 @@ extern PGDLLEXPORT void pgfirst_upkeep_main(Datum arg);
 #define TIDY_BUSY_US (SECOND_US / 50)
 #define TIDY_REST_US (2 * SECOND_US)
 
+/* How far a database is swept.  A pass that could not go on keeps its place. */
+typedef struct UpkeepSweep
+{
+	PgfirstId cursor;
+	uint64 epoch; /* with which the pass under way began */
+	uint64 done;  /* a whole pass has seen nothing older */
+	int64 ended;  /* when that pass ended; monotonic */
+} UpkeepSweep;
+
+typedef struct UpkeepTidy
+{
+	PgfirstTidyCursor cursor;
+	uint32 began; /* pgfirst_store_untidy() with which the pass under way began */
+	uint32 done;  /* the same of the last whole pass */
+	bool once;    /* there was one */
+} UpkeepTidy;
+
 static struct
 {
 	MemoryContext context;
+	bool available;
+
+	int64 next_look;
+	bool all_counted;
+	int count_number; /* of the database being counted */
+
+	int64 next_sweep;
+	int sweep_number; /* of the database being swept */
+	int sweep_tries;  /* to open it, in vain */
+	UpkeepSweep sweeps[KV_DATABASES];
+
 	int64 next_tidy;
 	int tidy_number; /* of the database being tidied */
 	int tidy_tries;  /* to open it, in vain */
-	PgfirstTidyCursor tidy_cursor;
-	uint32 tidied[KV_DATABASES]; /* what a whole pass began with */
-	bool tidied_once[KV_DATABASES];
-	uint32 tidy_began;
-	int64 next_look;
-	int64 next_sweep;
-	bool available;
-	int sweep_number; /* of the database being swept */
-	int sweep_tries;  /* to open it, in vain */
-	PgfirstId sweep_cursor;
-	bool all_counted;
-	int count_number;                 /* of the database being counted */
-	uint64 swept_epoch[KV_DATABASES]; /* a whole pass has seen nothing older */
-	int64 swept_at[KV_DATABASES];     /* when it ended; monotonic */
-	uint64 pass_epoch;                /* of the pass under way */
+	UpkeepTidy tidies[KV_DATABASES];
 } upkeep;
 
 /* Runs one piece in a transaction of its own; false, logged, if it failed. */
@@ -164,19 +178,7 @@ count_databases(void)
 		(void) in_transaction(count_database);
 }
 
-/* ---- sweep ------------------------------------------------------------------------------- */
-
-static bool
-sweep_is_garbage(const PgfirstRecord *record, void *context)
-{
-	const KvSpace *space = context;
-	KvHead head;
-
-	if (record->kind != KV_KIND_DIRECTORY)
-		return false;
-	kv_record_head(record, &head);
-	return head.tenant == space->tenant && head.epoch < space->epoch;
-}
+/* ---- slices ------------------------------------------------------------------------------ */
 
 /*
  * Opens a database to write; NULL if there is none or it is locked.  *tries is not 0 if it is worth
@@ -198,112 +200,133 @@ open_patiently(int number, int *tries, int64 *next)
 	return space;
 }
 
-/* Whether a pass over the database would find anything; opens it. */
-static KvSpace *
-sweep_open(int number)
+static bool
+all_zero(const void *cursor, Size size)
 {
-	int64 now_us = pgfirst_clock_monotonic_us();
-	bool may_expire, stale;
-	KvCount count;
-	KvSpace *space;
+	const char *bytes = cursor;
 
-	space = open_patiently(number, &upkeep.sweep_tries, &upkeep.next_sweep);
-	if (!space)
-		return NULL;
+	for (Size i = 0; i < size; i++)
+		if (bytes[i] != 0)
+			return false;
+	return true;
+}
+
+/* ---- sweep ------------------------------------------------------------------------------- */
+
+static bool
+sweep_is_garbage(const PgfirstRecord *record, void *context)
+{
+	const KvSpace *space = context;
+	KvHead head;
+
+	if (record->kind != KV_KIND_DIRECTORY)
+		return false;
+	kv_record_head(record, &head);
+	return head.tenant == space->tenant && head.epoch < space->epoch;
+}
+
+/* Whether there is anything for a pass over the database to find. */
+static bool
+sweep_is_due(int number, const KvSpace *space, int64 now_us)
+{
+	const UpkeepSweep *sweep = &upkeep.sweeps[number];
+	KvCount count;
+
 	/* An unknown number may be any. What a slow transaction has put into an old epoch is rare. */
-	may_expire = !kv_count_get(number, &count) || count.expires > 0;
-	stale = now_us - upkeep.swept_at[number] > SWEEP_ANYWAY_US;
-	if (!may_expire && !stale && space->epoch == upkeep.swept_epoch[number])
-		return NULL;
-	return space;
+	return !kv_count_get(number, &count) || count.expires > 0 || space->epoch != sweep->done ||
+	       now_us - sweep->ended > SWEEP_ANYWAY_US;
+}
+
+/* On to the next database; the first one again after a rest. */
+static void
+sweep_pass_on(int64 now_us)
+{
+	upkeep.sweep_tries = 0;
+	upkeep.sweep_number = (upkeep.sweep_number + 1) % KV_DATABASES;
+	upkeep.next_sweep = upkeep.sweep_number == 0 ? now_us + SWEEP_REST_US : now_us;
 }
 
 static void
 sweep_slice(void)
 {
-	KvSpace *space;
-	PgfirstSweep sweep;
+	UpkeepSweep *sweep = &upkeep.sweeps[upkeep.sweep_number];
 	int64 now_us = pgfirst_clock_monotonic_us();
-	int64 took_us;
-	bool begins;
+	int64 took_us, next_us;
+	KvSpace *space;
+	PgfirstSweep slice;
 
 	upkeep.next_sweep = now_us + SWEEP_REST_US;
 	if (kv_databases_ready(true) != KV_READY)
 		return;
-	space = sweep_open(upkeep.sweep_number);
+	space = open_patiently(upkeep.sweep_number, &upkeep.sweep_tries, &upkeep.next_sweep);
 	if (!space && upkeep.sweep_tries > 0)
 		return;
-	if (!space)
+	if (!space || !sweep_is_due(upkeep.sweep_number, space, now_us))
 	{
-		memset(&upkeep.sweep_cursor, 0, sizeof(upkeep.sweep_cursor));
-		upkeep.sweep_number = (upkeep.sweep_number + 1) % KV_DATABASES;
-		if (upkeep.sweep_number != 0)
-			upkeep.next_sweep = now_us;
+		sweep_pass_on(now_us);
 		return;
 	}
-	begins = true;
-	for (int i = 0; i < (int) sizeof(upkeep.sweep_cursor.bytes); i++)
-		begins &= upkeep.sweep_cursor.bytes[i] == 0;
-	if (begins)
-		upkeep.pass_epoch = space->epoch;
-	sweep = pgfirst_store_sweep(space->store, &upkeep.sweep_cursor, SWEEP_SLICE,
-	                            pgfirst_clock_wall_ms(), sweep_is_garbage, space, sizeof(KvHead));
-	kv_stats_add(&kv_stats->expired_keys, (int64) sweep.deleted);
+	if (all_zero(&sweep->cursor, sizeof(sweep->cursor)))
+		sweep->epoch = space->epoch;
+	slice = pgfirst_store_sweep(space->store, &sweep->cursor, SWEEP_SLICE, pgfirst_clock_wall_ms(),
+	                            sweep_is_garbage, space, sizeof(KvHead));
+	kv_stats_add(&kv_stats->expired_keys, (int64) slice.deleted);
 	took_us = pgfirst_clock_monotonic_us() - now_us;
-	upkeep.next_sweep = now_us + Min(Max(took_us * SWEEP_SHARE, SWEEP_DENSE_US), SWEEP_THIN_US);
-	if (!sweep.wrapped)
-		return;
-	upkeep.swept_epoch[upkeep.sweep_number] = upkeep.pass_epoch;
-	upkeep.swept_at[upkeep.sweep_number] = now_us;
-	upkeep.sweep_number = (upkeep.sweep_number + 1) % KV_DATABASES;
-	upkeep.next_sweep = now_us + SWEEP_REST_US;
+	next_us = now_us + Min(Max(took_us * SWEEP_SHARE, SWEEP_DENSE_US), SWEEP_THIN_US);
+	if (slice.wrapped)
+	{
+		sweep->done = sweep->epoch;
+		sweep->ended = now_us;
+		sweep_pass_on(now_us);
+		next_us = Max(next_us, upkeep.next_sweep);
+	}
+	upkeep.next_sweep = next_us;
 }
 
 /* ---- tidy -------------------------------------------------------------------------------- */
 
-static bool
-cursor_at_start(const PgfirstTidyCursor *cursor)
+static void
+tidy_pass_on(int64 now_us)
 {
-	return cursor->opaque[0] == 0 && cursor->opaque[1] == 0 && cursor->opaque[2] == 0;
+	upkeep.tidy_tries = 0;
+	upkeep.tidy_number = (upkeep.tidy_number + 1) % KV_DATABASES;
+	upkeep.next_tidy = upkeep.tidy_number == 0 ? now_us + TIDY_REST_US : now_us;
 }
 
 static void
 tidy_slice(void)
 {
-	int number = upkeep.tidy_number;
+	UpkeepTidy *tidy = &upkeep.tidies[upkeep.tidy_number];
 	int64 now_us = pgfirst_clock_monotonic_us();
+	int64 next_us;
 	KvSpace *space;
-	PgfirstTidy tidy = {.wrapped = true};
+	uint32 untidy;
+	PgfirstTidy slice;
 
+	upkeep.next_tidy = now_us + TIDY_REST_US;
 	if (kv_databases_ready(true) != KV_READY)
+		return;
+	space = open_patiently(upkeep.tidy_number, &upkeep.tidy_tries, &upkeep.next_tidy);
+	if (!space && upkeep.tidy_tries > 0)
+		return;
+	untidy = space ? pgfirst_store_untidy(space->store) : 0;
+	if (!space || (tidy->once && untidy == tidy->done))
 	{
-		upkeep.next_tidy = now_us + TIDY_REST_US;
+		tidy_pass_on(now_us);
 		return;
 	}
-	space = open_patiently(number, &upkeep.tidy_tries, &upkeep.next_tidy);
-	if (upkeep.tidy_tries > 0)
-		return;
-	if (space != NULL)
+	if (all_zero(&tidy->cursor, sizeof(tidy->cursor)))
+		tidy->began = untidy;
+	slice = pgfirst_store_tidy(space->store, &tidy->cursor, TIDY_SLICE);
+	next_us = now_us + TIDY_BUSY_US;
+	if (slice.wrapped)
 	{
-		uint32 untidy = pgfirst_store_untidy(space->store);
-
-		if (cursor_at_start(&upkeep.tidy_cursor))
-			upkeep.tidy_began = untidy;
-		if (!upkeep.tidied_once[number] || untidy != upkeep.tidied[number])
-			tidy = pgfirst_store_tidy(space->store, &upkeep.tidy_cursor, TIDY_SLICE);
-		if (tidy.wrapped)
-		{
-			upkeep.tidied[number] = upkeep.tidy_began;
-			upkeep.tidied_once[number] = true;
-		}
+		tidy->done = tidy->began;
+		tidy->once = true;
+		tidy_pass_on(now_us);
+		next_us = Max(next_us, upkeep.next_tidy);
 	}
-	upkeep.next_tidy = now_us + (tidy.leaves > 0 ? TIDY_BUSY_US : 0);
-	if (!tidy.wrapped)
-		return;
-	memset(&upkeep.tidy_cursor, 0, sizeof(upkeep.tidy_cursor));
-	upkeep.tidy_number = (number + 1) % KV_DATABASES;
-	if (upkeep.tidy_number == 0)
-		upkeep.next_tidy = now_us + TIDY_REST_US;
+	upkeep.next_tidy = next_us;
 }
 
 /* Does what is due; returns when it wants to be called again. */
@@ -330,15 +353,15 @@ upkeep_run(int64 now_us)
 	/* What fails in one database must not keep the others waiting. */
 	if (now_us >= upkeep.next_sweep && !in_transaction(sweep_slice))
 	{
+		memset(&upkeep.sweeps[upkeep.sweep_number].cursor, 0, sizeof(PgfirstId));
+		sweep_pass_on(now_us);
 		upkeep.next_sweep = now_us + SWEEP_REST_US;
-		memset(&upkeep.sweep_cursor, 0, sizeof(upkeep.sweep_cursor));
-		upkeep.sweep_number = (upkeep.sweep_number + 1) % KV_DATABASES;
 	}
 	if (now_us >= upkeep.next_tidy && !in_transaction(tidy_slice))
 	{
+		memset(&upkeep.tidies[upkeep.tidy_number].cursor, 0, sizeof(PgfirstTidyCursor));
+		tidy_pass_on(now_us);
 		upkeep.next_tidy = now_us + TIDY_REST_US;
-		memset(&upkeep.tidy_cursor, 0, sizeof(upkeep.tidy_cursor));
-		upkeep.tidy_number = (upkeep.tidy_number + 1) % KV_DATABASES;
 	}
 	return Min(Min(upkeep.next_look, upkeep.next_sweep), upkeep.next_tidy);
 }
