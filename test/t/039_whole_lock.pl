@@ -134,7 +134,7 @@ $node->stop;
 # However many keys are there at once, a turn takes a thousand at most: others wait for its end.
 $node = pgfirst_node('bounded');
 my @clients = map { redis($node) } 1 .. 20;
-my $turns = sub { return $clients[0]->call('INFO', 'stats') =~ /^pgfirst_turns:(\d+)/m ? $1 : die; };
+my $turns = sub { return $clients[0]->call('INFO', 'pgfirst') =~ /^pgfirst_turns:(\d+)/m ? $1 : die; };
 my $before = $turns->();
 my $worker = worker_pid($node);
 kill 'STOP', $worker;
