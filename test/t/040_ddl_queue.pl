@@ -11,7 +11,8 @@
 #
 # Seen to fail: count_is_of() in src/kv/count.c without the storage (DBSIZE); pgfirst_store_open() in
 # src/store/store.c that waits for the lock of the relation whatever it is told (other databases stand
-# still).
+# still); pgfirst_hints() in src/store/tree.c that neither asks for the file nor hears of another one
+# (GET fails after TRUNCATE).
 
 use strict;
 use warnings;
