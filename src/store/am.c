@@ -166,13 +166,17 @@ am_estimate_size(Relation relation, int32 *widths, BlockNumber *pages, double *r
 	}
 }
 
+/*
+ * A store keeps large values itself.  But ALTER TABLE … SET ACCESS METHOD heap gives the heap a TOAST table
+ * only if the store has one, and asks us before it makes the heap; so a table that is being altered gets
+ * one, which stays empty unless the table becomes a heap.  One that is being made gets none.
+ */
 static bool
 am_needs_toast_table(Relation relation)
 {
-	return false;
+	return relation->rd_createSubid == InvalidSubTransactionId;
 }
 
-/* Nobody asks, because none is needed. */
 static Oid
 am_toast_am(Relation relation)
 {

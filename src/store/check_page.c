@@ -88,7 +88,8 @@ page_fault(StoreCheck *check, CheckPage *page)
 		return "it belongs to another place";
 	if (header->pd_lower < SizeOfPageHeaderData ||
 	    (header->pd_lower - SizeOfPageHeaderData) % STORE_SLOT != 0 ||
-	    header->pd_lower > header->pd_upper || header->pd_upper > header->pd_special)
+	    header->pd_lower > header->pd_upper || header->pd_upper > header->pd_special ||
+	    header->pd_upper % 8 != 0)
 		return "its header is wrong";
 	if (check->wal_end != 0 && PageGetLSN((Page) page->copy.data) > check->wal_end)
 		return "it says that it was changed behind the end of the log";

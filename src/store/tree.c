@@ -116,7 +116,8 @@ page_check(Page page, BlockNumber block, uint64 store_id)
 	if (likely(header->pd_special == STORE_TAIL_OFFSET && tail->magic == STORE_MAGIC &&
 	           tail->format == STORE_FORMAT && tail->block == block && tail->store_id == store_id &&
 	           header->pd_lower >= SizeOfPageHeaderData && header->pd_lower % STORE_SLOT == 0 &&
-	           header->pd_lower <= header->pd_upper && header->pd_upper <= STORE_TAIL_OFFSET))
+	           header->pd_lower <= header->pd_upper && header->pd_upper <= STORE_TAIL_OFFSET &&
+	           header->pd_upper % 8 == 0))
 		return;
 	if (PageIsNew(page))
 		pgfirst_page_damaged("it is zero");
