@@ -6,10 +6,11 @@
 ## format          bring every C file into the shape of .clang-format
 ## check-layers    every #include points the right way
 ## check-headers   compile against the server headers of PostgreSQL 17 and 18
+## matrix          the tests on PostgreSQL 17 and 18, in throw-away roots (as root, with debootstrap)
 ## check-lint      warnings of gcc and clang as errors, clang-tidy
 ## install-deps    install the packages that building and running need (make run does it by itself)
 
-.PHONY: run format check-layers check-size check-words check-format check-headers check-lint \
+.PHONY: run format matrix check-layers check-size check-words check-format check-headers check-lint \
 	install-deps help
 
 run:
@@ -24,7 +25,7 @@ format:
 check-format:
 	@tools/format --check
 
-check-layers check-size check-words check-headers check-lint:
+matrix check-layers check-size check-words check-headers check-lint:
 	@tools/$@
 
 help:

@@ -249,6 +249,7 @@ package PgfirstTest::Redis;
 use strict;
 use warnings;
 
+use Errno;
 use IO::Select;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
@@ -309,8 +310,8 @@ sub raw
 	while ($at < length $bytes)
 	{
 		my $put = syswrite($self->{socket}, $bytes, length($bytes) - $at, $at);
-		return 0 if !defined $put;
-		$at += $put;
+		return 0 if !defined $put && !$!{EINTR};
+		$at += $put // 0;
 	}
 	return 1;
 }
@@ -332,10 +333,15 @@ sub outcome
 		}
 		die $@ if $@ ne "more\n";
 		return ('closed') if $self->{closed};
+		# A child that ends interrupts the wait: PostgreSQL's test library has handled SIGCHLD since 16.
 		my $left = $end - time;
-		return ('silent') if !$self->{select}->can_read($left > 0 ? $left : 0);
+		if (!$self->{select}->can_read($left > 0 ? $left : 0))
+		{
+			return ('silent') if time >= $end;
+			next;
+		}
 		my $got = sysread($self->{socket}, $self->{input}, 1 << 20, length $self->{input});
-		$self->{closed} = 1 if !$got;
+		$self->{closed} = 1 if !$got && !(!defined $got && $!{EINTR});
 	}
 }
 

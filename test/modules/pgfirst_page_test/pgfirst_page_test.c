@@ -11,6 +11,8 @@
 #include "storage/bufmgr.h"
 #include "utils/rel.h"
 
+#include "base/compat.h"
+
 PG_MODULE_MAGIC;
 
 static void
