@@ -51,7 +51,6 @@ extern PGDLLEXPORT void pgfirst_upkeep_main(Datum arg);
 #define SWEEP_SHARE     20                /* of a core it takes one part in so many, */
 #define SWEEP_DENSE_US  (SECOND_US / 200) /* but this long from one slice to the next at least */
 #define SWEEP_THIN_US   (SECOND_US / 20)  /* and this long at most */
-#define SWEEP_REST_US   (2 * SECOND_US)   /* after a whole pass */
 #define SWEEP_ANYWAY_US (600 * SECOND_US) /* even if there seems to be nothing to do */
 
 /* A store that is locked, by a turn of a worker or by an ALTER TABLE, is asked for again. */
@@ -60,7 +59,16 @@ extern PGDLLEXPORT void pgfirst_upkeep_main(Datum arg);
 
 #define TIDY_SLICE   64 /* pages looked at at a time */
 #define TIDY_BUSY_US (SECOND_US / 50)
-#define TIDY_REST_US (2 * SECOND_US)
+
+#define REST_US (2 * SECOND_US) /* after a round through all databases */
+
+/* Through all databases, one after the other, and then from the first again. */
+typedef struct UpkeepRound
+{
+	int64 next; /* when it goes on */
+	int number; /* of the database that it is at */
+	int tries;  /* to open it, in vain */
+} UpkeepRound;
 
 /* How far a database is swept.  A pass that could not go on keeps its place. */
 typedef struct UpkeepSweep
@@ -88,14 +96,9 @@ static struct
 	bool all_counted;
 	int count_number; /* of the database being counted */
 
-	int64 next_sweep;
-	int sweep_number; /* of the database being swept */
-	int sweep_tries;  /* to open it, in vain */
+	UpkeepRound sweep;
 	UpkeepSweep sweeps[KV_DATABASES];
-
-	int64 next_tidy;
-	int tidy_number; /* of the database being tidied */
-	int tidy_tries;  /* to open it, in vain */
+	UpkeepRound tidy;
 	UpkeepTidy tidies[KV_DATABASES];
 } upkeep;
 
@@ -178,26 +181,45 @@ count_databases(void)
 		(void) in_transaction(count_database);
 }
 
-/* ---- slices ------------------------------------------------------------------------------ */
+/* ---- rounds ------------------------------------------------------------------------------ */
+
+/* On to the next database; to the first one after a rest. */
+static void
+round_pass_on(UpkeepRound *round, int64 now_us)
+{
+	round->tries = 0;
+	round->number = (round->number + 1) % KV_DATABASES;
+	round->next = round->number == 0 ? now_us + REST_US : now_us;
+}
 
 /*
- * Opens a database to write; NULL if there is none or it is locked.  *tries is not 0 if it is worth
- * trying again, at *next.
+ * Opens the round's database to write; NULL if there is none, or if it is locked.  Then the round either
+ * tries again soon or has passed on.
  */
 static KvSpace *
-open_patiently(int number, int *tries, int64 *next)
+round_open(UpkeepRound *round, int64 now_us)
 {
-	bool exists = kv_database_exists(number);
-	KvSpace *space = exists ? kv_space_open(number, true, false) : NULL;
+	bool exists = kv_database_exists(round->number);
+	KvSpace *space = exists ? kv_space_open(round->number, true, false) : NULL;
 
-	if (space || !exists || *tries == BUSY_TRIES)
-		*tries = 0;
+	if (space)
+		round->tries = 0;
+	else if (exists && ++round->tries <= BUSY_TRIES)
+		round->next = now_us + BUSY_US;
 	else
-	{
-		++*tries;
-		*next = pgfirst_clock_monotonic_us() + BUSY_US;
-	}
+		round_pass_on(round, now_us);
 	return space;
+}
+
+/* The slice took so long that the next one should not be before `next_us`. */
+static void
+round_slice_done(UpkeepRound *round, bool wrapped, int64 now_us, int64 next_us)
+{
+	round->next = next_us;
+	if (!wrapped)
+		return;
+	round_pass_on(round, now_us);
+	round->next = Max(round->next, next_us);
 }
 
 static bool
@@ -237,33 +259,25 @@ sweep_is_due(int number, const KvSpace *space, int64 now_us)
 	       now_us - sweep->ended > SWEEP_ANYWAY_US;
 }
 
-/* On to the next database; the first one again after a rest. */
-static void
-sweep_pass_on(int64 now_us)
-{
-	upkeep.sweep_tries = 0;
-	upkeep.sweep_number = (upkeep.sweep_number + 1) % KV_DATABASES;
-	upkeep.next_sweep = upkeep.sweep_number == 0 ? now_us + SWEEP_REST_US : now_us;
-}
-
 static void
 sweep_slice(void)
 {
-	UpkeepSweep *sweep = &upkeep.sweeps[upkeep.sweep_number];
+	UpkeepRound *round = &upkeep.sweep;
+	UpkeepSweep *sweep = &upkeep.sweeps[round->number];
 	int64 now_us = pgfirst_clock_monotonic_us();
-	int64 took_us, next_us;
+	int64 took_us;
 	KvSpace *space;
 	PgfirstSweep slice;
 
-	upkeep.next_sweep = now_us + SWEEP_REST_US;
+	round->next = now_us + REST_US;
 	if (kv_databases_ready(true) != KV_READY)
 		return;
-	space = open_patiently(upkeep.sweep_number, &upkeep.sweep_tries, &upkeep.next_sweep);
-	if (!space && upkeep.sweep_tries > 0)
+	space = round_open(round, now_us);
+	if (!space)
 		return;
-	if (!space || !sweep_is_due(upkeep.sweep_number, space, now_us))
+	if (!sweep_is_due(round->number, space, now_us))
 	{
-		sweep_pass_on(now_us);
+		round_pass_on(round, now_us);
 		return;
 	}
 	if (all_zero(&sweep->cursor, sizeof(sweep->cursor)))
@@ -271,62 +285,49 @@ sweep_slice(void)
 	slice = pgfirst_store_sweep(space->store, &sweep->cursor, SWEEP_SLICE, pgfirst_clock_wall_ms(),
 	                            sweep_is_garbage, space, sizeof(KvHead));
 	kv_stats_add(&kv_stats->expired_keys, (int64) slice.deleted);
-	took_us = pgfirst_clock_monotonic_us() - now_us;
-	next_us = now_us + Min(Max(took_us * SWEEP_SHARE, SWEEP_DENSE_US), SWEEP_THIN_US);
 	if (slice.wrapped)
 	{
 		sweep->done = sweep->epoch;
 		sweep->ended = now_us;
-		sweep_pass_on(now_us);
-		next_us = Max(next_us, upkeep.next_sweep);
 	}
-	upkeep.next_sweep = next_us;
+	took_us = pgfirst_clock_monotonic_us() - now_us;
+	round_slice_done(round, slice.wrapped, now_us,
+	                 now_us + Min(Max(took_us * SWEEP_SHARE, SWEEP_DENSE_US), SWEEP_THIN_US));
 }
 
 /* ---- tidy -------------------------------------------------------------------------------- */
 
 static void
-tidy_pass_on(int64 now_us)
-{
-	upkeep.tidy_tries = 0;
-	upkeep.tidy_number = (upkeep.tidy_number + 1) % KV_DATABASES;
-	upkeep.next_tidy = upkeep.tidy_number == 0 ? now_us + TIDY_REST_US : now_us;
-}
-
-static void
 tidy_slice(void)
 {
-	UpkeepTidy *tidy = &upkeep.tidies[upkeep.tidy_number];
+	UpkeepRound *round = &upkeep.tidy;
+	UpkeepTidy *tidy = &upkeep.tidies[round->number];
 	int64 now_us = pgfirst_clock_monotonic_us();
-	int64 next_us;
 	KvSpace *space;
 	uint32 untidy;
 	PgfirstTidy slice;
 
-	upkeep.next_tidy = now_us + TIDY_REST_US;
+	round->next = now_us + REST_US;
 	if (kv_databases_ready(true) != KV_READY)
 		return;
-	space = open_patiently(upkeep.tidy_number, &upkeep.tidy_tries, &upkeep.next_tidy);
-	if (!space && upkeep.tidy_tries > 0)
+	space = round_open(round, now_us);
+	if (!space)
 		return;
-	untidy = space ? pgfirst_store_untidy(space->store) : 0;
-	if (!space || (tidy->once && untidy == tidy->done))
+	untidy = pgfirst_store_untidy(space->store);
+	if (tidy->once && untidy == tidy->done)
 	{
-		tidy_pass_on(now_us);
+		round_pass_on(round, now_us);
 		return;
 	}
 	if (all_zero(&tidy->cursor, sizeof(tidy->cursor)))
 		tidy->began = untidy;
 	slice = pgfirst_store_tidy(space->store, &tidy->cursor, TIDY_SLICE);
-	next_us = now_us + TIDY_BUSY_US;
 	if (slice.wrapped)
 	{
 		tidy->done = tidy->began;
 		tidy->once = true;
-		tidy_pass_on(now_us);
-		next_us = Max(next_us, upkeep.next_tidy);
 	}
-	upkeep.next_tidy = next_us;
+	round_slice_done(round, slice.wrapped, now_us, now_us + TIDY_BUSY_US);
 }
 
 /* Does what is due; returns when it wants to be called again. */
@@ -351,19 +352,17 @@ upkeep_run(int64 now_us)
 	if (!upkeep.available || !writable)
 		return upkeep.next_look;
 	/* What fails in one database must not keep the others waiting. */
-	if (now_us >= upkeep.next_sweep && !in_transaction(sweep_slice))
+	if (now_us >= upkeep.sweep.next && !in_transaction(sweep_slice))
 	{
-		memset(&upkeep.sweeps[upkeep.sweep_number].cursor, 0, sizeof(PgfirstId));
-		sweep_pass_on(now_us);
-		upkeep.next_sweep = now_us + SWEEP_REST_US;
+		memset(&upkeep.sweeps[upkeep.sweep.number].cursor, 0, sizeof(PgfirstId));
+		round_slice_done(&upkeep.sweep, true, now_us, now_us + REST_US);
 	}
-	if (now_us >= upkeep.next_tidy && !in_transaction(tidy_slice))
+	if (now_us >= upkeep.tidy.next && !in_transaction(tidy_slice))
 	{
-		memset(&upkeep.tidies[upkeep.tidy_number].cursor, 0, sizeof(PgfirstTidyCursor));
-		tidy_pass_on(now_us);
-		upkeep.next_tidy = now_us + TIDY_REST_US;
+		memset(&upkeep.tidies[upkeep.tidy.number].cursor, 0, sizeof(PgfirstTidyCursor));
+		round_slice_done(&upkeep.tidy, true, now_us, now_us + REST_US);
 	}
-	return Min(Min(upkeep.next_look, upkeep.next_sweep), upkeep.next_tidy);
+	return Min(Min(upkeep.next_look, upkeep.sweep.next), upkeep.tidy.next);
 }
 
 void
