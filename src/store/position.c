@@ -58,6 +58,7 @@
 #define RECORD_SLOTS 65536
 #define STORE_SLOTS  256
 #define SLOTS        (RECORD_SLOTS + STORE_SLOTS)
+#define SLOTS_AHEAD  16 /* are on their way when a transaction ends */
 
 typedef struct PositionSlot
 {
@@ -247,6 +248,8 @@ pgfirst_position_end(XLogRecPtr commit)
 	{
 		PositionSlot *slot = &slots[positions.announced[i]];
 
+		if (i + SLOTS_AHEAD < positions.count)
+			__builtin_prefetch(&slots[positions.announced[i + SLOTS_AHEAD]], 1);
 		slot_raise(slot, commit);
 		pg_atomic_fetch_sub_u32(&slot->pending, 1);
 		positions.bits[positions.announced[i] / 64] = 0;
