@@ -37,6 +37,7 @@
 #define HINTS_BITS_MIN  6
 #define HINTS_BITS_MAX  22
 #define HINTS_BITS_STEP 2
+#define HINTS_AROUND    64    /* places that are filled beside one that was missed, each way */
 #define HOPS_MAX        4     /* to the right, before it is quicker to begin at the root */
 #define RESTARTS_MAX    10000 /* a tree that leads nowhere so often is damaged */
 #define HINTS_HONEST    16    /* see page_lock_recent */
@@ -349,16 +350,31 @@ pgfirst_leaf_hint_ahead(PgfirstStore *store, const StoreKey *key)
 	__builtin_prefetch(hint_of(store->hints, key));
 }
 
+/*
+ * Writes down where the leaf is, for the key's place of the table and for those around it whose keys are
+ * all on the leaf.  A large table has a dozen places for a leaf; one by one they would be learned by
+ * as many descents.
+ */
 static void
 hint_learn(StoreHints *hints, const StoreKey *key, const StoreLeaf *leaf)
 {
-	StoreHint *hint;
+	StoreHint learned = {.block = leaf->block, .buffer = leaf->buffer};
+	StoreKey low = store_page_low(leaf->page);
+	StoreKey high = store_page_high(leaf->page);
+	StoreHint *own;
 
 	if (++hints->misses > (uint32) 1 << hints->bits && hints->bits < HINTS_BITS_MAX)
 		hints_resize(hints, hints->bits + HINTS_BITS_STEP);
-	hint = hint_of(hints, key);
-	hint->block = leaf->block;
-	hint->buffer = leaf->buffer;
+	own = hint_of(hints, key);
+	*own = learned;
+	if (low.space != STORE_SPACE_RECORDS || high.space != STORE_SPACE_RECORDS)
+		return;
+	for (StoreHint *hint = own - 1; hint > hint_of(hints, &low) && own - hint < HINTS_AROUND;
+	     hint--)
+		*hint = learned;
+	for (StoreHint *hint = own + 1; hint < hint_of(hints, &high) && hint - own < HINTS_AROUND;
+	     hint++)
+		*hint = learned;
 }
 
 /* ---- the store --------------------------------------------------------------------------- */
