@@ -21,7 +21,8 @@ HEAD = """\
 
 <!-- Written by "make bench". Measure again instead of editing. -->
 
-pgfirst beside redis-server and beside an ordinary PostgreSQL table, on one machine, in one run.
+pgfirst beside redis-server and beside an ordinary PostgreSQL table, on one machine. What
+stands in one table was measured in one run; a stage that is measured again replaces its own tables.
 
 | | |
 | --- | --- |

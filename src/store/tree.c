@@ -361,7 +361,7 @@ hint_learn(StoreHints *hints, const StoreKey *key, const StoreLeaf *leaf)
 	StoreHint learned = {.block = leaf->block, .buffer = leaf->buffer};
 	StoreKey low = store_page_low(leaf->page);
 	StoreKey high = store_page_high(leaf->page);
-	StoreHint *own;
+	StoreHint *own, *first, *end;
 
 	if (++hints->misses > (uint32) 1 << hints->bits && hints->bits < HINTS_BITS_MAX)
 		hints_resize(hints, hints->bits + HINTS_BITS_STEP);
@@ -369,11 +369,12 @@ hint_learn(StoreHints *hints, const StoreKey *key, const StoreLeaf *leaf)
 	*own = learned;
 	if (low.space != STORE_SPACE_RECORDS || high.space != STORE_SPACE_RECORDS)
 		return;
-	for (StoreHint *hint = own - 1; hint > hint_of(hints, &low) && own - hint < HINTS_AROUND;
-	     hint--)
-		*hint = learned;
-	for (StoreHint *hint = own + 1; hint < hint_of(hints, &high) && hint - own < HINTS_AROUND;
-	     hint++)
+	/* The places of the fences themselves are shared with the neighbours. */
+	first = hint_of(hints, &low);
+	end = hint_of(hints, &high);
+	for (StoreHint *hint = own; hint > first + 1 && own - hint < HINTS_AROUND;)
+		*--hint = learned;
+	for (StoreHint *hint = own + 1; hint < end && hint - own < HINTS_AROUND; hint++)
 		*hint = learned;
 }
 
