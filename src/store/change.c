@@ -15,8 +15,10 @@
  *     expiry          in place                              a tagged copy
  *
  * Whatever other transactions have left under the key (a tag that has ended) is settled in passing, and
- * its place taken: a record that is written again and again moves between two places.
- * When the hole is too small the leaf is rebuilt in private memory: everything that has ended is
+ * its place taken: a record that is written again and again moves between two places.  When the hole
+ * is too small, the place of what is left over under a neighbour is taken: on a leaf that is too full for
+ * two versions of everything, the places there are go round, and nothing is written but the change.
+ * When there is none either, the leaf is rebuilt in private memory: everything that has ended is
  * settled, dead bytes go, the ops are carried out there, and the page is logged whole.  What does not
  * fit even then waits for a split.
  */
@@ -25,6 +27,8 @@
 #include "access/xact.h"
 
 #include "store/store_int.h"
+
+#define SPARE_NONE (-1)
 
 /* ---- looking ----------------------------------------------------------------------------- */
 
@@ -94,6 +98,67 @@ op_need(const StoreOp *op, TransactionId xid)
 	return store_leaf_size(length) + STORE_SLOT;
 }
 
+static bool
+plan_changes(const StorePlan *plan, const StoreKey *key)
+{
+	for (int i = 0; i < plan->count; i++)
+		if (store_key_compare(&plan->ops[i].key, key) == 0)
+			return true;
+	return false;
+}
+
+/* Whether one of the first `count` ops takes what is in this slot. */
+static bool
+spare_taken(const StorePlan *plan, int count, int spare)
+{
+	for (int i = 0; i < count; i++)
+		if (plan->ops[i].spare == spare)
+			return true;
+	return false;
+}
+
+/* The slot of what is left over under the key that begins at `slot`, if op number i may take its place. */
+static int
+spare_at(const StorePlan *plan, int i, Page page, int slot)
+{
+	const StoreSlot *slots = store_page_slots(page);
+	const StoreItem *leftover;
+	StoreVersions versions;
+	StoreKey key;
+
+	if (slot < 0 || slot + 1 >= store_page_count(page) || slots[slot].mark != slots[slot + 1].mark)
+		return SPARE_NONE;
+	key = store_item_key(store_page_item(page, slot));
+	if (plan_changes(plan, &key))
+		return SPARE_NONE;
+	(void) pgfirst_versions_at(page, slot, &versions);
+	leftover = versions_leftover(&versions);
+	if (!item_takes(leftover, op_length(&plan->ops[i])))
+		return SPARE_NONE;
+	return leftover == versions.settled ? slot : slot + 1;
+}
+
+/*
+ * The nearest slot, because what lies between moves, of an item that is left over under another key,
+ * and whose place op number i can take.
+ */
+static int
+plan_spare(const StorePlan *plan, int i, Page page)
+{
+	int count = store_page_count(page);
+	int here = plan->ops[i].versions.slot;
+
+	for (int distance = 1; distance <= count; distance++)
+		for (int side = -1; side <= 1; side += 2)
+		{
+			int spare = spare_at(plan, i, page, here + side * distance);
+
+			if (spare != SPARE_NONE && !spare_taken(plan, i, spare))
+				return spare;
+		}
+	return SPARE_NONE;
+}
+
 /*
  * How many ops fit into the hole of the page, which is the leaf or a copy of it.  Everything that the
  * changes rely on is found out here, once: on a damaged page items may overlap, and one change may
@@ -102,6 +167,7 @@ op_need(const StoreOp *op, TransactionId xid)
 static int
 plan_look(StorePlan *plan, Page page, TransactionId xid)
 {
+	bool settled = page != plan->leaf.page; /* nothing is left over */
 	Size hole = store_page_hole(page);
 	int next = 0;
 
@@ -123,6 +189,11 @@ plan_look(StorePlan *plan, Page page, TransactionId xid)
 		next = op->versions.slot + op->versions.items;
 		op->place = op_place(op, xid);
 		op->need = op_need(op, xid);
+		op->spare = SPARE_NONE;
+		if (op->need > hole && op->change == STORE_PUT && !settled)
+			op->spare = plan_spare(plan, i, page);
+		if (op->spare != SPARE_NONE)
+			op->need = 0;
 		if (op->need > hole)
 			return i;
 		hole -= op->need;
@@ -133,7 +204,7 @@ plan_look(StorePlan *plan, Page page, TransactionId xid)
 /* ---- changing ---------------------------------------------------------------------------- */
 
 static void
-item_fill(StoreEdit *edit, StoreItem *item, const StoreOp *op, TransactionId xid)
+item_fill(StoreItem *item, const StoreOp *op, TransactionId xid)
 {
 	Size length = op_length(op);
 	char *end = (char *) item + store_leaf_size(length);
@@ -159,7 +230,7 @@ item_overwrite(StoreEdit *edit, StoreItem *item, const StoreOp *op, TransactionI
 	Size before = store_leaf_size(item->length);
 	Size after = store_leaf_size(op_length(op));
 
-	item_fill(edit, item, op, xid);
+	item_fill(item, op, xid);
 	pgfirst_edit_touch(edit, &item->flags, after - offsetof(StoreItem, flags));
 	if (before > after)
 		pgfirst_edit_dead(edit, before - after);
@@ -168,8 +239,7 @@ item_overwrite(StoreEdit *edit, StoreItem *item, const StoreOp *op, TransactionI
 static void
 item_insert(StoreEdit *edit, int slot, const StoreOp *op, TransactionId xid)
 {
-	item_fill(edit, pgfirst_edit_insert(edit, slot, &op->key, store_leaf_size(op_length(op))), op,
-	          xid);
+	item_fill(pgfirst_edit_insert(edit, slot, &op->key, store_leaf_size(op_length(op))), op, xid);
 }
 
 static void
@@ -220,7 +290,7 @@ op_change_settled(StoreEdit *edit, const StoreOp *op)
 		items_remove_but(edit, versions, op->place);
 		if (op->place != NULL)
 			item_overwrite(edit, op->place, op, InvalidTransactionId);
-		else
+		else if (op->spare == SPARE_NONE)
 			item_insert(edit, versions->slot, op, InvalidTransactionId);
 		return;
 	}
@@ -273,7 +343,8 @@ op_change_tagged(StoreEdit *edit, const StoreOp *op, TransactionId xid)
 		{
 			if (mine != NULL)
 				pgfirst_edit_remove(edit, slot);
-			item_insert(edit, slot, op, xid);
+			if (op->spare == SPARE_NONE)
+				item_insert(edit, slot, op, xid);
 		}
 	}
 	else if (op->change == STORE_EXPIRY)
@@ -299,9 +370,42 @@ op_change_tagged(StoreEdit *edit, const StoreOp *op, TransactionId xid)
 	}
 }
 
+/*
+ * First of all, and behind the other items of their keys, which are then changed as usual.  What an op
+ * or a spare stands at is counted anew for each item that has moved from one slot to another.
+ */
+static void
+ops_take_spares(StorePlan *plan, StoreEdit *edit, TransactionId xid)
+{
+	for (int i = 0; i < plan->count; i++)
+	{
+		StoreOp *op = &plan->ops[i];
+		int from = op->spare;
+		int to = op->versions.slot + op->versions.items;
+
+		if (from == SPARE_NONE)
+			continue;
+		to -= to > from;
+		item_fill(pgfirst_edit_take(edit, from, to, &op->key, store_leaf_size(op_length(op))), op,
+		          xid);
+		for (int j = 0; j < plan->count; j++)
+		{
+			StoreOp *other = &plan->ops[j];
+
+			other->versions.slot += (j > i) - (other->versions.slot > from);
+			if (j > i && other->spare != SPARE_NONE)
+			{
+				other->spare -= other->spare > from;
+				other->spare += other->spare >= to;
+			}
+		}
+	}
+}
+
 static void
 ops_change(StorePlan *plan, StoreEdit *edit, TransactionId xid)
 {
+	ops_take_spares(plan, edit, xid);
 	for (int i = plan->count - 1; i >= 0; i--)
 	{
 		if (xid == InvalidTransactionId)

@@ -347,7 +347,8 @@ typedef struct StoreOp
 
 	/* Set by pgfirst_plan_make(): */
 	StoreVersions versions;
-	StoreItem *place; /* the item that is written over, or NULL */
+	StoreItem *place; /* the key's item that is written over, or NULL */
+	int spare;        /* the slot of another key's whose place is taken, or -1 */
 	Size need;        /* bytes of the hole */
 
 	/* What the observer is told; the data is copied. */

@@ -260,6 +260,31 @@ pgfirst_edit_remove(StoreEdit *edit, int slot)
 	pgfirst_edit_dead(edit, size);
 }
 
+StoreItem *
+pgfirst_edit_take(StoreEdit *edit, int from, int to, const StoreKey *key, Size size)
+{
+	StoreSlot *slots = store_page_slots(edit->page);
+	StoreSlot slot = slots[from];
+	StoreItem *item = (StoreItem *) ((char *) edit->page + slot.offset);
+	Size before = store_item_size(edit->page, item);
+
+	slot.mark = store_page_mark(edit->page, (uint8) key->space, key->high, key->low);
+	if (from < to)
+		memmove(&slots[from], &slots[from + 1], (Size) (to - from) * STORE_SLOT);
+	else
+		memmove(&slots[to + 1], &slots[to], (Size) (from - to) * STORE_SLOT);
+	slots[to] = slot;
+	memset(item, 0, size);
+	item->high = key->high;
+	item->low = key->low;
+	item->space = (uint8) key->space;
+	pgfirst_edit_touch(edit, &slots[Min(from, to)], (Size) (abs(from - to) + 1) * STORE_SLOT);
+	pgfirst_edit_touch(edit, item, size);
+	if (before > size)
+		pgfirst_edit_dead(edit, before - size);
+	return item;
+}
+
 void
 pgfirst_edit_swap(StoreEdit *edit, int slot)
 {

@@ -68,6 +68,13 @@ extern StoreItem *pgfirst_edit_insert(StoreEdit *edit, int slot, const StoreKey 
 /* Takes the item out; its bytes become dead. */
 extern void pgfirst_edit_remove(StoreEdit *edit, int slot);
 
+/*
+ * Gives the place of the item in slot `from`, which has at least `size` bytes, to an item of this key, zero
+ * otherwise, in slot `to`, counted without the other.
+ */
+extern StoreItem *pgfirst_edit_take(StoreEdit *edit, int from, int to, const StoreKey *key,
+                                    Size size);
+
 /* The items of `slot` and the next one, which have the same key, change places. */
 extern void pgfirst_edit_swap(StoreEdit *edit, int slot);
 
