@@ -39,11 +39,9 @@
 #include "base/compat.h"
 #include "base/keylock.h"
 #include "kv/database.h"
+#include "kv/id.h"
 #include "kv/position.h"
 #include "kv/type/key.h"
-#include "lib/hash/siphash.h"
-
-#define SECRET_BYTES PGFIRST_SIPHASH_KEY_BYTES
 
 typedef struct KvDatabase
 {
@@ -59,7 +57,7 @@ typedef struct KvCatalog
 	Oid identity_table;
 	Oid database_table;
 	int identities; /* rows: one, or the tables are damaged */
-	uint8 secret[SECRET_BYTES];
+	uint8 secret[KV_SECRET_BYTES];
 	KvDatabase databases[KV_DATABASES];
 } KvCatalog;
 
@@ -148,8 +146,8 @@ cache_take_identity(HeapTuple tuple, TupleDesc shape, KvCatalog *catalog)
 	bytea *secret = DatumGetByteaPP(heap_getattr(tuple, 1, shape, &null));
 
 	catalog->identities++;
-	if (!null && VARSIZE_ANY_EXHDR(secret) == SECRET_BYTES)
-		memcpy(catalog->secret, VARDATA_ANY(secret), SECRET_BYTES);
+	if (!null && VARSIZE_ANY_EXHDR(secret) == KV_SECRET_BYTES)
+		memcpy(catalog->secret, VARDATA_ANY(secret), KV_SECRET_BYTES);
 	else
 		catalog->identities = -1;
 }
@@ -200,10 +198,10 @@ cache_fill(bool wait, KvCatalog *catalog)
 	    !cache_read_table(catalog->database_table, wait, catalog, cache_take_database))
 		return KV_BUSY;
 	if (catalog->identities != 1)
-		ereport(ERROR,
-		        (errcode(ERRCODE_DATA_CORRUPTED),
-		         errmsg("the secret of extension pgfirst_kv is damaged"),
-		         errdetail("Its table \"identity\" must have one row of %d bytes.", SECRET_BYTES)));
+		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+		                errmsg("the secret of extension pgfirst_kv is damaged"),
+		                errdetail("Its table \"identity\" must have one row of %d bytes.",
+		                          KV_SECRET_BYTES)));
 	return KV_READY;
 }
 
@@ -229,6 +227,7 @@ kv_databases_ready(bool wait)
 	if (ready == KV_BUSY)
 		return KV_BUSY;
 	cache.catalog = fresh;
+	kv_ids_begin(cache.catalog.secret);
 	cache.valid = ready == KV_READY && cache.invalidations == before;
 	return ready;
 }
@@ -286,15 +285,6 @@ kv_schema(void)
 
 /* ---- spaces ------------------------------------------------------------------------------ */
 
-/* The record of the tenant's epoch in this store; what is hashed is shorter than for any key. */
-void
-kv_space_epoch_id(const KvSpace *space, PgfirstId *id)
-{
-	uint32 place[2] = {space->tenant, 0};
-
-	pgfirst_siphash(cache.catalog.secret, place, sizeof(place), id->bytes);
-}
-
 static void
 space_read_epoch(KvSpace *space)
 {
@@ -304,7 +294,7 @@ space_read_epoch(KvSpace *space)
 	bool before_own = kv_position() == PGFIRST_POSITION_OWN;
 
 	kv_position_reset();
-	kv_space_epoch_id(space, &id);
+	kv_id_of_epoch(space->tenant, &id);
 	space->epoch = 0;
 	if (pgfirst_store_get(space->store, &id, SIZE_MAX, &record))
 	{
@@ -444,21 +434,15 @@ kv_space_writer(int number)
 }
 
 void
+kv_space_epoch_id(const KvSpace *space, PgfirstId *id)
+{
+	kv_id_of_epoch(space->tenant, id);
+}
+
+void
 kv_space_id(const KvSpace *space, const char *key, Size length, PgfirstId *id)
 {
-	/* Fixed length and in front, so that no key can imitate another place. */
-	struct
-	{
-		uint32 tenant;
-		uint32 zero;
-		uint64 epoch;
-	} place = {space->tenant, 0, space->epoch};
-	SipHash hash;
-
-	pgfirst_siphash_begin(&hash, cache.catalog.secret);
-	pgfirst_siphash_add(&hash, &place, sizeof(place));
-	pgfirst_siphash_add(&hash, key, length);
-	pgfirst_siphash_end(&hash, id->bytes);
+	kv_id(space->tenant, space->epoch, key, length, id);
 }
 
 bool
@@ -467,7 +451,7 @@ kv_space_flush(KvSpace *space, bool wait)
 	PgfirstRecord record = {.kind = KV_KIND_EPOCH, .length = sizeof(space->epoch)};
 	uint64 next;
 
-	kv_space_epoch_id(space, &record.id);
+	kv_id_of_epoch(space->tenant, &record.id);
 	if (!pgfirst_store_lock(space->store, &record.id, true, wait))
 		return false;
 	/* Under the lock: somebody may have flushed since we looked. */
