@@ -271,7 +271,13 @@ pgfirst_lock_before_apply(PgfirstStore *store)
 int
 pgfirst_store_locks(void)
 {
-	return locks.count + locks.spared;
+	return locks.count;
+}
+
+int
+pgfirst_store_locks_spared(void)
+{
+	return locks.spared;
 }
 
 void

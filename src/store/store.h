@@ -145,11 +145,11 @@ extern bool pgfirst_store_lock_all(PgfirstStore *store, bool wait);
  */
 extern void pgfirst_store_lock_whole_after(int keys, int64 now_us);
 
-/*
- * How many locks of records this transaction has, or would have if a loop had not the whole store's
- * instead; then a record counts as often as its lock was asked for.
- */
+/* How many locks of records this transaction has. */
 extern int pgfirst_store_locks(void);
+
+/* How often a loop that has the whole store's has been asked for another one since. */
+extern int pgfirst_store_locks_spared(void);
 
 /* The process that holds the lock that pgfirst_store_lock could not have; 0 if it is gone by now. */
 extern int pgfirst_store_lock_holder(PgfirstStore *store, const PgfirstId *id);

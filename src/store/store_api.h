@@ -33,6 +33,7 @@ struct StoreRecord;
 	X(store_lock_all)                                                                              \
 	X(store_lock_whole_after)                                                                      \
 	X(store_locks)                                                                                 \
+	X(store_locks_spared)                                                                          \
 	X(store_lock_holder)                                                                           \
 	X(store_room)                                                                                  \
 	X(store_put)                                                                                   \

@@ -40,7 +40,7 @@
 #define HINTS_AROUND    64    /* places that are filled beside one that was missed, each way */
 #define HOPS_MAX        4     /* to the right, before it is quicker to begin at the root */
 #define RESTARTS_MAX    10000 /* a tree that leads nowhere so often is damaged */
-#define HINTS_HONEST    16    /* see page_lock_recent */
+#define HINTS_HONEST    64    /* see page_lock_recent */
 #define LEVELS_MAX      256   /* a level is a byte */
 
 /* Incarnations begin somewhere in the first 2^40, so that hardly two files give out the same. */
