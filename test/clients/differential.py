@@ -429,7 +429,7 @@ def stream_differences(ours, theirs, unix, protocol, seed, commands):
                 our, their = [end.reply() for end in pair.ends]
             except Closed as error:
                 return differences + [f"{shorten(words)} in {shorten(batch)}: {error}"]
-            if words and words[0].upper() == b"MULTI":
+            if words[0].upper() == b"MULTI" and their.raw == b"+OK\r\n":
                 kept = []
             elif their.raw == b"+QUEUED\r\n":
                 kept.append(words)

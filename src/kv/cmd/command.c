@@ -17,7 +17,7 @@
 #include "utils/memutils.h"
 
 #include "kv/auth.h"
-#include "kv/cmd/command.h"
+#include "kv/cmd/commands.h"
 #include "kv/cmd/stats.h"
 #include "kv/settings.h"
 #include "lib/glob/glob.h"
@@ -435,17 +435,20 @@ KvOutcome
 kv_command_run(KvCall *call)
 {
 	KvSession *session = call->session;
+	Size start = call->reply->length;
 	KvOutcome outcome;
 
-	if (!session->multi || !kv_multi_is_open(session))
-		return kv_command_run_now(call);
 	if (!acceptable(call, &outcome))
 	{
-		if (outcome == KV_DONE)
+		if (outcome != KV_DONE)
+			return outcome;
+		if (call->command && call->command->function == kv_cmd_exec && !call->reply->failed)
+			kv_multi_abort(call, start);
+		else
 			kv_multi_break(session);
-		return outcome;
+		return KV_DONE;
 	}
-	if (call->command->flags & KV_NOW)
+	if (!kv_multi_is_open(session) || (call->command->flags & KV_NOW))
 		return execute(call);
 	if (call->command->flags & KV_NO_MULTI)
 	{

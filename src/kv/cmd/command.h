@@ -171,6 +171,9 @@ extern void kv_multi_keep(KvCall *call);
 /* A command was refused: EXEC will refuse all of them. */
 extern void kv_multi_break(KvSession *session);
 
+/* EXEC itself was refused, with the error that the reply has from byte `start` on. */
+extern void kv_multi_abort(KvCall *call, Size start);
+
 /* How many commands are kept, -1 outside of a transaction; and how many keys are watched. */
 extern int kv_multi_commands(const KvSession *session);
 extern int kv_multi_watched(const KvSession *session);

@@ -34,6 +34,7 @@
  */
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
 #include "utils/memutils.h"
 
 #include "kv/cmd/commands.h"
@@ -205,6 +206,21 @@ kv_multi_keep(KvCall *call)
 	pgfirst_resp_write_simple(call->reply, "QUEUED");
 }
 
+void
+kv_multi_abort(KvCall *call, Size start)
+{
+	RespBuffer *reply = call->reply;
+	StringInfoData why;
+
+	initStringInfo(&why);
+	appendBinaryStringInfo(&why, reply->data + start + 1, (int) (reply->length - start - 3));
+	reply->length = start;
+	kv_reply_error(call, "EXECABORT Transaction discarded because of: %s",
+	               strncmp(why.data, "ERR ", 4) == 0 ? why.data + 4 : why.data);
+	pfree(why.data);
+	kv_multi_forget(call->session);
+}
+
 /* MULTI */
 KvOutcome
 kv_cmd_multi(KvCall *call)
@@ -299,8 +315,17 @@ kv_cmd_watch(KvCall *call)
 		kv_reply_error(call, "ERR WATCH inside MULTI is not allowed");
 		return KV_DONE;
 	}
+	if (call->read_only && kv_database_durability(call->session->database) == PGFIRST_VOLATILE)
+	{
+		kv_reply_error(call, "ERR database %d is volatile: a standby does not have it",
+		               call->session->database);
+		return KV_DONE;
+	}
 	if (!multi_of(call))
 		return KV_DONE;
+	call->space = kv_space_open(call->session->database, false, false);
+	if (!call->space)
+		return kv_locked_out(call, kv_space_holder(call->session->database), "the database");
 	/* What this turn has changed gets its stamp when the turn ends. */
 	for (int i = 1; i < call->argc; i++)
 	{

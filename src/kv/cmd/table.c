@@ -125,7 +125,7 @@ const KvCommand kv_commands[] = {
      "Returns the type of a key's value.", "key"},
     {"unwatch", TOP, kv_cmd_unwatch, 1, ANY | KV_FAST, NO_KEYS, "transactions", "2.2.0",
      "O(N), N the keys watched", "Forgets what is watched.", ""},
-    {"watch", TOP, kv_cmd_watch, -2, KV_READ | KV_FAST | KV_NOW, ALL_KEYS, "transactions", "2.2.0",
+    {"watch", TOP, kv_cmd_watch, -2, KV_FAST | KV_NOW, ALL_KEYS, "transactions", "2.2.0",
      "O(N), N the keys", "Lets the next EXEC fail if one of the keys changes before it.",
      "key [key ...]"},
 };
