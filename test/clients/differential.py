@@ -420,7 +420,8 @@ def stream_differences(ours, theirs, unix, protocol, seed, commands):
         together = len(batch)
         if any(words[0] == b"RESET" for words in batch):
             together = 1
-            batch = [[b"RESET"], *[words for words in batch if len(words) <= 10][:4],
+            batch = [[b"RESET"],
+                     *[words for words in batch if len(words) <= 10 and words[0].upper() != b"MULTI"][:4],
                      [b"AUTH", b"\0password"], [b"HELLO", str(protocol).encode()]]
         for number, words in enumerate(batch):
             if number % together == 0:
