@@ -255,19 +255,6 @@ kv_cmd_discard(KvCall *call)
 
 /* ---- WATCH ----------------------------------------------------------------------------------- */
 
-static bool
-is_watched(const KvCall *call, RespSlice key)
-{
-	const struct KvMulti *multi = call->session->multi;
-
-	for (int i = 0; i < multi->watched; i++)
-		if (multi->watches[i].database == call->session->database &&
-		    multi->watches[i].length == key.length &&
-		    memcmp(multi->watches[i].key, key.data, key.length) == 0)
-			return true;
-	return false;
-}
-
 /* False without memory. */
 static bool
 watch(KvCall *call, RespSlice key)
@@ -337,7 +324,7 @@ kv_cmd_watch(KvCall *call)
 			return KV_PARK_TURN;
 	}
 	for (int i = 1; i < call->argc; i++)
-		if (!is_watched(call, kv_argument(call, i)) && !watch(call, kv_argument(call, i)))
+		if (!watch(call, kv_argument(call, i)))
 		{
 			reply_no_memory(call);
 			return KV_DONE;
