@@ -446,20 +446,26 @@ kv_space_id(const KvSpace *space, const char *key, Size length, PgfirstId *id)
 }
 
 bool
-kv_space_flush(KvSpace *space, bool wait)
+kv_space_flush_lock(KvSpace *space, bool wait)
+{
+	PgfirstId id;
+
+	kv_space_epoch_id(space, &id);
+	return pgfirst_store_lock(space->store, &id, true, wait);
+}
+
+void
+kv_space_flush(KvSpace *space)
 {
 	PgfirstRecord record = {.kind = KV_KIND_EPOCH, .length = sizeof(space->epoch)};
 	uint64 next;
 
-	kv_id_of_epoch(space->tenant, &record.id);
-	if (!pgfirst_store_lock(space->store, &record.id, true, wait))
-		return false;
 	/* Under the lock: somebody may have flushed since we looked. */
 	space_read_epoch(space);
 	next = space->epoch + 1;
+	kv_space_epoch_id(space, &record.id);
 	record.data = (const char *) &next;
 	pgfirst_store_put(space->store, &record);
 	space->epoch = next;
 	space_pin_epoch(space);
-	return true;
 }

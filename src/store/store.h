@@ -82,8 +82,29 @@ extern bool pgfirst_store_get(PgfirstStore *store, const PgfirstId *id, Size lim
                               PgfirstRecord *record);
 
 /*
+ * What shows later whether a record has been changed: by any process, and whether it is there or not.
+ * Records are hashed to what is remembered, so now and then it is another one that was changed.  What
+ * the transaction under way has changed itself shows only when it has ended; hence _changes.
+ */
+typedef struct PgfirstStamp
+{
+	PgfirstId id;
+	uint32 stamp;
+	bool running; /* somebody was changing it */
+} PgfirstStamp;
+
+extern void pgfirst_store_stamp(PgfirstStore *store, const PgfirstId *id, PgfirstStamp *stamp);
+
+/* Whether the record is as it was. */
+extern bool pgfirst_store_stamp_holds(PgfirstStore *store, const PgfirstStamp *stamp);
+
+/* Whether the transaction has changed the record. */
+extern bool pgfirst_store_changes(PgfirstStore *store, const PgfirstId *id);
+
+/*
  * Several records as of one moment: what is read by pgfirst_store_get between begin and end is noted,
- * and end says whether all of it was true at one moment.  If not, it is read again.
+ * and end says whether all of it was true at one moment.  If not, it is read again.  Of pairs within each
+ * other only the outermost says so, and only of its own store.
  */
 extern void pgfirst_store_together_begin(PgfirstStore *store);
 extern bool pgfirst_store_together_end(void);

@@ -22,6 +22,9 @@ struct StoreRecord;
 	X(store_get)                                                                                   \
 	X(store_together_begin)                                                                        \
 	X(store_together_end)                                                                          \
+	X(store_stamp)                                                                                 \
+	X(store_stamp_holds)                                                                           \
+	X(store_changes)                                                                               \
 	X(store_prefetch)                                                                              \
 	X(store_walk)                                                                                  \
 	X(walk_next)                                                                                   \

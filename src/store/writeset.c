@@ -137,6 +137,14 @@ pgfirst_writeset_find(PgfirstStore *store, const PgfirstId *id)
 	return *table_place(entry_hash(store, id), store, id);
 }
 
+bool
+pgfirst_store_changes(PgfirstStore *store, const PgfirstId *id)
+{
+	const StoreEntry *entry = pgfirst_writeset_find(store, id);
+
+	return entry != NULL && entry->change != STORE_UNCHANGED;
+}
+
 /* The entry of id, made if there is none. */
 static StoreEntry *
 entry_make(PgfirstStore *store, const PgfirstId *id)

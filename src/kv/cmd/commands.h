@@ -24,6 +24,13 @@ extern KvOutcome kv_cmd_client_list(KvCall *call);
 extern KvOutcome kv_cmd_client_setinfo(KvCall *call);
 extern KvOutcome kv_cmd_client_setname(KvCall *call);
 
+/* multi.c */
+extern KvOutcome kv_cmd_discard(KvCall *call);
+extern KvOutcome kv_cmd_exec(KvCall *call);
+extern KvOutcome kv_cmd_multi(KvCall *call);
+extern KvOutcome kv_cmd_unwatch(KvCall *call);
+extern KvOutcome kv_cmd_watch(KvCall *call);
+
 /* introspection.c */
 extern KvOutcome kv_cmd_command(KvCall *call);
 extern KvOutcome kv_cmd_command_count(KvCall *call);

@@ -32,6 +32,7 @@ kv_session_end(KvSession *session)
 	dlist_delete(&session->link);
 	kv_sessions.count--;
 	kv_session_drop_listing(session);
+	kv_multi_forget(session);
 	(void) kv_session_set_text(session, &session->name, NULL, 0);
 	(void) kv_session_set_text(session, &session->library_name, NULL, 0);
 	(void) kv_session_set_text(session, &session->library_version, NULL, 0);
@@ -41,6 +42,7 @@ kv_session_end(KvSession *session)
 void
 kv_session_reset(KvSession *session)
 {
+	kv_multi_forget(session);
 	session->role = InvalidOid;
 	session->tenant = 0;
 	session->database = 0;

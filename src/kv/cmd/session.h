@@ -40,6 +40,7 @@ typedef struct KvSession
 	Size input_bytes; /* buffered now */
 
 	struct KvListing *listing; /* of a KEYS that takes several turns; memory as of the texts */
+	struct KvMulti *multi;     /* what MULTI keeps and WATCH watches; likewise, NULL: nothing */
 
 	bool close; /* answer what is pending, then close */
 } KvSession;
@@ -59,7 +60,10 @@ extern void kv_session_end(KvSession *session);
 /* Forgets the listing and gives its memory back. */
 extern void kv_session_drop_listing(KvSession *session);
 
-/* As after connecting, for RESET: name, database, protocol and login are forgotten. */
+/* Forgets the transaction that MULTI has begun, and what is watched. */
+extern void kv_multi_forget(KvSession *session);
+
+/* As after connecting, for RESET: transaction, name, database, protocol and login are forgotten. */
 extern void kv_session_reset(KvSession *session);
 
 /* Replaces one of the texts above; words may be NULL.  False, and the old text, without memory. */

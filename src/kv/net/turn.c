@@ -257,19 +257,11 @@ refuse_http(KvClient *client)
 static void
 gate_reply(KvClient *client, const KvCall *call, Size start)
 {
-	XLogRecPtr position = InvalidXLogRecPtr;
-	XLogRecPtr others = InvalidXLogRecPtr;
-	bool durable = false;
+	XLogRecPtr position = kv_position();
 
-	if (call->space)
-	{
-		position = kv_position();
-		others = kv_position_others();
-		durable = call->space->durability == PGFIRST_DURABLE;
-		if ((call->command->flags & KV_WRITE) && pgfirst_store_changed())
-			position = PGFIRST_POSITION_OWN;
-	}
-	kv_client_gate(client, start, position, others, durable);
+	if (call->wrote && pgfirst_store_changed())
+		position = PGFIRST_POSITION_OWN;
+	kv_client_gate(client, start, position, kv_position_others(), call->durable);
 }
 
 /* Runs the command that the parser has just found; false if the client stops for this turn. */
