@@ -98,6 +98,12 @@ extern void pgfirst_store_stamp(PgfirstStore *store, const PgfirstId *id, Pgfirs
 /* Whether the record is as it was. */
 extern bool pgfirst_store_stamp_holds(PgfirstStore *store, const PgfirstStamp *stamp);
 
+/*
+ * Nearly the same without a look at the record, for one that nobody was changing when it was remembered;
+ * not on a standby.
+ */
+extern bool pgfirst_store_stamp_stands(PgfirstStore *store, const PgfirstStamp *stamp);
+
 /* Whether the transaction has changed the record. */
 extern bool pgfirst_store_changes(PgfirstStore *store, const PgfirstId *id);
 
@@ -187,6 +193,12 @@ extern void pgfirst_store_put(PgfirstStore *store, const PgfirstRecord *record);
 
 /* Changes only when the record under id expires; false if there is none. */
 extern bool pgfirst_store_expire(PgfirstStore *store, const PgfirstId *id, int64 expiry);
+
+/*
+ * Forgets what the transaction has changed in the store so far, and keeps the locks; not in a
+ * transaction with savepoints.
+ */
+extern void pgfirst_store_drop_changes(PgfirstStore *store);
 
 /* Deletes the record under id; false if there is none. */
 extern bool pgfirst_store_delete(PgfirstStore *store, const PgfirstId *id);

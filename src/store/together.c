@@ -170,3 +170,9 @@ pgfirst_store_stamp_holds(PgfirstStore *store, const PgfirstStamp *stamp)
 	record_look(store, &now);
 	return !stamp->running && !now.running && now.stamp == stamp->stamp;
 }
+
+bool
+pgfirst_store_stamp_stands(PgfirstStore *store, const PgfirstStamp *stamp)
+{
+	return !stamp->running && pgfirst_position_stamp(store, &stamp->id) == stamp->stamp;
+}

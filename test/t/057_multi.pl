@@ -7,7 +7,7 @@
 # watch_holds() without pgfirst_store_changes() (a change in the same turn is missed); kv_cmd_watch() that
 # does not wait for the turn (its own earlier SET makes EXEC fail); watches_hold() without locks (both of two
 # transactions that watch what the other changes succeed); pgfirst_unit_next() for each command of EXEC
-# (halves are seen).
+# (halves are seen); space_read_epoch() that begins a new unit (what EXEC sets before its FLUSHDB is seen).
 
 use strict;
 use warnings;
@@ -269,6 +269,28 @@ for my $keys (3, 40)
 	is($failed, 0, "$keys keys that are changed together are seen together");
 }
 
+# The same across a FLUSHDB in the middle: the old keys or the new ones, whoever asks, and never none.
+{
+	my $end = time + 3;
+	$a->call('MSET', map { ("around$_", 0) } 1 .. 3);
+	$failed = in_processes(3, sub {
+		my ($number) = @_;
+		my $redis = redis($node);
+		for (my $n = 1; time < $end; $n++)
+		{
+			if ($number == 1)
+			{
+				exec_of($redis, [ 'SET', 'around1', "gone $n" ], [ 'FLUSHDB' ], map { [ 'SET', "around$_", $n ] } 1 .. 3);
+				next;
+			}
+			my $seen = $redis->call('MGET', map { "around$_" } 1 .. 3);
+			die "half: " . join(' ', map { $_ // 'none' } @$seen) . "\n"
+			  if grep { !defined $_ || $_ ne $seen->[0] } @$seen;
+		}
+	});
+	is($failed, 0, 'what is set around a FLUSHDB is seen as a whole');
+}
+
 # ---- kill -9 ---------------------------------------------------------------------------------------
 
 for my $round (1 .. 5)
@@ -320,6 +342,7 @@ is_deeply(exec_of($a, [ 'SET', 'big', 'x' x 1_000_000 ]), ['OK'], '… and the m
 
 # ---- a standby -------------------------------------------------------------------------------------
 
+$a->call('SET', 'count', 1200);
 $node->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('multi_standby');
 $standby->init_from_backup($node, 'base', has_streaming => 1);
