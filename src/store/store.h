@@ -90,7 +90,8 @@ typedef struct PgfirstStamp
 {
 	PgfirstId id;
 	uint32 stamp;
-	bool running; /* somebody was changing it */
+	bool running;  /* somebody was changing it */
+	bool recovery; /* the server was a standby */
 } PgfirstStamp;
 
 extern void pgfirst_store_stamp(PgfirstStore *store, const PgfirstId *id, PgfirstStamp *stamp);
@@ -110,7 +111,7 @@ extern bool pgfirst_store_changes(PgfirstStore *store, const PgfirstId *id);
 /*
  * Several records as of one moment: what is read by pgfirst_store_get between begin and end is noted,
  * and end says whether all of it was true at one moment.  If not, it is read again.  Of pairs within each
- * other only the outermost says so, and only of its own store.
+ * other only the outermost says so, of all stores; `store` is the one that is read most.
  */
 extern void pgfirst_store_together_begin(PgfirstStore *store);
 extern bool pgfirst_store_together_end(void);

@@ -26,6 +26,7 @@
 
 typedef struct Noted
 {
+	PgfirstStore *store;
 	PgfirstId id;
 	uint32 stamp;
 	StoreTag tag;
@@ -75,7 +76,7 @@ pgfirst_together_forget(void)
 void
 pgfirst_together_note(PgfirstStore *store, const PgfirstId *id, const StoreLeaf *leaf, StoreTag tag)
 {
-	if (likely(together.store != store))
+	if (likely(together.store == NULL))
 		return;
 	if (together.count == together.room)
 	{
@@ -86,14 +87,15 @@ pgfirst_together_note(PgfirstStore *store, const PgfirstId *id, const StoreLeaf 
 		                     : repalloc_huge(together.noted, room * sizeof(Noted));
 		together.room = room;
 	}
-	together.look_again |= tag == STORE_TAG_RUNNING;
+	together.look_again |= tag == STORE_TAG_RUNNING || store != together.store;
 	together.noted[together.count++] =
-	    (Noted){.id = *id, .stamp = stamp_of(store, id, leaf), .tag = tag};
+	    (Noted){.store = store, .id = *id, .stamp = stamp_of(store, id, leaf), .tag = tag};
 }
 
 static bool
-is_as_noted(PgfirstStore *store, const Noted *noted)
+is_as_noted(const Noted *noted)
 {
+	PgfirstStore *store = noted->store;
 	StoreKey key = store_key_of_id(&noted->id);
 	StoreVersions versions;
 	StoreLeaf leaf;
@@ -119,7 +121,7 @@ pgfirst_store_together_end(void)
 	pg_read_barrier();
 	if (together.look_again || pgfirst_position_stamp_of_store(store) != together.store_stamp)
 		for (Size i = 0; i < together.count && same; i++)
-			same = is_as_noted(store, &together.noted[i]);
+			same = is_as_noted(&together.noted[i]);
 	if (together.noted != NULL)
 		pfree(together.noted);
 	return same;
@@ -140,6 +142,7 @@ record_look(PgfirstStore *store, PgfirstStamp *stamp)
 	StoreVersions versions;
 	StoreLeaf leaf;
 
+	stamp->recovery = recovery;
 	stamp->running = false;
 	stamp->stamp = 0;
 	if (!pgfirst_leaf_lock(store, &key, BUFFER_LOCK_SHARE, &leaf))
@@ -168,11 +171,14 @@ pgfirst_store_stamp_holds(PgfirstStore *store, const PgfirstStamp *stamp)
 	PgfirstStamp now = {.id = stamp->id};
 
 	record_look(store, &now);
-	return !stamp->running && !now.running && now.stamp == stamp->stamp;
+	pgfirst_position_read(store, &stamp->id);
+	return !stamp->running && !now.running && now.recovery == stamp->recovery &&
+	       now.stamp == stamp->stamp;
 }
 
 bool
 pgfirst_store_stamp_stands(PgfirstStore *store, const PgfirstStamp *stamp)
 {
-	return !stamp->running && pgfirst_position_stamp(store, &stamp->id) == stamp->stamp;
+	return !stamp->running && !stamp->recovery &&
+	       pgfirst_position_stamp(store, &stamp->id) == stamp->stamp;
 }

@@ -96,6 +96,16 @@ kv_cmd_client_setinfo(KvCall *call)
 
 /* ---- the line of a client ---------------------------------------------------------------- */
 
+static const char *
+client_flags(const KvSession *session)
+{
+	bool local = session->local_address[0] == '/';
+
+	if (kv_multi_is_open(session))
+		return local ? "xU" : "x";
+	return local ? "U" : "N";
+}
+
 static void
 append_client(StringInfo line, const KvSession *session)
 {
@@ -111,9 +121,9 @@ append_client(StringInfo line, const KvSession *session)
 	                 "flags=%s db=%d sub=0 psub=0 ssub=0 multi=%d watch=%d qbuf=%zu qbuf-free=0 "
 	                 "argv-mem=0 multi-mem=0 rbs=%zu rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu "
 	                 "events=r cmd=%s%s%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
-	                 session->local_address[0] == '/' ? "U" : "N", session->database,
-	                 kv_multi_commands(session), kv_multi_watched(session), session->input_bytes,
-	                 session->reply.capacity, session->reply.length, session->reply.capacity,
+	                 client_flags(session), session->database, kv_multi_commands(session),
+	                 kv_multi_watched(session), session->input_bytes, session->reply.capacity,
+	                 session->reply.length, session->reply.capacity,
 	                 sizeof(*session) + session->input_bytes + session->reply.capacity,
 	                 last && last->container ? last->container : "",
 	                 last && last->container ? "|" : "", last ? last->name : "NULL",

@@ -320,6 +320,8 @@ prepare(KvCall *call)
 	call->space = kv_space_open(number, writes, false);
 	if (!call->space)
 		return kv_locked_out(call, kv_space_holder(number), "the database");
+	if (call->atomic)
+		return KV_DONE; /* EXEC has locked everything */
 	if ((call->command->flags & KV_FLUSHES) && !kv_space_flush_lock(call->space, false))
 	{
 		call->space = NULL;
@@ -330,8 +332,7 @@ prepare(KvCall *call)
 		return KV_DONE;
 
 	/* A transaction has so many locks; what others have taken of them is back in the next turn. */
-	if (!call->atomic && pgfirst_store_locks() > 0 &&
-	    pgfirst_store_locks() + keys > PGFIRST_LOCKS_MAX)
+	if (pgfirst_store_locks() > 0 && pgfirst_store_locks() + keys > PGFIRST_LOCKS_MAX)
 	{
 		call->space = NULL;
 		return KV_PARK_TURN;
@@ -359,7 +360,7 @@ room_for_arguments(KvCall *call, bool *room)
 
 	for (int i = 1; i < call->argc; i++)
 		bytes += kv_argument(call, i).length;
-	*room = pgfirst_store_room(bytes + (Size) call->argc * KV_ARGUMENT_COST);
+	*room = pgfirst_store_room(KV_CHANGE_COST(bytes, call->argc));
 	if (*room)
 		return KV_DONE;
 	/* It is others' changes that leave too little; with a turn to itself it may fit. */
@@ -410,15 +411,15 @@ execute(KvCall *call)
 		if (!call->space)
 			return outcome;
 		call->durable = call->space->durability == PGFIRST_DURABLE;
-		if (flags & KV_WRITE)
+		if ((flags & KV_WRITE) && !call->atomic)
 		{
 			bool room;
 
 			outcome = room_for_arguments(call, &room);
 			if (!room)
 				return outcome;
-			call->wrote = true;
 		}
+		call->wrote = (flags & KV_WRITE) != 0;
 	}
 	return call->command->function(call);
 }

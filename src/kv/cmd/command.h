@@ -86,8 +86,12 @@ struct KvCall
 	bool durable; /* of a durable database */
 };
 
-/* What an argument costs in the write set beside its bytes, at most. */
-#define KV_ARGUMENT_COST 128
+/*
+ * What a command of so many bytes takes of the write set at most, unless it reads what it writes: memory
+ * for small values is given out in powers of two.
+ */
+#define KV_CHANGE_COST(bytes, argc)                                                                \
+	((Size) (bytes) + Min((Size) (bytes), (Size) (argc) *8192) + (Size) (argc) *192)
 
 /* Argument i; 0 is the command's name. */
 static inline RespSlice
@@ -168,8 +172,11 @@ extern bool kv_multi_is_open(const KvSession *session);
 /* Keeps the command, and answers. */
 extern void kv_multi_keep(KvCall *call);
 
-/* A command was refused: EXEC will refuse all of them. */
+/* A command was refused, or answered with an error afterwards: EXEC will refuse all of them. */
 extern void kv_multi_break(KvSession *session);
+
+/* The turn has failed: an EXEC that was under way in it is over. */
+extern void kv_multi_failed(KvSession *session);
 
 /* EXEC itself was refused, with the error that the reply has from byte `start` on. */
 extern void kv_multi_abort(KvCall *call, Size start);

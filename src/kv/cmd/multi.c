@@ -3,8 +3,8 @@
  * multi.c: MULTI, EXEC, DISCARD, WATCH and UNWATCH.
  *
  * Between MULTI and EXEC dispatch checks a client's commands as always and then keeps them, as the bytes
- * that came, in the client's own memory.  EXEC runs them in one turn as one unit of the write set: others
- * see all of it or nothing, and so does whoever looks after a crash.
+ * that came, in the client's own memory.  EXEC runs them in one turn as one unit of the write set: other
+ * clients see all of it or nothing, and so does whoever looks after a crash.
  *
  *     open       the databases in which the commands will be
  *     lock       every key that they change or read, and the watched ones; one that somebody has parks
@@ -17,8 +17,9 @@
  * next epoch, where nobody else can have locked them, because nobody knows it yet.
  *
  * A transaction that only reads locks nothing, as no reader does: it is run again until all it has read was
- * true at one moment, like a command on several keys.  (Of keys of several databases only those of the
- * first are looked at so.)
+ * true at one moment, like a command on several keys; and if that does not come soon, it locks after all.
+ *
+ * What SQL reads by several calls, in one statement too, it reads one after the other; see docs/kv.md.
  *
  * WATCH.  What is remembered of a record is the stamp of its slot (see store.h), which every change of
  * any process raises, and whether it was being changed then; and what the stamp does not tell: the epoch
@@ -35,12 +36,15 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "base/clock.h"
 #include "kv/cmd/commands.h"
 #include "kv/cmd/stats.h"
 
-#define FIRST_BYTES 512
+#define FIRST_BYTES   512
+#define READ_AGAIN_US ((int64) 20 * 1000) /* from when on a transaction that reads locks as well */
 
 typedef struct KvWatch
 {
@@ -54,14 +58,24 @@ typedef struct KvWatch
 	char *key;
 } KvWatch;
 
+/* The key that EXEC could not lock: where its command begins, and which argument it is (0: none). */
+typedef struct KvBlocked
+{
+	int database;
+	int argument;
+	Size from;
+} KvBlocked;
+
 struct KvMulti
 {
 	bool open;   /* between MULTI and EXEC */
 	bool spent;  /* EXEC has begun to run it; still there if an error has ended the turn */
 	bool broken; /* a command was refused: EXEC will refuse all */
 	int commands;
+	bool insists; /* locks, although it changes nothing */
+	KvBlocked blocked;
 	int64 keys; /* that are named, as often as they are */
-	Size data;  /* bytes of arguments of commands that change keys */
+	Size data;  /* what commands that change keys may take of the write set */
 	char *bytes;
 	Size length;
 	Size capacity;
@@ -159,8 +173,22 @@ kv_multi_watched(const KvSession *session)
 void
 kv_multi_break(KvSession *session)
 {
-	if (kv_multi_is_open(session))
-		session->multi->broken = true;
+	struct KvMulti *multi = session->multi;
+
+	if (!kv_multi_is_open(session))
+		return;
+	multi->broken = true;
+	if (multi->bytes)
+		(void) resize(session, multi->bytes, 0);
+	multi->bytes = NULL;
+	multi->length = multi->capacity = 0;
+}
+
+void
+kv_multi_failed(KvSession *session)
+{
+	if (session->multi && session->multi->spent)
+		kv_multi_forget(session);
 }
 
 static bool
@@ -189,9 +217,14 @@ kv_multi_keep(KvCall *call)
 	Size length = call->parser->consumed;
 	int first, last, step;
 
+	if (multi->broken)
+	{
+		pgfirst_resp_write_simple(call->reply, "QUEUED");
+		return;
+	}
 	if (!multi_reserve(call->session, length))
 	{
-		multi->broken = true;
+		kv_multi_break(call->session);
 		reply_no_memory(call);
 		return;
 	}
@@ -201,7 +234,7 @@ kv_multi_keep(KvCall *call)
 	multi->keys += kv_command_keys(call->command, call->argc, &first, &last, &step);
 	if (call->command->flags & KV_WRITE)
 	{
-		multi->data += length + (Size) call->argc * KV_ARGUMENT_COST;
+		multi->data += KV_CHANGE_COST(length, call->argc);
 	}
 	pgfirst_resp_write_simple(call->reply, "QUEUED");
 }
@@ -324,11 +357,14 @@ kv_cmd_watch(KvCall *call)
 			return KV_PARK_TURN;
 	}
 	for (int i = 1; i < call->argc; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		if (!watch(call, kv_argument(call, i)))
 		{
 			reply_no_memory(call);
 			return KV_DONE;
 		}
+	}
 	kv_reply_ok(call);
 	return KV_DONE;
 }
@@ -352,7 +388,8 @@ watch_holds(KvCall *call, KvSpace *space, const KvWatch *watch)
 	if (watch->storage != kv_database_storage(watch->database))
 		return false;
 	if (watch->epoch != space->epoch)
-		return !watch->there && !kv_key_read(space, key, call->now_ms, false, &entry);
+		return !watch->there && pgfirst_store_stamp_holds(space->store, &watch->record) &&
+		       !kv_key_read(space, key, call->now_ms, false, &entry);
 	if (watch->expiry != 0 && watch->expiry <= call->now_ms)
 		return false;
 	return !pgfirst_store_changes(space->store, &watch->record.id) &&
@@ -365,7 +402,8 @@ watch_holds(KvCall *call, KvSpace *space, const KvWatch *watch)
 typedef struct KeptWalk
 {
 	KvCall call; /* of the command under way */
-	Size at;
+	Size at;     /* where it ends */
+	Size from;   /* and begins */
 } KeptWalk;
 
 static void *
@@ -381,7 +419,7 @@ parser_resize(void *context, void *block, size_t size)
 }
 
 static void
-kept_begin(KeptWalk *walk, const KvCall *exec)
+kept_begin(KeptWalk *walk, const KvCall *exec, Size from)
 {
 	if (!kept_parser.allocator.resize)
 	{
@@ -394,7 +432,9 @@ kept_begin(KeptWalk *walk, const KvCall *exec)
 	walk->call = *exec;
 	walk->call.parser = &kept_parser;
 	walk->call.atomic = true;
-	walk->at = 0;
+	walk->call.last_try =
+	    false; /* or it might answer with an error what it should have waited for */
+	walk->at = from;
 }
 
 static bool
@@ -402,16 +442,24 @@ kept_next(KeptWalk *walk)
 {
 	const struct KvMulti *multi = walk->call.session->multi;
 
+	CHECK_FOR_INTERRUPTS();
 	if (walk->at == multi->length)
+	{
+		pgfirst_resp_parser_reset(&kept_parser);
 		return false;
+	}
+	walk->from = walk->at;
 	walk->call.data = multi->bytes + walk->at;
 	if (pgfirst_resp_parse(&kept_parser, walk->call.data, multi->length - walk->at) != RESP_COMMAND)
 		elog(ERROR, "a command that was kept for EXEC cannot be read");
 	walk->call.argc = (int) kept_parser.argc;
 	walk->call.space = NULL;
+	walk->call.wrote = walk->call.durable = false;
 	walk->at += kept_parser.consumed;
 	return true;
 }
+
+/* ---- opening and locking ----------------------------------------------------------------------- */
 
 /* What opening and locking has come to. */
 typedef enum Ready
@@ -443,18 +491,35 @@ key_lock(KvCall *call, KvSpace *space, RespSlice key, KvOutcome *outcome)
 	return not_now(call, kv_key_lock_holder(space, key), "a key", outcome);
 }
 
-/* Whether the transaction changes anything; then it locks all its keys. */
+/* Whether it locks all its keys. */
 static bool
 multi_locks(const KvCall *call)
 {
-	return call->session->multi->data > 0 && !call->read_only;
+	const struct KvMulti *multi = call->session->multi;
+
+	return (multi->data > 0 || multi->insists) && !call->read_only;
+}
+
+/* Opens a database for the transaction; if it has more keys than there are locks, as a whole. */
+static Ready
+database_ready(KvCall *call, int number, KvSpace **space, KvOutcome *outcome)
+{
+	const struct KvMulti *multi = call->session->multi;
+	bool locks = multi_locks(call);
+	Ready ready = database_open(call, number, locks, space, outcome);
+
+	if (ready == READY_YES && locks && multi->keys + multi->watched > PGFIRST_LOCKS_MAX &&
+	    !pgfirst_store_lock_all((*space)->store, false))
+		ready = not_now(call, kv_space_writer(number), "the database", outcome);
+	return ready;
 }
 
 /* Opens and locks what the command under way will need in database `number`. */
 static Ready
-command_ready(KvCall *call, KvCall *kept, const KvCommand *command, int number, KvOutcome *outcome)
+command_ready(KvCall *call, const KeptWalk *walk, const KvCommand *command, int number,
+              KvOutcome *outcome)
 {
-	bool locks = multi_locks(call);
+	struct KvMulti *multi = call->session->multi;
 	KvSpace *space;
 	Ready ready;
 	int first, last, step;
@@ -463,13 +528,17 @@ command_ready(KvCall *call, KvCall *kept, const KvCommand *command, int number, 
 	    (call->read_only &&
 	     ((command->flags & KV_WRITE) || kv_database_durability(number) == PGFIRST_VOLATILE)))
 		return READY_YES; /* it will say what is wrong, if anything is */
-	ready = database_open(call, number, locks, &space, outcome);
+	ready = database_ready(call, number, &space, outcome);
 	if (ready == READY_YES && (command->flags & KV_FLUSHES) && !kv_space_flush_lock(space, false))
 		ready = not_now(call, 0, "the database's epoch", outcome);
-	if (!locks || kv_command_keys(command, kept->argc, &first, &last, &step) == 0)
+	if (!multi_locks(call) || kv_command_keys(command, walk->call.argc, &first, &last, &step) == 0)
 		return ready;
 	for (int i = first; i <= last && ready == READY_YES; i += step)
-		ready = key_lock(call, space, kv_argument(kept, i), outcome);
+	{
+		ready = key_lock(call, space, kv_argument(&walk->call, i), outcome);
+		if (ready != READY_YES)
+			multi->blocked = (KvBlocked){.database = number, .from = walk->from, .argument = i};
+	}
 	return ready;
 }
 
@@ -480,7 +549,7 @@ commands_ready(KvCall *call, KvOutcome *outcome)
 	Ready ready = READY_YES;
 	KeptWalk walk;
 
-	kept_begin(&walk, call);
+	kept_begin(&walk, call, 0);
 	while (ready == READY_YES && kept_next(&walk))
 	{
 		const KvCommand *command = kv_command_look(&walk.call);
@@ -488,17 +557,38 @@ commands_ready(KvCall *call, KvOutcome *outcome)
 		if (command->function == kv_cmd_select)
 			number = kv_select_target(&walk.call, number);
 		else
-			ready = command_ready(call, &walk.call, command, number, outcome);
+			ready = command_ready(call, &walk, command, number, outcome);
 	}
 	return ready;
 }
 
-/* Compares what is watched; a key is locked first if the transaction changes anything. */
+/*
+ * What was in the way the last time comes first: to try it in vain then takes nothing, and so wakes
+ * nobody else who waits.
+ */
+static Ready
+blocked_ready(KvCall *call, KvOutcome *outcome)
+{
+	KvBlocked blocked = call->session->multi->blocked;
+	KvSpace *space;
+	KeptWalk walk;
+	Ready ready;
+
+	if (blocked.argument == 0 || !kv_database_exists(blocked.database))
+		return READY_YES;
+	ready = database_open(call, blocked.database, true, &space, outcome);
+	if (ready != READY_YES)
+		return ready;
+	kept_begin(&walk, call, blocked.from);
+	(void) kept_next(&walk);
+	return key_lock(call, space, kv_argument(&walk.call, blocked.argument), outcome);
+}
+
+/* Compares what is watched; a key is locked first if the transaction locks. */
 static Ready
 watches_hold(KvCall *call, bool *hold, KvOutcome *outcome)
 {
 	const struct KvMulti *multi = call->session->multi;
-	bool lock = multi_locks(call);
 	Ready ready = READY_YES;
 
 	*hold = true;
@@ -507,14 +597,18 @@ watches_hold(KvCall *call, bool *hold, KvOutcome *outcome)
 		const KvWatch *watch = &multi->watches[i];
 		KvSpace *space;
 
+		CHECK_FOR_INTERRUPTS();
 		*hold = kv_database_exists(watch->database);
 		if (!*hold)
 			break;
-		ready = database_open(call, watch->database, lock, &space, outcome);
-		if (ready == READY_YES && lock)
+		ready = database_ready(call, watch->database, &space, outcome);
+		if (ready == READY_YES && multi_locks(call))
 			ready = key_lock(call, space, (RespSlice){watch->key, watch->length}, outcome);
-		if (ready == READY_YES)
-			*hold = watch_holds(call, space, watch);
+		if (ready != READY_YES)
+			break;
+		/* Null tells something of the key, too. */
+		call->durable |= space->durability == PGFIRST_DURABLE;
+		*hold = watch_holds(call, space, watch);
 	}
 	return ready;
 }
@@ -539,44 +633,101 @@ turn_ready(KvCall *call, KvOutcome *outcome)
 	return READY_ANSWERED;
 }
 
+/* ---- running ----------------------------------------------------------------------------------- */
+
+/*
+ * What a command reads is forgotten behind it.  Once the replies are too many for the client's memory
+ * it will be disconnected; what changes something is carried out nevertheless, as a whole.
+ */
 static void
 run_kept(KvCall *call)
 {
+	MemoryContext each =
+	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst exec", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(each);
 	KeptWalk walk;
 
 	pgfirst_resp_write_array(call->reply, (size_t) call->session->multi->commands);
-	kept_begin(&walk, call);
-	while (kept_next(&walk))
+	kept_begin(&walk, call, 0);
+	while (kept_next(&walk) && (call->session->multi->data > 0 || !call->reply->failed))
 	{
 		if (kv_command_run_now(&walk.call) != KV_DONE)
 			elog(ERROR, "command \"%s\" could not be finished within EXEC",
 			     walk.call.command->name);
 		call->wrote |= walk.call.wrote;
 		call->durable |= walk.call.durable;
+		MemoryContextReset(each);
 	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(each);
 }
 
-/* Runs a transaction that only reads, until what it has read was true at one moment. */
-static void
+static PgfirstStore *
+some_open_store(void)
+{
+	for (int number = 0; number < KV_DATABASES; number++)
+		if (kv_space_opened(number))
+			return kv_space_opened(number)->store;
+	return NULL;
+}
+
+/*
+ * Runs a transaction that only reads, until what it has read was true at one moment, at which what is
+ * watched was still as it had been.  Others may write too fast for that; then it locks, like one that
+ * changes something, and is called again.  On a standby there are no locks, and it takes what it has.
+ */
+static KvOutcome
 read_kept(KvCall *call)
 {
-	Size start = call->reply->length;
-	int tries = kv_tries_together(Max((int) Min(call->session->multi->keys, INT_MAX), 1));
+	struct KvMulti *multi = call->session->multi;
+	PgfirstStore *store = some_open_store();
+	int64 deadline_us = pgfirst_clock_monotonic_us() + READ_AGAIN_US;
 	int database = call->session->database;
-	KvSpace *space = kv_space_opened(database);
+	Size start = call->reply->length;
+	KvOutcome outcome = KV_DONE;
+	bool hold = true;
+	bool same;
 
-	if (!space)
-	{
-		run_kept(call);
-		return;
-	}
 	do
 	{
 		call->reply->length = start;
 		call->session->database = database;
-		pgfirst_store_together_begin(space->store);
+		if (store)
+			pgfirst_store_together_begin(store);
 		run_kept(call);
-	} while (!pgfirst_store_together_end() && --tries > 0 && !call->reply->failed);
+		same = !store || pgfirst_store_together_end();
+		(void) watches_hold(call, &hold, &outcome);
+	} while (!same && hold && !call->reply->failed && pgfirst_clock_monotonic_us() < deadline_us);
+	if (!hold)
+	{
+		call->reply->length = start;
+		call->session->database = database;
+		pgfirst_resp_write_null_array(call->reply);
+	}
+	else if (!same && !call->read_only && !call->reply->failed)
+	{
+		call->reply->length = start;
+		call->session->database = database;
+		multi->insists = true;
+		return KV_PARK_TURN;
+	}
+	return KV_DONE;
+}
+
+/* Opens, locks and compares. */
+static Ready
+exec_ready(KvCall *call, bool *hold, KvOutcome *outcome)
+{
+	Ready ready = turn_ready(call, outcome);
+
+	*hold = true;
+	if (ready == READY_YES)
+		ready = blocked_ready(call, outcome);
+	if (ready == READY_YES)
+		ready = commands_ready(call, outcome);
+	if (ready == READY_YES)
+		ready = watches_hold(call, hold, outcome);
+	return ready;
 }
 
 /* EXEC */
@@ -585,7 +736,7 @@ kv_cmd_exec(KvCall *call)
 {
 	struct KvMulti *multi = call->session->multi;
 	KvOutcome outcome = KV_DONE;
-	bool hold = true;
+	bool hold;
 	Ready ready;
 
 	if (!kv_multi_is_open(call->session))
@@ -599,23 +750,23 @@ kv_cmd_exec(KvCall *call)
 		kv_multi_forget(call->session);
 		return KV_DONE;
 	}
-	ready = turn_ready(call, &outcome);
+	multi->spent = true; /* unless it is called again; an error ends it as well */
+	ready = exec_ready(call, &hold, &outcome);
 	if (ready == READY_YES)
-		ready = commands_ready(call, &outcome);
-	if (ready == READY_YES)
-		ready = watches_hold(call, &hold, &outcome);
-	if (ready == READY_PARK)
-		return outcome;
-	if (ready == READY_YES && !hold)
-		pgfirst_resp_write_null_array(call->reply);
-	else if (ready == READY_YES)
 	{
-		multi->spent = true; /* or its own commands would be kept */
-		if (multi->data > 0)
+		outcome = KV_DONE;
+		if (!hold)
+			pgfirst_resp_write_null_array(call->reply);
+		else if (multi_locks(call) || multi->commands == 0)
 			run_kept(call);
 		else
-			read_kept(call);
+			outcome = read_kept(call);
+		if (outcome == KV_DONE)
+			ready = READY_ANSWERED;
 	}
-	kv_multi_forget(call->session);
-	return KV_DONE;
+	if (ready == READY_ANSWERED)
+		kv_multi_forget(call->session);
+	else
+		multi->spent = false;
+	return outcome;
 }

@@ -262,6 +262,7 @@ static void
 client_free_buffers(KvClient *client)
 {
 	kv_session_drop_listing(&client->session);
+	kv_multi_forget(&client->session);
 	pgfirst_resp_buffer_free(&client->session.reply);
 	client->sent = 0;
 	pgfirst_resp_parser_free(&client->parser);
@@ -511,6 +512,7 @@ kv_client_abort(KvClient *client, const char *error)
 	if (client->own_replies == 0 || client->broken)
 		return;
 	reply->length = (size_t) (client->marks[--client->marks_end].start - client->reply_base);
+	kv_multi_break(&client->session);
 	for (; client->own_replies > 0; client->own_replies--)
 		pgfirst_resp_write_error(reply, error, strlen(error));
 	client->own_durable = false;

@@ -441,6 +441,7 @@ turn_failed(ErrorData *error)
 		KvClient *client = turn.running;
 
 		turn.running = NULL;
+		kv_multi_failed(&client->session);
 		client->session.reply.length = turn.running_start;
 		kv_client_consume(client, client->parser.consumed);
 		client->parked_deadline = 0;
