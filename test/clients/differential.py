@@ -65,6 +65,12 @@ def ours_says(begin):
     return lambda ours, theirs: ours.raw.startswith(begin.encode())
 
 
+def error_for(*answers):
+    """pgfirst says what is wrong with the arguments, Redis 7.0 gives one of these answers."""
+    errors = (b"-ERR value is not an integer or out of range\r\n", b"-ERR syntax error\r\n")
+    return lambda ours, theirs: ours.raw in errors and theirs.raw in answers
+
+
 def both_say(begin):
     return lambda ours, theirs: all(reply.raw.startswith(begin.encode()) for reply in (ours, theirs))
 
@@ -107,6 +113,8 @@ ALLOWED = [
     (("CLIENT", "INFO"), lambda ours, theirs: ours.kind == theirs.kind
      and fields_of(ours) >= fields_of(theirs), "7.2 has two fields more"),
     (("TIME",), same_type, "the two were asked at different moments"),
+    (("BITCOUNT",), error_for(b":0\r\n"), "7.2 looks at the arguments before it looks for the key"),
+    (("BITPOS",), error_for(b":0\r\n", b":-1\r\n"), "7.2 looks at the arguments before it looks for the key"),
 ]
 
 
@@ -137,6 +145,20 @@ MOMENTS = [b"4102444800", b"33177117420", b"0", b"-5", b"9223372036854775", b"ab
            b"9223372036854775807"]
 # Nor one that is over: whether DBSIZE counts the key depends on when it is swept, in both.
 MOMENTS_MS = [b"4102444800000", b"0", b"-5", b"9223372036854775807", b"abc"]
+FLOATS = [b"0.1", b"-0.1", b"1", b"-1.50", b"5.0e3", b"+1", b".5", b"5.", b"0x10", b"0x1p-3", b"1e-17", b"-4e-18", b"007",
+          b"3.14159265358979323846", b"1e4932", b"-1e4932", b"1e5000", b"1e-5000", b"1e-4950", b"inf", b"-inf",
+          b"infinity", b"nan", b"NaN", b"", b" 1", b"1 ", b"abc", b"1e", b"1_0", b"9223372036854775807", b"0" * 5119,
+          b"0" * 5120]
+# Places in strings, from both ends. None so far out that both servers would hold megabytes of zeros.
+PLACES = [b"0", b"0", b"1", b"-1", b"2", b"-2", b"3", b"4", b"5", b"-5", b"7", b"8", b"9", b"15", b"16", b"-8", b"-9", b"-17",
+          b"100", b"-100", b"4999", b"5000", b"39999", b"9223372036854775807", b"-9223372036854775808",
+          b"9223372036854775808", b"abc", b"", b"1.0", b"+1", b"01"]
+# Nor here; what is refused is refused by the sum of offset and length, or as no number.
+OFFSETS = [b"0", b"0", b"1", b"2", b"5", b"8", b"100", b"5000", b"-1", b"536870912", b"9223372036854775807",
+           b"9223372036854775808", b"-9223372036854775808", b"abc", b"", b"+1"]
+BITS = [b"0", b"1", b"2", b"6", b"7", b"8", b"9", b"15", b"16", b"23", b"100", b"39999", b"-1", b"4294967296", b"99999999999",
+        b"9223372036854775808", b"abc", b"", b"1.0"]
+PIECES = [b"", b"", b"x", b"two", b"\x00", b"\xff\xff", b"0", b"5", b".5", b"-", b"y" * 600]
 PATTERNS = [b"*", b"?", b"a*", b"[ab]", b"[^a]", b"[a-c]", b"\\*", b"k*", b"*e*", b"", b"[", b"[a", b"\\",
             b"a**", b"K*", b"[b-a]", b"{tag}*", b"*\r\n*", b"\x00*"]
 
@@ -166,6 +188,59 @@ class Stream:
             if values and self.chance.random() > 0.05:
                 options.append(self.pick(values))
         return options
+
+    def getex_options(self):
+        options = []
+        for _ in range(self.pick([0, 1, 1, 1, 1, 2])):
+            word = self.pick([b"EX", b"PX", b"EXAT", b"PXAT", b"PERSIST", b"PERSIST", b"KEEPTTL", b"NX", b"GET", b"bogus"])
+            options.append(any_case(self.chance, word))
+            values = {b"EX": SECONDS, b"PX": MILLISECONDS, b"EXAT": MOMENTS, b"PXAT": MOMENTS_MS}.get(word)
+            if values and self.chance.random() > 0.05:
+                options.append(self.pick(values))
+        return options
+
+    def some(self, words, most):
+        """From none to all of these, mostly all: what may be left out, and too little."""
+        return words[:self.pick([most, most, most, *range(most)])]
+
+    def unit(self):
+        return any_case(self.chance, self.pick([b"BYTE", b"BIT", b"BIT", b"bogus", b""]))
+
+    def string(self, kind):
+        """What is behind the name of a command on strings and bits, or None if it is another one."""
+        pick, key = self.pick, self.pick(KEYS)
+        if kind in (b"SETNX", b"GETSET"):
+            return [key, pick(VALUES)]
+        if kind in (b"SETEX", b"PSETEX"):
+            return [key, pick(SECONDS if kind == b"SETEX" else MILLISECONDS), pick(VALUES)]
+        if kind == b"GETEX":
+            return [key, *self.getex_options()]
+        if kind == b"MSETNX":
+            words = [word for name in self.keys(1, 3) for word in (name, pick(VALUES))]
+            return words[:-1] if self.chance.random() < 0.1 else words
+        if kind == b"APPEND":
+            return [key, pick(PIECES)]
+        if kind in (b"GETRANGE", b"SUBSTR"):
+            return [key, pick(PLACES), pick(PLACES)]
+        if kind == b"SETRANGE":
+            return [key, pick(OFFSETS), b"" if self.chance.random() < 0.1 else pick(PIECES)]
+        if kind == b"DECRBY":
+            return [key, pick(NUMBERS)]
+        if kind == b"INCRBYFLOAT":
+            return [key, pick(FLOATS)]
+        if kind == b"SETBIT":
+            return [key, pick(BITS), pick([b"0", b"1", b"1", b"1", b"2", b"-1", b"x", b"", b"01"])]
+        if kind == b"GETBIT":
+            return [key, pick(BITS)]
+        if kind == b"BITCOUNT":
+            return [key, *self.some([pick(PLACES), pick(PLACES), self.unit(), b"more"], pick([2, 3, 3, 4]))]
+        if kind == b"BITPOS":
+            bit = pick([b"0", b"1", b"0", b"1", b"0", b"1", b"2", b"x", b""])
+            return [key, bit, *self.some([pick(PLACES), pick(PLACES), self.unit(), b"more"], pick([1, 2, 3, 3, 4]))]
+        if kind == b"BITOP":
+            word = pick([b"AND", b"OR", b"XOR", b"NOT", b"NOT", b"bogus", b""])
+            return [any_case(self.chance, word), *self.keys(2, 2 if word == b"NOT" and self.chance.random() < 0.8 else 5)]
+        return None
 
     def log_in(self):
         return self.pick([
@@ -218,6 +293,10 @@ class Stream:
             [b"AUTH"], [b"AUTH", b"a", b"b", b"c"], [b"RESET", b"x"], [b"BOGUS"], [b"BOGUS", b"a\r\nb", b"c" * 200],
             [b"bogus" * 40, b"x"], [b""], [b"\xff\x00"], [b"GET\r\n", b"x"], [b"KEYS", b"a", b"b"], [b"FLUSHDB", b"x"],
             [b"FLUSHDB", b"SYNC", b"ASYNC"], [b"BOGUS"] + [b"arg"] * 60, [b"decr", b"a", b"1"],
+            [b"APPEND", b"a"], [b"STRLEN"], [b"SETNX", b"a"], [b"SETEX", b"a", b"1"], [b"PSETEX", b"a"], [b"GETSET", b"a"],
+            [b"GETEX"], [b"GETDEL", b"a", b"b"], [b"MSETNX"], [b"MSETNX", b"a", b"1", b"b"], [b"GETRANGE", b"a", b"0"],
+            [b"SUBSTR", b"a"], [b"SETRANGE", b"a", b"0"], [b"DECRBY", b"a"], [b"INCRBYFLOAT", b"a"], [b"SETBIT", b"a", b"1"],
+            [b"GETBIT", b"a"], [b"BITCOUNT"], [b"BITPOS", b"a"], [b"BITOP", b"AND", b"a"], [b"BITOP", b"NOT", b"a"],
             [b"bogus", b"x" * 127, b"y"], [b"bogus", b"x" * 128, b"y"], [b"bogus", b""]])
 
     def next(self):
@@ -246,8 +325,15 @@ class Stream:
         name = any_case(chance, pick([
             b"GET", b"GET", b"GET", b"SET", b"SET", b"SET", b"SET", b"MGET", b"MSET", b"DEL", b"EXISTS", b"TYPE",
             b"INCR", b"DECR", b"INCRBY", b"EXPIRE", b"EXPIRE", b"PEXPIRE", b"TTL", b"PTTL", b"PERSIST", b"KEYS", b"SCAN",
-            b"DBSIZE", b"PING", b"ECHO", b"TIME"]))
+            b"DBSIZE", b"PING", b"ECHO", b"TIME",
+            b"SETNX", b"SETEX", b"PSETEX", b"GETSET", b"GETEX", b"GETEX", b"GETDEL", b"MSETNX", b"APPEND", b"APPEND",
+            b"STRLEN", b"GETRANGE", b"GETRANGE", b"SUBSTR", b"SETRANGE", b"SETRANGE", b"DECRBY", b"INCRBYFLOAT",
+            b"INCRBYFLOAT", b"SETBIT", b"SETBIT", b"GETBIT", b"BITCOUNT", b"BITCOUNT", b"BITPOS", b"BITPOS",
+            b"BITPOS", b"BITOP", b"BITOP"]))
         kind = name.upper()
+        words = self.string(kind)
+        if words is not None:
+            return [name, *words]
         if kind == b"SET":
             return [name, pick(KEYS), pick(VALUES), *self.set_options()]
         if kind == b"MSET":
@@ -469,7 +555,12 @@ def expiry_differences(pair):
         ("SCAN", "0", "COUNT", "100000"), ("MGET", "x", "y"), ("PERSIST", "x"), ("EXPIRE", "x", "100"),
         ("DEL", "x"), ("INCR", "x"), ("DECR", "x"), ("INCRBY", "x", "5"), ("SET", "x", "new", "NX"),
         ("SET", "x", "new", "XX"), ("SET", "x", "new", "GET"), ("SET", "x", "new", "KEEPTTL"),
-        ("SET", "x", "new", "XX", "GET"), ("MSET", "x", "1"), ("PEXPIRE", "x", "100", "XX")]
+        ("SET", "x", "new", "XX", "GET"), ("MSET", "x", "1"), ("PEXPIRE", "x", "100", "XX"),
+        ("SETNX", "x", "new"), ("MSETNX", "x", "1", "z", "2"), ("GETSET", "x", "new"), ("GETDEL", "x"), ("GETEX", "x"),
+        ("GETEX", "x", "PERSIST"), ("GETEX", "x", "EX", "100"), ("APPEND", "x", "2"), ("STRLEN", "x"),
+        ("GETRANGE", "x", "0", "-1"), ("SETRANGE", "x", "2", "2"), ("SETRANGE", "x", "2", ""), ("DECRBY", "x", "5"),
+        ("INCRBYFLOAT", "x", "0.5"), ("SETBIT", "x", "1", "0"), ("GETBIT", "x", "2"), ("BITCOUNT", "x"), ("BITPOS", "x", "0"),
+        ("BITOP", "OR", "x", "x", "y"), ("BITOP", "OR", "y", "x"), ("BITOP", "NOT", "y", "x")]
     found = []
     for words in asking:
         found += compare(pair, [("FLUSHDB",), ("SET", "x", "41", "PX", "20"), ("SET", "y", "1")])

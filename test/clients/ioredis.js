@@ -234,6 +234,34 @@ test('INCR, DECR, INCRBY', async () => {
 	check([await r.incr('n'), await r.ttl('n') > 90], [6, true]);
 });
 
+test('SETNX, SETEX, PSETEX, GETSET, GETEX, GETDEL, MSETNX', async () => {
+	check([await r.setnx('key', 1), await r.setnx('key', 2), await r.get('key')], [1, 0, '1']);
+	check([await r.setex('key', 100, 3), await r.ttl('key') >= 99], ['OK', true]);
+	check([await r.psetex('key', 50500, 4), await r.pttl('key') > 49000], ['OK', true]);
+	check([await r.getset('key', 5), await r.ttl('key'), await r.getset('none', 6)], ['4', -1, null]);
+	check([await r.getex('key', 'EX', 100), await r.ttl('key') >= 99], ['5', true]);
+	check([await r.getex('key', 'PERSIST'), await r.ttl('key'), await r.getex('missing')], ['5', -1, null]);
+	check([await r.getdel('none'), await r.getdel('none')], ['6', null]);
+	check([await r.msetnx({ a: 1, b: 2 }), await r.msetnx({ b: 3, c: 4 }), await r.mget('a', 'b', 'c')], [1, 0, ['1', '2', null]]);
+});
+
+test('APPEND, STRLEN, GETRANGE, SETRANGE, DECRBY, INCRBYFLOAT', async () => {
+	check([await r.append('key', 'Hello'), await r.append('key', ' World'), await r.strlen('key')], [5, 11, 11]);
+	check([await r.getrange('key', -5, -1), await r.substr('key', 0, 4)], ['World', 'Hello']);
+	check([await r.setrange('key', 6, 'Redis'), await r.get('key')], [11, 'Hello Redis']);
+	check([await r.decrby('n', 7), await r.incrbyfloat('n', 0.1), await r.get('n')], [-7, '-6.9', '-6.9']);
+	await rejects(r.incrbyfloat('key', 1), 'ERR value is not a valid float');
+});
+
+test('SETBIT, GETBIT, BITCOUNT, BITPOS, BITOP', async () => {
+	check([await r.setbit('key', 7, 1), await r.setbit('key', 7, 0), await r.setbit('key', 9, 1), await r.getbit('key', 9)], [0, 1, 0, 1]);
+	await r.mset({ key: 'foobar', other: 'abcdef' });
+	check([await r.bitcount('key'), await r.bitcount('key', 1, 1), await r.bitcount('key', 5, 30, 'BIT')], [26, 6, 17]);
+	check([await r.bitpos('key', 1), await r.bitpos('key', 0, 1), await r.bitpos('key', 1, 2, 4, 'BIT')], [1, 8, 2]);
+	check([await r.bitop('AND', 'd', 'key', 'other'), await r.get('d')], [6, '`bc`ab']);
+	check([await r.bitop('NOT', 'd', 'd'), await r.bitop('OR', 'd', 'none'), await r.exists('d')], [6, 0, 0]);
+});
+
 test('DEL, EXISTS, TYPE', async () => {
 	await r.mset({ a: 1, b: 2, c: 3 });
 	check([await r.exists('a', 'b', 'none', 'a'), await r.del('a', 'none', 'b', 'a'), await r.exists('a', 'b', 'c')], [3, 2, 1]);

@@ -221,6 +221,34 @@ test('INCR, DECR, INCRBY', async () => {
 	check([await r.incr('n'), await r.ttl('n') > 90], [6, true]);
 });
 
+test('SETNX, SETEX, PSETEX, GETSET, GETEX, GETDEL, MSETNX', async () => {
+	check([await r.setNX('key', '1'), await r.setNX('key', '2'), await r.get('key')], [1, 0, '1']);
+	check([await r.setEx('key', 100, '3'), await r.ttl('key') >= 99], ['OK', true]);
+	check([await r.pSetEx('key', 50500, '4'), await r.pTTL('key') > 49000], ['OK', true]);
+	check([await r.getSet('key', '5'), await r.ttl('key'), await r.getSet('none', '6')], ['4', -1, null]);
+	check([await r.getEx('key', { type: 'EX', value: 100 }), await r.ttl('key') >= 99], ['5', true]);
+	check([await r.getEx('key', { type: 'PERSIST' }), await r.ttl('key'), await r.getEx('missing', { type: 'PERSIST' })], ['5', -1, null]);
+	check([await r.getDel('none'), await r.getDel('none')], ['6', null]);
+	check([await r.mSetNX({ a: '1', b: '2' }), await r.mSetNX({ b: '3', c: '4' }), await r.mGet(['a', 'b', 'c'])], [1, 0, ['1', '2', null]]);
+});
+
+test('APPEND, STRLEN, GETRANGE, SETRANGE, DECRBY, INCRBYFLOAT', async () => {
+	check([await r.append('key', 'Hello'), await r.append('key', ' World'), await r.strLen('key')], [5, 11, 11]);
+	check([await r.getRange('key', -5, -1), await r.sendCommand(['SUBSTR', 'key', '0', '4'])], ['World', 'Hello']);
+	check([await r.setRange('key', 6, 'Redis'), await r.get('key')], [11, 'Hello Redis']);
+	check([await r.decrBy('n', 7), await r.incrByFloat('n', 0.1), await r.get('n')], [-7, '-6.9', '-6.9']);
+	await rejects(r.incrByFloat('key', '1'), 'ERR value is not a valid float');
+});
+
+test('SETBIT, GETBIT, BITCOUNT, BITPOS, BITOP', async () => {
+	check([await r.setBit('key', 7, 1), await r.setBit('key', 7, 0), await r.setBit('key', 9, 1), await r.getBit('key', 9)], [0, 1, 0, 1]);
+	await r.mSet({ key: 'foobar', other: 'abcdef' });
+	check([await r.bitCount('key'), await r.bitCount('key', { start: 1, end: 1 }), await r.bitCount('key', { start: 5, end: 30, mode: 'BIT' })], [26, 6, 17]);
+	check([await r.bitPos('key', '1'), await r.bitPos('key', 0, 1), await r.bitPos('key', 1, 2, 4, 'BIT')], [1, 8, 2]);
+	check([await r.bitOp('AND', 'd', ['key', 'other']), await r.get('d')], [6, '`bc`ab']);
+	check([await r.bitOp('NOT', 'd', 'd'), await r.bitOp('OR', 'd', 'none'), await r.exists('d')], [6, 0, 0]);
+});
+
 test('DEL, EXISTS, TYPE', async () => {
 	await r.mSet({ a: '1', b: '2', c: '3' });
 	check([await r.exists(['a', 'b', 'none', 'a']), await r.del(['a', 'none', 'b', 'a']), await r.exists(['a', 'b', 'c'])], [3, 2, 1]);

@@ -238,6 +238,53 @@ def _():
     check([r.incr("n"), r.ttl("n") > 90], [6, True])
 
 
+@test("SETNX, SETEX, PSETEX, GETSET, GETEX, GETDEL, MSETNX")
+def _():
+    check([r.setnx("key", "1"), r.setnx("key", "2"), r.get("key")], [True, False, b"1"])
+    check([r.setex("key", 100, "3"), 99 <= r.ttl("key") <= 100], [True, True])
+    check([r.psetex("key", 50500, "4"), 50000 <= r.pttl("key") <= 50500], [True, True])
+    check([r.getset("key", "5"), r.ttl("key"), r.getset("none", "6")], [b"4", -1, None])
+    check([r.getex("key"), r.getex("key", ex=100), r.ttl("key") >= 99], [b"5", b"5", True])
+    check([r.getex("key", persist=True), r.ttl("key"), r.getex("missing", ex=100)], [b"5", -1, None])
+    check([r.getex("key", pxat=1000), r.get("key")], [b"5", None])
+    check([r.getdel("none"), r.getdel("none")], [b"6", None])
+    check([r.msetnx({"a": "1", "b": "2"}), r.msetnx({"b": "3", "c": "4"}), r.mget("a", "b", "c")],
+          [True, False, [b"1", b"2", None]])
+    raises(redis.ResponseError, "invalid expire time in 'setex' command", r.setex, "key", 0, "x")
+
+
+@test("APPEND, STRLEN, GETRANGE, SUBSTR, SETRANGE")
+def _():
+    check([r.append("key", "Hello"), r.append("key", " World"), r.strlen("key"), r.strlen("none")], [5, 11, 11, 0])
+    check([r.getrange("key", 0, 4), r.getrange("key", -5, -1), r.substr("key", 3, 5), r.getrange("key", 5, 2)],
+          [b"Hello", b"World", b"lo ", b""])
+    check([r.setrange("key", 6, "Redis"), r.setrange("gap", 3, "x"), r.mget("key", "gap")],
+          [11, 4, [b"Hello Redis", b"\x00\x00\x00x"]])
+    raises(redis.ResponseError, "string exceeds maximum allowed size (proto-max-bulk-len)", r.setrange, "key", 1 << 29, "x")
+
+
+@test("DECRBY, INCRBYFLOAT")
+def _():
+    # redis-py's decr() is DECRBY.
+    check([r.decr("n", 7), r.incrbyfloat("n", 0.1), r.get("n")], [-7, -6.9, b"-6.9"])
+    r.set("n", "5.0e3", ex=100)
+    check([r.incrbyfloat("n", "2.0e2"), r.get("n"), r.ttl("n") > 90], [5200.0, b"5200", True])
+    raises(redis.ResponseError, "value is not a valid float", r.incrbyfloat, "n", "x")
+
+
+@test("SETBIT, GETBIT, BITCOUNT, BITPOS, BITOP")
+def _():
+    check([r.setbit("key", 7, 1), r.setbit("key", 7, 0), r.setbit("key", 9, 1), r.getbit("key", 9), r.getbit("key", 1000)],
+          [0, 1, 0, 1, 0])
+    r.set("key", "foobar")
+    check([r.bitcount("key"), r.bitcount("key", 1, 1), r.bitcount("key", 5, 30, "BIT")], [26, 6, 17])
+    check([r.bitpos("key", 1), r.bitpos("key", 0, 1), r.bitpos("key", 1, 2, 4, "BIT"), r.bitpos("none", 1)], [1, 8, 2, -1])
+    r.set("other", "abcdef")
+    check([r.bitop("AND", "d", "key", "other"), r.get("d")], [6, b"`bc`ab"])
+    check([r.bitop("NOT", "d", "key"), r.bitop("XOR", "d", "d", "key"), r.get("d"), r.bitop("OR", "d", "none"), r.exists("d")],
+          [6, 6, b"\xff" * 6, 0, 0])
+
+
 @test("DEL, EXISTS, TYPE")
 def _():
     r.mset({"a": 1, "b": 2, "c": 3})

@@ -57,7 +57,7 @@ typedef struct KvCommand
 	int first_key; /* argument numbers, 0: no keys */
 	int last_key;  /* negative: from the end */
 	int key_step;
-	const char *group; /* Redis's: string, generic, connection, server */
+	const char *group; /* Redis's: string, bitmap, generic, connection, server */
 	const char *since; /* the Redis version it came with */
 	const char *complexity;
 	const char *summary;
@@ -79,6 +79,7 @@ struct KvCall
 	bool available;  /* the extension is there */
 	bool busy;       /* whether it is, and which databases, is locked just now */
 	bool last_try;   /* it has waited long enough: answer with an error instead of parking */
+	bool lengthy;    /* set by the command: it moved many bytes, as its kind rarely does */
 	bool atomic;     /* others of the same EXEC have run or will: it must not park */
 
 	/* Set by dispatch, for whoever holds the reply back until it is true. */

@@ -49,13 +49,37 @@ extern KvOutcome kv_cmd_info(KvCall *call);
 extern KvOutcome kv_cmd_time(KvCall *call);
 
 /* string.c */
-extern KvOutcome kv_cmd_decr(KvCall *call);
 extern KvOutcome kv_cmd_get(KvCall *call);
-extern KvOutcome kv_cmd_incr(KvCall *call);
-extern KvOutcome kv_cmd_incrby(KvCall *call);
+extern KvOutcome kv_cmd_getdel(KvCall *call);
+extern KvOutcome kv_cmd_getex(KvCall *call);
+extern KvOutcome kv_cmd_getset(KvCall *call);
 extern KvOutcome kv_cmd_mget(KvCall *call);
 extern KvOutcome kv_cmd_mset(KvCall *call);
+extern KvOutcome kv_cmd_msetnx(KvCall *call);
+extern KvOutcome kv_cmd_psetex(KvCall *call);
 extern KvOutcome kv_cmd_set(KvCall *call);
+extern KvOutcome kv_cmd_setex(KvCall *call);
+extern KvOutcome kv_cmd_setnx(KvCall *call);
+
+/* range.c */
+extern KvOutcome kv_cmd_append(KvCall *call);
+extern KvOutcome kv_cmd_getrange(KvCall *call);
+extern KvOutcome kv_cmd_setrange(KvCall *call);
+extern KvOutcome kv_cmd_strlen(KvCall *call);
+
+/* counter.c */
+extern KvOutcome kv_cmd_decr(KvCall *call);
+extern KvOutcome kv_cmd_decrby(KvCall *call);
+extern KvOutcome kv_cmd_incr(KvCall *call);
+extern KvOutcome kv_cmd_incrby(KvCall *call);
+extern KvOutcome kv_cmd_incrbyfloat(KvCall *call);
+
+/* bit.c */
+extern KvOutcome kv_cmd_bitcount(KvCall *call);
+extern KvOutcome kv_cmd_bitop(KvCall *call);
+extern KvOutcome kv_cmd_bitpos(KvCall *call);
+extern KvOutcome kv_cmd_getbit(KvCall *call);
+extern KvOutcome kv_cmd_setbit(KvCall *call);
 
 /* generic.c */
 extern KvOutcome kv_cmd_del(KvCall *call);

@@ -293,7 +293,7 @@ run_command(KvClient *client)
 	outcome = kv_command_run(&call);
 	turn.running = NULL;
 	turn.steps--;
-	if (!call.command || !(call.command->flags & (KV_FAST | KV_BLIND)) ||
+	if (!call.command || !(call.command->flags & (KV_FAST | KV_BLIND)) || call.lengthy ||
 	    client->parser.consumed > TURN_CHEAP || session->reply.length - start > TURN_CHEAP)
 		turn.steps = 0;
 	if (outcome != KV_DONE)

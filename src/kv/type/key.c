@@ -56,12 +56,12 @@ kv_record_entry(const KvSpace *space, const PgfirstRecord *record, int64 now_ms,
 	return true;
 }
 
-bool
-kv_key_read(KvSpace *space, RespSlice key, int64 now_ms, bool with_value, KvEntry *entry)
+/* Reads at least the first `limit` bytes of the key's record. */
+static bool
+key_read(KvSpace *space, RespSlice key, int64 now_ms, Size limit, KvEntry *entry)
 {
 	PgfirstRecord record;
 	PgfirstId id;
-	Size limit = with_value ? SIZE_MAX : KV_HEAD_LIMIT(key.length);
 	bool found;
 
 	entry->type = KV_TYPE_NONE;
@@ -72,6 +72,22 @@ kv_key_read(KvSpace *space, RespSlice key, int64 now_ms, bool with_value, KvEntr
 	if (entry->key.length != key.length || memcmp(entry->key.data, key.data, key.length) != 0)
 		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
 		                errmsg("a key's record in the store holds another key")));
+	return true;
+}
+
+bool
+kv_key_read(KvSpace *space, RespSlice key, int64 now_ms, bool with_value, KvEntry *entry)
+{
+	return key_read(space, key, now_ms, with_value ? SIZE_MAX : KV_HEAD_LIMIT(key.length), entry);
+}
+
+bool
+kv_key_read_part(KvSpace *space, RespSlice key, int64 now_ms, Size limit, KvEntry *entry)
+{
+	limit = Min(limit, PGFIRST_RECORD_MAX);
+	if (!key_read(space, key, now_ms, KV_HEAD_LIMIT(key.length) + limit, entry))
+		return false;
+	entry->value.length = Min(entry->value_length, limit);
 	return true;
 }
 
@@ -114,9 +130,9 @@ kv_key_size(RespSlice key, RespSlice value)
 	return sizeof(KvHead) + key.length + value.length;
 }
 
-/* Fills in everything of a record whose bytes go to `data`. */
-static void
-key_record(const KvSpace *space, RespSlice key, RespSlice value, int64 expiry, char *data,
+/* Fills in everything of a record at `data` but its value's bytes; returns where they belong. */
+static char *
+key_record(const KvSpace *space, RespSlice key, Size length, int64 expiry, char *data,
            PgfirstRecord *record)
 {
 	KvHead head = {.format = KV_HEAD_FORMAT,
@@ -128,20 +144,34 @@ key_record(const KvSpace *space, RespSlice key, RespSlice value, int64 expiry, c
 	*record = (PgfirstRecord){.kind = KV_KIND_DIRECTORY,
 	                          .expiry = expiry,
 	                          .data = data,
-	                          .length = kv_key_size(key, value)};
+	                          .length = KV_HEAD_LIMIT(key.length) + length};
 	memcpy(data, &head, sizeof(head));
 	memcpy(data + sizeof(head), key.data, key.length);
-	memcpy(data + sizeof(head) + key.length, value.data, value.length);
 	kv_space_id(space, key.data, key.length, &record->id);
+	return data + KV_HEAD_LIMIT(key.length);
+}
+
+char *
+kv_key_draft(const KvSpace *space, RespSlice key, Size length, int64 expiry, PgfirstRecord *record)
+{
+	char *data = MemoryContextAllocHuge(CurrentMemoryContext, KV_HEAD_LIMIT(key.length) + length);
+
+	return key_record(space, key, length, expiry, data, record);
+}
+
+void
+kv_key_put_draft(KvSpace *space, PgfirstRecord *record)
+{
+	pgfirst_store_put(space->store, record);
+	pfree(unconstify(char *, record->data));
+	record->data = NULL;
 }
 
 void
 kv_key_record(const KvSpace *space, RespSlice key, RespSlice value, int64 expiry,
               PgfirstRecord *record)
 {
-	char *data = MemoryContextAllocHuge(CurrentMemoryContext, kv_key_size(key, value));
-
-	key_record(space, key, value, expiry, data, record);
+	memcpy(kv_key_draft(space, key, value.length, expiry, record), value.data, value.length);
 }
 
 void
@@ -149,13 +179,15 @@ kv_key_put(KvSpace *space, RespSlice key, RespSlice value, int64 expiry)
 {
 	PgfirstRecord record;
 	char small[512];
-	Size size = kv_key_size(key, value);
-	char *data = size <= sizeof(small) ? small : MemoryContextAllocHuge(CurrentMemoryContext, size);
 
-	key_record(space, key, value, expiry, data, &record);
+	if (kv_key_size(key, value) > sizeof(small))
+	{
+		kv_key_record(space, key, value, expiry, &record);
+		kv_key_put_draft(space, &record);
+		return;
+	}
+	memcpy(key_record(space, key, value.length, expiry, small, &record), value.data, value.length);
 	pgfirst_store_put(space->store, &record);
-	if (data != small)
-		pfree(data);
 }
 
 void

@@ -78,6 +78,13 @@ extern const char *kv_type_name(KvType type);
 extern bool kv_key_read(KvSpace *space, RespSlice key, int64 now_ms, bool with_value,
                         KvEntry *entry);
 
+/*
+ * The same with at least the first `limit` bytes of the value, which is brought in no further: entry's
+ * value has what is there of them, value_length is that of the whole.
+ */
+extern bool kv_key_read_part(KvSpace *space, RespSlice key, int64 now_ms, Size limit,
+                             KvEntry *entry);
+
 /* Says that these keys will be read soon. */
 extern void kv_keys_prefetch(KvSpace *space, const RespSlice *keys, int count);
 
@@ -96,6 +103,14 @@ extern void kv_key_record(const KvSpace *space, RespSlice key, RespSlice value, 
 
 /* Makes the key a string with this value.  The caller has its lock. */
 extern void kv_key_put(KvSpace *space, RespSlice key, RespSlice value, int64 expiry);
+
+/*
+ * The same in two steps, for who puts a value together and need not hold it twice: the first returns
+ * where `length` bytes of value belong, the second puts the record, once they are there, and frees it.
+ */
+extern char *kv_key_draft(const KvSpace *space, RespSlice key, Size length, int64 expiry,
+                          PgfirstRecord *record);
+extern void kv_key_put_draft(KvSpace *space, PgfirstRecord *record);
 
 /* Changes when the key expires (0: never); the caller has its lock and has seen it alive. */
 extern void kv_key_expire(KvSpace *space, RespSlice key, int64 expiry);
