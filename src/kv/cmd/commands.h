@@ -53,13 +53,17 @@ extern KvOutcome kv_cmd_set(KvCall *call);
 /* generic.c */
 extern KvOutcome kv_cmd_del(KvCall *call);
 extern KvOutcome kv_cmd_exists(KvCall *call);
+extern KvOutcome kv_cmd_type(KvCall *call);
+
+/* expire.c */
 extern KvOutcome kv_cmd_expire(KvCall *call);
-extern KvOutcome kv_cmd_keys(KvCall *call);
 extern KvOutcome kv_cmd_persist(KvCall *call);
 extern KvOutcome kv_cmd_pexpire(KvCall *call);
 extern KvOutcome kv_cmd_pttl(KvCall *call);
-extern KvOutcome kv_cmd_scan(KvCall *call);
 extern KvOutcome kv_cmd_ttl(KvCall *call);
-extern KvOutcome kv_cmd_type(KvCall *call);
+
+/* listing.c */
+extern KvOutcome kv_cmd_keys(KvCall *call);
+extern KvOutcome kv_cmd_scan(KvCall *call);
 
 #endif
