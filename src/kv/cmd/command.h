@@ -22,14 +22,16 @@
 
 typedef enum KvFlag
 {
-	KV_READ = 1 << 0,       /* reads keys */
-	KV_WRITE = 1 << 1,      /* changes keys: refused on a standby, locks what it names */
-	KV_FAST = 1 << 2,       /* constant time, for COMMAND */
-	KV_NO_AUTH = 1 << 3,    /* allowed before authentication */
-	KV_LOADING = 1 << 4,    /* allowed while the extension is missing: touches no key */
-	KV_ADMIN = 1 << 5,      /* for COMMAND */
-	KV_BLIND = 1 << 6,      /* changes keys mostly without having read them */
-	KV_SUBCOMMANDS = 1 << 7 /* a container: the first argument names the row */
+	KV_READ = 1 << 0,        /* reads keys */
+	KV_WRITE = 1 << 1,       /* changes keys: refused on a standby, locks what it names */
+	KV_FAST = 1 << 2,        /* constant time, for COMMAND */
+	KV_NO_AUTH = 1 << 3,     /* allowed before authentication */
+	KV_LOADING = 1 << 4,     /* allowed while the extension is missing: touches no key */
+	KV_ADMIN = 1 << 5,       /* for COMMAND */
+	KV_BLIND = 1 << 6,       /* changes keys mostly without having read them */
+	KV_SUBCOMMANDS = 1 << 7, /* a container: the first argument names the row */
+	KV_ELSEWHERE = 1 << 11,  /* may change a key of another database, which is locked as well */
+	KV_EVERYWHERE = 1 << 12  /* empties all databases: the epochs of all of them are locked */
 } KvFlag;
 
 /* What became of a call. */
@@ -69,8 +71,12 @@ struct KvCall
 	const RespParser *parser; /* its arguments */
 	const char *data;
 	int argc;
-	int64 now_ms;    /* the turn's clock, for expiry */
-	KvSpace *space;  /* the session's database, opened by dispatch for KV_READ and KV_WRITE */
+	int64 now_ms; /* the turn's clock, for expiry */
+	/*
+	 * The session's database, opened by dispatch for KV_READ and KV_WRITE.  The reply waits until what
+	 * was changed there is durable; who changes several databases leaves the most durable one here.
+	 */
+	KvSpace *space;
 	bool *auth_used; /* one password verification a turn */
 	bool read_only;  /* the server is a standby */
 	bool available;  /* the extension is there */
@@ -136,5 +142,24 @@ extern int kv_command_keys(const KvCommand *command, int argc, int *first, int *
  * but parking ends in exactly one reply.
  */
 extern KvOutcome kv_command_run(KvCall *call);
+
+/*
+ * Somebody has what the command needs: KV_PARK_LOCK, or on the last try KV_DONE after an error that names
+ * the process, if it is known (else 0), and `what` it holds.
+ */
+extern KvOutcome kv_locked_out(KvCall *call, int holder, const char *what);
+
+/*
+ * Whether so many bytes of changes fit into this turn.  If not, *outcome is what the command returns: it
+ * comes again in the next turn, or has been answered.
+ */
+extern bool kv_room_for(KvCall *call, Size bytes, KvOutcome *outcome);
+
+/*
+ * The key that a command with KV_ELSEWHERE names in another database than `home`, where it runs: the
+ * database's number and which argument the key is.  False if it names none, or will be refused.
+ */
+extern bool kv_command_elsewhere(const KvCall *call, const KvCommand *command, int home,
+                                 int *number, int *argument);
 
 #endif

@@ -70,8 +70,9 @@ expire_applies(int flags, int64 old, int64 new)
 	return true;
 }
 
+/* What argument 2 means: a number of units from `base_ms` on. */
 static KvOutcome
-expire(KvCall *call, int64 unit_ms)
+expire(KvCall *call, int64 unit_ms, int64 base_ms)
 {
 	RespSlice key = kv_argument(call, 1);
 	KvEntry entry;
@@ -81,7 +82,7 @@ expire(KvCall *call, int64 unit_ms)
 	if (!expire_flags(call, &flags) || !kv_argument_integer(call, 2, &expiry))
 		return KV_DONE;
 	if (pg_mul_s64_overflow(expiry, unit_ms, &expiry) ||
-	    pg_add_s64_overflow(expiry, call->now_ms, &expiry))
+	    pg_add_s64_overflow(expiry, base_ms, &expiry))
 	{
 		kv_reply_error(call, "ERR invalid expire time in '%s' command", call->command->name);
 		return KV_DONE;
@@ -103,14 +104,28 @@ expire(KvCall *call, int64 unit_ms)
 KvOutcome
 kv_cmd_expire(KvCall *call)
 {
-	return expire(call, 1000);
+	return expire(call, 1000, call->now_ms);
 }
 
 /* PEXPIRE key milliseconds [NX | XX | GT | LT] */
 KvOutcome
 kv_cmd_pexpire(KvCall *call)
 {
-	return expire(call, 1);
+	return expire(call, 1, call->now_ms);
+}
+
+/* EXPIREAT key unix-time-seconds [NX | XX | GT | LT] */
+KvOutcome
+kv_cmd_expireat(KvCall *call)
+{
+	return expire(call, 1000, 0);
+}
+
+/* PEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT] */
+KvOutcome
+kv_cmd_pexpireat(KvCall *call)
+{
+	return expire(call, 1, 0);
 }
 
 /* PERSIST key */
@@ -126,31 +141,56 @@ kv_cmd_persist(KvCall *call)
 	return KV_DONE;
 }
 
-/* -2: no such key, -1: no expiry. */
+/* Milliseconds from `base_ms` until the key expires.  -2: no such key, -1: no expiry. */
 static int64
-time_to_live_ms(KvCall *call)
+expires_ms(KvCall *call, int64 base_ms)
 {
 	KvEntry entry;
 
 	if (!kv_key_find(call, call->space, 1, &entry))
 		return -2;
-	return entry.expiry == 0 ? -1 : entry.expiry - call->now_ms;
+	return entry.expiry == 0 ? -1 : entry.expiry - base_ms;
 }
 
-/* TTL key: rounded to the nearest second, as Redis does */
+/* Rounded to the nearest second, as Redis does; the moment may be the last that there is. */
+static KvOutcome
+reply_seconds(KvCall *call, int64 ms)
+{
+	pgfirst_resp_write_integer(call->reply, ms < 0 ? ms : ms / 1000 + (ms % 1000 >= 500));
+	return KV_DONE;
+}
+
+static KvOutcome
+reply_milliseconds(KvCall *call, int64 ms)
+{
+	pgfirst_resp_write_integer(call->reply, ms);
+	return KV_DONE;
+}
+
+/* TTL key */
 KvOutcome
 kv_cmd_ttl(KvCall *call)
 {
-	int64 ms = time_to_live_ms(call);
-
-	pgfirst_resp_write_integer(call->reply, ms < 0 ? ms : (ms + 500) / 1000);
-	return KV_DONE;
+	return reply_seconds(call, expires_ms(call, call->now_ms));
 }
 
 /* PTTL key */
 KvOutcome
 kv_cmd_pttl(KvCall *call)
 {
-	pgfirst_resp_write_integer(call->reply, time_to_live_ms(call));
-	return KV_DONE;
+	return reply_milliseconds(call, expires_ms(call, call->now_ms));
+}
+
+/* EXPIRETIME key */
+KvOutcome
+kv_cmd_expiretime(KvCall *call)
+{
+	return reply_seconds(call, expires_ms(call, 0));
+}
+
+/* PEXPIRETIME key */
+KvOutcome
+kv_cmd_pexpiretime(KvCall *call)
+{
+	return reply_milliseconds(call, expires_ms(call, 0));
 }

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: PostgreSQL
  *
- * listing.c: commands that look for keys: KEYS and SCAN.
+ * listing.c: commands that look for keys: KEYS, SCAN and RANDOMKEY.
  *
- * Both walk the store in id order, which is the order of the keys' hashes.  SCAN's cursor is the
+ * All walk the store in id order, which is the order of the keys' hashes.  SCAN's cursor is the
  * upper half of the next id: it needs no memory in the server, stays valid for ever, and a key that
  * is there throughout is returned exactly once.  Records whose ids share the upper half are
- * returned together.
+ * returned together.  RANDOMKEY begins at a random id, returns the first key that lives, and goes on at
+ * the beginning when it comes to the end.
  *
- * Neither keeps the loop for longer than a slice.  SCAN returns before it has seen COUNT keys,
+ * None of them keeps the loop for longer than a slice.  SCAN returns before it has seen COUNT keys,
  * as it always may; KEYS goes on in the next turn from where it was, and so promises of what
- * changes meanwhile what SCAN does.  Values are not brought in, and what is found is memory of the
+ * changes meanwhile what SCAN does; so does RANDOMKEY where most records are of dead keys.  Values are not brought in, and what is found is memory of the
  * client, not of the server.
  */
 #include "postgres.h"
@@ -17,6 +18,7 @@
 #include <ctype.h>
 
 #include "access/xlog.h"
+#include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "port/pg_bswap.h"
 
@@ -35,6 +37,8 @@ typedef struct KvListing
 	uint64 command; /* the client's number of commands: the same one goes on */
 	bool under_way;
 	PgfirstId next;
+	PgfirstId start;   /* of RANDOMKEY */
+	bool wrapped;      /* it has come to the end and goes on until there */
 	RespSlice pattern; /* data NULL: all */
 	size_t steps;      /* of matching, since the last look at the clock */
 	bool endless;      /* a match was given up */
@@ -207,6 +211,14 @@ keys_slice(KvCall *call, KvListing *listing)
 	return all;
 }
 
+/* For what took several turns: the earlier ones have read what is perhaps not yet durable. */
+static void
+listing_note_position(KvCall *call)
+{
+	if (!call->read_only && call->space->durability == PGFIRST_DURABLE)
+		kv_position_note(GetXLogInsertRecPtr());
+}
+
 /* KEYS pattern */
 KvOutcome
 kv_cmd_keys(KvCall *call)
@@ -229,12 +241,96 @@ kv_cmd_keys(KvCall *call)
 	}
 	if (listing_failed(call, listing))
 		return KV_DONE;
-	/* Earlier slices have read what is committed since, and is perhaps not yet durable. */
-	if (!call->read_only && call->space->durability == PGFIRST_DURABLE)
-		kv_position_note(GetXLogInsertRecPtr());
+	listing_note_position(call);
 	listing_end(call, listing);
 	return KV_DONE;
 }
+
+/* ---- RANDOMKEY --------------------------------------------------------------------------- */
+
+/*
+ * Goes on from listing->next to the end of the store, or to where it began; true if that was all, or
+ * if it has found a key.
+ */
+static bool
+random_walk(KvCall *call, KvListing *listing, int64 deadline_us)
+{
+	PgfirstWalk *walk = pgfirst_store_walk(call->space->store, &listing->next, LISTING_HEAD);
+	PgfirstRecord record;
+	bool all = true;
+
+	for (int64 seen = 1; listing->count == 0 && listing_next(walk, &record); seen++)
+	{
+		if (listing->wrapped && memcmp(&record.id, &listing->start, sizeof(PgfirstId)) >= 0)
+			break;
+		if (seen > 1 && listing_pauses(listing, seen, deadline_us))
+		{
+			listing->next = record.id;
+			all = listing->found.failed;
+			break;
+		}
+		listing_add(call, listing, &record);
+	}
+	pgfirst_walk_end(walk);
+	(void) kv_scratch();
+	return all;
+}
+
+/* One slice; true at the end of the search. */
+static bool
+random_slice(KvCall *call, KvListing *listing)
+{
+	int64 deadline_us = pgfirst_clock_monotonic_us() + LISTING_SLICE_US;
+
+	if (!random_walk(call, listing, deadline_us))
+		return false;
+	if (listing->count > 0 || listing->wrapped)
+		return true;
+	listing->wrapped = true;
+	memset(&listing->next, 0, sizeof(listing->next));
+	return random_walk(call, listing, deadline_us);
+}
+
+/* RANDOMKEY */
+KvOutcome
+kv_cmd_randomkey(KvCall *call)
+{
+	KvListing *listing = call->session->listing;
+	bool goes_on = listing && listing->under_way && listing->command == call->session->commands;
+
+	/* What a slice sees must not be undone before the next one; mostly one is enough. */
+	if (goes_on && pgfirst_store_changed())
+		return KV_PARK_TURN;
+	if (!goes_on)
+	{
+		uint64 random[2] = {pg_prng_uint64(&pg_global_prng_state),
+		                    pg_prng_uint64(&pg_global_prng_state)};
+
+		listing = listing_begin(call);
+		if (!listing)
+			return KV_DONE;
+		memcpy(&listing->start, random, sizeof(listing->start));
+		listing->next = listing->start;
+	}
+	listing->under_way = false;
+	if (!random_slice(call, listing))
+	{
+		listing->under_way = !pgfirst_store_changed();
+		return KV_PARK_TURN;
+	}
+	if (listing_failed(call, listing))
+		return KV_DONE;
+	if (goes_on)
+		listing_note_position(call);
+	if (listing->count > 0)
+		pgfirst_resp_write_raw(call->reply, listing->found.data, listing->found.length);
+	else
+		pgfirst_resp_write_null(call->reply);
+	kv_session_drop_listing(call->session);
+	return KV_DONE;
+}
+
+/* ---- SCAN -------------------------------------------------------------------------------- */
 
 static bool
 scan_options(KvCall *call, KvListing *listing, int64 *count)

@@ -10,9 +10,10 @@
 #include "kv/cmd/commands.h"
 
 /* Rows of commands without keys, of commands on one key, and of subcommands. */
-#define NO_KEYS  0, 0, 0
-#define ONE_KEY  1, 1, 1
-#define ALL_KEYS 1, -1, 1
+#define NO_KEYS    0, 0, 0
+#define ONE_KEY    1, 1, 1
+#define SECOND_KEY 2, 2, 1
+#define ALL_KEYS   1, -1, 1
 
 #define TOP NULL
 #define ANY (KV_LOADING)
@@ -56,6 +57,10 @@ const KvCommand kv_commands[] = {
     {"set", "config", kv_cmd_config_set, -4, ANY | KV_ADMIN, NO_KEYS, "server", "2.0.0", "O(N)",
      "Sets parameters that have no effect here; refuses, with the setting to use, those that do.",
      "parameter value [parameter value ...]"},
+    {"copy", TOP, kv_cmd_copy, -3, KV_WRITE | KV_ELSEWHERE, 1, 2, 1, "generic", "6.2.0",
+     "O(N), N the bytes of the value",
+     "Gives another key the value and the expiry of a key; REPLACE if there is one already.",
+     "source destination [DB destination-db] [REPLACE]"},
     {"dbsize", TOP, kv_cmd_dbsize, 1, KV_READ | KV_FAST, NO_KEYS, "server", "1.0.0", "O(1)",
      "Returns the number of keys; expired ones count until the sweep has taken them.", ""},
     {"decr", TOP, kv_cmd_decr, 2, KV_WRITE | KV_FAST, ONE_KEY, "string", "1.0.0", "O(1)",
@@ -68,6 +73,16 @@ const KvCommand kv_commands[] = {
      "O(N), N the keys", "Returns how many of the keys there are.", "key [key ...]"},
     {"expire", TOP, kv_cmd_expire, -3, KV_WRITE | KV_FAST, ONE_KEY, "generic", "1.0.0", "O(1)",
      "Lets a key expire after so many seconds.", "key seconds [NX | XX | GT | LT]"},
+    {"expireat", TOP, kv_cmd_expireat, -3, KV_WRITE | KV_FAST, ONE_KEY, "generic", "1.2.0", "O(1)",
+     "Lets a key expire at a moment, in seconds since 1970.",
+     "key unix-time-seconds [NX | XX | GT | LT]"},
+    {"expiretime", TOP, kv_cmd_expiretime, 2, KV_READ | KV_FAST, ONE_KEY, "generic", "7.0.0",
+     "O(1)",
+     "Returns when a key expires, in seconds since 1970; -1 without expiry, -2 without key.",
+     "key"},
+    {"flushall", TOP, kv_cmd_flushall, -1, KV_WRITE | KV_EVERYWHERE, NO_KEYS, "server", "1.0.0",
+     "O(N), N the databases", "Empties all databases; the space comes back by the sweep.",
+     "[ASYNC | SYNC]"},
     {"flushdb", TOP, kv_cmd_flushdb, -1, KV_WRITE, NO_KEYS, "server", "1.0.0", "O(1)",
      "Empties the selected database; the space comes back by the sweep.", "[ASYNC | SYNC]"},
     {"get", TOP, kv_cmd_get, 2, KV_READ | KV_FAST, ONE_KEY, "string", "1.0.0", "O(1)",
@@ -85,18 +100,48 @@ const KvCommand kv_commands[] = {
      "Returns all keys that match; SCAN does it in pieces.", "pattern"},
     {"mget", TOP, kv_cmd_mget, -2, KV_READ | KV_FAST, ALL_KEYS, "string", "1.0.0",
      "O(N), N the keys", "Returns the strings of keys, null for what is none.", "key [key ...]"},
+    {"move", TOP, kv_cmd_move, 3, KV_WRITE | KV_FAST | KV_ELSEWHERE, ONE_KEY, "generic", "1.0.0",
+     "O(N), N the bytes of the value",
+     "Takes a key to another database, unless that has one of this name.", "key db"},
     {"mset", TOP, kv_cmd_mset, -3, KV_WRITE | KV_BLIND, 1, -1, 2, "string", "1.0.1",
      "O(N), N the keys", "Sets keys to strings, all at once.", "key value [key value ...]"},
+    {"object", TOP, NULL, -2, KV_SUBCOMMANDS, NO_KEYS, "generic", "2.2.3", "Depends on subcommand.",
+     "Commands about how values are kept.", "subcommand"},
+    {"encoding", "object", kv_cmd_object_encoding, 3, KV_READ, SECOND_KEY, "generic", "2.2.3",
+     "O(1)", "Returns how Redis would keep the value: int, embstr or raw.", "key"},
+    {"freq", "object", kv_cmd_object_freq, 3, KV_READ, SECOND_KEY, "generic", "4.0.0", "O(1)",
+     "Is refused: how often keys are used is not recorded.", "key"},
+    {"help", "object", kv_cmd_object_help, 2, ANY, NO_KEYS, "generic", "6.2.0", "O(1)",
+     "Describes the subcommands.", ""},
+    {"idletime", "object", kv_cmd_object_idletime, 3, KV_READ, SECOND_KEY, "generic", "2.2.3",
+     "O(1)", "Returns 0 for every key: when keys are used is not recorded.", "key"},
+    {"refcount", "object", kv_cmd_object_refcount, 3, KV_READ, SECOND_KEY, "generic", "2.2.3",
+     "O(1)", "Returns 1 for every key: values are not shared.", "key"},
     {"persist", TOP, kv_cmd_persist, 2, KV_WRITE | KV_FAST, ONE_KEY, "generic", "2.2.0", "O(1)",
      "Takes a key's expiry away.", "key"},
     {"pexpire", TOP, kv_cmd_pexpire, -3, KV_WRITE | KV_FAST, ONE_KEY, "generic", "2.6.0", "O(1)",
      "Lets a key expire after so many milliseconds.", "key milliseconds [NX | XX | GT | LT]"},
+    {"pexpireat", TOP, kv_cmd_pexpireat, -3, KV_WRITE | KV_FAST, ONE_KEY, "generic", "2.6.0",
+     "O(1)", "Lets a key expire at a moment, in milliseconds since 1970.",
+     "key unix-time-milliseconds [NX | XX | GT | LT]"},
+    {"pexpiretime", TOP, kv_cmd_pexpiretime, 2, KV_READ | KV_FAST, ONE_KEY, "generic", "7.0.0",
+     "O(1)",
+     "Returns when a key expires, in milliseconds since 1970; -1 without expiry, -2 without key.",
+     "key"},
     {"ping", TOP, kv_cmd_ping, -1, ANY | KV_FAST, NO_KEYS, "connection", "1.0.0", "O(1)",
      "Answers PONG, or its argument.", "[message]"},
     {"pttl", TOP, kv_cmd_pttl, 2, KV_READ | KV_FAST, ONE_KEY, "generic", "2.6.0", "O(1)",
      "Returns the milliseconds a key has left; -1 without expiry, -2 without key.", "key"},
     {"quit", TOP, kv_cmd_quit, -1, ANY | KV_NO_AUTH | KV_FAST, NO_KEYS, "connection", "1.0.0",
      "O(1)", "Closes the connection.", ""},
+    {"randomkey", TOP, kv_cmd_randomkey, 1, KV_READ, NO_KEYS, "generic", "1.0.0",
+     "O(1), more where most keys have expired", "Returns some key; null if there is none.", ""},
+    {"rename", TOP, kv_cmd_rename, 3, KV_WRITE, 1, 2, 1, "generic", "1.0.0",
+     "O(N), N the bytes of the value", "Gives a key another name, in place of what had that name.",
+     "key newkey"},
+    {"renamenx", TOP, kv_cmd_renamenx, 3, KV_WRITE | KV_FAST, 1, 2, 1, "generic", "1.0.0",
+     "O(N), N the bytes of the value", "Gives a key another name, unless a key has it.",
+     "key newkey"},
     {"reset", TOP, kv_cmd_reset, 1, ANY | KV_NO_AUTH | KV_FAST, NO_KEYS, "connection", "6.2.0",
      "O(1)", "Makes the connection as it was at the beginning.", ""},
     {"scan", TOP, kv_cmd_scan, -2, KV_READ, NO_KEYS, "generic", "2.8.0",
@@ -112,10 +157,17 @@ const KvCommand kv_commands[] = {
      "timestamp-ms | KEEPTTL]"},
     {"time", TOP, kv_cmd_time, 1, ANY | KV_FAST, NO_KEYS, "server", "2.6.0", "O(1)",
      "Returns the server's time: seconds since 1970, and microseconds.", ""},
+    {"touch", TOP, kv_cmd_exists, -2, KV_READ | KV_FAST, ALL_KEYS, "generic", "3.2.1",
+     "O(N), N the keys",
+     "Returns how many of the keys there are; when keys are used is not recorded.",
+     "key [key ...]"},
     {"ttl", TOP, kv_cmd_ttl, 2, KV_READ | KV_FAST, ONE_KEY, "generic", "1.0.0", "O(1)",
      "Returns the seconds a key has left; -1 without expiry, -2 without key.", "key"},
     {"type", TOP, kv_cmd_type, 2, KV_READ | KV_FAST, ONE_KEY, "generic", "1.0.0", "O(1)",
      "Returns the type of a key's value.", "key"},
+    {"unlink", TOP, kv_cmd_del, -2, KV_WRITE | KV_FAST, ALL_KEYS, "generic", "4.0.0",
+     "O(N), N the keys", "Deletes keys, as DEL does; returns how many there were.",
+     "key [key ...]"},
 };
 
 const int kv_commands_count = lengthof(kv_commands);
