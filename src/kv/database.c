@@ -290,10 +290,7 @@ space_read_epoch(KvSpace *space)
 {
 	PgfirstRecord record;
 	PgfirstId id;
-	XLogRecPtr before = kv_position_others();
-	bool before_own = kv_position() == PGFIRST_POSITION_OWN;
 
-	kv_position_reset();
 	kv_id_of_epoch(space->tenant, &id);
 	space->epoch = 0;
 	if (pgfirst_store_get(space->store, &id, SIZE_MAX, &record))
@@ -303,10 +300,8 @@ space_read_epoch(KvSpace *space)
 			                errmsg("the record of a store's epoch is damaged")));
 		memcpy(&space->epoch, record.data, sizeof(space->epoch));
 	}
+	/* With what the command has read before, which is little; a reset here would cut it in two units. */
 	space->position = kv_position();
-	kv_position_note(before);
-	if (before_own)
-		kv_position_note(PGFIRST_POSITION_OWN);
 }
 
 /*
@@ -460,6 +455,8 @@ kv_space_flush(KvSpace *space, bool wait)
 	record.data = (const char *) &next;
 	pgfirst_store_put(space->store, &record);
 	space->epoch = next;
+	/* Whoever finds the database empty in this turn depends on its commit. */
+	space->position = PGFIRST_POSITION_OWN;
 	space_pin_epoch(space);
 	return true;
 }
