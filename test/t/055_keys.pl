@@ -4,14 +4,14 @@
 # carried to another database while somebody has something there, while the server is killed, when it is
 # large; what their replies wait for; a random key among dead ones; the door of a standby.
 #
-# Seen to fail: prepare() that locks what a command needs elsewhere always last (the worker spins while it
-# waits); lock_others() that does nothing (a key that SQL holds is overwritten, FLUSHALL passes a
+# Seen to fail: prepare() that locks what a command needs elsewhere always last (two workers that wait keep
+# each other busy); lock_others() that does nothing (a key that SQL holds is overwritten, FLUSHALL passes a
 # transaction); units_across_stores() that returns NULL (half a MOVE, half a FLUSHALL after a crash);
-# carry() that reads into the turn's memory (three copies of a large value); kv_room_for() that says yes
-# (the whole turn fails); reply_depends_on() that does nothing (a reply before its change is durable);
+# carry() that keeps what it has read until its end (three copies of a large value); kv_room_for() that says
+# yes (the whole turn fails); reply_depends_on() that does nothing (a reply before its change is durable);
 # random_slice() that does not go on at the beginning (null beside a living key); space_read_epoch() that
-# resets the position (half a FLUSHALL);
-# kv_space_flush() that leaves the position as it is (an empty database is shown before it is durable).
+# resets the position (half a FLUSHALL); kv_space_flush() that leaves the position as it is (an empty
+# database is shown before that is durable).
 
 use strict;
 use warnings;
@@ -54,7 +54,7 @@ sub disk
 
 my $sql = PgfirstStore::Session->new($node);
 
-# What SQL holds keeps the command waiting and nobody else, nor the processor; then it goes on.
+# What SQL holds keeps the command waiting, and nobody else; then it goes on.
 sub waits
 {
 	my ($name, $begin, $expected, @command) = @_;
@@ -62,28 +62,30 @@ sub waits
 	$sql->ask("BEGIN; $begin");
 	$redis->send(@command);
 	my ($what, $early) = $redis->outcome(0.5);
-	is($what, 'silent', "$name: it waits") or diag $early;
-	my $before = ticks(worker_pid($node));
-	my ($end, $worst) = (time + 2, 0);
+	if (!is($what, 'silent', "$name: it waits"))
+	{
+		$sql->ask('COMMIT');
+		return is($early, $expected, '… and goes on');
+	}
+	my ($end, $worst) = (time + 1, 0);
 	while (time < $end)
 	{
 		my $sent = time;
-		($what) = $redis->outcome(0.1);
+		($what, $early) = $redis->outcome(0.1);
 		last if $what ne 'silent';
 		$bystander->call('SET', 'other', 1);
 		$worst = time - $sent - 0.1 if time - $sent - 0.1 > $worst;
 	}
-	my $used = ticks(worker_pid($node)) - $before;
 	cmp_ok($worst, '<', 0.5, '… others do not');
-	cmp_ok($used, '<', 60, "… and the worker does not spin: $used hundredths of a second in two seconds");
 	$sql->ask('COMMIT');
-	is($redis->reply, $expected, '… then it goes on');
+	is($what eq 'silent' ? $redis->reply : "$early, too early", $expected, '… then it goes on');
 }
 
 $redis->call('MSET', 'a', 1, 'b', 2, 'c', 3, 'd', 4);
 $there->call('SET', 'x', 'there');
 waits('MOVE to a key that SQL sets', "SELECT kv.set('a', 'sql', db => 1)", 0, 'MOVE', 'a', 1);
-is_deeply([ $redis->call('GET', 'a'), $there->call('GET', 'a') ], [ 1, 'sql' ], '… to where it is taken: nothing happened');
+is_deeply([ $redis->call('GET', 'a'), $there->call('GET', 'a') ], [ 1, 'sql' ],
+	'… to where it is taken: nothing happened');
 waits('MOVE to a key that SQL deletes', "SELECT kv.del('a', db => 1)", 1, 'MOVE', 'a', 1);
 is_deeply([ $redis->call('GET', 'a'), $there->call('GET', 'a') ], [ undef, 1 ], '… to where it is free: moved');
 waits('COPY over a key that SQL sets', "SELECT kv.set('x', 'sql', db => 1)", 1, 'COPY', 'b', 'x', 'DB', 1, 'REPLACE');
@@ -98,10 +100,47 @@ $redis->call('SET', 'k', 1);
 waits('FLUSHALL while SQL loads', "SELECT count(kv.set('load:' || i, 'x', db => 2, nx => true)) FROM generate_series(1, 1500) i",
 	'OK', 'FLUSHALL');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM kv.keys'), '0',
-	'… and then empties every database') or diag $node->safe_psql('postgres', 'SELECT db, key FROM kv.keys LIMIT 5');
+	'… and then empties every database');
 $there->call('SET', 'x', 1);
 is($redis->call('FLUSHALL', 'ASYNC'), 'OK', '… at once when nobody is in the way');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM kv.keys'), '0', '… all of it');
+
+# Two workers that wait must not wake each other by what they take in vain.
+{
+	my $two = pgfirst_node('keys_two', workers => 2, conf => "pgfirst.redis_lock_timeout = '60s'");
+	my $holder = PgfirstStore::Session->new($two);
+	my %client;
+
+	wait_until('a client of each worker', sub {
+		my $client = redis($two);
+		my ($pid) = $client->call('INFO', 'server') =~ /^process_id:(\d+)/m;
+		$client{$pid} //= $client;
+		return keys %client == 2;
+	});
+	my ($one, $other) = map { $client{$_} } sort keys %client;
+	for my $case (
+		[ "SELECT kv.set('a', 'sql', db => 1), kv.set('b', 'sql', db => 1)", [ 'MOVE', 'a', 1 ], [ 'MOVE', 'b', 1 ] ],
+		[ 'LOCK TABLE kv.database_2 IN ACCESS EXCLUSIVE MODE', [ 'MOVE', 'a', 2 ], [ 'FLUSHALL' ] ])
+	{
+		my ($begin, @commands) = @$case;
+
+		$one->call('MSET', 'a', 1, 'b', 2);
+		$holder->ask("BEGIN; $begin");
+		$one->send(@{ $commands[0] });
+		$other->send(@{ $commands[1] });
+		is(($one->outcome(0.5))[0] . ($other->outcome(0))[0], 'silentsilent', "@{ $commands[0] } and @{ $commands[1] } wait");
+		my $before = 0;
+		$before += ticks($_) for keys %client;
+		($one->outcome(2))[0] eq 'silent' or fail('… to the end');
+		my $used = -$before;
+		$used += ticks($_) for keys %client;
+		cmp_ok($used, '<', 50, "… and the workers rest: $used hundredths of a second in two seconds");
+		$holder->ask('COMMIT');
+		$_->reply for $one, $other;
+	}
+	$holder->end;
+	$two->stop;
+}
 
 # In the end it is told who has it.
 $node->append_conf('postgresql.conf', "pgfirst.redis_lock_timeout = '300ms'\npgfirst.redis_max_clients = 1001");
@@ -141,7 +180,8 @@ $relaxed->call('SET', 'k', 1);
 # Of several, because a sync that is under way for something else may be in between.
 my ($fast) = sort { $a <=> $b } map { seconds($relaxed, 'OK', 'SET', 'k', $_) } 1 .. 5;
 cmp_ok($fast, '<', 0.25, 'a change of a relaxed database is answered at once');
-cmp_ok(seconds($relaxed, 1, 'COPY', 'k', 'k', 'DB', 0), '>', 0.3, '… but not one of a durable database, whatever is selected');
+cmp_ok(seconds($relaxed, 1, 'COPY', 'k', 'k', 'DB', 0), '>', 0.3,
+	'… but not one of a durable database, whatever is selected');
 cmp_ok(seconds($relaxed, 1, 'MOVE', 'k', 2), '>', 0.3, '… MOVE');
 cmp_ok(seconds($relaxed, 'OK', 'FLUSHALL'), '>', 0.3, '… FLUSHALL');
 
@@ -205,10 +245,14 @@ cmp_ok($redis->call('TTL', 'copy'), '>', 900, '… with its expiry');
 # Values that were written can be larger than what may be changed now.
 $node->append_conf('postgresql.conf', "pgfirst.write_set_limit = '50MB'");
 $node->reload;
-wait_until('the new limit', sub { return $there->call('RENAME', 'bigger', 'bigger2') =~ /^-OOM / || $there->call('RENAME', 'bigger2', 'bigger') =~ /^-OOM /; });
+wait_until('the new limit', sub {
+	return $there->call('RENAME', 'bigger', 'bigger2') =~ /^-OOM /
+	  || $there->call('RENAME', 'bigger2', 'bigger') =~ /^-OOM /;
+});
 my ($aborted) = $redis->call('INFO', 'pgfirst') =~ /^pgfirst_turns_aborted:(\d+)/m;
 my ($name) = grep { $there->call('EXISTS', $_) } 'bigger', 'bigger2';
-my @commands = ([ 'SET', 'a', 1 ], [ 'COPY', $name, 'x', 'DB', 0 ], [ 'MOVE', $name, 2 ], [ 'RENAMENX', $name, 'x' ], [ 'GET', 'a' ]);
+my @commands = ([ 'SET', 'a', 1 ], [ 'COPY', $name, 'x', 'DB', 0 ], [ 'MOVE', $name, 2 ],
+	[ 'RENAMENX', $name, 'z' ], [ 'GET', 'a' ]);
 $there->raw(join '', map { PgfirstTest::Redis::encode(@$_) } @commands);
 my @answers = map { $there->reply } @commands;
 is_deeply([ @answers[ 0, 4 ] ], [ 'OK', 1 ], 'beyond pgfirst.write_set_limit: others of the turn are carried out');
@@ -254,8 +298,8 @@ wait_until('the door of the standby', sub {
 	return $reader && ($reader->call('GET', 'k') // '') eq '41';
 });
 like($reader->call(@$_), qr/^-READONLY /, "on a standby, @$_ is refused")
-  for [ 'COPY', 'k', 'l' ], [ 'COPY', 'k', 'k', 'DB', 1 ], [ 'MOVE', 'k', 1 ], [ 'RENAME', 'k', 'l' ], [ 'RENAMENX', 'k', 'l' ],
-  [ 'UNLINK', 'k' ], ['FLUSHALL'], [ 'EXPIREAT', 'k', 1 ], [ 'PEXPIREAT', 'k', 1 ];
+  for [ 'COPY', 'k', 'l' ], [ 'COPY', 'k', 'k', 'DB', 1 ], [ 'MOVE', 'k', 1 ], [ 'RENAME', 'k', 'l' ],
+  [ 'RENAMENX', 'k', 'l' ], [ 'UNLINK', 'k' ], ['FLUSHALL'], [ 'EXPIREAT', 'k', 1 ], [ 'PEXPIREAT', 'k', 1 ];
 is_deeply([ $reader->call('TOUCH', 'k', 'none'), $reader->call('RANDOMKEY'), $reader->call('OBJECT', 'ENCODING', 'k'),
 		$reader->call('EXPIRETIME', 'k'), $reader->call('PEXPIRETIME', 'k') ],
 	[ 1, 'k', 'int', 4102444800, 4102444800000 ], '… and those that read are answered');

@@ -11,9 +11,9 @@
  * set takes its copy; so no more than two copies are there at a time.
  *
  * A command that cannot lock what it needs in another database must not have taken anything else
- * when it is tried again: what it gives back would wake those who wait for locks, itself among them, and
- * it would be tried again and again.  So dispatch asks here which key that is
- * (kv_command_elsewhere), and locks what stopped it last time first.
+ * when it is tried again: what it gives back would wake those who wait in other workers, which try and
+ * give back in turn, and so for as long as all of them wait.  So dispatch asks here which key that is
+ * (kv_command_elsewhere), and locks what stopped the command last time first.
  */
 #include "postgres.h"
 

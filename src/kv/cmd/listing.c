@@ -10,8 +10,8 @@
  *
  * None of them keeps the loop for longer than a slice.  SCAN returns before it has seen COUNT keys,
  * as it always may; KEYS goes on in the next turn from where it was, and so promises of what
- * changes meanwhile what SCAN does; so does RANDOMKEY where most records are of dead keys.  Values are not brought in, and what is found is memory of the
- * client, not of the server.
+ * changes meanwhile what SCAN does; so does RANDOMKEY where most records are of dead keys.  Values are
+ * not brought in, and what is found is memory of the client, not of the server.
  */
 #include "postgres.h"
 
