@@ -509,5 +509,7 @@ kv_space_flush(KvSpace *space)
 	record.data = (const char *) &next;
 	pgfirst_store_put(space->store, &record);
 	space->epoch = next;
+	/* Whoever finds the database empty in this turn depends on its commit. */
+	space->position = PGFIRST_POSITION_OWN;
 	space_pin_epoch(space);
 }

@@ -97,10 +97,33 @@ def same_type(ours, theirs):
         ours.kind != "*" or [item.kind for item in ours.value] == [item.kind for item in theirs.value])
 
 
+def both_or_neither(ours, theirs):
+    """Any key, or null."""
+    return ours.kind == theirs.kind and (ours.value is None) == (theirs.value is None)
+
+
+def not_looser(ours, theirs):
+    """Encodings: Redis's was right once, ours is right now."""
+    order = [b"int", b"embstr", b"raw"]
+    return (ours.value in order and theirs.value in order
+            and order.index(ours.value) < order.index(theirs.value))
+
+
 # The words that begin a command, how its replies may differ, and why.
 ALLOWED = [
     (("TTL",), within(1), "the two were asked at different moments"),
     (("PTTL",), within(1000), "the two were asked at different moments"),
+    (("EXPIRETIME",), within(1), "the two were asked at different moments"),
+    (("PEXPIRETIME",), within(1000), "the two were asked at different moments"),
+    (("RANDOMKEY",), both_or_neither, "chance"),
+    (("OBJECT", "ENCODING"), not_looser, "Redis keeps the encoding that a value had before it was changed in place"),
+    (("OBJECT", "IDLETIME"), lambda ours, theirs: ours.raw == b":0\r\n" and theirs.kind == ":",
+     "pgfirst does not record when keys are used"),
+    (("OBJECT", "REFCOUNT"), lambda ours, theirs: (ours.raw, theirs.raw) == (b":1\r\n", b":2147483647\r\n"),
+     "Redis shares small numbers"),
+    (("OBJECT", "HELP"), lambda ours, theirs: ours.kind == theirs.kind == "*"
+     and {item.kind for item in ours.value} == {item.kind for item in theirs.value} == {"+"},
+     "the words are our own"),
     (("KEYS",), same_set, "keys have no order"),
     (("SCAN",), same_scan, "keys have no order; the whole database in one call"),
     (("HELLO",), same_but_for("version", "id"), "pgfirst says 7.2, and numbers clients by itself"),
@@ -283,6 +306,28 @@ class Stream:
             [b"SET", b"slowlog-max-len", b"200", b"slowlog-log-slower-than", b"20000"], [b"GET", b"slowlog-*"],
             [b"SET", b"hz", b"20", b"hz", b"30"], [b"BOGUS"], [b"SET", b"hz", b"abc"], [b"SET", b"hash-max-listpack-entries", b""]])]
 
+    def database(self):
+        return self.pick([b"0", b"1", b"2", b"3", b"0", b"1", b"2", b"3", b"4", b"16", b"-1", b"x", b"", b"01", b"1.0",
+                          b"99999999999", b"-99999999999"])
+
+    def copy(self):
+        options = self.pick([
+            [], [], [b"REPLACE"], [b"replace"], [b"DB", self.database()], [b"DB", self.database(), b"REPLACE"],
+            [b"Replace", b"db", self.database()], [b"REPLACE", b"REPLACE"], [b"DB"], [b"REPLACE", b"DB"], [b"bogus"],
+            [b"DB", b"1", b"DB", self.database()], [b"DB", self.database(), b"bogus"], [b"bogus", b"DB", b"x"]])
+        return [self.pick(KEYS), self.pick(KEYS), *options]
+
+    def object(self):
+        word = self.pick([b"ENCODING", b"ENCODING", b"ENCODING", b"encoding", b"REFCOUNT", b"IDLETIME", b"FREQ", b"HELP"])
+        if word == b"HELP":
+            return [word]
+        return self.pick([[word, self.pick(KEYS)]] * 12 + [[], [word], [word, b"a", b"b"], [b"HELP", b"x"], [b"bogus"],
+                                                           [b"bogus", b"a"], [b""]])
+
+    def expire_flags(self):
+        return self.pick([[], [], [], [b"NX"], [b"XX"], [b"GT"], [b"LT"], [b"NX", b"XX"], [b"GT", b"LT"],
+                          [b"XX", b"GT"], [b"bogus"], [b"lt"], [b"NX", b"NX"], [b"NX", b"bogus"], [b"XX", b"LT"]])
+
     def wrong(self):
         """A number of arguments that does not fit, or no such command."""
         return self.pick([
@@ -298,6 +343,31 @@ class Stream:
             [b"SUBSTR", b"a"], [b"SETRANGE", b"a", b"0"], [b"DECRBY", b"a"], [b"INCRBYFLOAT", b"a"], [b"SETBIT", b"a", b"1"],
             [b"GETBIT", b"a"], [b"BITCOUNT"], [b"BITPOS", b"a"], [b"BITOP", b"AND", b"a"], [b"BITOP", b"NOT", b"a"],
             [b"bogus", b"x" * 127, b"y"], [b"bogus", b"x" * 128, b"y"], [b"bogus", b""]])
+            [b"COPY", b"a"], [b"RENAME", b"a"],
+            [b"RENAME", b"a", b"b", b"c"], [b"RENAMENX"], [b"MOVE", b"a"], [b"MOVE", b"a", b"1", b"x"], [b"RANDOMKEY", b"x"],
+            [b"UNLINK"], [b"TOUCH"], [b"EXPIREAT", b"a"], [b"PEXPIREAT"], [b"EXPIRETIME"], [b"PEXPIRETIME", b"a", b"b"],
+            [b"FLUSHALL", b"x"], [b"FLUSHALL", b"ASYNC", b"SYNC"], [b"bogus", b"x" * 127, b"y"], [b"bogus", b"x" * 128, b"y"], [b"bogus", b""]])
+
+    def next_on_keys(self):
+        """Commands on keys of any type."""
+        pick = self.pick
+        name = any_case(self.chance, pick([
+            b"COPY", b"COPY", b"COPY", b"MOVE", b"MOVE", b"RENAME", b"RENAME", b"RENAMENX", b"RENAMENX", b"RANDOMKEY",
+            b"OBJECT", b"OBJECT", b"UNLINK", b"TOUCH", b"EXPIREAT", b"PEXPIREAT", b"EXPIRETIME", b"PEXPIRETIME"]))
+        kind = name.upper()
+        if kind == b"COPY":
+            return [name, *self.copy()]
+        if kind == b"MOVE":
+            return [name, pick(KEYS), self.database()]
+        if kind in (b"RENAME", b"RENAMENX"):
+            return [name, pick(KEYS), pick(KEYS)]
+        if kind == b"OBJECT":
+            return [name, *self.object()]
+        if kind in (b"UNLINK", b"TOUCH"):
+            return [name, *self.keys()]
+        if kind in (b"EXPIREAT", b"PEXPIREAT"):
+            return [name, pick(KEYS), pick(MOMENTS if kind == b"EXPIREAT" else MOMENTS_MS), *self.expire_flags()]
+        return [name] if kind == b"RANDOMKEY" else [name, pick(KEYS)]
 
     def next(self):
         pick, chance = self.pick, self.chance
@@ -321,7 +391,10 @@ class Stream:
         if number < 0.22:
             return [b"SELECT", pick([b"0", b"1", b"2", b"3", b"0", b"4", b"16", b"-1", b"x", b"", b"1.0", b"99999999999"])]
         if number < 0.225:
-            return pick([[b"FLUSHDB"], [b"FLUSHDB", b"ASYNC"], [b"flushdb", b"sync"]])
+            return pick([[b"FLUSHDB"], [b"FLUSHDB", b"ASYNC"], [b"flushdb", b"sync"], [b"FLUSHALL"],
+                         [b"FLUSHALL", b"ASYNC"], [b"flushall", b"sync"]])
+        if number < 0.40:
+            return self.next_on_keys()
         name = any_case(chance, pick([
             b"GET", b"GET", b"GET", b"SET", b"SET", b"SET", b"SET", b"MGET", b"MSET", b"DEL", b"EXISTS", b"TYPE",
             b"INCR", b"DECR", b"INCRBY", b"EXPIRE", b"EXPIRE", b"PEXPIRE", b"TTL", b"PTTL", b"PERSIST", b"KEYS", b"SCAN",
@@ -343,9 +416,7 @@ class Stream:
         if kind == b"INCRBY":
             return [name, pick(KEYS), pick(NUMBERS)]
         if kind in (b"EXPIRE", b"PEXPIRE"):
-            flags = pick([[], [], [], [b"NX"], [b"XX"], [b"GT"], [b"LT"], [b"NX", b"XX"], [b"GT", b"LT"],
-                          [b"XX", b"GT"], [b"bogus"], [b"lt"], [b"NX", b"NX"], [b"NX", b"bogus"], [b"XX", b"LT"]])
-            return [name, pick(KEYS), pick(SECONDS if kind == b"EXPIRE" else MILLISECONDS), *flags]
+            return [name, pick(KEYS), pick(SECONDS if kind == b"EXPIRE" else MILLISECONDS), *self.expire_flags()]
         if kind == b"KEYS":
             return [name, pick(PATTERNS)]
         if kind == b"SCAN":
@@ -469,6 +540,20 @@ def state_difference(pair):
     return None
 
 
+def other_states_difference(pair):
+    """The same for all databases; the selected one stays selected."""
+    info = pair.ends[0].call("CLIENT", "INFO").plain()
+    if isinstance(info, Error):
+        return None
+    selected = int(dict(field.split(b"=", 1) for field in info.split())[b"db"])
+    found = None
+    for number in range(4):
+        pair.call("SELECT", number)
+        found = found or state_difference(pair)
+    pair.call("SELECT", selected)
+    return found
+
+
 def send_all(pair, servers, batch):
     """Both have the same users, but each its own password."""
     for end, server in zip(pair.ends, servers):
@@ -527,10 +612,11 @@ def stream_differences(ours, theirs, unix, protocol, seed, commands):
                     seen.add(shape)
                     differences.append(difference(words, our, their))
         sent += len(batch)
-        found = state_difference(pair)
+        # Commands of one database change others too.
+        found = other_states_difference(pair) if chance.random() < 0.1 else state_difference(pair)
         if found:
             differences.append(f"{found} after {shorten(batch)}")
-            pair.call("FLUSHDB")
+            pair.call("FLUSHALL")
     pair.close()
     return differences
 
@@ -561,13 +647,63 @@ def expiry_differences(pair):
         ("GETRANGE", "x", "0", "-1"), ("SETRANGE", "x", "2", "2"), ("SETRANGE", "x", "2", ""), ("DECRBY", "x", "5"),
         ("INCRBYFLOAT", "x", "0.5"), ("SETBIT", "x", "1", "0"), ("GETBIT", "x", "2"), ("BITCOUNT", "x"), ("BITPOS", "x", "0"),
         ("BITOP", "OR", "x", "x", "y"), ("BITOP", "OR", "y", "x"), ("BITOP", "NOT", "y", "x")]
+        ("UNLINK", "x", "y"), ("TOUCH", "x", "y", "x"), ("RENAME", "x", "y"), ("RENAME", "y", "x"), ("RENAMENX", "x", "z"),
+        ("RENAMENX", "y", "x"), ("RENAME", "x", "x"), ("COPY", "x", "y", "REPLACE"), ("COPY", "y", "x"),
+        ("COPY", "x", "z", "DB", "1"), ("COPY", "y", "x", "DB", "2"), ("MOVE", "x", "1"), ("MOVE", "y", "2"),
+        ("RANDOMKEY",), ("OBJECT", "ENCODING", "x"), ("OBJECT", "FREQ", "x"), ("EXPIREAT", "x", "9999999999"),
+        ("PEXPIREAT", "x", "1"), ("EXPIRETIME", "x"), ("PEXPIRETIME", "x"), ("FLUSHALL",)]
     found = []
     for words in asking:
-        found += compare(pair, [("FLUSHDB",), ("SET", "x", "41", "PX", "20"), ("SET", "y", "1")])
+        found += compare(pair, [
+            ("FLUSHALL",), ("SET", "x", "41", "PX", "20"), ("SET", "y", "1"), ("SELECT", "2"),
+            ("SET", "x", "2", "PX", "20"), ("SET", "y", "2", "PX", "20"), ("SELECT", "0")])
         time.sleep(0.03)
         found += compare(pair, [
-            words, ("GET", "x"), ("TTL", "x"), ("SET", "x", "fresh"), ("TTL", "x"), ("DBSIZE",), ("MGET", "x", "y")])
+            words, ("GET", "x"), ("TTL", "x"), ("SET", "x", "fresh"), ("TTL", "x"), ("DBSIZE",), ("MGET", "x", "y", "z"),
+            ("SELECT", "1"), ("MGET", "x", "y", "z"), ("SELECT", "2"), ("MGET", "x", "y", "z"), ("TTL", "x"), ("TTL", "y"),
+            ("SELECT", "0")])
+    return found + compare(pair, [("FLUSHALL",)])
+
+
+# Values that stand at the edges of Redis's encodings.
+ENCODED = ["", "0", "-0", "00", "+1", "9999", "10000", "-9223372036854775808", "-9223372036854775809",
+           "9223372036854775807", "9223372036854775808", "1.0", " 1", "1" * 20, "1" * 21, "x" * 44, "x" * 45, "x" * 5000]
+
+
+def object_differences(pair):
+    """What OBJECT says of values that were set, not changed in place: without what a stream may differ in."""
+    found = []
+    for value in ENCODED:
+        for words in [("SET", "x", value), ("SET", "y", value), ("RENAME", "y", "z"), ("COPY", "x", "y")]:
+            pair.call(*words)
+        for key in ("x", "y", "z", "none"):
+            our, their = pair.call("OBJECT", "ENCODING", key)
+            if our.raw != their.raw:
+                found.append(difference(("OBJECT", "ENCODING", key, value), our, their))
+        found += compare(pair, [("INCR", "x"), ("INCRBY", "y", "-7"), ("OBJECT", "REFCOUNT", "x"), ("OBJECT", "FREQ", "x"),
+                                ("FLUSHDB",)])
     return found
+
+
+def random_differences(pair):
+    """RANDOMKEY: every key sooner or later, and no other."""
+    keys = [f"k{i}".encode() for i in range(8)]
+    found = compare(pair, [("FLUSHDB",), ("RANDOMKEY",), ("MSET", *[word for key in keys for word in (key, b"1")]),
+                           ("PEXPIRE", "k7", "1")])
+    time.sleep(0.01)
+    for name, end in zip(("pgfirst", "Redis"), pair.ends):
+        missing = {*keys[:-1]}
+        for _ in range(100000):
+            key = end.call("RANDOMKEY").value
+            missing.discard(key)
+            if key not in keys[:-1]:
+                found.append(f"RANDOMKEY: {name} {key}")
+                break
+            if not missing:
+                break
+        else:
+            found.append(f"RANDOMKEY: {name} never gives {sorted(missing)}")
+    return found + compare(pair, [("FLUSHDB",), ("RANDOMKEY",)])
 
 
 def scan_differences(pair):
@@ -598,10 +734,10 @@ MEANINGLESS_FLAGS = {"denyoom", "noscript", "stale", "allow_busy", "skip_monitor
 
 
 # Redis lists these under other categories of its access control, which pgfirst does not have: containers under
-# none of their own, COMMAND with the connection's, DBSIZE and FLUSHDB with the keyspace's, some as dangerous.
+# none of their own, COMMAND with the connection's, DBSIZE, FLUSHALL and FLUSHDB with the keyspace's, some as dangerous.
 OTHER_CATEGORIES = {
     b"client", b"config", b"command", b"command|count", b"command|docs", b"command|info", b"command|list",
-    b"dbsize", b"flushdb", b"info", b"keys"}
+    b"dbsize", b"flushall", b"flushdb", b"info", b"keys", b"object"}
 
 
 def command_differences(pair):
@@ -735,6 +871,7 @@ def main():
     for protocol in (2, 3):
         pair = Pair(ours, theirs, unix=True, protocol=protocol)
         for name, differences in [("keys that expire", expiry_differences), ("SCAN in small steps", scan_differences),
+                                  ("OBJECT", object_differences), ("RANDOMKEY", random_differences),
                                   ("COMMAND INFO and DOCS", command_differences),
                                   ("INFO, CONFIG, CLIENT", server_differences)]:
             report.result(f"differential: {name}, RESP{protocol}", differences(pair))

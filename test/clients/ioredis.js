@@ -268,6 +268,34 @@ test('DEL, EXISTS, TYPE', async () => {
 	check([await r.type('c'), await r.type('none')], ['string', 'none']);
 });
 
+test('UNLINK, TOUCH, COPY, RENAME, RENAMENX, MOVE, RANDOMKEY, FLUSHALL', async () => {
+	check(await r.randomkey(), null);
+	await r.mset({ a: 1, b: 2, c: 3 });
+	check([await r.touch('a', 'b', 'none', 'a'), await r.unlink('a', 'none', 'b'), await r.randomkey()], [3, 2, 'c']);
+	await r.expire('c', 100);
+	check([await r.copy('c', 'd'), await r.copy('c', 'd'), await r.copy('c', 'd', 'REPLACE'), await r.ttl('d') > 90], [1, 0, 1, true]);
+	check([await r.rename('c', 'd'), await r.renamenx('d', 'e'), await r.get('e'), await r.ttl('e') > 90], ['OK', 1, '3', true]);
+	await rejects(r.rename('none', 'x'), 'ERR no such key');
+	check([await r.copy('e', 'e', 'DB', 1), await r.move('e', 1), await r.move('e', 2), await r.exists('e')], [1, 0, 1, 0]);
+	await rejects(r.move('e', 4), 'ERR DB index is out of range');
+	check([await r.select(1), await r.get('e'), await r.flushall(), await r.dbsize(), await r.select(0)], ['OK', '3', 'OK', 0, 'OK']);
+});
+
+test('OBJECT', async () => {
+	await r.mset({ number: 12345, short: 'text', long: 'x'.repeat(45) });
+	check([await r.object('ENCODING', 'number'), await r.object('ENCODING', 'short'), await r.object('ENCODING', 'long'),
+		await r.object('ENCODING', 'none')], ['int', 'embstr', 'raw', null]);
+	check([await r.object('REFCOUNT', 'short'), await r.object('IDLETIME', 'short')], [1, 0]);
+});
+
+test('EXPIREAT, PEXPIREAT, EXPIRETIME, PEXPIRETIME', async () => {
+	check([await r.expireat('key', 4102444800), await r.expiretime('key'), await r.pexpiretime('key')], [0, -2, -2]);
+	await r.set('key', 'value');
+	check([await r.expiretime('key'), await r.expireat('key', 4102444800), await r.pexpiretime('key')], [-1, 1, 4102444800000]);
+	check([await r.pexpireat('key', 4102444800500, 'GT'), await r.expiretime('key'), await r.expireat('key', 1, 'NX')], [1, 4102444801, 0]);
+	check([await r.expireat('key', 1), await r.exists('key')], [1, 0]);
+});
+
 test('EXPIRE, PEXPIRE, TTL, PTTL, PERSIST', async () => {
 	check([await r.ttl('key'), await r.pttl('key'), await r.expire('key', 100), await r.persist('key')], [-2, -2, 0, 0]);
 	await r.set('key', 'value');

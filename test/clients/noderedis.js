@@ -255,6 +255,34 @@ test('DEL, EXISTS, TYPE', async () => {
 	check([await r.type('c'), await r.type('none')], ['string', 'none']);
 });
 
+test('UNLINK, TOUCH, COPY, RENAME, RENAMENX, MOVE, RANDOMKEY, FLUSHALL', async () => {
+	check(await r.randomKey(), null);
+	await r.mSet({ a: '1', b: '2', c: '3' });
+	check([await r.touch(['a', 'b', 'none', 'a']), await r.unlink(['a', 'none', 'b']), await r.randomKey()], [3, 2, 'c']);
+	await r.expire('c', 100);
+	check([await r.copy('c', 'd'), await r.copy('c', 'd'), await r.copy('c', 'd', { REPLACE: true }), await r.ttl('d') > 90], [1, 0, 1, true]);
+	check([await r.rename('c', 'd'), await r.renameNX('d', 'e'), await r.get('e'), await r.ttl('e') > 90], ['OK', 1, '3', true]);
+	await rejects(r.rename('none', 'x'), 'ERR no such key');
+	check([await r.copy('e', 'e', { DB: 1 }), await r.move('e', 1), await r.move('e', 2), await r.exists('e')], [1, 0, 1, 0]);
+	await rejects(r.move('e', 4), 'ERR DB index is out of range');
+	check([await r.flushAll(), await r.dbSize()], ['OK', 0]);
+});
+
+test('OBJECT', async () => {
+	await r.mSet({ number: '12345', short: 'text', long: 'x'.repeat(45) });
+	check([await r.objectEncoding('number'), await r.objectEncoding('short'), await r.objectEncoding('long'),
+		await r.objectEncoding('none')], ['int', 'embstr', 'raw', null]);
+	check([await r.objectRefCount('short'), await r.objectIdleTime('short')], [1, 0]);
+});
+
+test('EXPIREAT, PEXPIREAT, EXPIRETIME, PEXPIRETIME', async () => {
+	check([await r.expireAt('key', 4102444800), await r.expireTime('key'), await r.pExpireTime('key')], [0, -2, -2]);
+	await r.set('key', 'value');
+	check([await r.expireTime('key'), await r.expireAt('key', 4102444800), await r.pExpireTime('key')], [-1, 1, 4102444800000]);
+	check([await r.pExpireAt('key', 4102444800500, 'GT'), await r.expireTime('key'), await r.expireAt('key', 1, 'NX')], [1, 4102444801, 0]);
+	check([await r.expireAt('key', 1), await r.exists('key')], [1, 0]);
+});
+
 test('EXPIRE, PEXPIRE, TTL, PTTL, PERSIST', async () => {
 	check([await r.ttl('key'), await r.pTTL('key'), await r.expire('key', 100), await r.persist('key')], [-2, -2, 0, 0]);
 	await r.set('key', 'value');

@@ -292,6 +292,56 @@ def _():
     check([r.type("c"), r.type("none")], [b"string", b"none"])
 
 
+@test("UNLINK, TOUCH, COPY, RENAME, RENAMENX, MOVE, RANDOMKEY")
+def _():
+    check(r.randomkey(), None)
+    r.mset({"a": 1, "b": 2, "c": 3})
+    check([r.touch("a", "b", "none", "a"), r.unlink("a", "none", "b"), r.randomkey()], [3, 2, b"c"])
+    r.expire("c", 100)
+    check([r.copy("c", "d"), r.copy("c", "d"), r.get("d"), r.ttl("d") > 90], [True, False, b"3", True])
+    r.set("e", "5")
+    check([r.copy("e", "d", replace=True), r.get("d"), r.ttl("d")], [True, b"5", -1])
+    check([r.rename("c", "d"), r.get("d"), r.ttl("d") > 90, r.exists("c")], [True, b"3", True, 0])
+    check([r.renamenx("d", "e"), r.renamenx("d", "f"), sorted(r.keys())], [False, True, [b"e", b"f"]])
+    raises(redis.ResponseError, "no such key", r.rename, "none", "x")
+    other = connect(db=1)
+    other.set("e", "there")
+    check([r.move("f", 1), r.move("e", 1), other.get("f"), other.ttl("f") > 90, r.keys()], [True, False, b"3", True, [b"e"]])
+    check([r.copy("e", "g", destination_db=1), other.get("g"), other.flushdb(), r.get("e")], [True, b"5", True, b"5"])
+    raises(redis.ResponseError, "source and destination objects are the same", r.move, "e", 0)
+    raises(redis.ResponseError, "DB index is out of range", r.move, "e", 4)
+
+
+@test("FLUSHALL")
+def _():
+    other = connect(db=1)
+    other.set("key", "value")
+    r.set("key", "value")
+    check([r.flushall(), r.dbsize(), other.dbsize(), r.flushall(asynchronous=True)], [True, 0, 0, True])
+
+
+@test("OBJECT")
+def _():
+    r.mset({"number": 12345, "short": "text", "long": "x" * 45})
+    check([r.object("encoding", key) for key in ("number", "short", "long", "none")], [b"int", b"embstr", b"raw", None])
+    check([r.object("refcount", "short"), r.object("idletime", "short")], [1, 0])
+    raises(redis.ResponseError, "An LFU maxmemory policy is not selected, access frequency not tracked. Please note "
+           "that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
+           r.object, "freq", "short")
+
+
+@test("EXPIREAT, PEXPIREAT, EXPIRETIME, PEXPIRETIME")
+def _():
+    check([r.expireat("key", 4102444800), r.expiretime("key"), r.pexpiretime("key")], [False, -2, -2])
+    r.set("key", "value")
+    check([r.expiretime("key"), r.expireat("key", 4102444800), r.expiretime("key"), r.pexpiretime("key")],
+          [-1, True, 4102444800, 4102444800000])
+    check([r.pexpireat("key", 4102444800500), r.expiretime("key"), r.pexpiretime("key")],
+          [True, 4102444801, 4102444800500])
+    check([r.expireat("key", 4102444801, nx=True), r.pexpireat("key", 4102444801000, gt=True), r.expireat("key", 1, gt=True),
+           r.expireat("key", 1), r.exists("key")], [False, True, False, True, 0])
+
+
 @test("EXPIRE, PEXPIRE, TTL, PTTL, PERSIST")
 def _():
     check([r.ttl("key"), r.pttl("key"), r.expire("key", 100), r.persist("key")], [-2, -2, False, False])

@@ -301,36 +301,16 @@ lock_key(KvCall *call, int i)
 	return kv_locked_out(call, holder, "the key");
 }
 
-/* Opens the database and locks what the command names; KV_DONE with call->space set is success. */
+/* Tries the locks of all keys that the command names in its database; as above. */
 static KvOutcome
-prepare(KvCall *call)
+lock_keys(KvCall *call, int blocked)
 {
-	bool writes = (call->command->flags & KV_WRITE) != 0;
-	int number = call->session->database;
-	int blocked = call->session->blocked_argument;
 	KvOutcome outcome = KV_DONE;
-	int first, last, step, keys;
+	int first, last, step;
+	int keys = kv_command_keys(call->command, call->argc, &first, &last, &step);
 
-	call->session->blocked_argument = 0;
-	if (call->read_only && kv_database_durability(number) == PGFIRST_VOLATILE)
-	{
-		kv_reply_error(call, "ERR database %d is volatile: a standby does not have it", number);
+	if (keys == 0)
 		return KV_DONE;
-	}
-	call->space = kv_space_open(number, writes, false);
-	if (!call->space)
-		return kv_locked_out(call, kv_space_holder(number), "the database");
-	if (call->atomic)
-		return KV_DONE; /* EXEC has locked everything */
-	if ((call->command->flags & KV_FLUSHES) && !kv_space_flush_lock(call->space, false))
-	{
-		call->space = NULL;
-		return kv_locked_out(call, 0, "the database's epoch");
-	}
-	keys = kv_command_keys(call->command, call->argc, &first, &last, &step);
-	if (!writes || keys == 0)
-		return KV_DONE;
-
 	/* A transaction has so many locks; what others have taken of them is back in the next turn. */
 	if (pgfirst_store_locks() > 0 && pgfirst_store_locks() + keys > PGFIRST_LOCKS_MAX)
 	{
@@ -342,7 +322,7 @@ prepare(KvCall *call)
 		if (pgfirst_store_lock_all(call->space->store, false))
 			return KV_DONE;
 		call->space = NULL;
-		return kv_locked_out(call, kv_space_writer(number), "the database");
+		return kv_locked_out(call, kv_space_writer(call->session->database), "the database");
 	}
 	/* What stopped it last time comes first: to try in vain then takes nothing and wakes nobody. */
 	if (blocked >= first && blocked <= last)
@@ -352,23 +332,108 @@ prepare(KvCall *call)
 	return outcome;
 }
 
-/* KV_DONE with *room false is answered. */
+/* Opens another database and tries the lock of the key that argument i is, or of the epoch if i is 0. */
 static KvOutcome
-room_for_arguments(KvCall *call, bool *room)
+lock_elsewhere(KvCall *call, int number, int i)
+{
+	KvSpace *space = kv_space_open(number, true, false);
+	int holder;
+
+	if (space)
+	{
+		PgfirstId id;
+
+		if (i > 0)
+			kv_space_id(space, kv_argument(call, i).data, kv_argument(call, i).length, &id);
+		else
+			kv_space_epoch_id(space, &id);
+		if (pgfirst_store_lock(space->store, &id, true, false))
+			return KV_DONE;
+		holder = pgfirst_store_lock_holder(space->store, &id);
+	}
+	else
+		holder = kv_space_holder(number);
+	call->space = NULL;
+	call->session->blocked_argument = -1 - number;
+	return kv_locked_out(call, holder, space && i > 0 ? "the key" : "the database");
+}
+
+/* Opens and locks what the command needs beside the keys of its own database; as above. */
+static KvOutcome
+lock_others(KvCall *call, int blocked)
+{
+	KvOutcome outcome = KV_DONE;
+	int number, argument;
+
+	if ((call->command->flags & KV_ELSEWHERE) &&
+	    kv_command_elsewhere(call, call->command, call->session->database, &number, &argument))
+		return lock_elsewhere(call, number, argument);
+	if (!(call->command->flags & KV_EVERYWHERE))
+		return KV_DONE;
+	if (blocked < 0 && kv_database_exists(-1 - blocked))
+		outcome = lock_elsewhere(call, -1 - blocked, 0);
+	for (number = 0; number < kv_database_count() && call->space; number++)
+		if (kv_database_exists(number))
+			outcome = lock_elsewhere(call, number, 0);
+	return outcome;
+}
+
+/* Opens the database and locks what the command names; KV_DONE with call->space set is success. */
+static KvOutcome
+prepare(KvCall *call)
+{
+	bool writes = (call->command->flags & KV_WRITE) != 0;
+	int number = call->session->database;
+	int blocked = call->session->blocked_argument;
+	KvOutcome outcome = KV_DONE;
+
+	call->session->blocked_argument = 0;
+	if (call->read_only && kv_database_durability(number) == PGFIRST_VOLATILE)
+	{
+		kv_reply_error(call, "ERR database %d is volatile: a standby does not have it", number);
+		return KV_DONE;
+	}
+	call->space = kv_space_open(number, writes, false);
+	if (!call->space)
+		return kv_locked_out(call, kv_space_holder(number), "the database");
+	if (!writes || call->atomic) /* EXEC has locked everything */
+		return KV_DONE;
+	if ((call->command->flags & KV_FLUSHES) && lock_elsewhere(call, number, 0) != KV_DONE)
+		return KV_PARK_LOCK;
+	if (!call->space)
+		return KV_DONE;
+	if (blocked < 0)
+		outcome = lock_others(call, blocked);
+	if (call->space)
+		outcome = lock_keys(call, blocked);
+	if (call->space && blocked >= 0)
+		outcome = lock_others(call, blocked);
+	return outcome;
+}
+
+bool
+kv_room_for(KvCall *call, Size bytes, KvOutcome *outcome)
+{
+	*outcome = KV_DONE;
+	if (pgfirst_store_room(bytes))
+		return true;
+	/* It is others' changes that leave too little; with a turn to itself it may fit. */
+	if (pgfirst_store_changed() && !call->atomic)
+		*outcome = KV_PARK_TURN;
+	else
+		kv_reply_error(call, "OOM command not allowed when the changes of one turn would exceed "
+		                     "pgfirst.write_set_limit");
+	return false;
+}
+
+static bool
+room_for_arguments(KvCall *call, KvOutcome *outcome)
 {
 	Size bytes = 0;
 
 	for (int i = 1; i < call->argc; i++)
 		bytes += kv_argument(call, i).length;
-	*room = pgfirst_store_room(KV_CHANGE_COST(bytes, call->argc));
-	if (*room)
-		return KV_DONE;
-	/* It is others' changes that leave too little; with a turn to itself it may fit. */
-	if (pgfirst_store_changed())
-		return KV_PARK_TURN;
-	kv_reply_error(call, "OOM command not allowed when the changes of one turn would exceed "
-	                     "pgfirst.write_set_limit");
-	return KV_DONE;
+	return kv_room_for(call, KV_CHANGE_COST(bytes, call->argc), outcome);
 }
 
 /* Finds the command and checks what the table says; false if that has ended it, with the outcome. */
@@ -411,14 +476,8 @@ execute(KvCall *call)
 		if (!call->space)
 			return outcome;
 		call->durable = call->space->durability == PGFIRST_DURABLE;
-		if ((flags & KV_WRITE) && !call->atomic)
-		{
-			bool room;
-
-			outcome = room_for_arguments(call, &room);
-			if (!room)
-				return outcome;
-		}
+		if ((flags & KV_WRITE) && !call->atomic && !room_for_arguments(call, &outcome))
+			return outcome;
 		call->wrote = (flags & KV_WRITE) != 0;
 	}
 	return call->command->function(call);

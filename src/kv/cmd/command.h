@@ -32,7 +32,9 @@ typedef enum KvFlag
 	KV_SUBCOMMANDS = 1 << 7, /* a container: the first argument names the row */
 	KV_FLUSHES = 1 << 8,     /* empties the database: its epoch is locked as well */
 	KV_NOW = 1 << 9,         /* runs at once between MULTI and EXEC, too */
-	KV_NO_MULTI = 1 << 10    /* refused there */
+	KV_NO_MULTI = 1 << 10,   /* refused there */
+	KV_ELSEWHERE = 1 << 11,  /* may change a key of another database, which is locked as well */
+	KV_EVERYWHERE = 1 << 12  /* empties all databases: the epochs of all of them are locked */
 } KvFlag;
 
 /* What became of a call. */
@@ -72,8 +74,12 @@ struct KvCall
 	const RespParser *parser; /* its arguments */
 	const char *data;
 	int argc;
-	int64 now_ms;    /* the turn's clock, for expiry */
-	KvSpace *space;  /* the session's database, opened by dispatch for KV_READ and KV_WRITE */
+	int64 now_ms; /* the turn's clock, for expiry */
+	/*
+	 * The session's database, opened by dispatch for KV_READ and KV_WRITE.  The reply waits until what
+	 * was changed there is durable; who changes several databases leaves the most durable one here.
+	 */
+	KvSpace *space;
 	bool *auth_used; /* one password verification a turn */
 	bool read_only;  /* the server is a standby */
 	bool available;  /* the extension is there */
@@ -188,5 +194,17 @@ extern int kv_multi_watched(const KvSession *session);
 
 /* The database that SELECT with these arguments would select; `number` if it would fail. */
 extern int kv_select_target(const KvCall *call, int number);
+/*
+ * Whether so many bytes of changes fit into this turn.  If not, *outcome is what the command returns: it
+ * comes again in the next turn, or has been answered.
+ */
+extern bool kv_room_for(KvCall *call, Size bytes, KvOutcome *outcome);
+
+/*
+ * The key that a command with KV_ELSEWHERE names in another database than `home`, where it runs: the
+ * database's number and which argument the key is.  False if it names none, or will be refused.
+ */
+extern bool kv_command_elsewhere(const KvCall *call, const KvCommand *command, int home,
+                                 int *number, int *argument);
 
 #endif

@@ -81,16 +81,39 @@ extern KvOutcome kv_cmd_bitpos(KvCall *call);
 extern KvOutcome kv_cmd_getbit(KvCall *call);
 extern KvOutcome kv_cmd_setbit(KvCall *call);
 
+/* across.c */
+extern KvOutcome kv_cmd_copy(KvCall *call);
+extern KvOutcome kv_cmd_flushall(KvCall *call);
+extern KvOutcome kv_cmd_move(KvCall *call);
+extern KvOutcome kv_cmd_rename(KvCall *call);
+extern KvOutcome kv_cmd_renamenx(KvCall *call);
+
 /* generic.c */
 extern KvOutcome kv_cmd_del(KvCall *call);
 extern KvOutcome kv_cmd_exists(KvCall *call);
+extern KvOutcome kv_cmd_type(KvCall *call);
+
+/* expire.c */
 extern KvOutcome kv_cmd_expire(KvCall *call);
-extern KvOutcome kv_cmd_keys(KvCall *call);
+extern KvOutcome kv_cmd_expireat(KvCall *call);
+extern KvOutcome kv_cmd_expiretime(KvCall *call);
 extern KvOutcome kv_cmd_persist(KvCall *call);
 extern KvOutcome kv_cmd_pexpire(KvCall *call);
+extern KvOutcome kv_cmd_pexpireat(KvCall *call);
+extern KvOutcome kv_cmd_pexpiretime(KvCall *call);
 extern KvOutcome kv_cmd_pttl(KvCall *call);
-extern KvOutcome kv_cmd_scan(KvCall *call);
 extern KvOutcome kv_cmd_ttl(KvCall *call);
-extern KvOutcome kv_cmd_type(KvCall *call);
+
+/* listing.c */
+extern KvOutcome kv_cmd_keys(KvCall *call);
+extern KvOutcome kv_cmd_randomkey(KvCall *call);
+extern KvOutcome kv_cmd_scan(KvCall *call);
+
+/* object.c */
+extern KvOutcome kv_cmd_object_encoding(KvCall *call);
+extern KvOutcome kv_cmd_object_freq(KvCall *call);
+extern KvOutcome kv_cmd_object_help(KvCall *call);
+extern KvOutcome kv_cmd_object_idletime(KvCall *call);
+extern KvOutcome kv_cmd_object_refcount(KvCall *call);
 
 #endif

@@ -514,12 +514,57 @@ database_ready(KvCall *call, int number, KvSpace **space, KvOutcome *outcome)
 	return ready;
 }
 
-/* Opens and locks what the command under way will need in database `number`. */
+/* Locks argument i of the command under way in an open database, and remembers it if that fails. */
+static Ready
+argument_ready(KvCall *call, const KeptWalk *walk, KvSpace *space, int i, KvOutcome *outcome)
+{
+	Ready ready = key_lock(call, space, kv_argument(&walk->call, i), outcome);
+
+	if (ready != READY_YES)
+		call->session->multi->blocked =
+		    (KvBlocked){.database = space->number, .from = walk->from, .argument = i};
+	return ready;
+}
+
+static Ready
+epoch_ready(KvCall *call, int number, KvOutcome *outcome)
+{
+	KvSpace *space;
+	Ready ready = database_ready(call, number, &space, outcome);
+
+	if (ready == READY_YES && !kv_space_flush_lock(space, false))
+		ready = not_now(call, 0, "the database", outcome);
+	return ready;
+}
+
+/* What the command under way, which runs in database `home`, will change in others. */
+static Ready
+others_ready(KvCall *call, const KeptWalk *walk, const KvCommand *command, int home,
+             KvOutcome *outcome)
+{
+	Ready ready = READY_YES;
+	int number, argument;
+	KvSpace *space;
+
+	if ((command->flags & KV_ELSEWHERE) &&
+	    kv_command_elsewhere(&walk->call, command, home, &number, &argument))
+	{
+		ready = database_ready(call, number, &space, outcome);
+		return ready == READY_YES ? argument_ready(call, walk, space, argument, outcome) : ready;
+	}
+	if (!(command->flags & KV_EVERYWHERE))
+		return READY_YES;
+	for (number = 0; number < kv_database_count() && ready == READY_YES; number++)
+		if (kv_database_exists(number))
+			ready = epoch_ready(call, number, outcome);
+	return ready;
+}
+
+/* Opens and locks what the command under way will need, which will run in database `number`. */
 static Ready
 command_ready(KvCall *call, const KeptWalk *walk, const KvCommand *command, int number,
               KvOutcome *outcome)
 {
-	struct KvMulti *multi = call->session->multi;
 	KvSpace *space;
 	Ready ready;
 	int first, last, step;
@@ -529,16 +574,14 @@ command_ready(KvCall *call, const KeptWalk *walk, const KvCommand *command, int 
 	     ((command->flags & KV_WRITE) || kv_database_durability(number) == PGFIRST_VOLATILE)))
 		return READY_YES; /* it will say what is wrong, if anything is */
 	ready = database_ready(call, number, &space, outcome);
-	if (ready == READY_YES && (command->flags & KV_FLUSHES) && !kv_space_flush_lock(space, false))
-		ready = not_now(call, 0, "the database's epoch", outcome);
+	if (ready == READY_YES && (command->flags & KV_FLUSHES))
+		ready = epoch_ready(call, number, outcome);
+	if (ready == READY_YES)
+		ready = others_ready(call, walk, command, number, outcome);
 	if (!multi_locks(call) || kv_command_keys(command, walk->call.argc, &first, &last, &step) == 0)
 		return ready;
 	for (int i = first; i <= last && ready == READY_YES; i += step)
-	{
-		ready = key_lock(call, space, kv_argument(&walk->call, i), outcome);
-		if (ready != READY_YES)
-			multi->blocked = (KvBlocked){.database = number, .from = walk->from, .argument = i};
-	}
+		ready = argument_ready(call, walk, space, i, outcome);
 	return ready;
 }
 

@@ -23,8 +23,12 @@ typedef struct KvSession
 	uint64 granted;  /* the generation of rights in which it may use kv; 0: not looked at */
 	uint32 tenant;
 	int database;
-	int blocked_argument; /* of a parked command: the key that it could not lock; 0: none */
-	RespBuffer reply;     /* reply.protocol is the protocol */
+	/*
+	 * Of a parked command: the argument that is the key which it could not lock; 0: none; -1 - n: what it
+	 * needs in another database, n.
+	 */
+	int blocked_argument;
+	RespBuffer reply; /* reply.protocol is the protocol */
 
 	/* For CLIENT LIST; from reply.allocator, so that they count as the client's; NULL if not set. */
 	char *name;

@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * listing.c: commands that look for keys: KEYS, SCAN and RANDOMKEY.
+ *
+ * All walk the store in id order, which is the order of the keys' hashes.  SCAN's cursor is the
+ * upper half of the next id: it needs no memory in the server, stays valid for ever, and a key that
+ * is there throughout is returned exactly once.  Records whose ids share the upper half are
+ * returned together.  RANDOMKEY begins at a random id, returns the first key that lives, and goes on at
+ * the beginning when it comes to the end.
+ *
+ * None of them keeps the loop for longer than a slice.  SCAN returns before it has seen COUNT keys,
+ * as it always may; KEYS goes on in the next turn from where it was, and so promises of what
+ * changes meanwhile what SCAN does; so does RANDOMKEY where most records are of dead keys.  Within EXEC they
+ * cannot, and take as long as they take.  Values are
+ * not brought in, and what is found is memory of the client, not of the server.
+ */
+#include "postgres.h"
+
+#include <ctype.h>
+
+#include "access/xlog.h"
+#include "common/pg_prng.h"
+#include "miscadmin.h"
+#include "port/pg_bswap.h"
+
+#include "base/clock.h"
+#include "kv/cmd/commands.h"
+#include "kv/position.h"
+
+#define LISTING_SLICE_US 2000
+#define LISTING_LOOK     64                 /* records between two looks at the clock */
+#define LISTING_STEPS    100000             /* of matching between two of them */
+#define SCAN_AT_LEAST    1000               /* records of a SCAN that asks for as many */
+#define LISTING_HEAD     KV_HEAD_LIMIT(256) /* longer keys are read again */
+
+typedef struct KvListing
+{
+	uint64 command; /* the client's number of commands: the same one goes on */
+	bool under_way;
+	PgfirstId next;
+	PgfirstId start;   /* of RANDOMKEY */
+	bool wrapped;      /* it has come to the end and goes on until there */
+	RespSlice pattern; /* data NULL: all */
+	size_t steps;      /* of matching, since the last look at the clock */
+	bool endless;      /* a match was given up */
+	bool typed;
+	KvType type;
+	RespBuffer found; /* bulk strings, to go behind the count */
+	size_t count;
+} KvListing;
+
+void
+kv_session_drop_listing(KvSession *session)
+{
+	KvListing *listing = session->listing;
+
+	session->listing = NULL;
+	if (!listing)
+		return;
+	pgfirst_resp_buffer_free(&listing->found);
+	session->reply.allocator.resize(session->reply.allocator.context, listing, 0);
+}
+
+static void
+reply_no_memory(KvCall *call)
+{
+	kv_reply_error(call, "OOM the buffers of all clients together would exceed "
+	                     "pgfirst.redis_client_memory");
+}
+
+/* NULL after answering that there is no memory. */
+static KvListing *
+listing_begin(KvCall *call)
+{
+	RespAllocator allocator = call->session->reply.allocator;
+	KvListing *listing;
+
+	kv_session_drop_listing(call->session);
+	listing = allocator.resize(allocator.context, NULL, sizeof(KvListing));
+	if (!listing)
+	{
+		reply_no_memory(call);
+		return NULL;
+	}
+	memset(listing, 0, sizeof(*listing));
+	pgfirst_resp_buffer_init(&listing->found, allocator, call->reply->protocol);
+	listing->command = call->session->commands;
+	call->session->listing = listing;
+	return listing;
+}
+
+static bool
+listing_next(PgfirstWalk *walk, PgfirstRecord *record)
+{
+	MemoryContext old = MemoryContextSwitchTo(kv_scratch());
+	bool there = pgfirst_walk_next(walk, record);
+
+	MemoryContextSwitchTo(old);
+	CHECK_FOR_INTERRUPTS();
+	return there;
+}
+
+/* Brings in a long key, of which the walk has read only the beginning. */
+static bool
+listing_whole_key(KvCall *call, const PgfirstRecord *record, KvEntry *entry)
+{
+	Size length = KV_HEAD_LIMIT(entry->key.length);
+	PgfirstId id = record->id;
+	MemoryContext old = MemoryContextSwitchTo(kv_scratch());
+	PgfirstRecord whole;
+	bool there = pgfirst_store_get(call->space->store, &id, length, &whole);
+
+	MemoryContextSwitchTo(old);
+	return there && kv_record_entry(call->space, &whole, call->now_ms, entry);
+}
+
+/* Adds the record's key if it matches; false if it is no living key of this space at all. */
+static bool
+listing_add(KvCall *call, KvListing *listing, const PgfirstRecord *record)
+{
+	KvEntry entry;
+
+	if (!kv_record_entry(call->space, record, call->now_ms, &entry))
+		return false;
+	if (KV_HEAD_LIMIT(entry.key.length) > LISTING_HEAD && !listing_whole_key(call, record, &entry))
+		return false;
+	listing->steps += entry.key.length;
+	if (listing->typed && listing->type != entry.type)
+		return true;
+	if (listing->pattern.data)
+	{
+		size_t steps = KV_PATTERN_STEPS;
+		bool matches = kv_pattern_matches(listing->pattern, entry.key, false, &steps);
+
+		listing->steps += KV_PATTERN_STEPS - steps;
+		listing->endless |= steps == 0;
+		if (!matches)
+			return true;
+	}
+	pgfirst_resp_write_bulk(&listing->found, entry.key.data, entry.key.length);
+	listing->count++;
+	return true;
+}
+
+static void
+listing_end(KvCall *call, KvListing *listing)
+{
+	pgfirst_resp_write_array(call->reply, listing->count);
+	pgfirst_resp_write_raw(call->reply, listing->found.data, listing->found.length);
+	kv_session_drop_listing(call->session);
+}
+
+/* Whether it is to end, or to go on in another turn. */
+static bool
+listing_pauses(KvListing *listing, int64 seen, int64 deadline_us)
+{
+	if (listing->found.failed || listing->endless)
+		return true;
+	if (seen % LISTING_LOOK != 0 && listing->steps < LISTING_STEPS)
+		return false;
+	listing->steps = 0;
+	return pgfirst_clock_monotonic_us() >= deadline_us;
+}
+
+/* Answers if there is nothing else to answer. */
+static bool
+listing_failed(KvCall *call, KvListing *listing)
+{
+	bool no_memory = listing->found.failed;
+
+	if (!no_memory && !listing->endless)
+		return false;
+	kv_session_drop_listing(call->session);
+	if (no_memory)
+		reply_no_memory(call);
+	else
+		kv_reply_pattern(call);
+	return true;
+}
+
+static uint64
+id_upper(const PgfirstId *id)
+{
+	uint64 upper;
+
+	memcpy(&upper, id->bytes, sizeof(upper));
+	return pg_ntoh64(upper);
+}
+
+/* Until when a slice may go on: within EXEC there is no other one. */
+static int64
+slice_deadline(const KvCall *call)
+{
+	return call->atomic ? PG_INT64_MAX : pgfirst_clock_monotonic_us() + LISTING_SLICE_US;
+}
+
+/* One slice; true when all have been seen, or when there is no memory for more. */
+static bool
+keys_slice(KvCall *call, KvListing *listing)
+{
+	int64 deadline_us = slice_deadline(call);
+	PgfirstWalk *walk = pgfirst_store_walk(call->space->store, &listing->next, LISTING_HEAD);
+	PgfirstRecord record;
+	bool all = true;
+
+	/* One at least, or a slow machine would never get on. */
+	for (int64 seen = 1; listing_next(walk, &record); seen++)
+	{
+		if (seen > 1 && listing_pauses(listing, seen, deadline_us))
+		{
+			listing->next = record.id;
+			all = listing->found.failed || listing->endless;
+			break;
+		}
+		listing_add(call, listing, &record);
+	}
+	pgfirst_walk_end(walk);
+	(void) kv_scratch();
+	return all;
+}
+
+/* For what took several turns: the earlier ones have read what is perhaps not yet durable. */
+static void
+listing_note_position(KvCall *call)
+{
+	if (!call->read_only && call->space->durability == PGFIRST_DURABLE)
+		kv_position_note(GetXLogInsertRecPtr());
+}
+
+/* KEYS pattern */
+KvOutcome
+kv_cmd_keys(KvCall *call)
+{
+	KvListing *listing = call->session->listing;
+
+	/* What a slice sees must not be undone before the next one. */
+	if (pgfirst_store_changed() && !call->atomic)
+		return KV_PARK_TURN;
+	if (!listing || !listing->under_way || listing->command != call->session->commands)
+		listing = listing_begin(call);
+	if (!listing)
+		return KV_DONE;
+	listing->under_way = false;
+	listing->pattern = kv_argument(call, 1);
+	if (!keys_slice(call, listing))
+	{
+		listing->under_way = true;
+		return KV_PARK_TURN;
+	}
+	if (listing_failed(call, listing))
+		return KV_DONE;
+	listing_note_position(call);
+	listing_end(call, listing);
+	return KV_DONE;
+}
+
+/* ---- RANDOMKEY --------------------------------------------------------------------------- */
+
+/*
+ * Goes on from listing->next to the end of the store, or to where it began; true if that was all, or
+ * if it has found a key.
+ */
+static bool
+random_walk(KvCall *call, KvListing *listing, int64 deadline_us)
+{
+	PgfirstWalk *walk = pgfirst_store_walk(call->space->store, &listing->next, LISTING_HEAD);
+	PgfirstRecord record;
+	bool all = true;
+
+	for (int64 seen = 1; listing->count == 0 && listing_next(walk, &record); seen++)
+	{
+		if (listing->wrapped && memcmp(&record.id, &listing->start, sizeof(PgfirstId)) >= 0)
+			break;
+		if (seen > 1 && listing_pauses(listing, seen, deadline_us))
+		{
+			listing->next = record.id;
+			all = listing->found.failed;
+			break;
+		}
+		listing_add(call, listing, &record);
+	}
+	pgfirst_walk_end(walk);
+	(void) kv_scratch();
+	return all;
+}
+
+/* One slice; true at the end of the search. */
+static bool
+random_slice(KvCall *call, KvListing *listing)
+{
+	int64 deadline_us = slice_deadline(call);
+
+	if (!random_walk(call, listing, deadline_us))
+		return false;
+	if (listing->count > 0 || listing->wrapped)
+		return true;
+	listing->wrapped = true;
+	memset(&listing->next, 0, sizeof(listing->next));
+	return random_walk(call, listing, deadline_us);
+}
+
+/* RANDOMKEY */
+KvOutcome
+kv_cmd_randomkey(KvCall *call)
+{
+	KvListing *listing = call->session->listing;
+	bool goes_on = listing && listing->under_way && listing->command == call->session->commands;
+
+	/* What a slice sees must not be undone before the next one; mostly one is enough. */
+	if (goes_on && pgfirst_store_changed())
+		return KV_PARK_TURN;
+	if (!goes_on)
+	{
+		uint64 random[2] = {pg_prng_uint64(&pg_global_prng_state),
+		                    pg_prng_uint64(&pg_global_prng_state)};
+
+		listing = listing_begin(call);
+		if (!listing)
+			return KV_DONE;
+		memcpy(&listing->start, random, sizeof(listing->start));
+		listing->next = listing->start;
+	}
+	listing->under_way = false;
+	if (!random_slice(call, listing))
+	{
+		listing->under_way = !pgfirst_store_changed();
+		return KV_PARK_TURN;
+	}
+	if (listing_failed(call, listing))
+		return KV_DONE;
+	if (goes_on)
+		listing_note_position(call);
+	if (listing->count > 0)
+		pgfirst_resp_write_raw(call->reply, listing->found.data, listing->found.length);
+	else
+		pgfirst_resp_write_null(call->reply);
+	kv_session_drop_listing(call->session);
+	return KV_DONE;
+}
+
+/* ---- SCAN -------------------------------------------------------------------------------- */
+
+static bool
+scan_options(KvCall *call, KvListing *listing, int64 *count)
+{
+	*count = 10;
+	for (int i = 2; i < call->argc; i += 2)
+	{
+		if (i + 1 >= call->argc)
+		{
+			kv_reply_syntax(call);
+			return false;
+		}
+		if (kv_argument_is(call, i, "MATCH"))
+			listing->pattern = kv_argument(call, i + 1);
+		else if (kv_argument_is(call, i, "TYPE"))
+		{
+			listing->typed = true;
+			listing->type = kv_argument_is(call, i + 1, "string") ? KV_TYPE_STRING : KV_TYPE_NONE;
+		}
+		else if (!kv_argument_is(call, i, "COUNT"))
+		{
+			kv_reply_syntax(call);
+			return false;
+		}
+		else if (!kv_argument_integer(call, i + 1, count))
+			return false;
+		else if (*count < 1)
+		{
+			kv_reply_syntax(call);
+			return false;
+		}
+	}
+	return true;
+}
+
+/*
+ * Adds those of the next `count` keys from *cursor on that match; *cursor becomes the next one, 0 at
+ * the end.  What the sweep has still to take away does not count, or a client would call in vain
+ * again and again after FLUSHDB.
+ */
+static void
+scan_batch(KvCall *call, KvListing *listing, int64 count, uint64 *cursor)
+{
+	int64 deadline_us = pgfirst_clock_monotonic_us() + LISTING_SLICE_US;
+	uint64 from_upper = pg_hton64(*cursor);
+	PgfirstId from = {{0}};
+	PgfirstRecord record;
+	PgfirstWalk *walk;
+	uint64 last = 0;
+	int64 seen = 0;
+	int64 keys = 0;
+
+	memcpy(from.bytes, &from_upper, sizeof(from_upper));
+	walk = pgfirst_store_walk(call->space->store, &from, LISTING_HEAD);
+	*cursor = 0;
+	while (listing_next(walk, &record))
+	{
+		uint64 upper = id_upper(&record.id);
+
+		/* Records are cheap to see, patterns may not be. */
+		if ((seen >= SCAN_AT_LEAST || listing->steps >= LISTING_STEPS) &&
+		    listing_pauses(listing, seen, deadline_us))
+			count = keys;
+		if (keys >= count && seen > 0 && upper != last)
+		{
+			*cursor = upper;
+			break;
+		}
+		keys += listing_add(call, listing, &record);
+		last = upper;
+		seen++;
+	}
+	pgfirst_walk_end(walk);
+	(void) kv_scratch();
+}
+
+static bool
+scan_cursor(KvCall *call, uint64 *cursor)
+{
+	RespSlice argument = kv_argument(call, 1);
+	char digits[24];
+	char *end;
+
+	if (argument.length > 0 && argument.length <= 20 && isdigit((unsigned char) *argument.data))
+	{
+		memcpy(digits, argument.data, argument.length);
+		digits[argument.length] = '\0';
+		errno = 0;
+		*cursor = strtoull(digits, &end, 10);
+		if (errno == 0 && *end == '\0')
+			return true;
+	}
+	kv_reply_error(call, "ERR invalid cursor");
+	return false;
+}
+
+/* SCAN cursor [MATCH pattern] [COUNT count] [TYPE type] */
+KvOutcome
+kv_cmd_scan(KvCall *call)
+{
+	KvListing *listing;
+	uint64 cursor;
+	int64 count;
+	char digits[24];
+
+	if (!scan_cursor(call, &cursor) || !(listing = listing_begin(call)))
+		return KV_DONE;
+	if (!scan_options(call, listing, &count))
+	{
+		kv_session_drop_listing(call->session);
+		return KV_DONE;
+	}
+	scan_batch(call, listing, count, &cursor);
+	if (listing_failed(call, listing))
+		return KV_DONE;
+	pgfirst_resp_write_array(call->reply, 2);
+	snprintf(digits, sizeof(digits), UINT64_FORMAT, cursor);
+	pgfirst_resp_write_text(call->reply, digits);
+	listing_end(call, listing);
+	return KV_DONE;
+}
