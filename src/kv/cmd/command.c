@@ -18,6 +18,7 @@
 
 #include "kv/auth.h"
 #include "kv/cmd/command.h"
+#include "kv/cmd/pause.h"
 #include "kv/cmd/stats.h"
 #include "kv/settings.h"
 #include "lib/glob/glob.h"
@@ -386,6 +387,8 @@ kv_command_run(KvCall *call)
 		return locked_out(call, 0, "the list of databases");
 	if (!permitted(call))
 		return KV_DONE;
+	if (kv_pause_holds(command, &call->session->call_again_us))
+		return KV_PARK_NEWS;
 	if (command->flags & (KV_READ | KV_WRITE))
 	{
 		KvOutcome outcome = prepare(call);
@@ -401,5 +404,6 @@ kv_command_run(KvCall *call)
 				return outcome;
 		}
 	}
+	call->executed = true;
 	return command->function(call);
 }

@@ -35,10 +35,11 @@ typedef enum KvFlag
 /* What became of a call. */
 typedef enum KvOutcome
 {
-	KV_DONE,      /* answered */
-	KV_PARK_LOCK, /* call again when a lock was released */
-	KV_PARK_TURN, /* call again in the next turn */
-	KV_PARK_COUNT /* call again when the keys have been counted */
+	KV_DONE,       /* answered */
+	KV_PARK_LOCK,  /* call again when a lock was released */
+	KV_PARK_TURN,  /* call again in the next turn */
+	KV_PARK_COUNT, /* call again when the keys have been counted */
+	KV_PARK_NEWS   /* call again at session->call_again_us, or when a pause is lifted */
 } KvOutcome;
 
 typedef struct KvCall KvCall;
@@ -76,6 +77,7 @@ struct KvCall
 	bool available;  /* the extension is there */
 	bool busy;       /* whether it is, and which databases, is locked just now */
 	bool last_try;   /* it has waited long enough: answer with an error instead of parking */
+	bool executed;   /* the command's function was called */
 };
 
 /* Argument i; 0 is the command's name. */

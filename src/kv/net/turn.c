@@ -36,6 +36,8 @@
 #include "base/clock.h"
 #include "base/flush.h"
 #include "base/keylock.h"
+#include "kv/cmd/pause.h"
+#include "kv/cmd/slowlog.h"
 #include "kv/cmd/stats.h"
 #include "kv/count.h"
 #include "kv/database.h"
@@ -71,6 +73,7 @@ static struct
 	bool auth_used;
 	int64 now_ms;
 	int64 deadline_us;
+	int64 clock_us; /* when the command under way began, or a little earlier */
 	int commands;
 	int steps; /* commands to run before the next look */
 	int ahead; /* commands whose records are on their way */
@@ -139,7 +142,9 @@ park(KvClient *client, KvOutcome reason)
 		return;
 	}
 	client->parked_for = reason;
-	if (client->parked_deadline == 0)
+	if (reason == KV_PARK_NEWS)
+		client->parked_deadline = client->session.call_again_us;
+	else if (client->parked_deadline == 0)
 		client->parked_deadline = pgfirst_clock_monotonic_us() + patience;
 
 	/*
@@ -194,6 +199,8 @@ kv_turn_unpark_late(int64 now_us)
 {
 	dlist_mutable_iter iterator;
 
+	if (kv_pause_lifted())
+		kv_turn_unpark(KV_PARK_NEWS);
 	dlist_foreach_modify (iterator, &kv_clients.states[KV_CLIENT_PARKED])
 	{
 		KvClient *client = dlist_container(KvClient, state_link, iterator.cur);
@@ -288,8 +295,13 @@ run_command(KvClient *client)
 	               .read_only = turn.read_only,
 	               .available = turn.available,
 	               .busy = turn.busy};
+	int64 began_us = turn.clock_us;
 	KvOutcome outcome;
 
+	/* Whoever waited for news has had its patience with locks still before it. */
+	if (client->parked_for == KV_PARK_NEWS)
+		client->parked_deadline = 0;
+	client->parked_for = KV_DONE;
 	call.last_try =
 	    client->parked_deadline != 0 && pgfirst_clock_monotonic_us() >= client->parked_deadline;
 	if (turn.ahead == 0)
@@ -311,7 +323,17 @@ run_command(KvClient *client)
 		return false;
 	}
 	client->parked_deadline = 0;
-	gate_reply(client, &call, start);
+	session->wait_until_us = 0;
+	session->wrote |= call.space && (call.command->flags & KV_WRITE) && pgfirst_store_changed();
+	if (call.executed && kv_slowlog_wanted())
+	{
+		turn.clock_us = pgfirst_clock_monotonic_us();
+		kv_slowlog_note(&call, turn.clock_us - began_us);
+	}
+	if (kv_session_silent(session))
+		session->reply.length = start;
+	else
+		gate_reply(client, &call, start);
 	kv_client_consume(client, client->parser.consumed);
 	session->commands++;
 	turn.commands++;
@@ -350,7 +372,7 @@ run_client(KvClient *client)
 {
 	kv_client_touch(client);
 	turn.client = client;
-	client->session.active_us = pgfirst_clock_monotonic_us();
+	turn.clock_us = client->session.active_us = pgfirst_clock_monotonic_us();
 	for (;;)
 	{
 		RespStatus status;
@@ -377,11 +399,13 @@ run_client(KvClient *client)
 		if (status == RESP_ERROR)
 		{
 			kv_stats_add(&kv_stats->error_replies, 1);
+			client->session.close = true;
+			if (kv_session_silent(&client->session))
+				break;
 			kv_client_gate(client, client->session.reply.length, InvalidXLogRecPtr,
 			               InvalidXLogRecPtr, false);
 			pgfirst_resp_write_error(&client->session.reply, client->parser.error,
 			                         strlen(client->parser.error));
-			client->session.close = true;
 			break;
 		}
 		if (looks_like_http(client))
@@ -420,12 +444,18 @@ each_touched(void (*what)(KvClient *client, const void *context), const void *co
 static void
 settle_committed(KvClient *client, const void *context)
 {
-	kv_client_commit(client, *(const XLogRecPtr *) context);
+	XLogRecPtr position = *(const XLogRecPtr *) context;
+
+	if (client->session.wrote && !XLogRecPtrIsInvalid(position))
+		client->session.write_position = position;
+	client->session.wrote = false;
+	kv_client_commit(client, position);
 }
 
 static void
 settle_aborted(KvClient *client, const void *context)
 {
+	client->session.wrote = false;
 	kv_client_abort(client, (const char *) context);
 }
 
@@ -452,8 +482,10 @@ turn_failed(ErrorData *error)
 		client->session.reply.length = turn.running_start;
 		kv_client_consume(client, client->parser.consumed);
 		client->parked_deadline = 0;
-		kv_client_gate(client, client->session.reply.length, PGFIRST_POSITION_OWN,
-		               InvalidXLogRecPtr, false);
+		client->session.wait_until_us = 0;
+		if (!kv_session_silent(&client->session))
+			kv_client_gate(client, client->session.reply.length, PGFIRST_POSITION_OWN,
+			               InvalidXLogRecPtr, false);
 		if (client->state != KV_CLIENT_AGAIN)
 			kv_client_enter(client, KV_CLIENT_AGAIN);
 	}
@@ -497,6 +529,8 @@ kv_turn_run(void)
 	MemoryContextSwitchTo(caller);
 	kv_stats_add(&kv_stats->commands_processed, turn.commands);
 	turn.commands = 0;
+	if (kv_sessions.killed > 0)
+		kv_clients_take_killed();
 	each_touched(settle_sent, NULL);
 	kv_clients_publish();
 	/* In front of whoever comes now, or who waits for a turn without changes would wait for ever. */
