@@ -8,7 +8,7 @@
 #   run_command() that keeps the deadline of who waited for news; client_interest() without EPOLLRDHUP;
 #   kv_turn_run() without kv_clients_take_killed(); position_known() that does not look at `wrote`;
 #   settle_committed() that does not note the position; a WAIT that counts what was sent, not flushed;
-#   begin_save() with CHECKPOINT_WAIT; drop_oldest() that does not look at bytes; is_secret() that is
+#   begin_save() with CHECKPOINT_WAIT; kv_slowlog_may_be() that compares with another clock; drop_oldest() that does not look at bytes; is_secret() that is
 #   always false.
 
 use strict;
@@ -214,6 +214,19 @@ for my $i (0 .. $#entries)
 is($wrong, 0, '… each of them whole');
 $here->call('PING') for 1 .. 1500;
 is($there->call('SLOWLOG', 'LEN'), 1024, 'small ones: 1,024, whatever slowlog-max-len says');
+
+# Behind many quick ones, whose time is not its own, and with a limit above a tick of the kernel.
+$here->call('CONFIG', 'SET', 'slowlog-log-slower-than', 20000);
+$here->call('SLOWLOG', 'RESET');
+$began = time;
+$here->raw(PgfirstTest::Redis::encode('PING') x 1000 . PgfirstTest::Redis::encode('EXISTS', ('slow') x 300000)
+	  . PgfirstTest::Redis::encode('PING') x 1000);
+$here->reply for 1 .. 2001;
+my $took = (time - $began) * 1e6;
+my ($slow, @more) = grep { $_->[3][0] eq 'EXISTS' } @{ $there->call('SLOWLOG', 'GET') };
+is(scalar @more, 0, 'a command that takes long is logged once');
+cmp_ok($slow->[2], '>=', 20000, "… with its time ($slow->[2] us)");
+cmp_ok($slow->[2], '<', $took, '… and no more than that');
 is($here->call('CONFIG', 'SET', 'slowlog-log-slower-than', -1), 'OK', 'none is slow');
 is($here->call('SLOWLOG', 'RESET'), 'OK', 'SLOWLOG RESET');
 is_deeply($there->call('SLOWLOG', 'GET', -1), [], '… forgets all of them, and none comes any more');

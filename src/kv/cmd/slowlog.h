@@ -7,8 +7,8 @@
 
 #include "kv/cmd/command.h"
 
-/* Whether anything is logged at all; if not, nobody need look at the clock. */
-extern bool kv_slowlog_wanted(void);
+/* Whether the command that has just been executed may have been slow: if not, nobody need ask how slow. */
+extern bool kv_slowlog_may_be(void);
 
 /* A command has been executed, in so many microseconds: logs it if that was long. */
 extern void kv_slowlog_note(const KvCall *call, int64 took_us);

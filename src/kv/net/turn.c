@@ -73,7 +73,7 @@ static struct
 	bool auth_used;
 	int64 now_ms;
 	int64 deadline_us;
-	int64 clock_us; /* when the command under way began, or a little earlier */
+	int64 clock_us; /* when the loop last looked at the clock */
 	int commands;
 	int steps; /* commands to run before the next look */
 	int ahead; /* commands whose records are on their way */
@@ -279,6 +279,16 @@ gate_reply(KvClient *client, const KvCall *call, Size start)
 	kv_client_gate(client, start, position, others, durable);
 }
 
+/* What the clock said last is when the command began, or a little earlier. */
+static void
+note_time(const KvCall *call)
+{
+	int64 began_us = turn.clock_us;
+
+	turn.clock_us = pgfirst_clock_monotonic_us();
+	kv_slowlog_note(call, turn.clock_us - began_us);
+}
+
 /* Runs the command that the parser has just found; false if the client stops for this turn. */
 static bool
 run_command(KvClient *client)
@@ -295,7 +305,6 @@ run_command(KvClient *client)
 	               .read_only = turn.read_only,
 	               .available = turn.available,
 	               .busy = turn.busy};
-	int64 began_us = turn.clock_us;
 	KvOutcome outcome;
 
 	/* Whoever waited for news has had its patience with locks still before it. */
@@ -325,11 +334,8 @@ run_command(KvClient *client)
 	client->parked_deadline = 0;
 	session->wait_until_us = 0;
 	session->wrote |= call.space && (call.command->flags & KV_WRITE) && pgfirst_store_changed();
-	if (call.executed && kv_slowlog_wanted())
-	{
-		turn.clock_us = pgfirst_clock_monotonic_us();
-		kv_slowlog_note(&call, turn.clock_us - began_us);
-	}
+	if (call.executed && kv_slowlog_may_be())
+		note_time(&call);
 	if (kv_session_silent(session))
 		session->reply.length = start;
 	else
@@ -361,7 +367,8 @@ turn_is_over(void)
 	if (turn.steps > 0)
 		return false;
 	turn.steps = TURN_STEPS;
-	turn.over = pgfirst_clock_monotonic_us() >= turn.deadline_us ||
+	turn.clock_us = pgfirst_clock_monotonic_us();
+	turn.over = turn.clock_us >= turn.deadline_us ||
 	            MemoryContextMemAllocated(turn.context, true) > TURN_MEMORY;
 	return turn.over;
 }
