@@ -70,6 +70,20 @@ is($here->call('CLIENT', 'UNPAUSE'), 'OK', 'CLIENT UNPAUSE is never paused itsel
 at_once($_, 'OK', 'then changes are made, in both workers') for $here_too, $there_too;
 at_once($there, 1, '… and reads answered');
 
+# Something else may wake the other worker, each second or two; so several times.
+my $late = 0;
+for (1 .. 8)
+{
+	$here->call('CLIENT', 'PAUSE', 60000);
+	$there->send('PING');
+	silent($there, 'a client waits');
+	$here->call('CLIENT', 'UNPAUSE');
+	my $lifted = time;
+	$there->reply(20);
+	$late += time - $lifted;
+}
+cmp_ok($late, '<', 4, sprintf('who waits in another worker is woken at once (%.2f s in all)', $late));
+
 my $began = time;
 $here->call('CLIENT', 'PAUSE', 700);
 $there->send('PING');

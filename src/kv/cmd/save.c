@@ -62,9 +62,12 @@ last_checkpoint(CheckPoint *checkpoint)
 int64
 kv_save_last(void)
 {
+	static int64 seen;
 	CheckPoint checkpoint;
 
-	return last_checkpoint(&checkpoint) ? (int64) checkpoint.time : 0;
+	if (last_checkpoint(&checkpoint))
+		seen = (int64) checkpoint.time;
+	return seen;
 }
 
 /* Whether the last checkpoint has everything that was before this position. */

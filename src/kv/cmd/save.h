@@ -10,7 +10,7 @@
 /* Whether a checkpoint that BGSAVE or SAVE has asked for is under way. */
 extern bool kv_save_in_progress(void);
 
-/* When the last checkpoint began, in seconds since 1970; 0 if that cannot be read just now. */
+/* When the last checkpoint began, in seconds since 1970; 0 as long as that could not be read yet. */
 extern int64 kv_save_last(void);
 
 /* Called once by kv's init. */
