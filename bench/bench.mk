@@ -14,6 +14,10 @@ build/bench/pgload: bench/redis/pgload.c bench/bench.mk
 	@mkdir -p $(@D)
 	$(BENCH_CC) -std=c11 -O2 -g $(WARNINGS) $(WERROR) -D_GNU_SOURCE $< -o $@ $(BENCH_LIBPQ)
 
+build/bench/seqload: bench/redis/seqload.c bench/bench.mk
+	@mkdir -p $(@D)
+	$(BENCH_CC) -std=c11 -O2 -g $(WARNINGS) $(WERROR) -D_GNU_SOURCE $< -o $@
+
 .PHONY: bench bench-report soak
 
 bench:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: PostgreSQL
-"""load.py: the two load generators behind one face, and the measuring of one run.
+"""load.py: the load generators behind one face, and the measuring of one run.
 
 A `Work` says what is asked of a server; a peer turns it into a load that is ready to go; `measure`
 runs it and says what it brought and what it cost the server.
@@ -28,6 +28,46 @@ MANY_KEYS = 10  # of MGET and MSET
 
 def work(op, space="durable", transport="tcp", pipeline=1, clients=None, keys=None):
     return Work(op, space, transport, pipeline, clients or settings.CLIENTS, keys or settings.KEYS)
+
+
+# ---- programs of ours ----------------------------------------------------------------------------
+
+
+class SteadyLoad:
+    """A program of ours that stands, logged in, before it begins, and says then what it has measured."""
+
+    def __init__(self, argv, requests):
+        self.requests = requests
+        self.busy = False
+        self.child = machine.start(
+            argv, machine.CLIENT_CPUS, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        self.name = os.path.basename(argv[0])
+        if self.child.stdout.readline() != "ready\n":
+            raise RuntimeError("%s did not begin" % self.name)
+
+    def begin(self):
+        self.busy = True
+        self.child.stdin.write("go\n")
+        self.child.stdin.flush()
+
+    def finish(self):
+        """(requests, seconds, p50, p95, p99)"""
+        said = self.child.stdout.readline().split("\t")
+        if len(said) != 5:
+            raise RuntimeError("%s failed" % self.name)
+        self.busy = False
+        return (int(said[0]),) + tuple(float(field) for field in said[1:])
+
+    def close(self):
+        """Of itself, with a goodbye on every connection; one that is still busy is ended."""
+        if not self.busy:
+            self.child.stdin.close()
+            try:
+                self.child.wait(machine.STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                pass
+        machine.stop(self.child)
 
 
 # ---- the Redis protocol --------------------------------------------------------------------------
@@ -72,6 +112,28 @@ class RedisLoad:
     def close(self):
         if self.child is not None:
             machine.stop(self.child)
+
+
+# What redis-benchmark cannot send: commands one behind the other, sent as one piece.
+SEQUENCES = {"multi": ["MULTI"] + ["SET KEY VALUE"] * MANY_KEYS + ["EXEC"]}
+
+
+def sequence_load(address, work_, requests):
+    """bench/redis/seqload.c; a request is the whole sequence."""
+    argv = [os.path.join(os.getcwd(), "build/bench/seqload")]
+    argv += ["-h", address["host"], "-p", str(address["port"]), "-u", address["user"]]
+    argv += ["-a", address["password"], "-b", str(address["database"])]
+    if work_.transport == "unix":
+        argv += ["-s", address["socket"]]
+    argv += ["-c", str(work_.clients), "-n", str(requests), "-r", str(work_.keys)]
+    argv += ["-d", str(settings.VALUE_BYTES)]
+    return SteadyLoad(argv + SEQUENCES[work_.op], requests)
+
+
+def redis_load(address, work_, requests):
+    if work_.op in SEQUENCES:
+        return sequence_load(address, work_, requests)
+    return RedisLoad(address, work_, requests)
 
 
 class RedisConnection:
@@ -132,43 +194,13 @@ class RedisConnection:
 # ---- PostgreSQL's protocol -----------------------------------------------------------------------
 
 
-class PostgresLoad:
-    """bench/redis/pgload.c. It stands, logged in and prepared, before it begins."""
-
-    def __init__(self, conninfo, table, work_, requests):
-        program = os.path.join(os.getcwd(), "build/bench/pgload")
-        argv = [program, "-d", conninfo, "-t", table, "-o", work_.op, "-c", str(work_.clients)]
-        argv += ["-P", str(work_.pipeline), "-n", str(requests), "-r", str(work_.keys)]
-        argv += ["-s", str(settings.VALUE_BYTES)]
-        self.requests = requests
-        self.busy = False
-        self.child = machine.start(
-            argv, machine.CLIENT_CPUS, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        if self.child.stdout.readline() != "ready\n":
-            raise RuntimeError("pgload did not begin")
-
-    def begin(self):
-        self.busy = True
-        self.child.stdin.write("go\n")
-        self.child.stdin.flush()
-
-    def finish(self):
-        said = self.child.stdout.readline().split("\t")
-        if len(said) != 5:
-            raise RuntimeError("pgload failed")
-        self.busy = False
-        return (int(said[0]),) + tuple(float(field) for field in said[1:])
-
-    def close(self):
-        """Of itself, with a goodbye on every connection; one that is still busy is ended."""
-        if not self.busy:
-            self.child.stdin.close()
-            try:
-                self.child.wait(machine.STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                pass
-        machine.stop(self.child)
+def postgres_load(conninfo, table, work_, requests):
+    """bench/redis/pgload.c; ten changes between MULTI and EXEC are one statement of ten there."""
+    op = "mset" if work_.op == "multi" else work_.op
+    argv = [os.path.join(os.getcwd(), "build/bench/pgload"), "-d", conninfo, "-t", table, "-o", op]
+    argv += ["-c", str(work_.clients), "-P", str(work_.pipeline), "-n", str(requests)]
+    argv += ["-r", str(work_.keys), "-s", str(settings.VALUE_BYTES)]
+    return SteadyLoad(argv, requests)
 
 
 class Sql:

@@ -21,7 +21,7 @@ bench_prepare()
 	step build "built, and installed into build/pg" build_private || return 1
 	bench_config=$(private_tree)
 	step bench-tools "built the load generator" \
-		make -s PG_CONFIG="$bench_config" build/bench/pgload || return 1
+		make -s PG_CONFIG="$bench_config" build/bench/pgload build/bench/seqload || return 1
 	# The slow disk is a tool of the tests; without it those rows are left out, and said to be.
 	if [ -z "${BENCH_SLOW_SYNC:-}" ] &&
 		make -s PG_CONFIG="$bench_config" build/shim/slow_sync.so >build/logs/bench-shim.log 2>&1; then

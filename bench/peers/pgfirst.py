@@ -49,7 +49,7 @@ class Pgfirst:
         }
 
     def load(self, work, requests):
-        return load.RedisLoad(self.address(work.space), work, requests)
+        return load.redis_load(self.address(work.space), work, requests)
 
     def cpu_seconds(self, _space):
         return self.cluster.cpu_seconds()

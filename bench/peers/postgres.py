@@ -81,7 +81,7 @@ class Postgres:
 
     def load(self, work, requests):
         table = "counter" if work.op == "incr" else TABLES[work.space]
-        return load.PostgresLoad(self.conninfo(work.space), "app." + table, work, requests)
+        return load.postgres_load(self.conninfo(work.space), "app." + table, work, requests)
 
     def cpu_seconds(self, _space):
         return self.cluster.cpu_seconds()

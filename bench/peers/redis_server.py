@@ -104,7 +104,7 @@ class RedisServer:
         connection.fill(keys)
 
     def load(self, work, requests):
-        return load.RedisLoad(self.address(work.space), work, requests)
+        return load.redis_load(self.address(work.space), work, requests)
 
     def cpu_seconds(self, space):
         return machine.cpu_seconds(self.root(space))

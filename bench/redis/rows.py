@@ -17,7 +17,7 @@ Row = collections.namedtuple("Row", "name work target scale checkpoints")
 
 
 def row(name, op, space="durable", transport="tcp", pipeline=1, target=1.0, checkpoints=False):
-    scale = (1 if pipeline == 1 else 4) / (4 if op in ("mget", "mset") else 1)
+    scale = (1 if pipeline == 1 else 4) / (4 if op in ("mget", "mset", "multi") else 1)
     return Row(name, work(op, space, transport, pipeline), target, scale, checkpoints)
 
 
@@ -42,6 +42,7 @@ ROWS = [
     row("INCR durable", "incr", checkpoints=True),
     row("INCR durable, 16 pipelined", "incr", pipeline=16, target=None, checkpoints=True),
     row("MSET of 10, durable", "mset", checkpoints=True),
+    row("MULTI of 10 SETs, durable", "multi", checkpoints=True),
 ]
 
 SLOW_ROWS = [

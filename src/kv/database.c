@@ -61,6 +61,16 @@ typedef struct KvCatalog
 	KvDatabase databases[KV_DATABASES];
 } KvCatalog;
 
+/* An epoch as it was read, and what shows whether it is that still; see space_recall_epoch(). */
+typedef struct KvEpoch
+{
+	bool valid;
+	Oid storage;
+	PgfirstStamp stamp;
+	uint64 epoch;
+	XLogRecPtr position; /* what knowing it depends on */
+} KvEpoch;
+
 static struct
 {
 	bool valid;
@@ -68,6 +78,7 @@ static struct
 	uint64 invalidations; /* of any relation, to notice one that arrives while we read */
 	KvCatalog catalog;
 	KvSpace spaces[KV_DATABASES]; /* store NULL: not open in this turn or call */
+	KvEpoch epochs[KV_DATABASES];
 } cache;
 
 /* The epochs in which the transaction under way has begun to change keys, by database. */
@@ -285,16 +296,38 @@ kv_schema(void)
 
 /* ---- spaces ------------------------------------------------------------------------------ */
 
+/*
+ * Every turn reads the epochs of its databases, which hardly ever change.  While the stamp of the record
+ * stands still, and nobody was changing it when it was taken, what was read is what is there.
+ */
+static bool
+space_recall_epoch(KvSpace *space, const PgfirstId *id, const KvEpoch *known)
+{
+	if (!known->valid || known->storage != pgfirst_store_storage(space->store) ||
+	    memcmp(&known->stamp.id, id, sizeof(*id)) != 0 || RecoveryInProgress() ||
+	    !pgfirst_store_stamp_stands(space->store, &known->stamp) ||
+	    pgfirst_store_changes(space->store, id))
+		return false;
+	space->epoch = known->epoch;
+	space->position = known->position;
+	kv_position_note(space->position);
+	return true;
+}
+
 static void
 space_read_epoch(KvSpace *space)
 {
+	bool keeps = space->number >= 0 && space->tenant == 0;
+	KvEpoch *known = keeps ? &cache.epochs[space->number] : NULL;
 	PgfirstRecord record;
+	PgfirstStamp stamp;
 	PgfirstId id;
-	XLogRecPtr before = kv_position_others();
-	bool before_own = kv_position() == PGFIRST_POSITION_OWN;
 
-	kv_position_reset();
-	kv_id_of_epoch(space->tenant, &id);
+	kv_space_epoch_id(space, &id);
+	if (keeps && space_recall_epoch(space, &id, known))
+		return;
+	if (keeps)
+		pgfirst_store_stamp(space->store, &id, &stamp);
 	space->epoch = 0;
 	if (pgfirst_store_get(space->store, &id, SIZE_MAX, &record))
 	{
@@ -303,10 +336,14 @@ space_read_epoch(KvSpace *space)
 			                errmsg("the record of a store's epoch is damaged")));
 		memcpy(&space->epoch, record.data, sizeof(space->epoch));
 	}
+	/* Of what this command has read before, too: that may make replies wait longer, never shorter. */
 	space->position = kv_position();
-	kv_position_note(before);
-	if (before_own)
-		kv_position_note(PGFIRST_POSITION_OWN);
+	if (keeps)
+		*known = (KvEpoch){.valid = !stamp.running && space->position != PGFIRST_POSITION_OWN,
+		                   .storage = pgfirst_store_storage(space->store),
+		                   .stamp = stamp,
+		                   .epoch = space->epoch,
+		                   .position = space->position};
 }
 
 /*
@@ -446,20 +483,31 @@ kv_space_id(const KvSpace *space, const char *key, Size length, PgfirstId *id)
 }
 
 bool
-kv_space_flush(KvSpace *space, bool wait)
+kv_space_flush_lock(KvSpace *space, bool wait)
+{
+	PgfirstId id;
+
+	kv_space_epoch_id(space, &id);
+	return pgfirst_store_lock(space->store, &id, true, wait);
+}
+
+void
+kv_space_flush(KvSpace *space)
 {
 	PgfirstRecord record = {.kind = KV_KIND_EPOCH, .length = sizeof(space->epoch)};
 	uint64 next;
 
-	kv_id_of_epoch(space->tenant, &record.id);
-	if (!pgfirst_store_lock(space->store, &record.id, true, wait))
-		return false;
 	/* Under the lock: somebody may have flushed since we looked. */
 	space_read_epoch(space);
 	next = space->epoch + 1;
+	/*
+	 * What this turn has changed before belongs to the old epoch.  Nobody would see it afterwards; but who
+	 * has read the epoch just before and reads keys just after would see that and not the rest.
+	 */
+	pgfirst_store_drop_changes(space->store);
+	kv_space_epoch_id(space, &record.id);
 	record.data = (const char *) &next;
 	pgfirst_store_put(space->store, &record);
 	space->epoch = next;
 	space_pin_epoch(space);
-	return true;
 }

@@ -93,11 +93,14 @@ extern int kv_space_holder(int number);
 /* Some process that has a key of the database locked or is changing it, 0 if there is none. */
 extern int kv_space_writer(int number);
 
+/* Locks the epoch until the end of the transaction; false if somebody has it and wait is false. */
+extern bool kv_space_flush_lock(KvSpace *space, bool wait);
+
 /*
- * Empties the database for this tenant by raising its epoch: one record, whatever the size.  False
- * when somebody else is doing it just now and wait is false.
+ * Empties the database for this tenant by raising its epoch: one record, whatever the size.  The caller has
+ * locked the epoch.
  */
-extern bool kv_space_flush(KvSpace *space, bool wait);
+extern void kv_space_flush(KvSpace *space);
 
 /* The id of the record that holds the epoch of the space's tenant and database. */
 extern void kv_space_epoch_id(const KvSpace *space, PgfirstId *id);

@@ -82,8 +82,35 @@ extern bool pgfirst_store_get(PgfirstStore *store, const PgfirstId *id, Size lim
                               PgfirstRecord *record);
 
 /*
+ * What shows later whether a record has been changed: by any process, and whether it is there or not.
+ * Records are hashed to what is remembered, so now and then it is another one that was changed.  What
+ * the transaction under way has changed itself shows only when it has ended; hence _changes.
+ */
+typedef struct PgfirstStamp
+{
+	PgfirstId id;
+	uint32 stamp;
+	bool running; /* somebody was changing it */
+} PgfirstStamp;
+
+extern void pgfirst_store_stamp(PgfirstStore *store, const PgfirstId *id, PgfirstStamp *stamp);
+
+/* Whether the record is as it was. */
+extern bool pgfirst_store_stamp_holds(PgfirstStore *store, const PgfirstStamp *stamp);
+
+/*
+ * Nearly the same without a look at the record, for one that nobody was changing when it was remembered;
+ * not on a standby.
+ */
+extern bool pgfirst_store_stamp_stands(PgfirstStore *store, const PgfirstStamp *stamp);
+
+/* Whether the transaction has changed the record. */
+extern bool pgfirst_store_changes(PgfirstStore *store, const PgfirstId *id);
+
+/*
  * Several records as of one moment: what is read by pgfirst_store_get between begin and end is noted,
- * and end says whether all of it was true at one moment.  If not, it is read again.
+ * and end says whether all of it was true at one moment.  If not, it is read again.  Of pairs within each
+ * other only the outermost says so, and only of its own store.
  */
 extern void pgfirst_store_together_begin(PgfirstStore *store);
 extern bool pgfirst_store_together_end(void);
@@ -166,6 +193,12 @@ extern void pgfirst_store_put(PgfirstStore *store, const PgfirstRecord *record);
 
 /* Changes only when the record under id expires; false if there is none. */
 extern bool pgfirst_store_expire(PgfirstStore *store, const PgfirstId *id, int64 expiry);
+
+/*
+ * Forgets what the transaction has changed in the store so far, and keeps the locks; not in a
+ * transaction with savepoints.
+ */
+extern void pgfirst_store_drop_changes(PgfirstStore *store);
 
 /* Deletes the record under id; false if there is none. */
 extern bool pgfirst_store_delete(PgfirstStore *store, const PgfirstId *id);

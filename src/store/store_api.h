@@ -22,6 +22,10 @@ struct StoreRecord;
 	X(store_get)                                                                                   \
 	X(store_together_begin)                                                                        \
 	X(store_together_end)                                                                          \
+	X(store_stamp)                                                                                 \
+	X(store_stamp_stands)                                                                          \
+	X(store_stamp_holds)                                                                           \
+	X(store_changes)                                                                               \
 	X(store_prefetch)                                                                              \
 	X(store_walk)                                                                                  \
 	X(walk_next)                                                                                   \
@@ -38,6 +42,7 @@ struct StoreRecord;
 	X(store_room)                                                                                  \
 	X(store_put)                                                                                   \
 	X(store_expire)                                                                                \
+	X(store_drop_changes)                                                                          \
 	X(store_delete)                                                                                \
 	X(store_changed)                                                                               \
 	X(store_sweep)                                                                                 \

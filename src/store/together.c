@@ -34,6 +34,7 @@ typedef struct Noted
 static struct
 {
 	PgfirstStore *store; /* NULL: nothing is noted */
+	int depth;           /* who begins while another has begun is part of that */
 	uint32 store_stamp;
 	bool look_again; /* the tag of a running transaction was met, or nobody raises stamps here */
 	bool recovery;
@@ -54,6 +55,8 @@ stamp_of(PgfirstStore *store, const PgfirstId *id, const StoreLeaf *leaf)
 void
 pgfirst_store_together_begin(PgfirstStore *store)
 {
+	if (together.depth++ > 0)
+		return;
 	together.store = store;
 	together.store_stamp = pgfirst_position_stamp_of_store(store);
 	together.recovery = together.look_again = RecoveryInProgress();
@@ -66,6 +69,7 @@ void
 pgfirst_together_forget(void)
 {
 	together.store = NULL;
+	together.depth = 0;
 }
 
 void
@@ -109,6 +113,8 @@ pgfirst_store_together_end(void)
 	PgfirstStore *store = together.store;
 	bool same = true;
 
+	if (--together.depth > 0)
+		return true;
 	together.store = NULL;
 	pg_read_barrier();
 	if (together.look_again || pgfirst_position_stamp_of_store(store) != together.store_stamp)
@@ -117,4 +123,56 @@ pgfirst_store_together_end(void)
 	if (together.noted != NULL)
 		pfree(together.noted);
 	return same;
+}
+
+/* ---- one record, over several transactions --------------------------------------------------- */
+
+/*
+ * The same two things, kept by the caller.  Unlike above, a tag that has ended may have been settled
+ * meanwhile, which is no change; so of the tag only counts whether its transaction was running: then
+ * it may have committed since, and the record is taken for changed.
+ */
+static void
+record_look(PgfirstStore *store, PgfirstStamp *stamp)
+{
+	StoreKey key = store_key_of_id(&stamp->id);
+	bool recovery = RecoveryInProgress();
+	StoreVersions versions;
+	StoreLeaf leaf;
+
+	stamp->running = false;
+	stamp->stamp = 0;
+	if (!pgfirst_leaf_lock(store, &key, BUFFER_LOCK_SHARE, &leaf))
+	{
+		if (!recovery)
+			stamp->stamp = pgfirst_position_stamp(store, &stamp->id);
+		return;
+	}
+	pgfirst_versions_find(leaf.page, &key, &versions);
+	stamp->running = versions.tag == STORE_TAG_RUNNING;
+	stamp->stamp =
+	    recovery ? (uint32) PageGetLSN(leaf.page) : pgfirst_position_stamp(store, &stamp->id);
+	pgfirst_page_unlock(&leaf);
+}
+
+void
+pgfirst_store_stamp(PgfirstStore *store, const PgfirstId *id, PgfirstStamp *stamp)
+{
+	stamp->id = *id;
+	record_look(store, stamp);
+}
+
+bool
+pgfirst_store_stamp_holds(PgfirstStore *store, const PgfirstStamp *stamp)
+{
+	PgfirstStamp now = {.id = stamp->id};
+
+	record_look(store, &now);
+	return !stamp->running && !now.running && now.stamp == stamp->stamp;
+}
+
+bool
+pgfirst_store_stamp_stands(PgfirstStore *store, const PgfirstStamp *stamp)
+{
+	return !stamp->running && pgfirst_position_stamp(store, &stamp->id) == stamp->stamp;
 }

@@ -137,6 +137,14 @@ pgfirst_writeset_find(PgfirstStore *store, const PgfirstId *id)
 	return *table_place(entry_hash(store, id), store, id);
 }
 
+bool
+pgfirst_store_changes(PgfirstStore *store, const PgfirstId *id)
+{
+	const StoreEntry *entry = pgfirst_writeset_find(store, id);
+
+	return entry != NULL && entry->change != STORE_UNCHANGED;
+}
+
 /* The entry of id, made if there is none. */
 static StoreEntry *
 entry_make(PgfirstStore *store, const PgfirstId *id)
@@ -532,6 +540,23 @@ pgfirst_writeset_bytes(void)
 	return set.bytes;
 }
 
+/* The entries stay, without a change. */
+static void
+changes_drop(PgfirstStore *store)
+{
+	for (uint32 i = 0; i < set.places; i++)
+	{
+		StoreEntry *entry = set.table[i];
+
+		if (entry == NULL || entry->store != store || entry->change == STORE_UNCHANGED)
+			continue;
+		body_free(entry->body);
+		entry->body = NULL;
+		entry->change = STORE_UNCHANGED;
+		set.changes--;
+	}
+}
+
 void
 pgfirst_writeset_applied(PgfirstStore *store)
 {
@@ -548,18 +573,16 @@ pgfirst_writeset_applied(PgfirstStore *store)
 	}
 
 	/* Entries of other stores stay, and with them the table. */
-	for (uint32 i = 0; i < set.places; i++)
-	{
-		StoreEntry *entry = set.table[i];
-
-		if (entry == NULL || entry->store != store || entry->change == STORE_UNCHANGED)
-			continue;
-		body_free(entry->body);
-		entry->body = NULL;
-		entry->change = STORE_UNCHANGED;
-		set.changes--;
-	}
+	changes_drop(store);
 	set.generation++;
+}
+
+void
+pgfirst_store_drop_changes(PgfirstStore *store)
+{
+	if (set.undo_count > 0)
+		elog(ERROR, "changes that a savepoint may bring back cannot be dropped");
+	changes_drop(store);
 }
 
 void

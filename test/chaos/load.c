@@ -15,7 +15,8 @@
  *   quit      says how much it was
  *
  * What is known.  Every key has one writer, which numbers its operations on the key 1, 2, 3, … and
- * writes the number: SET, SET EX and MSET as the value, INCR as the count, DEL as the absence.  So
+ * writes the number: SET, SET EX, MSET and the SETs of a transaction as the value, INCR as the count, DEL
+ * as the absence.  So
  *
  *     floor  the highest number that was acknowledged, or shown to a reader
  *     sent   the highest number that was sent
@@ -23,8 +24,8 @@
  * and the key must be, whenever it is read, in the state of an operation from floor to sent: what is
  * below is lost, what is above was never written.  A reader is held to the floor as it was when it
  * asked: a write that was answered before is seen, by everybody, and nothing that was once shown
- * is taken back by a crash.  Keys of a group are set by one MSET and must always be equal, also to
- * an MGET.  Every answer of the counters that all writers share must be given once only.
+ * is taken back by a crash.  Keys of a group are set by one MSET, or between MULTI and EXEC, and must
+ * always be equal, also to an MGET; one group is of few keys, which one WAL record can change, one of many.  Every answer of the counters that all writers share must be given once only.
  *
  * Plain sockets and no client library: the checker must not share a mistake with one.
  */
@@ -48,13 +49,16 @@
 #include <unistd.h>
 
 #define KEYS    12 /* of a writer: simple ones */
-#define GROUP   4  /* keys of its group, set by MSET */
-#define SLOTS   (KEYS + 2)
-#define GROUPED KEYS       /* the slot of the group */
-#define COUNTER (KEYS + 1) /* the slot of its own counter */
+#define GROUP   4  /* keys of its small group */
+#define MANY    14 /* keys of its large one */
+#define SLOTS   (KEYS + 3)
+#define GROUPED KEYS       /* the slot of the small group */
+#define LARGE   (KEYS + 1) /* the slot of the large one */
+#define COUNTER (KEYS + 2) /* the slot of its own counter */
 #define SHARED  4          /* counters that all writers share */
 #define WINDOW  64         /* operations of a key between floor and sent, at most */
-#define DEPTH   16         /* requests of a connection under way, at most */
+#define DEPTH   16         /* requests of a connection under way, at most; and a transaction */
+#define RING    (DEPTH + MANY + 2)
 #define BUFFER  65536
 #define RETRY   20 /* milliseconds between attempts to connect */
 
@@ -68,6 +72,7 @@ typedef struct Key
 typedef enum Kind
 {
 	WRITE,
+	PART, /* of a transaction: MULTI, or what it keeps */
 	SHARED_INCR,
 	READ,
 	READ_GROUP,
@@ -91,7 +96,7 @@ typedef struct Client
 	int depth;
 	int64_t retry_at;
 	bool watches_room; /* in the socket's buffer */
-	Request under_way[DEPTH + 1];
+	Request under_way[RING];
 	int first, count;
 	char in[BUFFER];
 	int in_length;
@@ -156,6 +161,15 @@ key_of(int writer, int slot)
 	return &all.keys[writer * SLOTS + slot];
 }
 
+/* How many keys stand in the slot. */
+static int
+key_parts(const Key *key)
+{
+	int slot = (int) (key - all.keys) % SLOTS;
+
+	return slot == GROUPED ? GROUP : slot == LARGE ? MANY : 1;
+}
+
 /* What a key is called; part is the number within a group. */
 static void
 key_name(const Key *key, int part, char *name, size_t size)
@@ -163,8 +177,8 @@ key_name(const Key *key, int part, char *name, size_t size)
 	int index = (int) (key - all.keys);
 	int writer = index / SLOTS, slot = index % SLOTS;
 
-	if (slot == GROUPED)
-		snprintf(name, size, "chaos:%d:group:%d", writer, part);
+	if (slot == GROUPED || slot == LARGE)
+		snprintf(name, size, "chaos:%d:%s:%d", writer, slot == LARGE ? "large" : "group", part);
 	else if (slot == COUNTER)
 		snprintf(name, size, "chaos:%d:count", writer);
 	else
@@ -254,8 +268,7 @@ client_word(Client *client, const char *word)
 static void
 client_push(Client *client, Kind kind, Key *key, int64_t number)
 {
-	client->under_way[(client->first + client->count++) % (DEPTH + 1)] =
-	    (Request){kind, key, number};
+	client->under_way[(client->first + client->count++) % RING] = (Request){kind, key, number};
 }
 
 static void
@@ -288,6 +301,39 @@ client_connect(Client *client)
 /* ---- asking ---------------------------------------------------------------------------------- */
 
 static void
+say_mset(Client *client, const Key *key, const char *value)
+{
+	char name[64];
+
+	client_say(client, "*%d\r\n", 1 + 2 * key_parts(key));
+	client_word(client, "MSET");
+	for (int part = 0; part < key_parts(key); part++)
+	{
+		key_name(key, part, name, sizeof(name));
+		client_word(client, name);
+		client_word(client, value);
+	}
+}
+
+static void
+say_transaction(Client *client, const Key *key, const char *value)
+{
+	char name[64];
+
+	client_say(client, "*1\r\n$5\r\nMULTI\r\n");
+	client_push(client, PART, NULL, 0);
+	for (int part = 0; part < key_parts(key); part++)
+	{
+		key_name(key, part, name, sizeof(name));
+		client_say(client, "*3\r\n$3\r\nSET\r\n");
+		client_word(client, name);
+		client_word(client, value);
+		client_push(client, PART, NULL, 0);
+	}
+	client_say(client, "*1\r\n$4\r\nEXEC\r\n");
+}
+
+static void
 ask_write(Client *client)
 {
 	int slot = (int) chance(SLOTS + 1);
@@ -318,17 +364,10 @@ ask_write(Client *client)
 		client_word(client, "INCR");
 		client_word(client, name);
 	}
-	else if (slot == GROUPED)
-	{
-		client_say(client, "*%d\r\n", 1 + 2 * GROUP);
-		client_word(client, "MSET");
-		for (int part = 0; part < GROUP; part++)
-		{
-			key_name(key, part, name, sizeof(name));
-			client_word(client, name);
-			client_word(client, value);
-		}
-	}
+	else if (key_parts(key) > 1 && chance(2) == 0)
+		say_transaction(client, key, value);
+	else if (key_parts(key) > 1)
+		say_mset(client, key, value);
 	else if (key->deletes[key->sent % WINDOW])
 	{
 		client_say(client, "*2\r\n");
@@ -356,17 +395,17 @@ ask_write(Client *client)
 static void
 ask_read(Client *client, Key *key)
 {
-	int slot = (int) (key - all.keys) % SLOTS;
+	int parts = key_parts(key);
 	char name[64];
 
-	client_say(client, "*%d\r\n", slot == GROUPED ? 1 + GROUP : 2);
-	client_word(client, slot == GROUPED ? "MGET" : "GET");
-	for (int part = 0; part < (slot == GROUPED ? GROUP : 1); part++)
+	client_say(client, "*%d\r\n", 1 + parts);
+	client_word(client, parts > 1 ? "MGET" : "GET");
+	for (int part = 0; part < parts; part++)
 	{
 		key_name(key, part, name, sizeof(name));
 		client_word(client, name);
 	}
-	client_push(client, slot == GROUPED ? READ_GROUP : READ, key, key->floor);
+	client_push(client, parts > 1 ? READ_GROUP : READ, key, key->floor);
 }
 
 static void
@@ -387,12 +426,12 @@ client_ask(Client *client)
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
-/* One reply of the kinds that occur here: up to GROUP numbers, -1 for null. */
+/* One reply of the kinds that occur here: up to MANY numbers, -1 for null. */
 typedef struct Reply
 {
 	char kind;
 	int count;
-	int64_t numbers[GROUP];
+	int64_t numbers[MANY];
 	char text[128];
 } Reply;
 
@@ -428,7 +467,7 @@ reply_parse(const char *bytes, int length, Reply *reply)
 	reply->numbers[0] = number;
 	if (used == 0 || bytes[0] != '*')
 		return used;
-	for (reply->count = 0; reply->count < number && reply->count < GROUP; reply->count++)
+	for (reply->count = 0; reply->count < number && reply->count < MANY; reply->count++)
 	{
 		int more = reply_item(bytes + used, length - used, reply, &reply->numbers[reply->count]);
 
@@ -504,7 +543,7 @@ answered(Client *client, const Reply *reply)
 {
 	Request request = client->under_way[client->first];
 
-	client->first = (client->first + 1) % (DEPTH + 1);
+	client->first = (client->first + 1) % RING;
 	client->count--;
 	if (reply->kind == '-')
 	{
@@ -518,8 +557,11 @@ answered(Client *client, const Reply *reply)
 	switch (request.kind)
 	{
 		case LOGIN:
+		case PART:
 			break;
 		case WRITE:
+			if (reply->kind == '*' && reply->count != key_parts(request.key))
+				wrong("EXEC was answered %s", reply->text);
 			write_answered(&request, reply);
 			break;
 		case SHARED_INCR:
@@ -533,9 +575,9 @@ answered(Client *client, const Reply *reply)
 				key_shown(request.key, request.number, reply->numbers[0]);
 			break;
 		case READ_GROUP:
-			for (int part = 1; part < GROUP; part++)
+			for (int part = 1; part < key_parts(request.key); part++)
 				if (reply->numbers[part] != reply->numbers[0])
-					wrong("MGET shows half of an MSET of writer %d: %lld and %lld",
+					wrong("MGET shows half of what belongs together of writer %d: %lld and %lld",
 					      (int) (request.key - all.keys) / SLOTS, (long long) reply->numbers[0],
 					      (long long) reply->numbers[part]);
 			key_shown(request.key, request.number, reply->numbers[0]);
@@ -704,7 +746,7 @@ check(void)
 		all.lost_connections = lost;
 	}
 	printf("checked %d keys, %lld acknowledged, %lld shown, %lld wrong\n",
-	       all.writers * (SLOTS - 1 + GROUP) + SHARED, (long long) all.acknowledged,
+	       all.writers * (SLOTS - 2 + GROUP + MANY) + SHARED, (long long) all.acknowledged,
 	       (long long) all.shown, (long long) (all.wrong - before));
 }
 
@@ -713,13 +755,13 @@ static void
 sql(void)
 {
 	int keys = all.writers * SLOTS;
-	int64_t(*states)[GROUP] = malloc((size_t) keys * sizeof(*states));
+	int64_t(*states)[MANY] = malloc((size_t) keys * sizeof(*states));
 	int64_t before = all.wrong;
 	int count = 0;
 	char line[256];
 
 	for (int i = 0; i < keys; i++)
-		for (int part = 0; part < GROUP; part++)
+		for (int part = 0; part < MANY; part++)
 			states[i][part] = i % SLOTS == COUNTER ? 0 : -1;
 	while (fgets(line, sizeof(line), stdin) && line[0] != '\n')
 	{
@@ -729,6 +771,8 @@ sql(void)
 		count++;
 		if (sscanf(line, "chaos:%d:group:%d\t%lld", &writer, &part, &value) == 3)
 			states[writer * SLOTS + GROUPED][part] = value;
+		else if (sscanf(line, "chaos:%d:large:%d\t%lld", &writer, &part, &value) == 3)
+			states[writer * SLOTS + LARGE][part] = value;
 		else if (sscanf(line, "chaos:%d:%d\t%lld", &writer, &slot, &value) == 3)
 			states[writer * SLOTS + slot][0] = value;
 		else if (sscanf(line, "chaos:%d:count\t%lld", &writer, &value) == 2)
@@ -739,9 +783,9 @@ sql(void)
 	}
 	for (int i = 0; i < keys; i++)
 	{
-		for (int part = 1; part < (i % SLOTS == GROUPED ? GROUP : 1); part++)
+		for (int part = 1; part < key_parts(&all.keys[i]); part++)
 			if (states[i][part] != states[i][0])
-				wrong("SQL shows half of an MSET of writer %d", i / SLOTS);
+				wrong("SQL shows half of what belongs together of writer %d", i / SLOTS);
 		key_shown(&all.keys[i], all.keys[i].floor, states[i][0]);
 	}
 	free(states);

@@ -349,6 +349,41 @@ class Stream:
             return [name]
         return [name, pick(KEYS)]
 
+    def group(self):
+        """One command, or a transaction as a whole, so that none is open when something else is asked."""
+        if self.chance.random() > 0.06:
+            return [self.next()]
+        commands = [self.pick([[b"DISCARD"], [b"EXEC"], [b"UNWATCH"]])] * (self.chance.random() < 0.05)
+        for _ in range(self.pick([0, 0, 1, 2])):
+            commands.append([b"WATCH", *self.keys()])
+        if commands and self.chance.random() < 0.3:
+            commands.append(self.within())
+        if self.chance.random() < 0.05:
+            commands.append([b"UNWATCH"])
+        commands.append([any_case(self.chance, b"MULTI")])
+        # A refused command breaks the whole; let most of them succeed.
+        careful = self.chance.random() < 0.8
+        for _ in range(self.chance.choice([0, 1, 2, 3, 5, 12])):
+            commands.append(self.within(careful))
+        if not careful:
+            commands += self.pick([[], [[b"MULTI"]], [[b"WATCH", b"a"]], [[b"UNWATCH"]], [[b"EXEC", b"x"]]])
+        return commands + [self.pick([[b"EXEC"], [b"EXEC"], [b"exec"], [b"DISCARD"]])]
+
+    def within(self, careful=True):
+        """A command that may stand between MULTI and EXEC, and neither logs in or out nor is wrong."""
+        while True:
+            words = self.next()
+            name = words[0].upper() if words else b""
+            if name in (b"RESET", b"AUTH", b"HELLO", b"QUIT") or (careful and self.is_wrong(words)):
+                continue
+            # New in 7.2: a Redis that does not know them refuses the whole.
+            if name != b"WAITAOF" and words[1:2] != [b"NO-TOUCH"]:
+                return words
+
+    @staticmethod
+    def is_wrong(words):
+        return words[0].upper().startswith((b"BOGUS", b"\xff", b"GET\r")) or len(words) == 1 or words[0] == b""
+
     def scan(self):
         """Complete in one call, or wrong."""
         return self.pick([
@@ -438,6 +473,16 @@ def send_all(pair, servers, batch):
             for words in batch))
 
 
+def same_reply(words, our, their, kept):
+    """Equal, or different as it may be; kept is what MULTI has kept, if this is EXEC."""
+    if our.raw == their.raw or allowed(words, our, their):
+        return True
+    return (kept is not None and our.kind == their.kind == "*" and our.value is not None
+            and their.value is not None and len(our.value) == len(their.value) == len(kept)
+            and all(same_reply(inner, mine, yours, None)
+                    for inner, mine, yours in zip(kept, our.value, their.value)))
+
+
 def stream_differences(ours, theirs, unix, protocol, seed, commands):
     chance = random.Random(seed)
     stream = Stream(chance, ours.user, "\0password")
@@ -449,15 +494,16 @@ def stream_differences(ours, theirs, unix, protocol, seed, commands):
     pair.call("CONFIG", "SET", "hz", 10, "hash-max-listpack-entries", 512, "slowlog-max-len", 128,
               "slowlog-log-slower-than", 10000)
     differences, seen = [], set()
-    sent = 0
+    sent, kept = 0, []
     while sent < commands:
-        batch = [stream.next() for _ in range(chance.choice([1, 1, 1, 2, 3, 8, 20, 50]))]
+        batch = [words for _ in range(chance.choice([1, 1, 1, 2, 3, 8, 20, 50])) for words in stream.group()]
         # Whoever is logged out stays so for a few commands, of ten words at most, and sends them one
         # by one: Redis drops those who have not logged in and leave a kilobyte of answers unread.
         together = len(batch)
         if any(words[0] == b"RESET" for words in batch):
             together = 1
-            batch = [[b"RESET"], *[words for words in batch if len(words) <= 10][:4],
+            batch = [[b"RESET"],
+                     *[words for words in batch if len(words) <= 10 and words[0].upper() != b"MULTI"][:4],
                      [b"AUTH", b"\0password"], [b"HELLO", str(protocol).encode()]]
         for number, words in enumerate(batch):
             if number % together == 0:
@@ -466,7 +512,11 @@ def stream_differences(ours, theirs, unix, protocol, seed, commands):
                 our, their = [end.reply() for end in pair.ends]
             except Closed as error:
                 return differences + [f"{shorten(words)} in {shorten(batch)}: {error}"]
-            if our.raw != their.raw and not allowed(words, our, their):
+            if words[0].upper() == b"MULTI" and their.raw == b"+OK\r\n":
+                kept = []
+            elif their.raw == b"+QUEUED\r\n":
+                kept.append(words)
+            if not same_reply(words, our, their, kept if words[0].upper() == b"EXEC" else None):
                 # Once for each kind of difference.
                 shape = (words[0].upper(), our.raw[:12], their.raw[:12])
                 if shape not in seen:

@@ -8,6 +8,7 @@
 #   run_command() that keeps the deadline of who waited for news; client_interest() without EPOLLRDHUP;
 #   kv_turn_run() without kv_clients_take_killed(); position_known() that does not look at `wrote`;
 #   settle_committed() that does not note the position; a WAIT that counts what was sent, not flushed;
+#   kv_pause_holds() that does not ask kv_multi_writes();
 #   begin_save() with CHECKPOINT_WAIT; kv_slowlog_may_be() that compares with another clock; drop_oldest() that does not look at bytes; is_secret() that is
 #   always false.
 
@@ -111,6 +112,21 @@ wait_until('who leaves during a pause is noticed', sub {
 pass('who leaves during a pause is noticed');
 $here->call('CLIENT', 'UNPAUSE');
 is($here->call('GET', 'left'), undef, '… and what it asked for is not done');
+
+# A transaction that was begun before the pause; what a transaction holds never waits within it.
+for my $case ([ 'SET', 'GET' ], [ 'GET', 'SET' ])
+{
+	my ($waits) = $case->[0] eq 'SET';
+	$there->call('MULTI');
+	$there->call($case->[0], 'm', $waits ? 'x' : ());
+	$there->call('WAIT', 1, 0);
+	$here->call('CLIENT', 'PAUSE', 60000, 'WRITE');
+	$there->send('EXEC');
+	silent($there, 'EXEC of a change waits for the end of the pause') if $waits;
+	is_deeply($there->reply, [ 'x', 0 ], 'EXEC of a read does not wait, nor does WAIT within it') if !$waits;
+	$here->call('CLIENT', 'UNPAUSE');
+	is_deeply($there->reply, [ 'OK', 0 ], '… and then is done, and WAIT within it does not wait') if $waits;
+}
 
 # ---- CLIENT KILL ----------------------------------------------------------------------------
 

@@ -112,13 +112,14 @@ append_client(StringInfo line, const KvSession *session)
 	                 (int) ((now - session->active_us) / 1000000));
 	appendStringInfo(
 	    line,
-	    "flags=%s%s%s%s db=%d sub=0 psub=0 ssub=0 multi=-1 watch=0 qbuf=%zu qbuf-free=0 "
+	    "flags=%s%s%s%s db=%d sub=0 psub=0 ssub=0 multi=%d watch=%d qbuf=%zu qbuf-free=0 "
 	    "argv-mem=0 multi-mem=0 rbs=%zu rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu "
 	    "events=r cmd=%s%s%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
 	    unix_socket ? "U" : "", session->no_evict ? "e" : "", session->no_touch ? "T" : "",
 	    unix_socket || session->no_evict || session->no_touch ? "" : "N", session->database,
-	    session->input_bytes, session->reply.capacity, session->reply.length,
-	    session->reply.capacity, sizeof(*session) + session->input_bytes + session->reply.capacity,
+	    kv_multi_commands(session), kv_multi_watched(session), session->input_bytes,
+	    session->reply.capacity, session->reply.length, session->reply.capacity,
+	    sizeof(*session) + session->input_bytes + session->reply.capacity,
 	    last && last->container ? last->container : "", last && last->container ? "|" : "",
 	    last ? last->name : "NULL", kv_auth_role_name(session), session->reply.protocol,
 	    session->library_name ? session->library_name : "",

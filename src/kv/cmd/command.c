@@ -17,7 +17,7 @@
 #include "utils/memutils.h"
 
 #include "kv/auth.h"
-#include "kv/cmd/command.h"
+#include "kv/cmd/commands.h"
 #include "kv/cmd/pause.h"
 #include "kv/cmd/stats.h"
 #include "kv/settings.h"
@@ -195,9 +195,8 @@ reply_unknown(KvCall *call)
 	pfree(args.data);
 }
 
-/* Finds the row, the subcommand's if there is one; NULL after answering. */
-static const KvCommand *
-find(KvCall *call)
+const KvCommand *
+kv_command_look(KvCall *call)
 {
 	const KvCommand *command = kv_command_find(NULL, kv_argument(call, 0));
 	const KvCommand *sub;
@@ -272,8 +271,8 @@ permitted(KvCall *call)
 
 /* ---- locking ----------------------------------------------------------------------------- */
 
-static KvOutcome
-locked_out(KvCall *call, int holder, const char *what)
+KvOutcome
+kv_locked_out(KvCall *call, int holder, const char *what)
 {
 	if (!call->last_try)
 		return KV_PARK_LOCK;
@@ -300,7 +299,7 @@ lock_key(KvCall *call, int i)
 	holder = kv_key_lock_holder(call->space, key);
 	call->space = NULL;
 	call->session->blocked_argument = i;
-	return locked_out(call, holder, "the key");
+	return kv_locked_out(call, holder, "the key");
 }
 
 /* Opens the database and locks what the command names; KV_DONE with call->space set is success. */
@@ -321,13 +320,19 @@ prepare(KvCall *call)
 	}
 	call->space = kv_space_open(number, writes, false);
 	if (!call->space)
-		return locked_out(call, kv_space_holder(number), "the database");
+		return kv_locked_out(call, kv_space_holder(number), "the database");
+	if ((call->command->flags & KV_FLUSHES) && !kv_space_flush_lock(call->space, false))
+	{
+		call->space = NULL;
+		return kv_locked_out(call, 0, "the database's epoch");
+	}
 	keys = kv_command_keys(call->command, call->argc, &first, &last, &step);
 	if (!writes || keys == 0)
 		return KV_DONE;
 
 	/* A transaction has so many locks; what others have taken of them is back in the next turn. */
-	if (pgfirst_store_locks() > 0 && pgfirst_store_locks() + keys > PGFIRST_LOCKS_MAX)
+	if (!call->atomic && pgfirst_store_locks() > 0 &&
+	    pgfirst_store_locks() + keys > PGFIRST_LOCKS_MAX)
 	{
 		call->space = NULL;
 		return KV_PARK_TURN;
@@ -337,7 +342,7 @@ prepare(KvCall *call)
 		if (pgfirst_store_lock_all(call->space->store, false))
 			return KV_DONE;
 		call->space = NULL;
-		return locked_out(call, kv_space_writer(number), "the database");
+		return kv_locked_out(call, kv_space_writer(number), "the database");
 	}
 	/* What stopped it last time comes first: to try in vain then takes nothing and wakes nobody. */
 	if (blocked >= first && blocked <= last)
@@ -355,7 +360,7 @@ room_for_arguments(KvCall *call, bool *room)
 
 	for (int i = 1; i < call->argc; i++)
 		bytes += kv_argument(call, i).length;
-	*room = pgfirst_store_room(bytes + (Size) call->argc * 128);
+	*room = pgfirst_store_room(bytes + (Size) call->argc * KV_ARGUMENT_COST);
 	if (*room)
 		return KV_DONE;
 	/* It is others' changes that leave too little; with a turn to itself it may fit. */
@@ -366,44 +371,95 @@ room_for_arguments(KvCall *call, bool *room)
 	return KV_DONE;
 }
 
-KvOutcome
-kv_command_run(KvCall *call)
+/* Finds the command and checks what the table says; false if that has ended it, with the outcome. */
+static bool
+acceptable(KvCall *call, KvOutcome *outcome)
 {
-	const KvCommand *command = find(call);
+	const KvCommand *command = kv_command_look(call);
 
+	*outcome = KV_DONE;
 	if (!command)
-		return KV_DONE;
+		return false;
 	call->command = command;
 	if (!arity_fits(command, call->argc))
 	{
 		kv_reply_error(call, "ERR wrong number of arguments for '%s%s%s' command",
 		               command->container ? command->container : "", command->container ? "|" : "",
 		               command->name);
-		return KV_DONE;
+		return false;
 	}
 	call->session->last_command = command;
 	if (call->busy && OidIsValid(call->session->role) &&
 	    !(command->flags & (KV_LOADING | KV_NO_AUTH)))
-		return locked_out(call, 0, "the list of databases");
-	if (!permitted(call))
-		return KV_DONE;
-	if (kv_pause_holds(command, &call->session->call_again_us))
-		return KV_PARK_NEWS;
-	if (command->flags & (KV_READ | KV_WRITE))
+	{
+		*outcome = kv_locked_out(call, 0, "the list of databases");
+		return false;
+	}
+	return permitted(call);
+}
+
+/* Opens and locks what the command needs, and calls its function. */
+static KvOutcome
+execute(KvCall *call)
+{
+	uint32 flags = call->command->flags;
+
+	if (flags & (KV_READ | KV_WRITE))
 	{
 		KvOutcome outcome = prepare(call);
 
 		if (!call->space)
 			return outcome;
-		if (command->flags & KV_WRITE)
+		call->durable = call->space->durability == PGFIRST_DURABLE;
+		if (flags & KV_WRITE)
 		{
 			bool room;
 
 			outcome = room_for_arguments(call, &room);
 			if (!room)
 				return outcome;
+			call->wrote = true;
 		}
 	}
 	call->executed = true;
-	return command->function(call);
+	return call->command->function(call);
+}
+
+KvOutcome
+kv_command_run_now(KvCall *call)
+{
+	KvOutcome outcome;
+
+	return acceptable(call, &outcome) ? execute(call) : outcome;
+}
+
+KvOutcome
+kv_command_run(KvCall *call)
+{
+	KvSession *session = call->session;
+	Size start = call->reply->length;
+	KvOutcome outcome;
+
+	if (!acceptable(call, &outcome))
+	{
+		if (outcome != KV_DONE)
+			return outcome;
+		if (call->command && call->command->function == kv_cmd_exec && !call->reply->failed)
+			kv_multi_abort(call, start);
+		else
+			kv_multi_break(session);
+		return KV_DONE;
+	}
+	if (kv_pause_holds(call, &session->call_again_us))
+		return KV_PARK_NEWS;
+	if (!kv_multi_is_open(session) || (call->command->flags & KV_NOW))
+		return execute(call);
+	if (call->command->flags & KV_NO_MULTI)
+	{
+		kv_reply_error(call, "ERR Command not allowed inside a transaction");
+		kv_multi_break(session);
+	}
+	else
+		kv_multi_keep(call);
+	return KV_DONE;
 }

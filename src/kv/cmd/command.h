@@ -22,14 +22,17 @@
 
 typedef enum KvFlag
 {
-	KV_READ = 1 << 0,       /* reads keys */
-	KV_WRITE = 1 << 1,      /* changes keys: refused on a standby, locks what it names */
-	KV_FAST = 1 << 2,       /* constant time, for COMMAND */
-	KV_NO_AUTH = 1 << 3,    /* allowed before authentication */
-	KV_LOADING = 1 << 4,    /* allowed while the extension is missing: touches no key */
-	KV_ADMIN = 1 << 5,      /* for COMMAND */
-	KV_BLIND = 1 << 6,      /* changes keys mostly without having read them */
-	KV_SUBCOMMANDS = 1 << 7 /* a container: the first argument names the row */
+	KV_READ = 1 << 0,        /* reads keys */
+	KV_WRITE = 1 << 1,       /* changes keys: refused on a standby, locks what it names */
+	KV_FAST = 1 << 2,        /* constant time, for COMMAND */
+	KV_NO_AUTH = 1 << 3,     /* allowed before authentication */
+	KV_LOADING = 1 << 4,     /* allowed while the extension is missing: touches no key */
+	KV_ADMIN = 1 << 5,       /* for COMMAND */
+	KV_BLIND = 1 << 6,       /* changes keys mostly without having read them */
+	KV_SUBCOMMANDS = 1 << 7, /* a container: the first argument names the row */
+	KV_FLUSHES = 1 << 8,     /* empties the database: its epoch is locked as well */
+	KV_NOW = 1 << 9,         /* runs at once between MULTI and EXEC, too */
+	KV_NO_MULTI = 1 << 10    /* refused there */
 } KvFlag;
 
 /* What became of a call. */
@@ -78,7 +81,15 @@ struct KvCall
 	bool busy;       /* whether it is, and which databases, is locked just now */
 	bool last_try;   /* it has waited long enough: answer with an error instead of parking */
 	bool executed;   /* the command's function was called */
+	bool atomic;     /* others of the same EXEC have run or will: it must not park */
+
+	/* Set by dispatch, for whoever holds the reply back until it is true. */
+	bool wrote;   /* it may have changed keys */
+	bool durable; /* of a durable database */
 };
+
+/* What an argument costs in the write set beside its bytes, at most. */
+#define KV_ARGUMENT_COST 128
 
 /* Argument i; 0 is the command's name. */
 static inline RespSlice
@@ -138,5 +149,41 @@ extern int kv_command_keys(const KvCommand *command, int argc, int *first, int *
  * but parking ends in exactly one reply.
  */
 extern KvOutcome kv_command_run(KvCall *call);
+
+/* The same for a command that MULTI has kept: it is not kept again. */
+extern KvOutcome kv_command_run_now(KvCall *call);
+
+/* The row of the command in call->parser, its subcommand's if it has one; NULL after answering. */
+extern const KvCommand *kv_command_look(KvCall *call);
+
+/*
+ * Somebody has what the command needs: KV_PARK_LOCK, or on the last try KV_DONE after an error that names
+ * the process, if it is known (else 0), and `what` it holds.
+ */
+extern KvOutcome kv_locked_out(KvCall *call, int holder, const char *what);
+
+/* ---- multi.c ----------------------------------------------------------------------------- */
+
+/* Whether commands are being kept for EXEC. */
+extern bool kv_multi_is_open(const KvSession *session);
+
+/* Keeps the command, and answers. */
+extern void kv_multi_keep(KvCall *call);
+
+/* A command was refused: EXEC will refuse all of them. */
+extern void kv_multi_break(KvSession *session);
+
+/* EXEC itself was refused, with the error that the reply has from byte `start` on. */
+extern void kv_multi_abort(KvCall *call, Size start);
+
+/* How many commands are kept, -1 outside of a transaction; and how many keys are watched. */
+extern int kv_multi_commands(const KvSession *session);
+extern int kv_multi_watched(const KvSession *session);
+
+/* Whether what MULTI keeps changes keys. */
+extern bool kv_multi_writes(const KvSession *session);
+
+/* The database that SELECT with these arguments would select; `number` if it would fail. */
+extern int kv_select_target(const KvCall *call, int number);
 
 #endif

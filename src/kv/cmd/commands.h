@@ -35,6 +35,13 @@ extern KvOutcome kv_cmd_client_unblock(KvCall *call);
 extern KvOutcome kv_cmd_client_pause(KvCall *call);
 extern KvOutcome kv_cmd_client_unpause(KvCall *call);
 
+/* multi.c */
+extern KvOutcome kv_cmd_discard(KvCall *call);
+extern KvOutcome kv_cmd_exec(KvCall *call);
+extern KvOutcome kv_cmd_multi(KvCall *call);
+extern KvOutcome kv_cmd_unwatch(KvCall *call);
+extern KvOutcome kv_cmd_watch(KvCall *call);
+
 /* introspection.c */
 extern KvOutcome kv_cmd_command(KvCall *call);
 extern KvOutcome kv_cmd_command_count(KvCall *call);

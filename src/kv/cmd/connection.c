@@ -51,6 +51,21 @@ kv_cmd_reset(KvCall *call)
 	return KV_DONE;
 }
 
+int
+kv_select_target(const KvCall *call, int number)
+{
+	RespSlice argument;
+	int64 target;
+
+	if (call->argc != 2)
+		return number;
+	argument = kv_argument(call, 1);
+	if (!pgfirst_int64_parse(argument.data, argument.length, &target) || target < 0 ||
+	    target >= KV_DATABASES || !kv_database_exists((int) target))
+		return number;
+	return (int) target;
+}
+
 /* SELECT index */
 KvOutcome
 kv_cmd_select(KvCall *call)

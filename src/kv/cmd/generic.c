@@ -235,7 +235,7 @@ kv_cmd_pttl(KvCall *call)
  *
  * Neither keeps the loop for longer than a slice.  SCAN returns before it has seen COUNT keys,
  * as it always may; KEYS goes on in the next turn from where it was, and so promises of what
- * changes meanwhile what SCAN does.  Values are not brought in, and what is found is memory of the
+ * changes meanwhile what SCAN does; within EXEC it cannot, and takes as long as it takes.  Values are not brought in, and what is found is memory of the
  * client, not of the server.
  */
 #define LISTING_SLICE_US 2000
@@ -400,7 +400,8 @@ id_upper(const PgfirstId *id)
 static bool
 keys_slice(KvCall *call, KvListing *listing)
 {
-	int64 deadline_us = pgfirst_clock_monotonic_us() + LISTING_SLICE_US;
+	int64 deadline_us =
+	    call->atomic ? PG_INT64_MAX : pgfirst_clock_monotonic_us() + LISTING_SLICE_US;
 	PgfirstWalk *walk = pgfirst_store_walk(call->space->store, &listing->next, LISTING_HEAD);
 	PgfirstRecord record;
 	bool all = true;
@@ -428,7 +429,7 @@ kv_cmd_keys(KvCall *call)
 	KvListing *listing = call->session->listing;
 
 	/* What a slice sees must not be undone before the next one. */
-	if (pgfirst_store_changed())
+	if (pgfirst_store_changed() && !call->atomic)
 		return KV_PARK_TURN;
 	if (!listing || !listing->under_way || listing->command != call->session->commands)
 		listing = listing_begin(call);

@@ -34,9 +34,9 @@ reply_flags(RespBuffer *reply, const KvCommand *command)
 static void
 reply_categories(RespBuffer *reply, const KvCommand *command)
 {
-	static const char *const words[] = {"@read",   "@write",    "@fast",
-	                                    "@slow",   "@keyspace", "@connection",
-	                                    "@string", "@admin",    "@dangerous"};
+	static const char *const words[] = {"@read",     "@write",      "@fast",   "@slow",
+	                                    "@keyspace", "@connection", "@string", "@transaction",
+	                                    "@admin",    "@dangerous"};
 	bool admin = (command->flags & KV_ADMIN) != 0;
 	bool fast = (command->flags & KV_FAST) != 0;
 	const bool apply[] = {(command->flags & KV_READ) != 0,
@@ -46,6 +46,7 @@ reply_categories(RespBuffer *reply, const KvCommand *command)
 	                      strcmp(command->group, "generic") == 0,
 	                      strcmp(command->group, "connection") == 0,
 	                      strcmp(command->group, "string") == 0,
+	                      strcmp(command->group, "transactions") == 0,
 	                      admin,
 	                      admin};
 
@@ -390,10 +391,11 @@ in_category(const KvCommand *command, RespSlice category)
 		const char *word;
 		uint32 flag;
 		const char *group;
-	} categories[] = {{"read", KV_READ, NULL},         {"write", KV_WRITE, NULL},
-	                  {"fast", KV_FAST, NULL},         {"admin", KV_ADMIN, NULL},
-	                  {"dangerous", KV_ADMIN, NULL},   {"keyspace", 0, "generic"},
-	                  {"connection", 0, "connection"}, {"string", 0, "string"}};
+	} categories[] = {{"read", KV_READ, NULL},           {"write", KV_WRITE, NULL},
+	                  {"fast", KV_FAST, NULL},           {"admin", KV_ADMIN, NULL},
+	                  {"dangerous", KV_ADMIN, NULL},     {"keyspace", 0, "generic"},
+	                  {"connection", 0, "connection"},   {"string", 0, "string"},
+	                  {"transaction", 0, "transactions"}};
 
 	for (int i = 0; i < (int) lengthof(categories); i++)
 	{

@@ -33,13 +33,15 @@ static PauseShared *shared;
 static uint64 lifted_seen;
 
 bool
-kv_pause_holds(const KvCommand *command, int64 *until_us)
+kv_pause_holds(const KvCall *call, int64 *until_us)
 {
+	const KvCommand *command = call->command;
 	uint64 until = pg_atomic_read_u64(&shared->until_us);
 
 	if (until == 0 || command->function == kv_cmd_client_unpause)
 		return false;
-	if (!(command->flags & KV_WRITE) && pg_atomic_read_u32(&shared->all) == 0)
+	if (pg_atomic_read_u32(&shared->all) == 0 && !(command->flags & KV_WRITE) &&
+	    !(command->function == kv_cmd_exec && kv_multi_writes(call->session)))
 		return false;
 	*until_us = (int64) until;
 	return pgfirst_clock_monotonic_us() < (int64) until;

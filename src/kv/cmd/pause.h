@@ -7,8 +7,8 @@
 
 #include "kv/cmd/command.h"
 
-/* Whether a command like this has to wait now; until then, at the latest (monotonic). */
-extern bool kv_pause_holds(const KvCommand *command, int64 *until_us);
+/* Whether the command has to wait now; until then, at the latest (monotonic). */
+extern bool kv_pause_holds(const KvCall *call, int64 *until_us);
 
 /* Whether a pause has been lifted since the calling process asked last. */
 extern bool kv_pause_lifted(void);

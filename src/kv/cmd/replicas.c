@@ -83,7 +83,7 @@ time_is_up(KvCall *call, int64 timeout_ms)
 		session->wait_until_us =
 		    timeout_ms == 0 ? PG_INT64_MAX : kv_timeout_end(now_us, timeout_ms);
 	session->call_again_us = Min(session->wait_until_us, now_us + LOOK_US);
-	return call->last_try || now_us >= session->wait_until_us;
+	return call->atomic || call->last_try || now_us >= session->wait_until_us;
 }
 
 /*
@@ -91,9 +91,12 @@ time_is_up(KvCall *call, int64 timeout_ms)
  * where no reply waits for that: standbys are sent only what is flushed here.
  */
 static bool
-position_known(const KvSession *session)
+position_known(const KvCall *call)
 {
-	if (session->wrote)
+	const KvSession *session = call->session;
+
+	/* Within EXEC nothing waits, as in Redis. */
+	if (session->wrote && !call->atomic)
 		return false;
 	if (session->write_position > pgfirst_flush_position())
 		pgfirst_flush_request(session->write_position);
@@ -113,7 +116,7 @@ kv_cmd_wait(KvCall *call)
 		return KV_DONE;
 	if (!kv_argument_integer(call, 1, &wanted) || !kv_argument_timeout(call, 2, &timeout_ms))
 		return KV_DONE;
-	if (!position_known(call->session))
+	if (!position_known(call))
 		return KV_PARK_TURN;
 	have = standbys_with(call->session->write_position);
 	if (have < wanted && !time_is_up(call, timeout_ms))
@@ -154,7 +157,7 @@ kv_cmd_waitaof(KvCall *call)
 	if (!waitaof_arguments(call, &local, &wanted, &timeout_ms) ||
 	    refused_on_standby(call, "WAITAOF", ""))
 		return KV_DONE;
-	if (!position_known(session))
+	if (!position_known(call))
 		return KV_PARK_TURN;
 	have = standbys_with(session->write_position);
 	here = session->write_position <= GetFlushRecPtr(NULL);

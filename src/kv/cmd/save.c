@@ -126,7 +126,7 @@ kv_cmd_save(KvCall *call)
 	KvSession *session = call->session;
 	int64 now_us = pgfirst_clock_monotonic_us();
 
-	if (call->last_try)
+	if (call->atomic || call->last_try)
 	{
 		kv_reply_error(call,
 		               "ERR SAVE waits for a checkpoint and cannot do so here; BGSAVE does not");
@@ -166,7 +166,7 @@ kv_cmd_bgsave(KvCall *call)
 		kv_reply_syntax(call);
 		return KV_DONE;
 	}
-	if (call->session->wrote && !call->last_try)
+	if (call->session->wrote && !call->atomic)
 		return KV_PARK_TURN;
 	if (!XLogRecPtrIsInvalid(begin_save(call)))
 		pgfirst_resp_write_simple(call->reply, "Background saving started");
@@ -180,7 +180,7 @@ kv_cmd_lastsave(KvCall *call)
 	int64 seconds = kv_save_last();
 
 	/* The file is being written: there is an answer in the next turn. */
-	if (seconds == 0 && !call->last_try)
+	if (seconds == 0 && !call->atomic)
 		return KV_PARK_TURN;
 	pgfirst_resp_write_integer(call->reply, seconds);
 	return KV_DONE;

@@ -79,16 +79,17 @@ kv_cmd_time(KvCall *call)
 	return KV_DONE;
 }
 
-/* DBSIZE: what is committed; the changes of this very turn are not in it yet. */
+/* DBSIZE: what is committed, and within EXEC what it has changed itself. */
 KvOutcome
 kv_cmd_dbsize(KvCall *call)
 {
+	bool changed = pgfirst_store_changed();
 	KvCount count;
 
 	/* The keys this turn has changed are counted when it commits, so it must come first. */
-	if (pgfirst_store_changed())
+	if (changed && !call->atomic)
 		return KV_PARK_TURN;
-	if (kv_count_get(call->session->database, &count))
+	if (!changed && kv_count_get(call->session->database, &count))
 	{
 		/* The number says nothing about when it was changed. */
 		if (call->space->durability == PGFIRST_DURABLE)
@@ -97,7 +98,7 @@ kv_cmd_dbsize(KvCall *call)
 		return KV_DONE;
 	}
 	/* The census comes at once, unless this is a standby, or writers leave it no moment to begin. */
-	if (!call->read_only && !call->last_try)
+	if (!call->read_only && !call->last_try && !call->atomic)
 		return KV_PARK_COUNT;
 	pgfirst_resp_write_integer(call->reply, kv_count_walk(call->space).keys);
 	return KV_DONE;
@@ -113,13 +114,7 @@ kv_cmd_flushdb(KvCall *call)
 		kv_reply_syntax(call);
 		return KV_DONE;
 	}
-	if (!kv_space_flush(call->space, false))
-	{
-		if (!call->last_try)
-			return KV_PARK_LOCK;
-		kv_reply_error(call, "ERR the database is being flushed by another session");
-		return KV_DONE;
-	}
+	kv_space_flush(call->space);
 	kv_reply_ok(call);
 	return KV_DONE;
 }

@@ -41,6 +41,7 @@ typedef struct KvSession
 	Size input_bytes; /* buffered now */
 
 	struct KvListing *listing; /* of a KEYS that takes several turns; memory as of the texts */
+	struct KvMulti *multi;     /* what MULTI keeps and WATCH watches; likewise, NULL: nothing */
 
 	/* Of CLIENT REPLY, NO-EVICT and NO-TOUCH. */
 	bool reply_off;
@@ -83,7 +84,10 @@ extern bool kv_session_silent(KvSession *session);
 /* Forgets the listing and gives its memory back. */
 extern void kv_session_drop_listing(KvSession *session);
 
-/* As after connecting, for RESET: name, database, protocol and login are forgotten. */
+/* Forgets the transaction that MULTI has begun, and what is watched. */
+extern void kv_multi_forget(KvSession *session);
+
+/* As after connecting, for RESET: transaction, name, database, protocol and login are forgotten. */
 extern void kv_session_reset(KvSession *session);
 
 /* Replaces one of the texts above; words may be NULL.  False, and the old text, without memory. */

@@ -264,19 +264,11 @@ refuse_http(KvClient *client)
 static void
 gate_reply(KvClient *client, const KvCall *call, Size start)
 {
-	XLogRecPtr position = InvalidXLogRecPtr;
-	XLogRecPtr others = InvalidXLogRecPtr;
-	bool durable = false;
+	XLogRecPtr position = kv_position();
 
-	if (call->space)
-	{
-		position = kv_position();
-		others = kv_position_others();
-		durable = call->space->durability == PGFIRST_DURABLE;
-		if ((call->command->flags & KV_WRITE) && pgfirst_store_changed())
-			position = PGFIRST_POSITION_OWN;
-	}
-	kv_client_gate(client, start, position, others, durable);
+	if (call->wrote && pgfirst_store_changed())
+		position = PGFIRST_POSITION_OWN;
+	kv_client_gate(client, start, position, kv_position_others(), call->durable);
 }
 
 /* What the clock said last is when the command began, or a little earlier. */
@@ -333,7 +325,7 @@ run_command(KvClient *client)
 	}
 	client->parked_deadline = 0;
 	session->wait_until_us = 0;
-	session->wrote |= call.space && (call.command->flags & KV_WRITE) && pgfirst_store_changed();
+	session->wrote |= call.wrote && pgfirst_store_changed();
 	if (call.executed && kv_slowlog_may_be())
 		note_time(&call);
 	if (kv_session_silent(session))

@@ -1,0 +1,627 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * multi.c: MULTI, EXEC, DISCARD, WATCH and UNWATCH.
+ *
+ * Between MULTI and EXEC dispatch checks a client's commands as always and then keeps them, as the bytes
+ * that came, in the client's own memory.  EXEC runs them in one turn as one unit of the write set: others
+ * see all of it or nothing, and so does whoever looks after a crash.
+ *
+ *     open       the databases in which the commands will be
+ *     lock       every key that they change or read, and the watched ones; one that somebody has parks
+ *                EXEC, which begins again when it is free, as any command does
+ *     compare    what is watched
+ *     run        the commands, with call->atomic: from here on none of them parks
+ *
+ * Nothing is changed before the last step, so that EXEC can be called again, and in the last step nothing
+ * is left that could keep it from being finished.  FLUSHDB within a transaction moves later keys to the
+ * next epoch, where nobody else can have locked them, because nobody knows it yet.
+ *
+ * A transaction that only reads locks nothing, as no reader does: it is run again until all it has read was
+ * true at one moment, like a command on several keys.  (Of keys of several databases only those of the
+ * first are looked at so.)
+ *
+ * WATCH.  What is remembered of a record is the stamp of its slot (see store.h), which every change of
+ * any process raises, and whether it was being changed then; and what the stamp does not tell: the epoch
+ * and the file of the database, and when the key will have expired.  Slots are hashed: a change of
+ * another record may look like one of this, about once in 65,536 changes, and EXEC answers null as if
+ * the key had been changed; clients that watch try again anyway.  The watched keys are locked while EXEC
+ * compares and until it commits, or two transactions that each watch what the other changes could
+ * both succeed.
+ *
+ * Rejected: to run the commands at once and to undo them on DISCARD (others would wait for the client's
+ * locks from one of its packets to the next); to copy what is watched and compare the bytes (a value
+ * that was changed and changed back is a change).
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "utils/memutils.h"
+
+#include "kv/cmd/commands.h"
+#include "kv/cmd/stats.h"
+
+#define FIRST_BYTES 512
+
+typedef struct KvWatch
+{
+	PgfirstStamp record;
+	int database;
+	Oid storage;
+	uint64 epoch;
+	bool there;
+	int64 expiry;
+	Size length;
+	char *key;
+} KvWatch;
+
+struct KvMulti
+{
+	bool open;   /* between MULTI and EXEC */
+	bool spent;  /* EXEC has begun to run it; still there if an error has ended the turn */
+	bool broken; /* a command was refused: EXEC will refuse all */
+	int commands;
+	int64 keys; /* that are named, as often as they are */
+	Size data;  /* bytes of arguments of commands that change keys */
+	char *bytes;
+	Size length;
+	Size capacity;
+
+	KvWatch *watches;
+	int watched;
+	int watches_capacity;
+};
+
+static RespParser kept_parser;
+
+/* ---- memory, which is the client's ----------------------------------------------------------- */
+
+static void *
+resize(KvSession *session, void *block, Size size)
+{
+	const RespAllocator *allocator = &session->reply.allocator;
+
+	return allocator->resize(allocator->context, block, size);
+}
+
+static void
+reply_no_memory(KvCall *call)
+{
+	kv_reply_error(call, "OOM the buffers of all clients together would exceed "
+	                     "pgfirst.redis_client_memory");
+}
+
+/* NULL after answering. */
+static struct KvMulti *
+multi_of(KvCall *call)
+{
+	KvSession *session = call->session;
+
+	if (session->multi && session->multi->spent)
+		kv_multi_forget(session);
+	if (!session->multi)
+	{
+		session->multi = resize(session, NULL, sizeof(struct KvMulti));
+		if (session->multi)
+			memset(session->multi, 0, sizeof(struct KvMulti));
+		else
+			reply_no_memory(call);
+	}
+	return session->multi;
+}
+
+static void
+watches_forget(KvSession *session)
+{
+	struct KvMulti *multi = session->multi;
+
+	for (int i = 0; multi && i < multi->watched; i++)
+		(void) resize(session, multi->watches[i].key, 0);
+	if (multi)
+		multi->watched = 0;
+}
+
+void
+kv_multi_forget(KvSession *session)
+{
+	struct KvMulti *multi = session->multi;
+
+	if (!multi)
+		return;
+	watches_forget(session);
+	if (multi->watches)
+		(void) resize(session, multi->watches, 0);
+	if (multi->bytes)
+		(void) resize(session, multi->bytes, 0);
+	(void) resize(session, multi, 0);
+	session->multi = NULL;
+}
+
+bool
+kv_multi_is_open(const KvSession *session)
+{
+	return session->multi && session->multi->open && !session->multi->spent;
+}
+
+int
+kv_multi_commands(const KvSession *session)
+{
+	return kv_multi_is_open(session) ? session->multi->commands : -1;
+}
+
+bool
+kv_multi_writes(const KvSession *session)
+{
+	return kv_multi_is_open(session) && session->multi->data > 0;
+}
+
+int
+kv_multi_watched(const KvSession *session)
+{
+	return session->multi ? session->multi->watched : 0;
+}
+
+/* ---- keeping --------------------------------------------------------------------------------- */
+
+void
+kv_multi_break(KvSession *session)
+{
+	if (kv_multi_is_open(session))
+		session->multi->broken = true;
+}
+
+static bool
+multi_reserve(KvSession *session, Size more)
+{
+	struct KvMulti *multi = session->multi;
+	Size capacity = Max(multi->capacity, FIRST_BYTES);
+	char *bytes;
+
+	while (capacity < multi->length + more)
+		capacity *= 2;
+	if (capacity == multi->capacity)
+		return true;
+	bytes = resize(session, multi->bytes, capacity);
+	if (!bytes)
+		return false;
+	multi->bytes = bytes;
+	multi->capacity = capacity;
+	return true;
+}
+
+void
+kv_multi_keep(KvCall *call)
+{
+	struct KvMulti *multi = call->session->multi;
+	Size length = call->parser->consumed;
+	int first, last, step;
+
+	if (!multi_reserve(call->session, length))
+	{
+		multi->broken = true;
+		reply_no_memory(call);
+		return;
+	}
+	memcpy(multi->bytes + multi->length, call->data, length);
+	multi->length += length;
+	multi->commands++;
+	multi->keys += kv_command_keys(call->command, call->argc, &first, &last, &step);
+	if (call->command->flags & KV_WRITE)
+	{
+		multi->data += length + (Size) call->argc * KV_ARGUMENT_COST;
+	}
+	pgfirst_resp_write_simple(call->reply, "QUEUED");
+}
+
+void
+kv_multi_abort(KvCall *call, Size start)
+{
+	RespBuffer *reply = call->reply;
+	StringInfoData why;
+
+	initStringInfo(&why);
+	appendBinaryStringInfo(&why, reply->data + start + 1, (int) (reply->length - start - 3));
+	reply->length = start;
+	kv_reply_error(call, "EXECABORT Transaction discarded because of: %s",
+	               strncmp(why.data, "ERR ", 4) == 0 ? why.data + 4 : why.data);
+	pfree(why.data);
+	kv_multi_forget(call->session);
+}
+
+/* MULTI */
+KvOutcome
+kv_cmd_multi(KvCall *call)
+{
+	struct KvMulti *multi = multi_of(call);
+
+	if (!multi)
+		return KV_DONE;
+	if (multi->open)
+		kv_reply_error(call, "ERR MULTI calls can not be nested");
+	else
+	{
+		multi->open = true;
+		kv_reply_ok(call);
+	}
+	return KV_DONE;
+}
+
+/* DISCARD */
+KvOutcome
+kv_cmd_discard(KvCall *call)
+{
+	if (!kv_multi_is_open(call->session))
+	{
+		kv_reply_error(call, "ERR DISCARD without MULTI");
+		return KV_DONE;
+	}
+	kv_multi_forget(call->session);
+	kv_reply_ok(call);
+	return KV_DONE;
+}
+
+/* ---- WATCH ----------------------------------------------------------------------------------- */
+
+/* False without memory. */
+static bool
+watch(KvCall *call, RespSlice key)
+{
+	KvSession *session = call->session;
+	struct KvMulti *multi = session->multi;
+	KvWatch *watch;
+	KvEntry entry;
+	PgfirstId id;
+
+	if (multi->watched == multi->watches_capacity)
+	{
+		int capacity = Max(multi->watches_capacity * 2, 4);
+		KvWatch *watches = resize(session, multi->watches, (Size) capacity * sizeof(KvWatch));
+
+		if (!watches)
+			return false;
+		multi->watches = watches;
+		multi->watches_capacity = capacity;
+	}
+	watch = &multi->watches[multi->watched];
+	watch->key = resize(session, NULL, Max(key.length, 1));
+	if (!watch->key)
+		return false;
+	memcpy(watch->key, key.data, key.length);
+	watch->length = key.length;
+	watch->database = session->database;
+	watch->storage = kv_database_storage(session->database);
+	watch->epoch = call->space->epoch;
+	/* The stamp comes first: what changes while the key is read is a change. */
+	kv_space_id(call->space, key.data, key.length, &id);
+	pgfirst_store_stamp(call->space->store, &id, &watch->record);
+	watch->there = kv_key_read(call->space, key, call->now_ms, false, &entry);
+	watch->expiry = watch->there ? entry.expiry : 0;
+	multi->watched++;
+	return true;
+}
+
+/* WATCH key [key ...] */
+KvOutcome
+kv_cmd_watch(KvCall *call)
+{
+	if (kv_multi_is_open(call->session))
+	{
+		kv_reply_error(call, "ERR WATCH inside MULTI is not allowed");
+		return KV_DONE;
+	}
+	if (call->read_only && kv_database_durability(call->session->database) == PGFIRST_VOLATILE)
+	{
+		kv_reply_error(call, "ERR database %d is volatile: a standby does not have it",
+		               call->session->database);
+		return KV_DONE;
+	}
+	if (!multi_of(call))
+		return KV_DONE;
+	call->space = kv_space_open(call->session->database, false, false);
+	if (!call->space)
+		return kv_locked_out(call, kv_space_holder(call->session->database), "the database");
+	/* What this turn has changed gets its stamp when the turn ends. */
+	for (int i = 1; i < call->argc; i++)
+	{
+		RespSlice key = kv_argument(call, i);
+		PgfirstId id;
+
+		kv_space_id(call->space, key.data, key.length, &id);
+		if (pgfirst_store_changes(call->space->store, &id))
+			return KV_PARK_TURN;
+	}
+	for (int i = 1; i < call->argc; i++)
+		if (!watch(call, kv_argument(call, i)))
+		{
+			reply_no_memory(call);
+			return KV_DONE;
+		}
+	kv_reply_ok(call);
+	return KV_DONE;
+}
+
+/* UNWATCH */
+KvOutcome
+kv_cmd_unwatch(KvCall *call)
+{
+	watches_forget(call->session);
+	kv_reply_ok(call);
+	return KV_DONE;
+}
+
+/* Whether the key is as it was; its database is open, and its lock is ours if anything is changed. */
+static bool
+watch_holds(KvCall *call, KvSpace *space, const KvWatch *watch)
+{
+	RespSlice key = {watch->key, watch->length};
+	KvEntry entry;
+
+	if (watch->storage != kv_database_storage(watch->database))
+		return false;
+	if (watch->epoch != space->epoch)
+		return !watch->there && !kv_key_read(space, key, call->now_ms, false, &entry);
+	if (watch->expiry != 0 && watch->expiry <= call->now_ms)
+		return false;
+	return !pgfirst_store_changes(space->store, &watch->record.id) &&
+	       pgfirst_store_stamp_holds(space->store, &watch->record);
+}
+
+/* ---- EXEC ------------------------------------------------------------------------------------ */
+
+/* The kept commands, one after the other. */
+typedef struct KeptWalk
+{
+	KvCall call; /* of the command under way */
+	Size at;
+} KeptWalk;
+
+static void *
+parser_resize(void *context, void *block, size_t size)
+{
+	if (size == 0)
+	{
+		if (block)
+			pfree(block);
+		return NULL;
+	}
+	return block ? repalloc_huge(block, size) : MemoryContextAllocHuge(TopMemoryContext, size);
+}
+
+static void
+kept_begin(KeptWalk *walk, const KvCall *exec)
+{
+	if (!kept_parser.allocator.resize)
+	{
+		RespAllocator allocator = {.resize = parser_resize};
+
+		pgfirst_resp_parser_init(&kept_parser, allocator, exec->parser->limits);
+	}
+	kept_parser.limits = exec->parser->limits;
+	pgfirst_resp_parser_reset(&kept_parser);
+	walk->call = *exec;
+	walk->call.parser = &kept_parser;
+	walk->call.atomic = true;
+	walk->at = 0;
+}
+
+static bool
+kept_next(KeptWalk *walk)
+{
+	const struct KvMulti *multi = walk->call.session->multi;
+
+	if (walk->at == multi->length)
+		return false;
+	walk->call.data = multi->bytes + walk->at;
+	if (pgfirst_resp_parse(&kept_parser, walk->call.data, multi->length - walk->at) != RESP_COMMAND)
+		elog(ERROR, "a command that was kept for EXEC cannot be read");
+	walk->call.argc = (int) kept_parser.argc;
+	walk->call.space = NULL;
+	walk->at += kept_parser.consumed;
+	return true;
+}
+
+/* What opening and locking has come to. */
+typedef enum Ready
+{
+	READY_YES,
+	READY_PARK,    /* with the outcome */
+	READY_ANSWERED /* with an error */
+} Ready;
+
+static Ready
+not_now(KvCall *call, int holder, const char *what, KvOutcome *outcome)
+{
+	*outcome = kv_locked_out(call, holder, what);
+	return *outcome == KV_DONE ? READY_ANSWERED : READY_PARK;
+}
+
+static Ready
+database_open(KvCall *call, int number, bool writable, KvSpace **space, KvOutcome *outcome)
+{
+	*space = kv_space_open(number, writable, false);
+	return *space ? READY_YES : not_now(call, kv_space_holder(number), "the database", outcome);
+}
+
+static Ready
+key_lock(KvCall *call, KvSpace *space, RespSlice key, KvOutcome *outcome)
+{
+	if (kv_key_lock(space, key, true, false))
+		return READY_YES;
+	return not_now(call, kv_key_lock_holder(space, key), "a key", outcome);
+}
+
+/* Whether the transaction changes anything; then it locks all its keys. */
+static bool
+multi_locks(const KvCall *call)
+{
+	return call->session->multi->data > 0 && !call->read_only;
+}
+
+/* Opens and locks what the command under way will need in database `number`. */
+static Ready
+command_ready(KvCall *call, KvCall *kept, const KvCommand *command, int number, KvOutcome *outcome)
+{
+	bool locks = multi_locks(call);
+	KvSpace *space;
+	Ready ready;
+	int first, last, step;
+
+	if (!(command->flags & (KV_READ | KV_WRITE)) || !kv_database_exists(number) ||
+	    (call->read_only &&
+	     ((command->flags & KV_WRITE) || kv_database_durability(number) == PGFIRST_VOLATILE)))
+		return READY_YES; /* it will say what is wrong, if anything is */
+	ready = database_open(call, number, locks, &space, outcome);
+	if (ready == READY_YES && (command->flags & KV_FLUSHES) && !kv_space_flush_lock(space, false))
+		ready = not_now(call, 0, "the database's epoch", outcome);
+	if (!locks || kv_command_keys(command, kept->argc, &first, &last, &step) == 0)
+		return ready;
+	for (int i = first; i <= last && ready == READY_YES; i += step)
+		ready = key_lock(call, space, kv_argument(kept, i), outcome);
+	return ready;
+}
+
+static Ready
+commands_ready(KvCall *call, KvOutcome *outcome)
+{
+	int number = call->session->database;
+	Ready ready = READY_YES;
+	KeptWalk walk;
+
+	kept_begin(&walk, call);
+	while (ready == READY_YES && kept_next(&walk))
+	{
+		const KvCommand *command = kv_command_look(&walk.call);
+
+		if (command->function == kv_cmd_select)
+			number = kv_select_target(&walk.call, number);
+		else
+			ready = command_ready(call, &walk.call, command, number, outcome);
+	}
+	return ready;
+}
+
+/* Compares what is watched; a key is locked first if the transaction changes anything. */
+static Ready
+watches_hold(KvCall *call, bool *hold, KvOutcome *outcome)
+{
+	const struct KvMulti *multi = call->session->multi;
+	bool lock = multi_locks(call);
+	Ready ready = READY_YES;
+
+	*hold = true;
+	for (int i = 0; i < multi->watched && *hold && ready == READY_YES; i++)
+	{
+		const KvWatch *watch = &multi->watches[i];
+		KvSpace *space;
+
+		*hold = kv_database_exists(watch->database);
+		if (!*hold)
+			break;
+		ready = database_open(call, watch->database, lock, &space, outcome);
+		if (ready == READY_YES && lock)
+			ready = key_lock(call, space, (RespSlice){watch->key, watch->length}, outcome);
+		if (ready == READY_YES)
+			*hold = watch_holds(call, space, watch);
+	}
+	return ready;
+}
+
+/* Whether the turn has room for the changes; otherwise the next one may have. */
+static Ready
+turn_ready(KvCall *call, KvOutcome *outcome)
+{
+	const struct KvMulti *multi = call->session->multi;
+
+	*outcome = KV_PARK_TURN;
+	if (multi_locks(call) && pgfirst_store_locks() > 0 &&
+	    pgfirst_store_locks() + multi->keys + multi->watched > PGFIRST_LOCKS_MAX)
+		return READY_PARK;
+	if (multi->data == 0 || pgfirst_store_room(multi->data))
+		return READY_YES;
+	if (pgfirst_store_changed())
+		return READY_PARK;
+	kv_reply_error(call, "OOM command not allowed when the changes of one turn would exceed "
+	                     "pgfirst.write_set_limit");
+	*outcome = KV_DONE;
+	return READY_ANSWERED;
+}
+
+static void
+run_kept(KvCall *call)
+{
+	KeptWalk walk;
+
+	pgfirst_resp_write_array(call->reply, (size_t) call->session->multi->commands);
+	kept_begin(&walk, call);
+	while (kept_next(&walk))
+	{
+		if (kv_command_run_now(&walk.call) != KV_DONE)
+			elog(ERROR, "command \"%s\" could not be finished within EXEC",
+			     walk.call.command->name);
+		call->wrote |= walk.call.wrote;
+		call->durable |= walk.call.durable;
+	}
+}
+
+/* Runs a transaction that only reads, until what it has read was true at one moment. */
+static void
+read_kept(KvCall *call)
+{
+	Size start = call->reply->length;
+	int tries = kv_tries_together(Max((int) Min(call->session->multi->keys, INT_MAX), 1));
+	int database = call->session->database;
+	KvSpace *space = kv_space_opened(database);
+
+	if (!space)
+	{
+		run_kept(call);
+		return;
+	}
+	do
+	{
+		call->reply->length = start;
+		call->session->database = database;
+		pgfirst_store_together_begin(space->store);
+		run_kept(call);
+	} while (!pgfirst_store_together_end() && --tries > 0 && !call->reply->failed);
+}
+
+/* EXEC */
+KvOutcome
+kv_cmd_exec(KvCall *call)
+{
+	struct KvMulti *multi = call->session->multi;
+	KvOutcome outcome = KV_DONE;
+	bool hold = true;
+	Ready ready;
+
+	if (!kv_multi_is_open(call->session))
+	{
+		kv_reply_error(call, "ERR EXEC without MULTI");
+		return KV_DONE;
+	}
+	if (multi->broken)
+	{
+		kv_reply_error(call, "EXECABORT Transaction discarded because of previous errors.");
+		kv_multi_forget(call->session);
+		return KV_DONE;
+	}
+	ready = turn_ready(call, &outcome);
+	if (ready == READY_YES)
+		ready = commands_ready(call, &outcome);
+	if (ready == READY_YES)
+		ready = watches_hold(call, &hold, &outcome);
+	if (ready == READY_PARK)
+		return outcome;
+	if (ready == READY_YES && !hold)
+		pgfirst_resp_write_null_array(call->reply);
+	else if (ready == READY_YES)
+	{
+		multi->spent = true; /* or its own commands would be kept */
+		if (multi->data > 0)
+			run_kept(call);
+		else
+			read_kept(call);
+	}
+	kv_multi_forget(call->session);
+	return KV_DONE;
+}
