@@ -34,3 +34,18 @@ pgfirst_clock_monotonic_us(void)
 {
 	return clock_us(CLOCK_MONOTONIC);
 }
+
+int64
+pgfirst_clock_coarse_us(void)
+{
+	return clock_us(CLOCK_MONOTONIC_COARSE);
+}
+
+int64
+pgfirst_clock_tick_us(void)
+{
+	struct timespec tick;
+
+	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+	return (int64) tick.tv_sec * 1000000 + tick.tv_nsec / 1000;
+}

@@ -15,7 +15,7 @@
 
 #include "base/shmem.h"
 
-#define SHMEM_PIECES_MAX 16
+#define SHMEM_PIECES_MAX 32
 
 typedef struct ShmemPiece
 {

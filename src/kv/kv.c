@@ -5,6 +5,9 @@
 #include "postgres.h"
 
 #include "kv/cmd/config.h"
+#include "kv/cmd/pause.h"
+#include "kv/cmd/save.h"
+#include "kv/cmd/slowlog.h"
 #include "kv/cmd/stats.h"
 #include "kv/count.h"
 #include "kv/kv.h"
@@ -20,6 +23,9 @@ pgfirst_kv_init(void)
 	kv_settings_define();
 	kv_stats_init();
 	kv_config_init();
+	kv_pause_init();
+	kv_save_init();
+	kv_slowlog_init();
 	kv_count_init();
 	kv_rows_init();
 	kv_process_init();

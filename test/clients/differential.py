@@ -71,6 +71,15 @@ def error_for(*answers):
     return lambda ours, theirs: ours.raw in errors and theirs.raw in answers
 
 
+def theirs_says(begin):
+    return lambda ours, theirs: theirs.raw.startswith(begin.encode())
+
+
+def both_of(*begins):
+    begins = tuple(begin.encode() for begin in begins)
+    return lambda ours, theirs: ours.raw.startswith(begins) and theirs.raw.startswith(begins)
+
+
 def both_say(begin):
     return lambda ours, theirs: all(reply.raw.startswith(begin.encode()) for reply in (ours, theirs))
 
@@ -138,6 +147,17 @@ ALLOWED = [
     (("TIME",), same_type, "the two were asked at different moments"),
     (("BITCOUNT",), error_for(b":0\r\n"), "7.2 looks at the arguments before it looks for the key"),
     (("BITPOS",), error_for(b":0\r\n", b":-1\r\n"), "7.2 looks at the arguments before it looks for the key"),
+    (("LASTSAVE",), same_type, "each has its own moments"),
+    (("BGSAVE",), both_of("+Background saving started", "-ERR Background save already in progress"),
+     "how long a save takes is nobody's promise"),
+    (("CONFIG", "REWRITE"), ours_says("-ERR The server is running without a config file"),
+     "pgfirst answers as a Redis without a file; this one has one"),
+    (("SHUTDOWN",), ours_says("-ERR SHUTDOWN is refused"), "no client stops PostgreSQL"),
+    (("SLOWLOG", "HELP"), lambda ours, theirs: ours.kind == theirs.kind == "*", "the words are our own, and their number"),
+    (("SLOWLOG", "LEN"), same_type, "what is slow depends on the machine"),
+    (("SLOWLOG", "GET"), lambda ours, theirs: ours.kind == theirs.kind == "*", "likewise"),
+    (("CLIENT", "NO-TOUCH"), theirs_says("-ERR unknown subcommand"), "new in 7.2"),
+    (("WAITAOF",), theirs_says("-ERR unknown command"), "new in 7.2"),
 ]
 
 
@@ -286,7 +306,59 @@ class Stream:
             [b"SETNAME", b""], [b"SETNAME", b"\x01"], [b"SETNAME"], [b"INFO"], [b"INFO", b"x"], [b"BOGUS"], [b"ID", b"1"],
             [b"LIST", b"TYPE", b"bogus"], [b"LIST", b"TYPE"], [b"LIST", b"ID", b"x"], [b"LIST", b"ID", b"0"],
             [b"LIST", b"ID"], [b"LIST", b"BOGUS"], [b"LIST", b"TYPE", b"pubsub"], [b"LIST", b"TYPE", b"master"],
-            [b"setname", b"n\xc3\xa4me"], [b"LIST", b"ID", b"99999999999"], []])]
+            [b"setname", b"n\xc3\xa4me"], [b"LIST", b"ID", b"99999999999"], [],
+            # None of these may stop a client of the stream, nor for long.
+            [b"GETREDIR"], [b"GETREDIR", b"x"], [b"TRACKINGINFO"], [b"TRACKINGINFO"], [b"TRACKINGINFO", b"x"],
+            [b"NO-EVICT", b"on"], [b"NO-EVICT", b"OFF"], [b"no-evict", b"x"], [b"NO-EVICT"],
+            [b"NO-TOUCH", b"on"], [b"NO-TOUCH", b"x"], [b"REPLY", b"on"], [b"REPLY", b"x"], [b"REPLY"],
+            [b"REPLY", b"on", b"x"], [b"UNBLOCK", b"99999999"], [b"UNBLOCK", b"x"], [b"UNBLOCK", b"x", b"y"],
+            [b"UNBLOCK", b"x", b"timeout"], [b"UNBLOCK", b"99999999", b"ERROR"], [b"UNBLOCK", b"1", b"y", b"z"], [b"UNBLOCK"],
+            [b"UNPAUSE"], [b"UNPAUSE"], [b"UNPAUSE", b"x"], [b"PAUSE", b"0"], [b"PAUSE", b"1", b"WRITE"], [b"PAUSE", b"1", b"all"],
+            [b"PAUSE", b"0", b"write"], [b"PAUSE"], [b"PAUSE", b"x"], [b"PAUSE", b"-1"], [b"PAUSE", b"x", b"y"],
+            [b"PAUSE", b"1", b"y"], [b"PAUSE", b"1.5"], [b"PAUSE", b"0", b"ALL", b"x"], [b"PAUSE", b""],
+            *self.kill()])]
+
+    def kill(self):
+        """Whom it would meet is another question; see kill_differences."""
+        return [[b"KILL", *words] for words in [
+            [], [b"127.0.0.1:1"], [b"ID"], [b"", b""], [b""], [b"ID", b"99999999"], [b"ID", b"0"], [b"ID", b"-1"], [b"ID", b"x"],
+            [b"id", b"99999999", b"TYPE", b"normal"], [b"TYPE", b"bogus"], [b"TYPE", b"pubsub"], [b"TYPE", b"master"],
+            [b"TYPE", b"Replica"], [b"TYPE", b"slave", b"SKIPME", b"no"], [b"USER", b"nobody-of-that-name"], [b"USER", b""],
+            [b"USER", b"x" * 100], [b"ADDR", b"x"], [b"addr", b"x", b"LADDR", b"y"], [b"ADDR", b"x", b"LADDR"],
+            [b"LADDR", b"x"], [b"SKIPME", b"maybe"], [b"ADDR", b"x", b"SKIPME", b"no"], [b"ADDR", b"x", b"skipme", b"YES"],
+            [b"BOGUS", b"x"], [b"ID", b"99999999", b"BOGUS", b"x"], [b"ADDR", b"x", b"ID", b"y"], [b"USER", b"nobody-of-that-name", b"ID", b"0"],
+            [b"ID", b"99999999", b"ID", b"99999998"], [b"USER", b"default", b"TYPE", b"master"]]]
+
+    def getkeys(self):
+        command = self.pick([
+            [b"get", b"a"], [b"GET"], [b"get", b"a", b"b"], [b"mget", *self.keys()], [b"mset", b"a", b"1", b"b", b"2"],
+            [b"MSET", b"a", b"1", b"b"], [b"mset", b"a"], [b"set", b"a", b"1"], [b"set", b"a", b"get"], [b"SET", b"a", b"1", b"GET"],
+            [b"set", b"a", b"1", b"px", b"5", b"get"], [b"del", *self.keys()], [b"exists", b"a"], [b"type", b"x"], [b"expire", b"a", b"1"],
+            [b"expire", b"a"], [b"ttl", b"a"], [b"pttl", b"a"], [b"persist", b"a"], [b"incr", b"a"], [b"incrby", b"a", b"x"],
+            [b"decr", b""], [b"ping", b"x"], [b"ping"], [b"bogus", b"a"], [b"config", b"get", b"x"], [b"config", b"bogus"],
+            [b"config|get", b"x"], [b"command", b"getkeys", b"get", b"a"], [b"select", b"0"], [b"keys", b"a"], [b"scan", b"0"],
+            [b"slowlog", b"get"], [b"wait", b"1", b"2"], [b"", b""], [], [b"pexpire", b"a", b"1"], [b"client", b"kill", b"x"]])
+        return [self.pick([b"GETKEYS", b"getkeys", b"GETKEYSANDFLAGS"]), *command]
+
+    def saves(self):
+        """What a save does takes its time, so most of these are wrong."""
+        return self.pick([
+            [b"LASTSAVE"], [b"LASTSAVE"], [b"LASTSAVE", b"x"], [b"SAVE", b"x"], [b"BGSAVE", b"x"], [b"BGSAVE", b"SCHEDULE", b"x"],
+            [b"BGSAVE", b""], [b"SHUTDOWN", b"x"], [b"SHUTDOWN", b"NOSAVE", b"SAVE"], [b"SHUTDOWN", b"ABORT"]])
+
+    def wait(self):
+        """There is no replica: whoever wants one waits as long as it says."""
+        return self.pick([
+            [b"WAIT", b"0", b"0"], [b"WAIT", b"0", b"1000"], [b"WAIT", b"-1", b"0"], [b"wait", b"1", b"1"], [b"WAIT", b"2", b"3"],
+            [b"WAIT", b"x", b"0"], [b"WAIT", b"0", b"x"], [b"WAIT", b"x", b"y"], [b"WAIT", b"1", b"-1"], [b"WAIT", b"0", b"-1"],
+            [b"WAIT", b"0", b""], [b"WAIT", b"1.0", b"0"], [b"WAIT"], [b"WAIT", b"0"], [b"WAIT", b"0", b"0", b"0"],
+            [b"WAITAOF", b"0", b"0", b"0"], [b"WAITAOF", b"2", b"x", b"x"], [b"WAITAOF", b"1", b"1", b"2"]])
+
+    def slowlog(self):
+        return [b"SLOWLOG", *self.pick([
+            [], [b"GET"], [b"GET", b"0"], [b"GET", b"-1"], [b"get", b"5"], [b"GET", b"-2"], [b"GET", b"x"], [b"GET", b""],
+            [b"GET", b"1", b"2"], [b"GET", b"99999999999999999999"], [b"LEN"], [b"LEN", b"x"], [b"RESET"], [b"reset", b"x"],
+            [b"HELP"], [b"HELP", b"x"], [b"BOGUS"], [b""]])]
 
     def command(self):
         return [b"COMMAND", *self.pick([
@@ -304,6 +376,11 @@ class Stream:
             [b"SET", b"hz", b"10"], [b"SET", b"hash-max-listpack-entries", b"256"],
             [b"GET", b"hash-max-listpack-entries"], [b"SET", b"hz", b"11", b"nothing", b"1"], [b"GET", b"hz", b"hz"],
             [b"SET", b"slowlog-max-len", b"200", b"slowlog-log-slower-than", b"20000"], [b"GET", b"slowlog-*"],
+            [b"RESETSTAT"], [b"RESETSTAT", b"x"], [b"REWRITE"], [b"REWRITE", b"x"],
+            [b"SET", b"slowlog-max-len", b"-1"], [b"SET", b"slowlog-log-slower-than", b"-2"], [b"SET", b"slowlog-max-len", b"x"],
+            [b"SET", b"slowlog-max-len", b"9223372036854775808"], [b"SET", b"slowlog-log-slower-than", b"-1"],
+            [b"SET", b"slowlog-max-len", b"0"], [b"SET", b"slowlog-log-slower-than", b"9223372036854775807"],
+            [b"SET", b"slowlog-log-slower-than", b"5", b"slowlog-max-len", b"-5"], [b"GET", b"slowlog-*"],
             [b"SET", b"hz", b"20", b"hz", b"30"], [b"BOGUS"], [b"SET", b"hz", b"abc"], [b"SET", b"hash-max-listpack-entries", b""]])]
 
     def database(self):
@@ -379,7 +456,9 @@ class Stream:
         if number < 0.13:
             return self.client()
         if number < 0.14:
-            return self.command()
+            return self.command() if chance.random() < 0.5 else [b"COMMAND", *self.getkeys()]
+        if number < 0.15:
+            return pick([self.saves, self.wait, self.slowlog])()
         if number < 0.17:
             return self.config()
         if number < 0.175:
@@ -452,7 +531,10 @@ class Stream:
         while True:
             words = self.next()
             name = words[0].upper() if words else b""
-            if name not in (b"RESET", b"AUTH", b"HELLO", b"QUIT") and not (careful and self.is_wrong(words)):
+            if name in (b"RESET", b"AUTH", b"HELLO", b"QUIT") or (careful and self.is_wrong(words)):
+                continue
+            # New in 7.2: a Redis that does not know them refuses the whole.
+            if name != b"WAITAOF" and words[1:2] != [b"NO-TOUCH"]:
                 return words
 
     @staticmethod
@@ -736,6 +818,7 @@ MEANINGLESS_FLAGS = {"denyoom", "noscript", "stale", "allow_busy", "skip_monitor
 # Redis lists these under other categories of its access control, which pgfirst does not have: containers under
 # none of their own, COMMAND with the connection's, DBSIZE, FLUSHALL and FLUSHDB with the keyspace's, some as dangerous.
 OTHER_CATEGORIES = {
+    b"slowlog", b"command|getkeys", b"command|getkeysandflags", b"wait",
     b"client", b"config", b"command", b"command|count", b"command|docs", b"command|info", b"command|list",
     b"dbsize", b"flushall", b"flushdb", b"info", b"keys", b"object"}
 
@@ -747,8 +830,8 @@ def command_differences(pair):
     for name in sorted(names):
         our, their = [reply[0] for reply in pair.plain("COMMAND", "INFO", name)]
         if their is None:
-            # Redis 7.0 has no CLIENT SETINFO; 7.2 has.
-            if name != b"client|setinfo":
+            # These came with 7.2.
+            if name not in (b"client|setinfo", b"client|no-touch", b"waitaof"):
                 found.append(f"COMMAND INFO {name}: Redis knows no such command")
             continue
         if our[:2] != their[:2] or our[3:6] != their[3:6]:
@@ -790,6 +873,136 @@ def server_differences(pair):
     our, their = pair.plain("INFO", "bogus")
     if our != their:
         found.append(f"INFO bogus: pgfirst {our!r}, Redis {their!r}")
+    return found
+
+
+# Each a pipeline behind a login; what comes back is compared as it is, until the server closes.
+SILENT = [
+    [["CLIENT", "REPLY", "OFF"], ["SET", "k", "1"], ["GET", "k"], ["CLIENT", "REPLY", "ON"], ["GET", "k"]],
+    [["CLIENT", "REPLY", "SKIP"], ["SET", "k", "2"], ["GET", "k"], ["DEL", "k"]],
+    [["CLIENT", "REPLY", "SKIP"], ["CLIENT", "REPLY", "SKIP"], ["PING"], ["PING", "two"]],
+    [["CLIENT", "REPLY", "SKIP"], ["CLIENT", "REPLY", "ON"], ["PING"]],
+    [["CLIENT", "REPLY", "SKIP"], ["CLIENT", "REPLY", "OFF"], ["PING"], ["CLIENT", "REPLY", "ON"]],
+    [["CLIENT", "REPLY", "OFF"], ["CLIENT", "REPLY", "SKIP"], ["PING"], ["PING"], ["CLIENT", "REPLY", "ON"], ["PING"]],
+    [["CLIENT", "REPLY", "OFF"], ["BOGUS"], ["GET"], ["CLIENT", "REPLY", "x"], ["CLIENT", "REPLY", "ON"], ["PING"]],
+    [["CLIENT", "REPLY", "SKIP"], ["BOGUS"], ["PING"]],
+    [["CLIENT", "REPLY", "SKIP"], ["GET"], ["PING"]],
+    [["CLIENT", "REPLY", "x"], ["PING"]],
+    [["CLIENT", "REPLY", "OFF"], ["RESET"], ["PING"]],
+    [["CLIENT", "REPLY", "SKIP"], ["RESET"], ["PING"]],
+    [["CLIENT", "REPLY", "OFF"], ["INCR", "n"], ["INCR", "n"], ["CLIENT", "REPLY", "ON"], ["GET", "n"], ["DEL", "n"]],
+    [["CLIENT", "REPLY", "OFF"], ["WAIT", "0", "0"], ["CLIENT", "PAUSE", "1"], ["CLIENT", "REPLY", "ON"], ["PING"]],
+]
+
+
+def silent_differences(ours, theirs):
+    found = []
+    for commands in SILENT:
+        payload = b"".join(encode(*words) for words in commands)
+        our, their = [conversation(server, payload, True) for server in (ours, theirs)]
+        if our != their:
+            found.append(f"{commands}: pgfirst {shorten(our)}, Redis {shorten(their)}")
+    return found
+
+
+def is_open(end):
+    try:
+        return end.call("PING").kind == "+"
+    except (Closed, ConnectionError):
+        return False
+
+
+def kill_differences(ours, theirs):
+    """Three clients, the first of which kills: who is left, and what it was told."""
+
+    def address(ends, number, what="addr"):
+        fields = ends[number].call("CLIENT", "INFO").plain().decode().split()
+        return next(field.split("=", 1)[1] for field in fields if field.startswith(f"{what}="))
+
+    kinds = [
+        lambda ends, server: [address(ends, 1)],
+        lambda ends, server: [address(ends, 0)],
+        lambda ends, server: ["ADDR", address(ends, 1)],
+        lambda ends, server: ["LADDR", address(ends, 1, "laddr"), "ID", ends[2].call("CLIENT", "ID").value],
+        lambda ends, server: ["ID", ends[1].call("CLIENT", "ID").value],
+        lambda ends, server: ["ID", ends[0].call("CLIENT", "ID").value],
+        lambda ends, server: ["ID", ends[0].call("CLIENT", "ID").value, "SKIPME", "no"],
+        lambda ends, server: ["ID", ends[1].call("CLIENT", "ID").value, "TYPE", "pubsub"],
+        lambda ends, server: ["TYPE", "normal", "ADDR", address(ends, 2)],
+        lambda ends, server: ["USER", server.user],
+        lambda ends, server: ["USER", server.user, "SKIPME", "no"],
+        lambda ends, server: ["TYPE", "normal"],
+        lambda ends, server: ["TYPE", "normal", "SKIPME", "no"],
+    ]
+    found = []
+    for number, words in enumerate(kinds):
+        outcomes = []
+        for server in (ours, theirs):
+            ends = [Connection((server.host, server.port)) for _ in range(3)]
+            for end in ends:
+                end.call("AUTH", server.user, server.password)
+            answer = ends[0].call("CLIENT", "KILL", *words(ends, server))
+            outcomes.append((answer.raw, [is_open(end) for end in ends]))
+            for end in ends:
+                end.close()
+        if outcomes[0] != outcomes[1]:
+            found.append(f"CLIENT KILL {number}: pgfirst {outcomes[0]}, Redis {outcomes[1]}")
+    return found
+
+
+def slowlog_differences(pair):
+    """With every command logged: what the entries say but for numbers, moments and the clients."""
+
+    def entries():
+        results = []
+        for end in pair.ends:
+            found = end.call("SLOWLOG", "GET", -1).plain()
+            results.append([[entry[3], entry[5]] + [type(part) for part in entry] for entry in found])
+        return results
+
+    found = compare(pair, [("CLIENT", "SETNAME", "slow"), ("CONFIG", "SET", "slowlog-max-len", 20),
+                           ("SLOWLOG", "RESET"), ("CONFIG", "SET", "slowlog-log-slower-than", 0)])
+    for words in [("SET", "k", "v" * 128), ("SET", "k", "v" * 129), ("SET", "k", "v" * 5000), ("MGET", *["k"] * 30),
+                  ("MGET", *["k"] * 31), ("MGET", *["k"] * 32), ("MGET", *["k"] * 100), ("GET", b"\x00\xff\r\n"), ("GET",), ("BOGUS", "x"),
+                  ("GET", ""), ("set", "k" * 200, "x", "bogus"), ("AUTH", "nobody", "wrong"), ("CLIENT", "ID"), ("DEL", "k")]:
+        pair.call(*words)
+    ours, theirs = entries()
+    # Redis leaves AUTH's user and password out one by one, and a name of the connection is there either way.
+    for our, their in zip(ours, theirs):
+        if our != their:
+            found.append(f"SLOWLOG GET: pgfirst {shorten(our)}, Redis {shorten(their)}")
+    if len(ours) != len(theirs):
+        found.append(f"SLOWLOG GET: pgfirst {len(ours)} entries, Redis {len(theirs)}")
+    for _ in range(30):
+        pair.call("GET", "k")
+    for words in [("SLOWLOG", "LEN"), ("SLOWLOG", "GET"), ("SLOWLOG", "GET", 3), ("SLOWLOG", "GET", 0), ("SLOWLOG", "GET", 1000)]:
+        our, their = pair.plain(*words)
+        if (our, their) != (20, 20) and (isinstance(our, int) or len(our) != len(their)):
+            found.append(f"{words}: pgfirst {our}, Redis {their}")
+    numbers = [entry[0] for entry in pair.ends[0].call("SLOWLOG", "GET", 5).plain()]
+    if numbers != list(range(numbers[0], numbers[0] - 5, -1)):
+        found.append(f"SLOWLOG GET: numbers {numbers}")
+    return found + compare(pair, [
+        ("CONFIG", "SET", "slowlog-max-len", 128, "slowlog-log-slower-than", 10000), ("SLOWLOG", "RESET"),
+        ("SLOWLOG", "GET"), ("CLIENT", "SETNAME", "")])
+
+
+def save_differences(pair):
+    """SAVE waits, BGSAVE does not, LASTSAVE moves on."""
+    found = compare(pair, [("SAVE",), ("SET", "k", "v"), ("SAVE",), ("BGSAVE", "SCHEDULE"), ("DEL", "k")])
+    for end in pair.ends:
+        before, limit = end.call("LASTSAVE").value, time.time() + 60
+        while end.call("LASTSAVE").value <= before:
+            end.call("BGSAVE")
+            if time.time() > limit:
+                found.append("LASTSAVE does not move on")
+                break
+            time.sleep(0.1)
+        while b"rdb_bgsave_in_progress:1" in end.call("INFO", "persistence").plain():
+            if time.time() > limit:
+                found.append("INFO: a save is in progress for a minute")
+                break
+            time.sleep(0.1)
     return found
 
 
@@ -873,9 +1086,12 @@ def main():
         for name, differences in [("keys that expire", expiry_differences), ("SCAN in small steps", scan_differences),
                                   ("OBJECT", object_differences), ("RANDOMKEY", random_differences),
                                   ("COMMAND INFO and DOCS", command_differences),
-                                  ("INFO, CONFIG, CLIENT", server_differences)]:
+                                  ("INFO, CONFIG, CLIENT", server_differences), ("SLOWLOG", slowlog_differences),
+                                  ("SAVE, BGSAVE, LASTSAVE", save_differences)]:
             report.result(f"differential: {name}, RESP{protocol}", differences(pair))
         pair.close()
+    report.result("differential: CLIENT REPLY", silent_differences(ours, theirs))
+    report.result("differential: CLIENT KILL", kill_differences(ours, theirs))
     for log_in in (True, False):
         report.result(f"differential: malformed, {'' if log_in else 'not '}logged in",
                       malformed_differences(ours, theirs, log_in))

@@ -175,6 +175,23 @@ test('CONFIG GET, SET', async () => {
 	}
 });
 
+test('CLIENT KILL, PAUSE, UNPAUSE, WAIT, LASTSAVE, SLOWLOG, COMMAND GETKEYS', async () => {
+	check([await r.client('KILL', 'ID', 99999999), await r.client('UNBLOCK', 99999999)], [0, 0]);
+	await rejects(r.client('KILL', '127.0.0.1:1'), 'ERR No such client');
+	check([await r.client('PAUSE', 1, 'WRITE'), await r.client('UNPAUSE'), await r.client('GETREDIR')], ['OK', 'OK', -1]);
+	check([await r.wait(0, 0), await r.wait(1, 10)], [0, 0]);
+	assert.ok(await r.lastsave() > 1600000000);
+	const [, before] = await r.config('GET', 'slowlog-log-slower-than');
+	await r.config('SET', 'slowlog-log-slower-than', 0);
+	await r.echo('a slow one');
+	const entries = (await r.slowlog('GET', -1)).filter((entry) => entry[3].join(' ') === 'echo a slow one');
+	check(entries.length, 1);
+	await r.config('SET', 'slowlog-log-slower-than', before);
+	check([await r.slowlog('RESET'), await r.slowlog('LEN')], ['OK', 0]);
+	check(await r.command('GETKEYS', 'MSET', 'a', 1, 'b', 2), ['a', 'b']);
+	check(await r.config('RESETSTAT'), 'OK');
+});
+
 test('DBSIZE, FLUSHDB', async () => {
 	await r.mset(Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`key${i}`, i])));
 	check(await r.dbsize(), 100);

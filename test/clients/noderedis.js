@@ -161,6 +161,20 @@ test('CONFIG GET, SET', async () => {
 	}
 });
 
+test('CLIENT KILL, PAUSE, UNPAUSE, NO-EVICT, NO-TOUCH, WAIT, LASTSAVE, COMMAND GETKEYS', async () => {
+	check(await r.clientKill({ filter: 'ID', id: 99999999 }), 0);
+	check([await r.clientPause(1, 'WRITE'), await r.clientUnpause(), await r.clientGetRedir()], ['OK', 'OK', -1]);
+	check(await r.clientNoEvict(false), 'OK');
+	if (onPgfirst) check(await r.clientNoTouch(false), 'OK');
+	check(plain(await r.clientTrackingInfo()).redirect, -1);
+	check([await r.wait(0, 0), await r.wait(1, 10)], [0, 0]);
+	assert.ok(await r.lastSave() > 1600000000);
+	check(await r.commandGetKeys(['MSET', 'a', '1', 'b', '2']), ['a', 'b']);
+	check((await r.commandGetKeysAndFlags(['GET', 'a'])).map((entry) => entry.key), ['a']);
+	check(await r.configResetStat(), 'OK');
+	check([await r.sendCommand(['SLOWLOG', 'RESET']), await r.sendCommand(['SLOWLOG', 'LEN'])], ['OK', 0]);
+});
+
 test('DBSIZE, FLUSHDB', async () => {
 	await r.mSet(Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`key${i}`, String(i)])));
 	check(await r.dbSize(), 100);

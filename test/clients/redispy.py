@@ -162,6 +162,48 @@ def _():
                "can't set it here; it follows pgfirst.redis_port", r.config_set, "port", "1")
 
 
+@test("CLIENT KILL, PAUSE, UNPAUSE, REPLY, NO-EVICT, UNBLOCK, TRACKINGINFO, GETREDIR")
+def _():
+    victim = connect(single_connection_client=True, retry_on_timeout=False)
+    number = victim.client_id()
+    check(r.client_kill_filter(_id=str(number), skipme=True), 1)
+    check(r.client_kill_filter(_id=str(number)), 0)
+    raises(redis.ResponseError, "No such client", r.client_kill, "127.0.0.1:1")
+    check(r.client_pause(1, all=False), True)
+    check(r.client_unpause(), b"OK")
+    check([r.client_unblock(999999), r.client_getredir()], [False, -1])
+    check(r.client_trackinginfo()[:4], ["flags", [b"off"], "redirect", -1])
+    check(r.client_no_evict("ON"), b"OK")
+    raises(redis.ResponseError, "syntax error", r.client_no_evict, "x")
+    check(connect(single_connection_client=True).client_reply("ON"), b"OK")
+
+
+@test("WAIT, SAVE, BGSAVE, LASTSAVE")
+def _():
+    check([r.wait(0, 0), r.wait(1, 10)], [0, 0])
+    check(r.save(), True)
+    assert abs(r.lastsave().timestamp() - time.time()) < 60
+    check(r.bgsave(), True)
+
+
+@test("SLOWLOG, CONFIG RESETSTAT, COMMAND GETKEYS")
+def _():
+    before = r.config_get("slowlog-log-slower-than")["slowlog-log-slower-than"]
+    check(r.config_set("slowlog-log-slower-than", 0), True)
+    r.slowlog_reset()
+    r.set("slow", "command")
+    entries = [entry for entry in r.slowlog_get(10) if entry["command"] == b"SET slow command"]
+    check(len(entries), 1)
+    assert entries[0]["duration"] >= 0 and abs(entries[0]["start_time"] - time.time()) < 60
+    check(r.config_set("slowlog-log-slower-than", before), True)
+    check(r.slowlog_reset(), True)
+    check(r.slowlog_len(), 0)
+    check(r.config_resetstat(), True)
+    check(r.command_getkeys("MSET", "a", "1", "b", "2"), ["a", "b"])
+    check(r.command_getkeysandflags("GET", "a"), [[b"a", [b"RO", b"access"]]])
+    r.delete("slow")
+
+
 @test("DBSIZE, FLUSHDB")
 def _():
     check(r.dbsize(), 0)
@@ -432,6 +474,8 @@ def _():
 @test("goes on by itself after the server was restarted")
 def _():
     r.set("kept", "value")
+    # The numbers begin anew with the server; one that fifty others came before is not met again so soon.
+    r.connection_pool.disconnect()
     number = r.client_id()
     tap.restart_server()
     check([r.get("kept"), r.set("kept", "again"), r.get("kept")], [b"value", True, b"again"])

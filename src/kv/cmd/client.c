@@ -2,17 +2,19 @@
  *
  * client.c: CLIENT and its subcommands.
  *
- * A worker knows its own clients. With several workers CLIENT LIST shows those of the worker that
- * answers; ids are unique over all of them.
+ * A worker knows its own clients. With several workers CLIENT LIST shows, and CLIENT KILL closes, those
+ * of the worker that answers; ids are unique over all of them.
  */
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
+#include "utils/acl.h"
 
 #include "base/clock.h"
 #include "kv/auth.h"
 #include "kv/cmd/commands.h"
 #include "kv/cmd/server.h"
+#include "kv/settings.h"
 #include "lib/number/number.h"
 
 bool
@@ -96,14 +98,22 @@ kv_cmd_client_setinfo(KvCall *call)
 
 /* ---- the line of a client ---------------------------------------------------------------- */
 
-static const char *
-client_flags(const KvSession *session)
+/* In Redis's order: in a transaction, on the Unix socket, marked by CLIENT NO-EVICT, by NO-TOUCH; N: none. */
+static void
+append_flags(StringInfo line, const KvSession *session)
 {
-	bool local = session->local_address[0] == '/';
+	int before = line->len;
 
 	if (kv_multi_is_open(session))
-		return local ? "xU" : "x";
-	return local ? "U" : "N";
+		appendStringInfoChar(line, 'x');
+	if (session->local_address[0] == '/')
+		appendStringInfoChar(line, 'U');
+	if (session->no_evict)
+		appendStringInfoChar(line, 'e');
+	if (session->no_touch)
+		appendStringInfoChar(line, 'T');
+	if (line->len == before)
+		appendStringInfoChar(line, 'N');
 }
 
 static void
@@ -117,19 +127,20 @@ append_client(StringInfo line, const KvSession *session)
 	                 session->id, session->address, session->local_address, session->fd, name,
 	                 (int) ((now - session->created_us) / 1000000),
 	                 (int) ((now - session->active_us) / 1000000));
-	appendStringInfo(line,
-	                 "flags=%s db=%d sub=0 psub=0 ssub=0 multi=%d watch=%d qbuf=%zu qbuf-free=0 "
-	                 "argv-mem=0 multi-mem=0 rbs=%zu rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu "
-	                 "events=r cmd=%s%s%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
-	                 client_flags(session), session->database, kv_multi_commands(session),
-	                 kv_multi_watched(session), session->input_bytes, session->reply.capacity,
-	                 session->reply.length, session->reply.capacity,
-	                 sizeof(*session) + session->input_bytes + session->reply.capacity,
-	                 last && last->container ? last->container : "",
-	                 last && last->container ? "|" : "", last ? last->name : "NULL",
-	                 kv_auth_role_name(session), session->reply.protocol,
-	                 session->library_name ? session->library_name : "",
-	                 session->library_version ? session->library_version : "");
+	appendStringInfoString(line, "flags=");
+	append_flags(line, session);
+	appendStringInfo(
+	    line,
+	    " db=%d sub=0 psub=0 ssub=0 multi=%d watch=%d qbuf=%zu qbuf-free=0 "
+	    "argv-mem=0 multi-mem=0 rbs=%zu rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu "
+	    "events=r cmd=%s%s%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
+	    session->database, kv_multi_commands(session), kv_multi_watched(session),
+	    session->input_bytes, session->reply.capacity, session->reply.length,
+	    session->reply.capacity, sizeof(*session) + session->input_bytes + session->reply.capacity,
+	    last && last->container ? last->container : "", last && last->container ? "|" : "",
+	    last ? last->name : "NULL", kv_auth_role_name(session), session->reply.protocol,
+	    session->library_name ? session->library_name : "",
+	    session->library_version ? session->library_version : "");
 }
 
 static void
@@ -186,6 +197,20 @@ list_ids(KvCall *call, Size *count)
 	return ids;
 }
 
+/* Every client is a normal one: *none if argument i is another type.  False after answering. */
+static bool
+client_type(KvCall *call, int i, bool *none)
+{
+	RespSlice type = kv_argument(call, i);
+
+	*none = kv_argument_is(call, i, "master") || kv_argument_is(call, i, "replica") ||
+	        kv_argument_is(call, i, "slave") || kv_argument_is(call, i, "pubsub");
+	if (*none || kv_argument_is(call, i, "normal"))
+		return true;
+	kv_reply_error(call, "ERR Unknown client type '%.*s'", (int) Min(type.length, 128), type.data);
+	return false;
+}
+
 /* CLIENT LIST [TYPE normal | master | replica | pubsub] [ID id [id ...]] */
 KvOutcome
 kv_cmd_client_list(KvCall *call)
@@ -198,16 +223,8 @@ kv_cmd_client_list(KvCall *call)
 
 	if (call->argc == 4 && kv_argument_is(call, 2, "TYPE"))
 	{
-		RespSlice type = kv_argument(call, 3);
-
-		none = kv_argument_is(call, 3, "master") || kv_argument_is(call, 3, "replica") ||
-		       kv_argument_is(call, 3, "slave") || kv_argument_is(call, 3, "pubsub");
-		if (!none && !kv_argument_is(call, 3, "normal"))
-		{
-			kv_reply_error(call, "ERR Unknown client type '%.*s'", (int) Min(type.length, 128),
-			               type.data);
+		if (!client_type(call, 3, &none))
 			return KV_DONE;
-		}
 	}
 	else if (call->argc > 3 && kv_argument_is(call, 2, "ID"))
 	{
@@ -232,5 +249,228 @@ kv_cmd_client_list(KvCall *call)
 			append_client(&lines, session);
 	}
 	reply_lines(call, &lines);
+	return KV_DONE;
+}
+
+/* ---- CLIENT KILL ------------------------------------------------------------------------- */
+
+/* What a client must be to be killed; what is not asked for is 0, or NULL as data. */
+typedef struct KillFilter
+{
+	RespSlice address;
+	RespSlice local_address;
+	int64 id;
+	bool none; /* of another type than there is */
+	bool user;
+	Oid role;
+	bool role_is_default; /* then also who has not logged in */
+	bool spare_self;
+} KillFilter;
+
+/* Sets the filter's role; false after answering that there is no such user. */
+static bool
+kill_user(KvCall *call, int i, KillFilter *filter)
+{
+	RespSlice user = kv_argument(call, i);
+	char *name = pnstrdup(user.data, user.length);
+
+	filter->user = true;
+	filter->role_is_default = strcmp(name, "default") == 0;
+	filter->role = filter->role_is_default ? get_role_oid(pgfirst_redis_default_role, true)
+	               : strlen(name) == user.length && user.length < NAMEDATALEN
+	                   ? get_role_oid(name, true)
+	                   : InvalidOid;
+	if (OidIsValid(filter->role) || filter->role_is_default)
+		return true;
+	kv_reply_error(call, "ERR No such user '%.*s'", (int) Min(user.length, 128), user.data);
+	return false;
+}
+
+/* One option and its value at i; false after answering. */
+static bool
+kill_option(KvCall *call, int i, KillFilter *filter)
+{
+	RespSlice value = {NULL, 0};
+	bool more = i + 1 < call->argc;
+
+	if (more)
+		value = kv_argument(call, i + 1);
+	if (more && kv_argument_is(call, i, "ID"))
+	{
+		if (pgfirst_int64_parse(value.data, value.length, &filter->id) && filter->id > 0)
+			return true;
+		kv_reply_error(call, "ERR client-id should be greater than 0");
+		return false;
+	}
+	if (more && kv_argument_is(call, i, "TYPE"))
+		return client_type(call, i + 1, &filter->none);
+	if (more && kv_argument_is(call, i, "USER"))
+		return kill_user(call, i + 1, filter);
+	if (more && kv_argument_is(call, i, "ADDR"))
+		filter->address = value;
+	else if (more && kv_argument_is(call, i, "LADDR"))
+		filter->local_address = value;
+	else if (more && kv_argument_is(call, i, "SKIPME") &&
+	         (kv_argument_is(call, i + 1, "yes") || kv_argument_is(call, i + 1, "no")))
+		filter->spare_self = kv_argument_is(call, i + 1, "yes");
+	else
+	{
+		kv_reply_syntax(call);
+		return false;
+	}
+	return true;
+}
+
+static bool
+slice_is(RespSlice slice, const char *words)
+{
+	return slice.length == strlen(words) && memcmp(slice.data, words, slice.length) == 0;
+}
+
+static bool
+kill_meets(const KvCall *call, const KillFilter *filter, const KvSession *session)
+{
+	if (filter->none || session->killed || session->tenant != call->session->tenant)
+		return false;
+	if (filter->address.data && !slice_is(filter->address, session->address))
+		return false;
+	if (filter->local_address.data && !slice_is(filter->local_address, session->local_address))
+		return false;
+	if (filter->id != 0 && (uint64) filter->id != session->id)
+		return false;
+	if (filter->user &&
+	    !(OidIsValid(session->role) ? session->role == filter->role : filter->role_is_default))
+		return false;
+	return !filter->spare_self || session != call->session;
+}
+
+/* CLIENT KILL addr:port | <[ID id] [TYPE type] [USER user] [ADDR addr] [LADDR addr] [SKIPME yes|no]> */
+KvOutcome
+kv_cmd_client_kill(KvCall *call)
+{
+	KillFilter filter = {.spare_self = call->argc > 3};
+	dlist_iter iterator;
+	int64 killed = 0;
+
+	if (call->argc == 3)
+		filter.address = kv_argument(call, 2);
+	for (int i = 2; call->argc > 3 && i < call->argc; i += 2)
+		if (!kill_option(call, i, &filter))
+			return KV_DONE;
+
+	dlist_foreach (iterator, &kv_sessions.list)
+	{
+		KvSession *session = dlist_container(KvSession, link, iterator.cur);
+
+		if (!kill_meets(call, &filter, session))
+			continue;
+		/* Who kills itself still gets the answer. */
+		if (session == call->session)
+			session->close = true;
+		else
+			kv_session_kill(session);
+		killed++;
+	}
+	if (call->argc > 3)
+		pgfirst_resp_write_integer(call->reply, killed);
+	else if (killed > 0)
+		kv_reply_ok(call);
+	else
+		kv_reply_error(call, "ERR No such client");
+	return KV_DONE;
+}
+
+/* ---- switches ---------------------------------------------------------------------------- */
+
+/* CLIENT UNBLOCK client-id [TIMEOUT | ERROR]: no command blocks yet that it could end. */
+KvOutcome
+kv_cmd_client_unblock(KvCall *call)
+{
+	int64 id;
+
+	if (call->argc > 4)
+		kv_reply_subcommand_syntax(call);
+	else if (call->argc == 4 && !kv_argument_is(call, 3, "TIMEOUT") &&
+	         !kv_argument_is(call, 3, "ERROR"))
+		kv_reply_error(call, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
+	else if (kv_argument_integer(call, 2, &id))
+		pgfirst_resp_write_integer(call->reply, 0);
+	return KV_DONE;
+}
+
+/* CLIENT REPLY ON | OFF | SKIP */
+KvOutcome
+kv_cmd_client_reply(KvCall *call)
+{
+	KvSession *session = call->session;
+
+	if (kv_argument_is(call, 2, "ON"))
+	{
+		session->reply_off = session->reply_skip = false;
+		kv_reply_ok(call);
+	}
+	else if (kv_argument_is(call, 2, "OFF"))
+		session->reply_off = true;
+	else if (kv_argument_is(call, 2, "SKIP"))
+	{
+		/* This one has no reply either. */
+		session->reply_skip = true;
+		session->reply_skip_next = !session->reply_off;
+	}
+	else
+		kv_reply_syntax(call);
+	return KV_DONE;
+}
+
+/* Sets one of the session's switches from ON or OFF. */
+static KvOutcome
+set_switch(KvCall *call, bool *which)
+{
+	bool on = kv_argument_is(call, 2, "ON");
+
+	if (!on && !kv_argument_is(call, 2, "OFF"))
+	{
+		kv_reply_syntax(call);
+		return KV_DONE;
+	}
+	*which = on;
+	kv_reply_ok(call);
+	return KV_DONE;
+}
+
+/* CLIENT NO-EVICT ON | OFF: who needs memory for buffers most goes first all the same. */
+KvOutcome
+kv_cmd_client_no_evict(KvCall *call)
+{
+	return set_switch(call, &call->session->no_evict);
+}
+
+/* CLIENT NO-TOUCH ON | OFF: nothing is noted of when a key was last read. */
+KvOutcome
+kv_cmd_client_no_touch(KvCall *call)
+{
+	return set_switch(call, &call->session->no_touch);
+}
+
+/* CLIENT GETREDIR: nothing is tracked, so nothing redirected. */
+KvOutcome
+kv_cmd_client_getredir(KvCall *call)
+{
+	pgfirst_resp_write_integer(call->reply, -1);
+	return KV_DONE;
+}
+
+/* CLIENT TRACKINGINFO */
+KvOutcome
+kv_cmd_client_trackinginfo(KvCall *call)
+{
+	pgfirst_resp_write_map(call->reply, 3);
+	pgfirst_resp_write_text(call->reply, "flags");
+	pgfirst_resp_write_set(call->reply, 1);
+	pgfirst_resp_write_text(call->reply, "off");
+	pgfirst_resp_write_text(call->reply, "redirect");
+	pgfirst_resp_write_integer(call->reply, -1);
+	pgfirst_resp_write_text(call->reply, "prefixes");
+	pgfirst_resp_write_array(call->reply, 0);
 	return KV_DONE;
 }

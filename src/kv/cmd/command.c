@@ -18,6 +18,7 @@
 
 #include "kv/auth.h"
 #include "kv/cmd/commands.h"
+#include "kv/cmd/pause.h"
 #include "kv/cmd/stats.h"
 #include "kv/settings.h"
 #include "lib/glob/glob.h"
@@ -480,6 +481,7 @@ execute(KvCall *call)
 			return outcome;
 		call->wrote = (flags & KV_WRITE) != 0;
 	}
+	call->executed = true;
 	return call->command->function(call);
 }
 
@@ -508,6 +510,8 @@ kv_command_run(KvCall *call)
 			kv_multi_break(session);
 		return KV_DONE;
 	}
+	if (kv_pause_holds(call, &session->call_again_us))
+		return KV_PARK_NEWS;
 	if (!kv_multi_is_open(session) || (call->command->flags & KV_NOW))
 		return execute(call);
 	if (call->command->flags & KV_NO_MULTI)

@@ -40,10 +40,11 @@ typedef enum KvFlag
 /* What became of a call. */
 typedef enum KvOutcome
 {
-	KV_DONE,      /* answered */
-	KV_PARK_LOCK, /* call again when a lock was released */
-	KV_PARK_TURN, /* call again in the next turn */
-	KV_PARK_COUNT /* call again when the keys have been counted */
+	KV_DONE,       /* answered */
+	KV_PARK_LOCK,  /* call again when a lock was released */
+	KV_PARK_TURN,  /* call again in the next turn */
+	KV_PARK_COUNT, /* call again when the keys have been counted */
+	KV_PARK_NEWS   /* call again at session->call_again_us, or when a pause is lifted */
 } KvOutcome;
 
 typedef struct KvCall KvCall;
@@ -86,6 +87,7 @@ struct KvCall
 	bool busy;       /* whether it is, and which databases, is locked just now */
 	bool last_try;   /* it has waited long enough: answer with an error instead of parking */
 	bool lengthy;    /* set by the command: it moved many bytes, as its kind rarely does */
+	bool executed;   /* the command's function was called */
 	bool atomic;     /* others of the same EXEC have run or will: it must not park */
 
 	/* Set by dispatch, for whoever holds the reply back until it is true. */
@@ -191,6 +193,9 @@ extern void kv_multi_abort(KvCall *call, Size start);
 /* How many commands are kept, -1 outside of a transaction; and how many keys are watched. */
 extern int kv_multi_commands(const KvSession *session);
 extern int kv_multi_watched(const KvSession *session);
+
+/* Whether what MULTI keeps changes keys. */
+extern bool kv_multi_writes(const KvSession *session);
 
 /* The database that SELECT with these arguments would select; `number` if it would fail. */
 extern int kv_select_target(const KvCall *call, int number);

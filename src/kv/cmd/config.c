@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: PostgreSQL
  *
- * config.c: CONFIG GET and CONFIG SET.
+ * config.c: CONFIG GET, CONFIG SET and CONFIG REWRITE.
  *
  * What clients read is answered truthfully: what pgfirst does, in Redis's names. A parameter falls
  * into one of three classes. Some show a setting of pgfirst or of PostgreSQL, and changing them is
  * done there; some tune structures that do not exist here, so any value is accepted and remembered,
- * because clients and test suites set them and read them back; the others are refused.
+ * because clients and test suites set them and read them back; the others are refused.  The two of the
+ * slow log are remembered and have effect.
  */
 #include "postgres.h"
 
@@ -16,6 +17,7 @@
 #include "kv/cmd/commands.h"
 #include "kv/cmd/config.h"
 #include "kv/cmd/server.h"
+#include "kv/cmd/slowlog.h"
 #include "kv/settings.h"
 #include "lib/number/number.h"
 
@@ -24,7 +26,7 @@
 typedef enum ConfigClass
 {
 	CONFIG_SHOWN,     /* computed; cannot be set here */
-	CONFIG_REMEMBERED /* accepted and remembered, without effect */
+	CONFIG_REMEMBERED /* accepted and remembered; without effect unless it is in `effects` */
 } ConfigClass;
 
 typedef struct ConfigParameter
@@ -109,6 +111,17 @@ static const ConfigParameter parameters[] = {
     {"unixsocket", CONFIG_SHOWN, NULL, show_unix_socket, "pgfirst.redis_unix_socket"},
     {"zset-max-listpack-entries", CONFIG_REMEMBERED, "128", NULL, NULL},
     {"zset-max-listpack-value", CONFIG_REMEMBERED, "64", NULL, NULL},
+};
+
+/* What is remembered and has effect: a number from `least` on. */
+static const struct
+{
+	const char *name;
+	int64 least;
+	void (*apply)(int64 value);
+} effects[] = {
+    {"slowlog-log-slower-than", -1, kv_slowlog_set_slower_than},
+    {"slowlog-max-len", 0, kv_slowlog_set_max_len},
 };
 
 #define PARAMETERS ((int) lengthof(parameters))
@@ -240,9 +253,26 @@ wrong_with(const ConfigParameter *parameter, RespSlice value)
 		               (value.length == 2 && pg_strncasecmp(value.data, "no", 2) == 0)
 		           ? NULL
 		           : "argument must be 'yes' or 'no'";
-	return pgfirst_int64_parse(value.data, value.length, &number)
-	           ? NULL
-	           : "argument couldn't be parsed into an integer";
+	if (!pgfirst_int64_parse(value.data, value.length, &number))
+		return "argument couldn't be parsed into an integer";
+	for (int i = 0; i < (int) lengthof(effects); i++)
+		if (strcmp(effects[i].name, parameter->name) == 0 && number < effects[i].least)
+			return psprintf("argument must be between " INT64_FORMAT " and " INT64_FORMAT
+			                " inclusive",
+			                effects[i].least, PG_INT64_MAX);
+	return NULL;
+}
+
+/* Lets a value that fits take effect, if it has one. */
+static void
+apply(const ConfigParameter *parameter, RespSlice value)
+{
+	int64 number;
+
+	for (int i = 0; i < (int) lengthof(effects); i++)
+		if (strcmp(effects[i].name, parameter->name) == 0 &&
+		    pgfirst_int64_parse(value.data, value.length, &number))
+			effects[i].apply(number);
 }
 
 /* Answers and returns false if the parameter in this row cannot be set to the value. */
@@ -298,8 +328,17 @@ kv_cmd_config_set(KvCall *call)
 		shared->remembered[row].value[value.length] = '\0';
 		shared->remembered[row].set = true;
 		SpinLockRelease(&shared->lock);
+		apply(&parameters[row], value);
 	}
 	kv_reply_ok(call);
+	return KV_DONE;
+}
+
+/* CONFIG REWRITE: what is set here lasts until the server restarts, and there is no file of ours. */
+KvOutcome
+kv_cmd_config_rewrite(KvCall *call)
+{
+	kv_reply_error(call, "ERR The server is running without a config file");
 	return KV_DONE;
 }
 

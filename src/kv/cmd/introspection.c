@@ -259,6 +259,121 @@ kv_cmd_command_docs(KvCall *call)
 	return KV_DONE;
 }
 
+/* ---- COMMAND GETKEYS --------------------------------------------------------------------- */
+
+/*
+ * What commands do with their keys, as Redis has it: a letter of each word of key_words.  `others` is for
+ * the second key and those behind it, where they are different.  What is not listed here reads
+ * its keys (Ra), or reads and updates them (Wau).
+ */
+static const struct
+{
+	const char *name;
+	const char *first;
+	const char *others;
+} key_uses[] = {
+    {"append", "Wi", NULL},   {"bitop", "Ou", "Ra"},     {"copy", "Ra", "Ou"},
+    {"del", "Md", NULL},      {"exists", "R", NULL},     {"expire", "Wu", NULL},
+    {"expireat", "Wu", NULL}, {"getdel", "Wad", NULL},   {"mset", "Ou", NULL},
+    {"msetnx", "Oi", NULL},   {"object", "R", NULL},     {"persist", "Wu", NULL},
+    {"pexpire", "Wu", NULL},  {"pexpireat", "Wu", NULL}, {"psetex", "Ou", NULL},
+    {"rename", "Wad", "Ou"},  {"renamenx", "Wad", "Oi"}, {"restore", "Ou", NULL},
+    {"set", "Ou", NULL},      {"setex", "Ou", NULL},     {"setnx", "Oi", NULL},
+    {"setrange", "Wu", NULL}, {"strlen", "R", NULL},     {"touch", "R", NULL},
+    {"type", "R", NULL},      {"unlink", "Md", NULL},    {"watch", "R", NULL},
+};
+
+static const char *const key_words[] = {"RO",     "RW",     "OW",     "RM",
+                                        "access", "update", "insert", "delete"};
+static const char key_letters[] = "RWOMauid";
+
+/* The letters for one key of the command that begins at argument 2. */
+static const char *
+key_use(const KvCall *call, const KvCommand *command, bool is_first)
+{
+	const char *name = command->container ? command->container : command->name;
+
+	/* SET with GET reads too. */
+	if (strcmp(name, "set") == 0)
+		for (int i = 5; i < call->argc; i++)
+			if (kv_argument_is(call, i, "GET"))
+				return "Wau";
+	for (int i = 0; i < (int) lengthof(key_uses); i++)
+		if (strcmp(key_uses[i].name, name) == 0)
+			return is_first || !key_uses[i].others ? key_uses[i].first : key_uses[i].others;
+	return command->flags & KV_WRITE ? "Wau" : "Ra";
+}
+
+static void
+reply_key_use(RespBuffer *reply, const char *use)
+{
+	bool apply[lengthof(key_words)];
+
+	for (int i = 0; i < (int) lengthof(key_words); i++)
+		apply[i] = strchr(use, key_letters[i]) != NULL;
+	reply_words(reply, key_words, apply, lengthof(key_words));
+}
+
+/* The command that begins at argument 2; NULL after answering. */
+static const KvCommand *
+inner_command(KvCall *call)
+{
+	const KvCommand *command = kv_command_find(NULL, kv_argument(call, 2));
+	int argc = call->argc - 2;
+
+	if (command && (command->flags & KV_SUBCOMMANDS) && argc > 1)
+		command = kv_command_find(command->name, kv_argument(call, 3));
+	if (!command)
+		kv_reply_error(call, "ERR Invalid command specified");
+	else if (command->first_key == 0)
+		kv_reply_error(call, "ERR The command has no key arguments");
+	else if (command->arity >= 0 ? argc != command->arity : argc < -command->arity)
+		kv_reply_error(call, "ERR Invalid number of arguments specified for command");
+	else
+		return command;
+	return NULL;
+}
+
+static KvOutcome
+getkeys(KvCall *call, bool with_flags)
+{
+	const KvCommand *command = inner_command(call);
+	int first, last, step, keys;
+
+	if (!command)
+		return KV_DONE;
+	keys = kv_command_keys(command, call->argc - 2, &first, &last, &step);
+	if (keys == 0)
+	{
+		kv_reply_error(call, "ERR Invalid arguments specified for command");
+		return KV_DONE;
+	}
+	pgfirst_resp_write_array(call->reply, (size_t) keys);
+	for (int i = first; i <= last; i += step)
+	{
+		if (with_flags)
+			pgfirst_resp_write_array(call->reply, 2);
+		kv_reply_slice(call, kv_argument(call, i + 2));
+		if (with_flags)
+			reply_key_use(call->reply, key_use(call, command, i == first));
+	}
+	return KV_DONE;
+}
+
+/* COMMAND GETKEYS command [argument ...] */
+KvOutcome
+kv_cmd_command_getkeys(KvCall *call)
+{
+	return getkeys(call, false);
+}
+
+/* COMMAND GETKEYSANDFLAGS command [argument ...] */
+KvOutcome
+kv_cmd_command_getkeysandflags(KvCall *call)
+{
+	return getkeys(call, true);
+}
+
 /* ---- COMMAND LIST ------------------------------------------------------------------------ */
 
 typedef enum ListFilter

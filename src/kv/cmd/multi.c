@@ -162,6 +162,12 @@ kv_multi_commands(const KvSession *session)
 	return kv_multi_is_open(session) ? session->multi->commands : -1;
 }
 
+bool
+kv_multi_writes(const KvSession *session)
+{
+	return kv_multi_is_open(session) && session->multi->data > 0;
+}
+
 int
 kv_multi_watched(const KvSession *session)
 {

@@ -15,16 +15,54 @@
 #include "miscadmin.h"
 #include "storage/pmsignal.h"
 #include "utils/builtins.h"
+#include "utils/formatting.h"
 #include "utils/guc.h"
 
 #include "base/clock.h"
 #include "base/flush.h"
 #include "kv/cmd/commands.h"
+#include "kv/cmd/save.h"
 #include "kv/cmd/server.h"
 #include "kv/cmd/stats.h"
 #include "kv/count.h"
 #include "kv/position.h"
 #include "kv/settings.h"
+#include "lib/number/number.h"
+
+#define TIMEOUT_MAX_MS ((int64) 100 * 366 * 86400 * 1000)
+
+void
+kv_reply_subcommand_syntax(KvCall *call)
+{
+	const char *container = call->command->container;
+	RespSlice name = kv_argument(call, 1);
+
+	kv_reply_error(
+	    call, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %s HELP.",
+	    (int) Min(name.length, 128), name.data, asc_toupper(container, strlen(container)));
+}
+
+bool
+kv_argument_timeout(KvCall *call, int i, int64 *milliseconds)
+{
+	RespSlice argument = kv_argument(call, i);
+
+	if (!pgfirst_int64_parse(argument.data, argument.length, milliseconds))
+		kv_reply_error(call, "ERR timeout is not an integer or out of range");
+	else if (*milliseconds < 0)
+		kv_reply_error(call, "ERR timeout is negative");
+	else if (*milliseconds > PG_INT64_MAX - call->now_ms)
+		kv_reply_error(call, "ERR timeout is out of range");
+	else
+		return true;
+	return false;
+}
+
+int64
+kv_timeout_end(int64 now_us, int64 milliseconds)
+{
+	return now_us + Min(milliseconds, TIMEOUT_MAX_MS) * 1000;
+}
 
 /* TIME */
 KvOutcome
@@ -136,38 +174,54 @@ info_memory(KvCall *call, StringInfo out)
 static void
 info_persistence(KvCall *call, StringInfo out)
 {
-	appendStringInfoString(out, "loading:0\r\nasync_loading:0\r\nrdb_changes_since_last_save:0\r\n"
-	                            "rdb_bgsave_in_progress:0\r\nrdb_last_bgsave_status:ok\r\n"
+	appendStringInfo(out,
+	                 "loading:0\r\nasync_loading:0\r\nrdb_changes_since_last_save:0\r\n"
+	                 "rdb_bgsave_in_progress:%d\r\nrdb_last_save_time:" INT64_FORMAT "\r\n",
+	                 kv_save_in_progress(), kv_save_last());
+	appendStringInfoString(out, "rdb_last_bgsave_status:ok\r\n"
 	                            "aof_enabled:1\r\naof_rewrite_in_progress:0\r\n"
 	                            "aof_last_bgrewrite_status:ok\r\naof_last_write_status:ok\r\n");
+}
+
+static const struct
+{
+	const char *name;
+	size_t offset;
+} counters[] = {
+    {"total_connections_received", offsetof(KvStats, connections_received)},
+    {"total_commands_processed", offsetof(KvStats, commands_processed)},
+    {"total_net_input_bytes", offsetof(KvStats, input_bytes)},
+    {"total_net_output_bytes", offsetof(KvStats, output_bytes)},
+    {"rejected_connections", offsetof(KvStats, connections_rejected)},
+    {"expired_keys", offsetof(KvStats, expired_keys)},
+    {"keyspace_hits", offsetof(KvStats, keyspace_hits)},
+    {"keyspace_misses", offsetof(KvStats, keyspace_misses)},
+    {"total_error_replies", offsetof(KvStats, error_replies)},
+};
+
+static pg_atomic_uint64 *
+counter_at(int i)
+{
+	return (pg_atomic_uint64 *) ((char *) kv_stats + counters[i].offset);
 }
 
 static void
 info_stats(KvCall *call, StringInfo out)
 {
-	static const struct
-	{
-		const char *name;
-		size_t offset;
-	} fields[] = {
-	    {"total_connections_received", offsetof(KvStats, connections_received)},
-	    {"total_commands_processed", offsetof(KvStats, commands_processed)},
-	    {"total_net_input_bytes", offsetof(KvStats, input_bytes)},
-	    {"total_net_output_bytes", offsetof(KvStats, output_bytes)},
-	    {"rejected_connections", offsetof(KvStats, connections_rejected)},
-	    {"expired_keys", offsetof(KvStats, expired_keys)},
-	    {"keyspace_hits", offsetof(KvStats, keyspace_hits)},
-	    {"keyspace_misses", offsetof(KvStats, keyspace_misses)},
-	    {"total_error_replies", offsetof(KvStats, error_replies)},
-	};
-
-	for (int i = 0; i < (int) lengthof(fields); i++)
-	{
-		pg_atomic_uint64 *counter = (pg_atomic_uint64 *) ((char *) kv_stats + fields[i].offset);
-
-		appendStringInfo(out, "%s:" UINT64_FORMAT "\r\n", fields[i].name, stat_value(counter));
-	}
+	for (int i = 0; i < (int) lengthof(counters); i++)
+		appendStringInfo(out, "%s:" UINT64_FORMAT "\r\n", counters[i].name,
+		                 stat_value(counter_at(i)));
 	appendStringInfoString(out, "evicted_keys:0\r\npubsub_channels:0\r\npubsub_patterns:0\r\n");
+}
+
+/* CONFIG RESETSTAT: the counters of INFO's section Stats begin anew, for all workers. */
+KvOutcome
+kv_cmd_config_resetstat(KvCall *call)
+{
+	for (int i = 0; i < (int) lengthof(counters); i++)
+		pg_atomic_write_u64(counter_at(i), 0);
+	kv_reply_ok(call);
+	return KV_DONE;
 }
 
 static void

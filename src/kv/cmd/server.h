@@ -16,4 +16,13 @@
  */
 extern bool kv_client_name_valid(KvCall *call, RespSlice name, const char *what);
 
+/* A subcommand that exists, with more arguments than it has. */
+extern void kv_reply_subcommand_syntax(KvCall *call);
+
+/* Reads argument i as a number of milliseconds, 0 or more; answers and returns false if it is none. */
+extern bool kv_argument_timeout(KvCall *call, int i, int64 *milliseconds);
+
+/* When so many milliseconds will be over; a hundred years of them at most. */
+extern int64 kv_timeout_end(int64 now_us, int64 milliseconds);
+
 #endif

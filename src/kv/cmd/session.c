@@ -31,6 +31,7 @@ kv_session_end(KvSession *session)
 {
 	dlist_delete(&session->link);
 	kv_sessions.count--;
+	kv_sessions.killed -= session->killed;
 	kv_session_drop_listing(session);
 	kv_multi_forget(session);
 	(void) kv_session_set_text(session, &session->name, NULL, 0);
@@ -47,7 +48,28 @@ kv_session_reset(KvSession *session)
 	session->tenant = 0;
 	session->database = 0;
 	session->reply.protocol = 2;
+	session->reply_off = session->reply_skip_next = false;
+	session->no_evict = session->no_touch = false;
 	(void) kv_session_set_text(session, &session->name, NULL, 0);
+}
+
+void
+kv_session_kill(KvSession *session)
+{
+	if (session->killed)
+		return;
+	session->killed = session->close = true;
+	kv_sessions.killed++;
+}
+
+bool
+kv_session_silent(KvSession *session)
+{
+	bool silent = session->reply_off || session->reply_skip;
+
+	session->reply_skip = session->reply_skip_next;
+	session->reply_skip_next = false;
+	return silent;
 }
 
 bool

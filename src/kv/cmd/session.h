@@ -9,6 +9,7 @@
 
 #include "postgres.h"
 
+#include "access/xlogdefs.h"
 #include "lib/ilist.h"
 
 #include "lib/resp/resp.h"
@@ -46,7 +47,23 @@ typedef struct KvSession
 	struct KvListing *listing; /* of a KEYS that takes several turns; memory as of the texts */
 	struct KvMulti *multi;     /* what MULTI keeps and WATCH watches; likewise, NULL: nothing */
 
-	bool close; /* answer what is pending, then close */
+	/* Of CLIENT REPLY, NO-EVICT and NO-TOUCH. */
+	bool reply_off;
+	bool reply_skip;      /* the reply of the command under way */
+	bool reply_skip_next; /* of the one after it */
+	bool no_evict;
+	bool no_touch;
+
+	bool wrote;                /* in the turn under way */
+	XLogRecPtr write_position; /* its last change is flushed when this is; invalid before one */
+
+	/* Of a command that waits for news (KV_PARK_NEWS). */
+	int64 call_again_us;      /* monotonic; when it wants to be called again */
+	int64 wait_until_us;      /* monotonic, for the command's own use; 0 when it begins */
+	XLogRecPtr wait_position; /* likewise */
+
+	bool close;  /* answer what is pending, then close */
+	bool killed; /* close, whatever is pending */
 } KvSession;
 
 /* All sessions of this worker. */
@@ -54,12 +71,19 @@ typedef struct KvSessions
 {
 	dlist_head list;
 	int count;
+	int killed; /* that are still in the list */
 } KvSessions;
 
 extern KvSessions kv_sessions;
 
 extern void kv_session_begin(KvSession *session, RespAllocator allocator);
 extern void kv_session_end(KvSession *session);
+
+/* Has it closed at the end of the turn, without an answer to anything. */
+extern void kv_session_kill(KvSession *session);
+
+/* A command is done: whether CLIENT REPLY wants its reply dropped.  Asked once for each. */
+extern bool kv_session_silent(KvSession *session);
 
 /* Forgets the listing and gives its memory back. */
 extern void kv_session_drop_listing(KvSession *session);

@@ -302,6 +302,22 @@ kv_client_enter(KvClient *client, KvClientState state)
 }
 
 void
+kv_clients_take_killed(void)
+{
+	dlist_iter iterator;
+
+	dlist_foreach (iterator, &kv_sessions.list)
+	{
+		KvClient *client = dlist_container(KvClient, session.link, iterator.cur);
+
+		if (!client->session.killed)
+			continue;
+		client->broken = true;
+		kv_client_touch(client);
+	}
+}
+
+void
 kv_client_touch(KvClient *client)
 {
 	if (client->touched)
@@ -622,7 +638,10 @@ client_interest(KvClient *client)
 	                 client->state == KV_CLIENT_AGAIN) &&
 	                client->input_end - client->input_start < input_wanted(client);
 
-	return (may_read ? EPOLLIN : 0) | (may_send ? EPOLLOUT : 0);
+	/* It may wait for ever, and nothing is read of it: it is to be noticed that it has gone. */
+	bool may_leave = client->state == KV_CLIENT_PARKED && client->parked_for == KV_PARK_NEWS;
+
+	return (may_read ? EPOLLIN : 0) | (may_send ? EPOLLOUT : 0) | (may_leave ? EPOLLRDHUP : 0);
 }
 
 void

@@ -17,7 +17,7 @@
  *     IDLE     nothing to run: waits for its socket
  *     READY    may have a complete command buffered
  *     AGAIN    READY in the next turn
- *     PARKED   its next command waits for a lock, or for the keys to be counted
+ *     PARKED   its next command waits: for a lock, for the keys to be counted, for a moment
  *     STALLED  its replies are not being read: nothing of it runs until some have left
  */
 #ifndef PGFIRST_KV_CLIENT_H
@@ -116,6 +116,9 @@ extern KvClient *kv_client_open(int fd, const char *address, const char *local_a
 extern void kv_client_close(KvClient *client);
 
 extern void kv_client_enter(KvClient *client, KvClientState state);
+
+/* Has the clients that CLIENT KILL has met closed when they are settled. */
+extern void kv_clients_take_killed(void);
 
 /* Puts the client into the turn's list. */
 extern void kv_client_touch(KvClient *client);

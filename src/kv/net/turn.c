@@ -36,6 +36,8 @@
 #include "base/clock.h"
 #include "base/flush.h"
 #include "base/keylock.h"
+#include "kv/cmd/pause.h"
+#include "kv/cmd/slowlog.h"
 #include "kv/cmd/stats.h"
 #include "kv/count.h"
 #include "kv/database.h"
@@ -71,6 +73,7 @@ static struct
 	bool auth_used;
 	int64 now_ms;
 	int64 deadline_us;
+	int64 clock_us; /* when the loop last looked at the clock */
 	int commands;
 	int steps; /* commands to run before the next look */
 	int ahead; /* commands whose records are on their way */
@@ -139,7 +142,9 @@ park(KvClient *client, KvOutcome reason)
 		return;
 	}
 	client->parked_for = reason;
-	if (client->parked_deadline == 0)
+	if (reason == KV_PARK_NEWS)
+		client->parked_deadline = client->session.call_again_us;
+	else if (client->parked_deadline == 0)
 		client->parked_deadline = pgfirst_clock_monotonic_us() + patience;
 
 	/*
@@ -194,6 +199,8 @@ kv_turn_unpark_late(int64 now_us)
 {
 	dlist_mutable_iter iterator;
 
+	if (kv_pause_lifted())
+		kv_turn_unpark(KV_PARK_NEWS);
 	dlist_foreach_modify (iterator, &kv_clients.states[KV_CLIENT_PARKED])
 	{
 		KvClient *client = dlist_container(KvClient, state_link, iterator.cur);
@@ -264,6 +271,16 @@ gate_reply(KvClient *client, const KvCall *call, Size start)
 	kv_client_gate(client, start, position, kv_position_others(), call->durable);
 }
 
+/* What the clock said last is when the command began, or a little earlier. */
+static void
+note_time(const KvCall *call)
+{
+	int64 began_us = turn.clock_us;
+
+	turn.clock_us = pgfirst_clock_monotonic_us();
+	kv_slowlog_note(call, turn.clock_us - began_us);
+}
+
 /* Runs the command that the parser has just found; false if the client stops for this turn. */
 static bool
 run_command(KvClient *client)
@@ -282,6 +299,10 @@ run_command(KvClient *client)
 	               .busy = turn.busy};
 	KvOutcome outcome;
 
+	/* Whoever waited for news has had its patience with locks still before it. */
+	if (client->parked_for == KV_PARK_NEWS)
+		client->parked_deadline = 0;
+	client->parked_for = KV_DONE;
 	call.last_try =
 	    client->parked_deadline != 0 && pgfirst_clock_monotonic_us() >= client->parked_deadline;
 	if (turn.ahead == 0)
@@ -303,7 +324,14 @@ run_command(KvClient *client)
 		return false;
 	}
 	client->parked_deadline = 0;
-	gate_reply(client, &call, start);
+	session->wait_until_us = 0;
+	session->wrote |= call.wrote && pgfirst_store_changed();
+	if (call.executed && kv_slowlog_may_be())
+		note_time(&call);
+	if (kv_session_silent(session))
+		session->reply.length = start;
+	else
+		gate_reply(client, &call, start);
 	kv_client_consume(client, client->parser.consumed);
 	session->commands++;
 	turn.commands++;
@@ -331,7 +359,8 @@ turn_is_over(void)
 	if (turn.steps > 0)
 		return false;
 	turn.steps = TURN_STEPS;
-	turn.over = pgfirst_clock_monotonic_us() >= turn.deadline_us ||
+	turn.clock_us = pgfirst_clock_monotonic_us();
+	turn.over = turn.clock_us >= turn.deadline_us ||
 	            MemoryContextMemAllocated(turn.context, true) > TURN_MEMORY;
 	return turn.over;
 }
@@ -342,7 +371,7 @@ run_client(KvClient *client)
 {
 	kv_client_touch(client);
 	turn.client = client;
-	client->session.active_us = pgfirst_clock_monotonic_us();
+	turn.clock_us = client->session.active_us = pgfirst_clock_monotonic_us();
 	for (;;)
 	{
 		RespStatus status;
@@ -369,11 +398,13 @@ run_client(KvClient *client)
 		if (status == RESP_ERROR)
 		{
 			kv_stats_add(&kv_stats->error_replies, 1);
+			client->session.close = true;
+			if (kv_session_silent(&client->session))
+				break;
 			kv_client_gate(client, client->session.reply.length, InvalidXLogRecPtr,
 			               InvalidXLogRecPtr, false);
 			pgfirst_resp_write_error(&client->session.reply, client->parser.error,
 			                         strlen(client->parser.error));
-			client->session.close = true;
 			break;
 		}
 		if (looks_like_http(client))
@@ -412,12 +443,18 @@ each_touched(void (*what)(KvClient *client, const void *context), const void *co
 static void
 settle_committed(KvClient *client, const void *context)
 {
-	kv_client_commit(client, *(const XLogRecPtr *) context);
+	XLogRecPtr position = *(const XLogRecPtr *) context;
+
+	if (client->session.wrote && !XLogRecPtrIsInvalid(position))
+		client->session.write_position = position;
+	client->session.wrote = false;
+	kv_client_commit(client, position);
 }
 
 static void
 settle_aborted(KvClient *client, const void *context)
 {
+	client->session.wrote = false;
 	kv_client_abort(client, (const char *) context);
 }
 
@@ -445,8 +482,10 @@ turn_failed(ErrorData *error)
 		client->session.reply.length = turn.running_start;
 		kv_client_consume(client, client->parser.consumed);
 		client->parked_deadline = 0;
-		kv_client_gate(client, client->session.reply.length, PGFIRST_POSITION_OWN,
-		               InvalidXLogRecPtr, false);
+		client->session.wait_until_us = 0;
+		if (!kv_session_silent(&client->session))
+			kv_client_gate(client, client->session.reply.length, PGFIRST_POSITION_OWN,
+			               InvalidXLogRecPtr, false);
 		if (client->state != KV_CLIENT_AGAIN)
 			kv_client_enter(client, KV_CLIENT_AGAIN);
 	}
@@ -490,6 +529,8 @@ kv_turn_run(void)
 	MemoryContextSwitchTo(caller);
 	kv_stats_add(&kv_stats->commands_processed, turn.commands);
 	turn.commands = 0;
+	if (kv_sessions.killed > 0)
+		kv_clients_take_killed();
 	each_touched(settle_sent, NULL);
 	kv_clients_publish();
 	/* In front of whoever comes now, or who waits for a turn without changes would wait for ever. */

@@ -119,6 +119,10 @@ socket_event(const struct epoll_event *event)
 	kv_client_touch(client);
 	if (event->events & EPOLLIN)
 		kv_client_receive(client);
+	/* As in Redis, what waits for news ends with who asked for it. */
+	if ((event->events & EPOLLRDHUP) && client->state == KV_CLIENT_PARKED &&
+	    client->parked_for == KV_PARK_NEWS)
+		client->broken = true;
 	/* Hung up: what has been received still runs, but nobody reads what it answers. */
 	if ((event->events & (EPOLLHUP | EPOLLERR)) &&
 	    (!(event->events & EPOLLIN) || client->peer_closed))

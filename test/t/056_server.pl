@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: PostgreSQL
+#
+# 056_server.pl: the commands about clients and the server where a stream of commands cannot show them: two
+# workers, clients that wait, a standby, a checkpointer that does not come to an end.
+#
+# Seen to fail, each by the tests of its section:
+#   a CLIENT UNPAUSE that does not ring; kv_turn_unpark_late() that does not ask kv_pause_lifted();
+#   run_command() that keeps the deadline of who waited for news; client_interest() without EPOLLRDHUP;
+#   kv_turn_run() without kv_clients_take_killed(); position_known() that does not look at `wrote`;
+#   settle_committed() that does not note the position; a WAIT that counts what was sent, not flushed;
+#   kv_pause_holds() that does not ask kv_multi_writes();
+#   begin_save() with CHECKPOINT_WAIT; kv_slowlog_may_be() that compares with another clock; drop_oldest() that does not look at bytes; is_secret() that is
+#   always false.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../perl";
+use PgfirstStore;
+use PgfirstTest;
+use PostgreSQL::Test::Cluster;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $node = pgfirst_node('server', workers => 2, streaming => 1,
+	conf => "pgfirst.redis_lock_timeout = '60s'\nmax_wal_senders = 4\nautovacuum = off\n");
+
+# Clients of both workers, by the process that serves them.
+my %clients;
+for (1 .. 200)
+{
+	my $client = redis($node);
+	my ($pid) = $client->call('INFO', 'server') =~ /^process_id:(\d+)/m;
+	push @{ $clients{$pid} }, $client;
+	last if keys %clients == 2 && !grep { @$_ < 3 } values %clients;
+}
+is(scalar keys %clients, 2, 'clients of both workers');
+my ($pid, $other_pid) = sort keys %clients;
+my ($here, $here_too, $victim) = @{ $clients{$pid} };
+my ($there, $there_too) = @{ $clients{$other_pid} };
+
+sub silent
+{
+	my ($client, $name) = @_;
+	my ($what, $reply) = $client->outcome(0.4);
+
+	is($what, 'silent', $name) or diag($reply);
+}
+
+sub at_once
+{
+	my ($client, $answer, $name) = @_;
+	my $began = time;
+
+	is($client->reply(20), $answer, $name);
+	cmp_ok(time - $began, '<', 10, '… and not when the pause would have ended');
+}
+
+# ---- CLIENT PAUSE ---------------------------------------------------------------------------
+
+is($here->call('CLIENT', 'PAUSE', 60000, 'WRITE'), 'OK', 'a pause for changes');
+is($_->call('GET', 'k'), undef, 'reads go on') for $here, $there;
+$_->send('SET', 'k', 1) for $here_too, $there_too;
+silent($_, 'changes wait, in both workers') for $here_too, $there_too;
+like($here->call('INFO', 'clients'), qr/^blocked_clients:2\r$/m, 'INFO counts them');
+is($here->call('CLIENT', 'PAUSE', 1, 'ALL'), 'OK', 'a shorter and stronger pause');
+$there->send('GET', 'k');
+silent($there, 'makes the first one stronger and not shorter');
+is($here->call('CLIENT', 'UNPAUSE'), 'OK', 'CLIENT UNPAUSE is never paused itself');
+at_once($_, 'OK', 'then changes are made, in both workers') for $here_too, $there_too;
+at_once($there, 1, '… and reads answered');
+
+# Something else may wake the other worker, each second or two; so several times.
+my $late = 0;
+for (1 .. 8)
+{
+	$here->call('CLIENT', 'PAUSE', 60000);
+	$there->send('PING');
+	silent($there, 'a client waits');
+	$here->call('CLIENT', 'UNPAUSE');
+	my $lifted = time;
+	$there->reply(20);
+	$late += time - $lifted;
+}
+cmp_ok($late, '<', 4, sprintf('who waits in another worker is woken at once (%.2f s in all)', $late));
+
+my $began = time;
+$here->call('CLIENT', 'PAUSE', 700);
+$there->send('PING');
+is($there->reply, 'PONG', 'a pause ends by itself');
+cmp_ok(time - $began, '>', 0.6, '… at its time');
+
+my $holder = PgfirstStore::Session->new($node);
+is($holder->ask("BEGIN; SELECT kv.set('held', '5'::text)"), 't', 'SQL holds a key');
+$here->call('CLIENT', 'PAUSE', 300, 'WRITE');
+$there->send('SET', 'held', 'mine');
+my ($what, $reply) = $there->outcome(1.5);
+is($what, 'silent', 'who has waited for a pause still has all its patience with a lock') or diag($reply);
+$holder->ask('COMMIT');
+is($there->reply, 'OK', '… and gets it');
+
+my ($connected) = $here->call('INFO', 'clients') =~ /^connected_clients:(\d+)/m;
+my $leaver = redis($node);
+$here->call('CLIENT', 'PAUSE', 60000, 'WRITE');
+$leaver->send('SET', 'left', 1);
+silent($leaver, 'a client waits for a pause');
+$leaver->close;
+wait_until('who leaves during a pause is noticed', sub {
+	my ($now) = $here->call('INFO', 'clients') =~ /^connected_clients:(\d+)/m;
+	return $now == $connected; }, 20);
+pass('who leaves during a pause is noticed');
+$here->call('CLIENT', 'UNPAUSE');
+is($here->call('GET', 'left'), undef, '… and what it asked for is not done');
+
+# A transaction that was begun before the pause; what a transaction holds never waits within it.
+for my $case ([ 'SET', 'GET' ], [ 'GET', 'SET' ])
+{
+	my ($waits) = $case->[0] eq 'SET';
+	$there->call('MULTI');
+	$there->call($case->[0], 'm', $waits ? 'x' : ());
+	$there->call('WAIT', 1, 0);
+	$here->call('CLIENT', 'PAUSE', 60000, 'WRITE');
+	$there->send('EXEC');
+	silent($there, 'EXEC of a change waits for the end of the pause') if $waits;
+	is_deeply($there->reply, [ 'x', 0 ], 'EXEC of a read does not wait, nor does WAIT within it') if !$waits;
+	$here->call('CLIENT', 'UNPAUSE');
+	is_deeply($there->reply, [ 'OK', 0 ], '… and then is done, and WAIT within it does not wait') if $waits;
+}
+
+# ---- CLIENT KILL ----------------------------------------------------------------------------
+
+$here->call('CLIENT', 'PAUSE', 60000, 'WRITE');
+my $id = $victim->call('CLIENT', 'ID');
+$victim->send('SET', 'k', 'killed');
+silent($victim, 'a client waits');
+is($here->call('CLIENT', 'KILL', 'ID', $id), 1, '… and is killed');
+($what) = $victim->outcome(20);
+is($what, 'closed', '… at once, without an answer');
+$here->call('CLIENT', 'UNPAUSE');
+is($here->call('GET', 'k'), 1, '… and has changed nothing');
+is($here->call('CLIENT', 'KILL', 'ID', $id), 0, 'nobody is killed twice');
+
+# ---- CLIENT REPLY and WAIT ------------------------------------------------------------------
+
+is($here->call('WAIT', 0, 0), 0, 'without standbys WAIT counts none');
+$began = time;
+is($here->call('WAIT', 1, 500), 0, '… and gives up');
+cmp_ok(time - $began, '>', 0.45, '… when its time is over');
+
+$node->backup('base');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($node, 'base', has_streaming => 1);
+$standby->append_conf('postgresql.conf',
+	PgfirstTest::settings($standby, PostgreSQL::Test::Cluster::get_free_port()));
+$here->send('WAIT', 1, 0);
+silent($here, 'WAIT without a timeout waits for a standby');
+is($here_too->call('PING'), 'PONG', '… while others are served');
+$standby->start;
+is($here->reply(60), 1, '… and counts it when it is there');
+is($here->call('SET', 'w', 1), 'OK', 'a change');
+is($here->call('WAIT', 1, 0), 1, '… that the standby has');
+is_deeply($here->call('WAITAOF', 1, 1, 0), [ 1, 1 ], '… and WAITAOF says, this server too');
+
+# The process that flushes on the standby stands still.
+my $receiver = wait_until('the receiver', sub { return worker_pid($standby, 'walreceiver'); });
+kill 'STOP', $receiver;
+$here->raw(PgfirstTest::Redis::encode('SET', 'w', 2) . PgfirstTest::Redis::encode('WAIT', 1, 300));
+is($here->reply, 'OK', 'a change that the standby does not flush is answered, for it is asynchronous');
+is($here->reply, 0, '… and WAIT in the same pipeline does not count it');
+is($there->call('WAIT', 1, 0), 1, 'who has changed nothing has nothing to wait for');
+$here->raw(join '', map { PgfirstTest::Redis::encode(@$_) }
+	[ 'CLIENT', 'REPLY', 'OFF' ], [ 'SET', 'w', 3 ], [ 'CLIENT', 'REPLY', 'ON' ], [ 'WAITAOF', 1, 0, 0 ], [ 'WAIT', 1, 0 ]);
+is($here->reply, 'OK', 'CLIENT REPLY ON answers');
+is_deeply($here->reply, [ 1, 0 ], 'a change without a reply: flushed here, says WAITAOF, not there');
+silent($here, '… and WAIT waits for it');
+kill 'CONT', $receiver;
+is($here->reply, 1, '… until the standby has it');
+
+wait_until('the door of the standby', sub { return eval { redis($standby)->call('PING') } });
+my $away = redis($standby);
+like($away->call('WAIT', 0, 0), qr/^-ERR WAIT cannot be used with replica instances/, 'a standby: WAIT is refused');
+like($away->call('WAITAOF', 0, 0, 0), qr/^-ERR WAITAOF cannot be used with replica instances/, '… and WAITAOF');
+like($away->call($_), qr/^-ERR a standby makes no checkpoints of its own; send $_ to the primary$/, "… and $_")
+  for 'SAVE', 'BGSAVE';
+like($away->call('LASTSAVE'), qr/^\d+$/, '… LASTSAVE is answered');
+$standby->stop;
+
+# ---- SAVE -----------------------------------------------------------------------------------
+
+my $before = $node->safe_psql('postgres', 'SELECT redo_lsn FROM pg_control_checkpoint()');
+is($here->call('SET', 's', 1), 'OK', 'a change');
+is($here->call('SAVE'), 'OK', 'SAVE');
+is($node->safe_psql('postgres', "SELECT redo_lsn > '$before' FROM pg_control_checkpoint()"), 't',
+	'… has made a checkpoint');
+cmp_ok(abs($here->call('LASTSAVE') - time), '<', 60, '… of which LASTSAVE tells');
+
+my $checkpointer = worker_pid($node, 'checkpointer');
+kill 'STOP', $checkpointer;
+$here->send('SAVE');
+silent($here, 'SAVE waits for a checkpoint that does not come to an end');
+is($here_too->call('SET', 's', 2), 'OK', '… and others are served');
+is($there->call('BGSAVE'), '-ERR Background save already in progress', '… and another one is not begun');
+like($there->call('INFO', 'persistence'), qr/^rdb_bgsave_in_progress:1\r$/m, '… and INFO says so');
+kill 'CONT', $checkpointer;
+is($here->reply, 'OK', '… until it is done');
+like($there->call('INFO', 'persistence'), qr/^rdb_bgsave_in_progress:0\r$/m, '… and then none is under way');
+is($there->call('BGSAVE'), 'Background saving started', 'BGSAVE');
+wait_until('BGSAVE is done',
+	sub { return $there->call('INFO', 'persistence') =~ /^rdb_bgsave_in_progress:0\r$/m; });
+like($here->call('SHUTDOWN', 'NOSAVE'), qr/^-ERR SHUTDOWN is refused/, 'SHUTDOWN is refused');
+
+# ---- SLOWLOG --------------------------------------------------------------------------------
+
+# The first login of each worker has been slow.
+is($there->call('SLOWLOG', 'RESET'), 'OK', 'SLOWLOG RESET');
+is($here->call('CONFIG', 'SET', 'slowlog-log-slower-than', 0, 'slowlog-max-len', 1000000), 'OK', 'every command is slow');
+$here->call('GET', 'from here');
+my @entries = grep { $_->[3][0] eq 'GET' } @{ $there->call('SLOWLOG', 'GET', -1) };
+is($entries[0][3][1], 'from here', 'a slow command of one worker is shown by the other');
+$here->call('AUTH', 'app', 'a wrong secret');
+$here->call('HELLO', 2, 'AUTH', 'app', 'secret');
+@entries = @{ $there->call('SLOWLOG', 'GET', -1) };
+is(scalar(grep { $_->[3][0] =~ /^(AUTH|HELLO)$/ } @entries), 2, 'logins are logged');
+is(scalar(grep { "@{ $_->[3] }" =~ /secret/ } @entries), 0, '… without their passwords');
+
+# Many large entries: the ring of bytes goes round several times, over its end in the middle of entries.
+for my $number (1 .. 400)
+{
+	$here->call('EXISTS', $number, map { sprintf('%02d', $_) . 'x' x (90 + $number % 29) } 3 .. 33);
+}
+@entries = grep { $_->[3][0] eq 'EXISTS' } @{ $there->call('SLOWLOG', 'GET', -1) };
+cmp_ok(scalar @entries, '>', 50, 'as many large entries as fit (' . @entries . ')');
+cmp_ok(scalar @entries, '<', 400, '… and no more');
+my $wrong = 0;
+for my $i (0 .. $#entries)
+{
+	my $number = 400 - $i;
+	my @words = map { sprintf('%02d', $_) . 'x' x (90 + $number % 29) } 3 .. 31;
+	my $is = "@{ $entries[$i][3] }";
+
+	$wrong++ if $is ne "EXISTS $number @words ... (2 more arguments)" ;
+}
+is($wrong, 0, '… each of them whole');
+$here->call('PING') for 1 .. 1500;
+is($there->call('SLOWLOG', 'LEN'), 1024, 'small ones: 1,024, whatever slowlog-max-len says');
+
+# Behind many quick ones, whose time is not its own, and with a limit above a tick of the kernel.
+$here->call('CONFIG', 'SET', 'slowlog-log-slower-than', 20000);
+$here->call('SLOWLOG', 'RESET');
+$began = time;
+$here->raw(PgfirstTest::Redis::encode('PING') x 1000 . PgfirstTest::Redis::encode('EXISTS', ('slow') x 300000)
+	  . PgfirstTest::Redis::encode('PING') x 1000);
+$here->reply for 1 .. 2001;
+my $took = (time - $began) * 1e6;
+my ($slow, @more) = grep { $_->[3][0] eq 'EXISTS' } @{ $there->call('SLOWLOG', 'GET') };
+is(scalar @more, 0, 'a command that takes long is logged once');
+cmp_ok($slow->[2], '>=', 20000, "… with its time ($slow->[2] us)");
+cmp_ok($slow->[2], '<', $took, '… and no more than that');
+is($here->call('CONFIG', 'SET', 'slowlog-log-slower-than', -1), 'OK', 'none is slow');
+is($here->call('SLOWLOG', 'RESET'), 'OK', 'SLOWLOG RESET');
+is_deeply($there->call('SLOWLOG', 'GET', -1), [], '… forgets all of them, and none comes any more');
+
+# ---- CONFIG RESETSTAT -----------------------------------------------------------------------
+
+$here->call('CONFIG', 'RESETSTAT');
+my ($commands) = $there->call('INFO', 'stats') =~ /^total_commands_processed:(\d+)/m;
+cmp_ok($commands, '<', 10, 'CONFIG RESETSTAT: the counters begin anew');
+
+is($_->call('PING'), 'PONG', 'both workers are there still') for $here, $there;
+$node->stop;
+done_testing();
