@@ -514,7 +514,7 @@ database_ready(KvCall *call, int number, KvSpace **space, KvOutcome *outcome)
 	bool locks = multi_locks(call);
 	Ready ready = database_open(call, number, locks, space, outcome);
 
-	if (ready == READY_YES && locks && multi->keys + multi->watched > PGFIRST_LOCKS_MAX &&
+	if (*space && locks && multi->keys + multi->watched > PGFIRST_LOCKS_MAX &&
 	    !pgfirst_store_lock_all((*space)->store, false))
 		ready = not_now(call, kv_space_writer(number), "the database", outcome);
 	return ready;
