@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: PostgreSQL
 #
-# 057_multi.pl: MULTI, EXEC, WATCH: all or nothing for whoever looks, for SQL, and after kill -9; and what
-# is watched is watched whoever changes it.
+# 057_multi.pl: MULTI, EXEC, WATCH: all or nothing for every client, and after kill -9; and what is watched
+# is watched whoever changes it, SQL too.
 #
 # Seen to fail: pgfirst_store_stamp_holds() that always says yes (lost counts, and every case of WATCH);
 # watch_holds() without pgfirst_store_changes() (a change in the same turn is missed); kv_cmd_watch() that

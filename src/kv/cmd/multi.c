@@ -672,14 +672,9 @@ turn_ready(KvCall *call, KvOutcome *outcome)
 	if (multi_locks(call) && pgfirst_store_locks() > 0 &&
 	    pgfirst_store_locks() + multi->keys + multi->watched > PGFIRST_LOCKS_MAX)
 		return READY_PARK;
-	if (multi->data == 0 || pgfirst_store_room(multi->data))
+	if (multi->data == 0 || kv_room_for(call, multi->data, outcome))
 		return READY_YES;
-	if (pgfirst_store_changed())
-		return READY_PARK;
-	kv_reply_error(call, "OOM command not allowed when the changes of one turn would exceed "
-	                     "pgfirst.write_set_limit");
-	*outcome = KV_DONE;
-	return READY_ANSWERED;
+	return *outcome == KV_DONE ? READY_ANSWERED : READY_PARK;
 }
 
 /* ---- running ----------------------------------------------------------------------------------- */

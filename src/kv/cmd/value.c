@@ -90,19 +90,13 @@ KvOutcome
 kv_draft_begin(KvCall *call, int i, Size length, int64 expiry, KvDraft *draft)
 {
 	RespSlice key = kv_argument(call, i);
+	KvOutcome outcome;
 
 	draft->bytes = NULL;
-	if (pgfirst_store_room(KV_HEAD_LIMIT(key.length) + length))
-	{
-		draft->bytes = kv_key_draft(call->space, key, length, expiry, &draft->record);
-		call->lengthy |= length > LENGTHY;
-		return KV_DONE;
-	}
-	/* It is others' changes that leave too little; with a turn to itself it may fit. */
-	if (pgfirst_store_changed() && !call->atomic)
-		return KV_PARK_TURN;
-	kv_reply_error(call, "OOM command not allowed when the changes of one turn would exceed "
-	                     "pgfirst.write_set_limit");
+	if (!kv_room_for(call, KV_HEAD_LIMIT(key.length) + length, &outcome))
+		return outcome;
+	draft->bytes = kv_key_draft(call->space, key, length, expiry, &draft->record);
+	call->lengthy |= length > LENGTHY;
 	return KV_DONE;
 }
 
