@@ -59,17 +59,18 @@ sub at_once
 
 # ---- CLIENT PAUSE ---------------------------------------------------------------------------
 
+is($here->call('SET', 'read', 'before'), 'OK', 'a key for the reads');
 is($here->call('CLIENT', 'PAUSE', 60000, 'WRITE'), 'OK', 'a pause for changes');
 is($_->call('GET', 'k'), undef, 'reads go on') for $here, $there;
 $_->send('SET', 'k', 1) for $here_too, $there_too;
 silent($_, 'changes wait, in both workers') for $here_too, $there_too;
 like($here->call('INFO', 'clients'), qr/^blocked_clients:2\r$/m, 'INFO counts them');
 is($here->call('CLIENT', 'PAUSE', 1, 'ALL'), 'OK', 'a shorter and stronger pause');
-$there->send('GET', 'k');
+$there->send('GET', 'read');
 silent($there, 'makes the first one stronger and not shorter');
 is($here->call('CLIENT', 'UNPAUSE'), 'OK', 'CLIENT UNPAUSE is never paused itself');
 at_once($_, 'OK', 'then changes are made, in both workers') for $here_too, $there_too;
-at_once($there, 1, '… and reads answered');
+at_once($there, 'before', '… and reads answered');
 
 # Something else may wake the other worker, each second or two; so several times.
 my $late = 0;
