@@ -34,7 +34,7 @@ PG_CPPFLAGS := -D'PGDLLEXPORT=__attribute__((visibility("default")))' -I$(CURDIR
 LUA_CPPFLAGS := $(shell pkg-config --cflags lua5.1 2>/dev/null || echo -I/usr/include/lua5.1)
 LUA_LIBS := $(shell pkg-config --libs lua5.1 2>/dev/null || echo -llua5.1)
 PG_CPPFLAGS += $(LUA_CPPFLAGS)
-SHLIB_LINK += $(LUA_LIBS)
+SHLIB_LINK += $(LUA_LIBS) -lcrypto
 
 # JIT has nothing to inline here, and its bitcode would double the build.
 override with_llvm = no

@@ -478,6 +478,22 @@ pgfirst_resp_parser_reset(RespParser *parser)
 	parser_trim(parser, ARGUMENTS_KEEP, INLINE_KEEP);
 }
 
+bool
+pgfirst_resp_parser_put(RespParser *parser, const size_t *lengths, size_t argc)
+{
+	size_t offset = 0;
+
+	parser_begin(parser);
+	for (size_t i = 0; i < argc; i++)
+	{
+		if (!argument_add(parser, offset, lengths[i]))
+			return false;
+		offset += lengths[i];
+	}
+	parser->consumed = offset;
+	return true;
+}
+
 void
 pgfirst_resp_parser_free(RespParser *parser)
 {

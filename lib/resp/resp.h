@@ -107,6 +107,12 @@ extern RespStatus pgfirst_resp_parse(RespParser *parser, const char *data, size_
  */
 extern size_t pgfirst_resp_parser_needs(const RespParser *parser);
 
+/*
+ * Makes the parser hold a command that nobody has sent: `argc` arguments of these lengths, one directly
+ * behind the other in the data that pgfirst_resp_argument() is given.  False without memory.
+ */
+extern bool pgfirst_resp_parser_put(RespParser *parser, const size_t *lengths, size_t argc);
+
 /* Argument number i of the command just parsed; data is the buffer given to the parser. */
 extern RespSlice pgfirst_resp_argument(const RespParser *parser, const char *data, size_t i);
 

@@ -450,6 +450,34 @@ kv_space_refresh(KvSpace *space)
 }
 
 void
+kv_spaces_note(KvEpochs *epochs)
+{
+	for (int i = 0; i < KV_DATABASES; i++)
+	{
+		epochs->open[i] = cache.spaces[i].store != NULL;
+		epochs->epoch[i] = cache.spaces[i].epoch;
+	}
+}
+
+void
+kv_spaces_return(const KvEpochs *epochs)
+{
+	for (int i = 0; i < KV_DATABASES; i++)
+	{
+		KvSpace *space = &cache.spaces[i];
+
+		if (!space->store || (epochs->open[i] && epochs->epoch[i] == space->epoch))
+			continue;
+		if (epochs->open[i])
+			space->epoch = epochs->epoch[i];
+		else
+			space_read_epoch(space);
+		if (space->writable)
+			space_pin_epoch(space);
+	}
+}
+
+void
 kv_spaces_forget(void)
 {
 	for (int i = 0; i < KV_DATABASES; i++)

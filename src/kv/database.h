@@ -84,6 +84,19 @@ extern void kv_space_refresh(KvSpace *space);
 /* The database if this turn or call has opened it already, or NULL. */
 extern KvSpace *kv_space_opened(int number);
 
+/*
+ * The epochs of all databases at a mark of the write set, and back to them when what followed has been
+ * undone.
+ */
+typedef struct KvEpochs
+{
+	bool open[KV_DATABASES];
+	uint64 epoch[KV_DATABASES];
+} KvEpochs;
+
+extern void kv_spaces_note(KvEpochs *epochs);
+extern void kv_spaces_return(const KvEpochs *epochs);
+
 /* Forgets the open spaces: at the start of a turn, and of a call from SQL. */
 extern void kv_spaces_forget(void);
 

@@ -15,6 +15,7 @@
 #include "kv/net/upkeep.h"
 #include "kv/net/worker.h"
 #include "kv/rows.h"
+#include "kv/script/script.h"
 #include "kv/settings.h"
 
 void
@@ -26,6 +27,7 @@ pgfirst_kv_init(void)
 	kv_pause_init();
 	kv_save_init();
 	kv_slowlog_init();
+	kv_script_init();
 	kv_count_init();
 	kv_rows_init();
 	kv_process_init();

@@ -201,6 +201,15 @@ extern bool pgfirst_store_expire(PgfirstStore *store, const PgfirstId *id, int64
  */
 extern void pgfirst_store_drop_changes(PgfirstStore *store);
 
+/*
+ * A point to which a loop can take back what it changes from here on, without savepoints: what is kept
+ * belongs to whoever set the mark before, or to the transaction; what is undone is as it was, but the
+ * locks stay.  Marks may stand within each other; all are gone when the transaction fails.
+ */
+extern void pgfirst_store_mark(void);
+extern void pgfirst_store_mark_keep(void);
+extern void pgfirst_store_mark_undo(void);
+
 /* Deletes the record under id; false if there is none. */
 extern bool pgfirst_store_delete(PgfirstStore *store, const PgfirstId *id);
 

@@ -17,6 +17,9 @@
  * and the top transaction needs none at all.  The entry knows the newest subtransaction that has
  * saved it, and each piece of undo knows the one before, so that nothing is searched.
  *
+ * Marks are savepoints of a loop's transaction, which has none of PostgreSQL's: those cost more than a
+ * command.  A mark plays the part of a subtransaction, with a number above the top transaction's.
+ *
  * Units.  Where each command of a transaction stands for itself, what it changes gets its number, and
  * two commands that touch the same record become one unit (union-find), because the second has seen
  * or replaced what the first did: it must not outlive it.
@@ -72,6 +75,7 @@ static struct
 	StoreUndo *undo;
 	uint32 undo_count;
 	uint32 undo_room;
+	uint32 marks;        /* within each other */
 	bool apart;          /* each command stands for itself */
 	uint32 unit;         /* the command under way, 0: it has changed nothing yet */
 	uint32 units;        /* given out */
@@ -310,6 +314,13 @@ pgfirst_unit_joins(StoreEntry *entry)
 
 /* ---- changes ---------------------------------------------------------------------------------- */
 
+/* On whose behalf things are changed now, for undo. */
+static SubTransactionId
+change_owner(void)
+{
+	return set.marks == 0 ? GetCurrentSubTransactionId() : TopSubTransactionId + set.marks;
+}
+
 /*
  * Gives the entry a change.  Takes the body over.  If a savepoint has been set since it was changed
  * last, what is there now goes onto the undo stack.
@@ -317,7 +328,7 @@ pgfirst_unit_joins(StoreEntry *entry)
 static void
 entry_change(StoreEntry *entry, StoreChange change, uint16 kind, int64 expiry, bytea *body)
 {
-	SubTransactionId current = GetCurrentSubTransactionId();
+	SubTransactionId current = change_owner();
 
 	pgfirst_unit_joins(entry);
 	if (entry->saved_in != current)
@@ -385,7 +396,7 @@ pgfirst_store_expire(PgfirstStore *store, const PgfirstId *id, int64 expiry)
 		/* The bytes stay; only undo needs a copy of them. */
 		bytea *body = entry->body;
 
-		if (entry->saved_in != GetCurrentSubTransactionId())
+		if (entry->saved_in != change_owner())
 		{
 			writeset_check(store, VARSIZE(body) - VARHDRSZ);
 			body = MemoryContextAlloc(set.context, VARSIZE(body));
@@ -580,9 +591,17 @@ pgfirst_writeset_applied(PgfirstStore *store)
 void
 pgfirst_store_drop_changes(PgfirstStore *store)
 {
-	if (set.undo_count > 0)
+	if (set.marks == 0 && set.undo_count > 0)
 		elog(ERROR, "changes that a savepoint may bring back cannot be dropped");
-	changes_drop(store);
+	if (set.marks == 0)
+	{
+		changes_drop(store);
+		return;
+	}
+	for (uint32 i = 0; i < set.places; i++)
+		if (set.table[i] != NULL && set.table[i]->store == store &&
+		    set.table[i]->change != STORE_UNCHANGED)
+			entry_change(set.table[i], STORE_UNCHANGED, 0, 0, NULL);
 }
 
 void
@@ -629,6 +648,30 @@ pgfirst_writeset_sub_abort(SubTransactionId child)
 		entry->saved_in = undo->saved_in_before;
 		set.bytes -= sizeof(StoreUndo);
 	}
+}
+
+/* ---- marks ------------------------------------------------------------------------------------ */
+
+void
+pgfirst_store_mark(void)
+{
+	if (!set.apart || GetCurrentSubTransactionId() != TopSubTransactionId)
+		elog(ERROR, "a mark is for a loop's transaction, which has no savepoints");
+	set.marks++;
+}
+
+void
+pgfirst_store_mark_keep(void)
+{
+	pgfirst_writeset_sub_commit(change_owner(), change_owner() - 1);
+	set.marks--;
+}
+
+void
+pgfirst_store_mark_undo(void)
+{
+	pgfirst_writeset_sub_abort(change_owner());
+	set.marks--;
 }
 
 void

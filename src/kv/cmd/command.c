@@ -173,6 +173,27 @@ kv_command_keys(const KvCommand *command, int argc, int *first, int *last, int *
 	return (*last - *first) / *step + 1;
 }
 
+int
+kv_command_keys_of(const KvCommand *command, const KvCall *call, int shift, int *first, int *last,
+                   int *step)
+{
+	int argc = call->argc - shift;
+	RespSlice number;
+	int64 keys;
+
+	if (!(command->flags & KV_SCRIPT))
+		return kv_command_keys(command, argc, first, last, step);
+	*first = 3;
+	*step = 1;
+	if (argc < 3)
+		return 0;
+	number = kv_argument(call, shift + 2);
+	if (!pgfirst_int64_parse(number.data, number.length, &keys) || keys < 0 || keys > argc - 3)
+		return 0;
+	*last = 2 + (int) keys;
+	return (int) keys;
+}
+
 /* ---- checking ---------------------------------------------------------------------------- */
 
 /* Redis quotes the beginning of what it did not understand, up to 128 bytes of it. */
@@ -312,8 +333,12 @@ lock_keys(KvCall *call, int blocked)
 
 	if (keys == 0)
 		return KV_DONE;
-	/* A transaction has so many locks; what others have taken of them is back in the next turn. */
-	if (pgfirst_store_locks() > 0 && pgfirst_store_locks() + keys > PGFIRST_LOCKS_MAX)
+	/*
+	 * A transaction has so many locks; what others have taken of them is back in the next turn.  A script may
+	 * have taken them itself, and goes on with the store's.
+	 */
+	if (!call->atomic && pgfirst_store_locks() > 0 &&
+	    pgfirst_store_locks() + keys > PGFIRST_LOCKS_MAX)
 	{
 		call->space = NULL;
 		return KV_PARK_TURN;
@@ -383,7 +408,7 @@ lock_others(KvCall *call, int blocked)
 static KvOutcome
 prepare(KvCall *call)
 {
-	bool writes = (call->command->flags & KV_WRITE) != 0;
+	bool writes = (call->command->flags & KV_WRITE) != 0 || call->locks_reads;
 	int number = call->session->database;
 	int blocked = call->session->blocked_argument;
 	KvOutcome outcome = KV_DONE;
@@ -397,7 +422,7 @@ prepare(KvCall *call)
 	call->space = kv_space_open(number, writes, false);
 	if (!call->space)
 		return kv_locked_out(call, kv_space_holder(number), "the database");
-	if (!writes || call->atomic) /* EXEC has locked everything */
+	if (!writes || call->prepared)
 		return KV_DONE;
 	if ((call->command->flags & KV_FLUSHES) && lock_elsewhere(call, number, 0) != KV_DONE)
 		return KV_PARK_LOCK;
@@ -477,7 +502,7 @@ execute(KvCall *call)
 		if (!call->space)
 			return outcome;
 		call->durable = call->space->durability == PGFIRST_DURABLE;
-		if ((flags & KV_WRITE) && !call->atomic && !room_for_arguments(call, &outcome))
+		if ((flags & KV_WRITE) && !call->prepared && !room_for_arguments(call, &outcome))
 			return outcome;
 		call->wrote = (flags & KV_WRITE) != 0;
 	}
@@ -491,6 +516,34 @@ kv_command_run_now(KvCall *call)
 	KvOutcome outcome;
 
 	return acceptable(call, &outcome) ? execute(call) : outcome;
+}
+
+/* The command of a script's call; NULL after answering that scripts have none like it. */
+static const KvCommand *
+scripted_command(KvCall *call)
+{
+	const KvCommand *command = kv_command_find(NULL, kv_argument(call, 0));
+
+	if (command && (command->flags & KV_SUBCOMMANDS) && call->argc > 1)
+		command = kv_command_find(command->name, kv_argument(call, 1));
+	if (!command)
+		kv_reply_error(call, "ERR Unknown Redis command called from script");
+	else if (!arity_fits(command, call->argc))
+		kv_reply_error(call, "ERR Wrong number of args calling Redis command from script");
+	else if (command->flags & KV_NO_SCRIPT)
+		kv_reply_error(call, "ERR This Redis command is not allowed from script");
+	else if (call->reads_only && (command->flags & KV_WRITE))
+		kv_reply_error(call, "ERR Write commands are not allowed from read-only scripts.");
+	else
+		return command;
+	return NULL;
+}
+
+KvOutcome
+kv_command_run_scripted(KvCall *call)
+{
+	call->command = scripted_command(call);
+	return call->command && permitted(call) ? execute(call) : KV_DONE;
 }
 
 KvOutcome

@@ -34,7 +34,9 @@ typedef enum KvFlag
 	KV_NOW = 1 << 9,         /* runs at once between MULTI and EXEC, too */
 	KV_NO_MULTI = 1 << 10,   /* refused there */
 	KV_ELSEWHERE = 1 << 11,  /* may change a key of another database, which is locked as well */
-	KV_EVERYWHERE = 1 << 12  /* empties all databases: the epochs of all of them are locked */
+	KV_EVERYWHERE = 1 << 12, /* empties all databases: the epochs of all of them are locked */
+	KV_SCRIPT = 1 << 13,   /* runs commands of a script; argument 2 says how many keys follow it */
+	KV_NO_SCRIPT = 1 << 14 /* refused within scripts */
 } KvFlag;
 
 /* What became of a call. */
@@ -88,7 +90,12 @@ struct KvCall
 	bool last_try;   /* it has waited long enough: answer with an error instead of parking */
 	bool lengthy;    /* set by the command: it moved many bytes, as its kind rarely does */
 	bool executed;   /* the command's function was called */
-	bool atomic;     /* others of the same EXEC have run or will: it must not park */
+	bool atomic;     /* it is part of an EXEC or a script: it must not park, but for locks */
+	bool prepared;   /* EXEC has locked everything, and made room */
+
+	/* Of a command that a script runs. */
+	bool locks_reads; /* locks the keys that it only reads as well */
+	bool reads_only;  /* the script may change nothing */
 
 	/* Set by dispatch, for whoever holds the reply back until it is true. */
 	bool wrote;   /* it may have changed keys */
@@ -151,8 +158,14 @@ extern const int kv_commands_count;
 /* The row of this name (and container, or NULL), in any case; NULL if there is none. */
 extern const KvCommand *kv_command_find(const char *container, RespSlice name);
 
-/* Numbers of the arguments that are keys: writes up to `max`, returns how many there are. */
+/*
+ * Numbers of the arguments that are keys, as the table has them; returns how many there are.  Those of
+ * scripts depend on the arguments: for them the second form, for a command whose name is argument
+ * `shift` of the call.
+ */
 extern int kv_command_keys(const KvCommand *command, int argc, int *first, int *last, int *step);
+extern int kv_command_keys_of(const KvCommand *command, const KvCall *call, int shift, int *first,
+                              int *last, int *step);
 
 /*
  * Runs the command in call->parser: finds it, checks what the table says (arity, authentication,
@@ -163,6 +176,12 @@ extern KvOutcome kv_command_run(KvCall *call);
 
 /* The same for a command that MULTI has kept: it is not kept again. */
 extern KvOutcome kv_command_run_now(KvCall *call);
+
+/*
+ * The same for a command of a script, which has call->atomic set: what scripts may not do is refused, in
+ * Redis's words for them.  It may return KV_PARK_LOCK.
+ */
+extern KvOutcome kv_command_run_scripted(KvCall *call);
 
 /* The row of the command in call->parser, its subcommand's if it has one; NULL after answering. */
 extern const KvCommand *kv_command_look(KvCall *call);

@@ -35,6 +35,16 @@ extern KvOutcome kv_cmd_client_unblock(KvCall *call);
 extern KvOutcome kv_cmd_client_pause(KvCall *call);
 extern KvOutcome kv_cmd_client_unpause(KvCall *call);
 
+/* script.c */
+extern KvOutcome kv_cmd_eval(KvCall *call);
+extern KvOutcome kv_cmd_evalsha(KvCall *call);
+extern KvOutcome kv_cmd_script_debug(KvCall *call);
+extern KvOutcome kv_cmd_script_exists(KvCall *call);
+extern KvOutcome kv_cmd_script_flush(KvCall *call);
+extern KvOutcome kv_cmd_script_help(KvCall *call);
+extern KvOutcome kv_cmd_script_kill(KvCall *call);
+extern KvOutcome kv_cmd_script_load(KvCall *call);
+
 /* multi.c */
 extern KvOutcome kv_cmd_discard(KvCall *call);
 extern KvOutcome kv_cmd_exec(KvCall *call);

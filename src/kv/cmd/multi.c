@@ -42,6 +42,7 @@
 #include "base/clock.h"
 #include "kv/cmd/commands.h"
 #include "kv/cmd/stats.h"
+#include "kv/script/script.h"
 
 #define FIRST_BYTES   512
 #define READ_AGAIN_US ((int64) 20 * 1000) /* from when on a transaction that reads locks as well */
@@ -72,6 +73,7 @@ struct KvMulti
 	bool spent;  /* EXEC has begun to run it; still there if an error has ended the turn */
 	bool broken; /* a command was refused: EXEC will refuse all */
 	int commands;
+	bool scripts; /* some command is a script that may change keys */
 	bool insists; /* locks, although it changes nothing */
 	KvBlocked blocked;
 	int64 keys; /* that are named, as often as they are */
@@ -216,6 +218,13 @@ multi_reserve(KvSession *session, Size more)
 	return true;
 }
 
+/* A script that may change keys, of which it need not have told. */
+static bool
+is_script(const KvCommand *command)
+{
+	return (command->flags & KV_SCRIPT) && !(command->flags & KV_READ);
+}
+
 void
 kv_multi_keep(KvCall *call)
 {
@@ -237,11 +246,10 @@ kv_multi_keep(KvCall *call)
 	memcpy(multi->bytes + multi->length, call->data, length);
 	multi->length += length;
 	multi->commands++;
-	multi->keys += kv_command_keys(call->command, call->argc, &first, &last, &step);
-	if (call->command->flags & KV_WRITE)
-	{
+	multi->keys += kv_command_keys_of(call->command, call, 0, &first, &last, &step);
+	multi->scripts |= is_script(call->command);
+	if ((call->command->flags & KV_WRITE) || is_script(call->command))
 		multi->data += KV_CHANGE_COST(length, call->argc);
-	}
 	pgfirst_resp_write_simple(call->reply, "QUEUED");
 }
 
@@ -437,7 +445,7 @@ kept_begin(KeptWalk *walk, const KvCall *exec, Size from)
 	pgfirst_resp_parser_reset(&kept_parser);
 	walk->call = *exec;
 	walk->call.parser = &kept_parser;
-	walk->call.atomic = true;
+	walk->call.atomic = walk->call.prepared = true;
 	walk->call.last_try =
 	    false; /* or it might answer with an error what it should have waited for */
 	walk->at = from;
@@ -575,7 +583,7 @@ command_ready(KvCall *call, const KeptWalk *walk, const KvCommand *command, int 
 	Ready ready;
 	int first, last, step;
 
-	if (!(command->flags & (KV_READ | KV_WRITE)) || !kv_database_exists(number) ||
+	if (!(command->flags & (KV_READ | KV_WRITE | KV_SCRIPT)) || !kv_database_exists(number) ||
 	    (call->read_only &&
 	     ((command->flags & KV_WRITE) || kv_database_durability(number) == PGFIRST_VOLATILE)))
 		return READY_YES; /* it will say what is wrong, if anything is */
@@ -584,7 +592,8 @@ command_ready(KvCall *call, const KeptWalk *walk, const KvCommand *command, int 
 		ready = epoch_ready(call, number, outcome);
 	if (ready == READY_YES)
 		ready = others_ready(call, walk, command, number, outcome);
-	if (!multi_locks(call) || kv_command_keys(command, walk->call.argc, &first, &last, &step) == 0)
+	if (!multi_locks(call) ||
+	    kv_command_keys_of(command, &walk->call, 0, &first, &last, &step) == 0)
 		return ready;
 	for (int i = first; i <= last && ready == READY_YES; i += step)
 		ready = argument_ready(call, walk, space, i, outcome);
@@ -682,20 +691,25 @@ turn_ready(KvCall *call, KvOutcome *outcome)
 /*
  * What a command reads is forgotten behind it.  Once the replies are too many for the client's memory
  * it will be disconnected; what changes something is carried out nevertheless, as a whole.
+ *
+ * Only a script may not come to its end: it needs a key of which nobody knew, and somebody has it.
  */
-static void
-run_kept(KvCall *call)
+static KvOutcome
+run_each(KvCall *call)
 {
 	MemoryContext each =
 	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst exec", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(each);
+	KvOutcome outcome = KV_DONE;
 	KeptWalk walk;
 
 	pgfirst_resp_write_array(call->reply, (size_t) call->session->multi->commands);
 	kept_begin(&walk, call, 0);
-	while (kept_next(&walk) && (call->session->multi->data > 0 || !call->reply->failed))
+	while (outcome == KV_DONE && kept_next(&walk) &&
+	       (call->session->multi->data > 0 || !call->reply->failed))
 	{
-		if (kv_command_run_now(&walk.call) != KV_DONE)
+		outcome = kv_command_run_now(&walk.call);
+		if (outcome != KV_DONE && !(walk.call.command->flags & KV_SCRIPT))
 			elog(ERROR, "command \"%s\" could not be finished within EXEC",
 			     walk.call.command->name);
 		call->wrote |= walk.call.wrote;
@@ -704,6 +718,38 @@ run_kept(KvCall *call)
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(each);
+	return outcome;
+}
+
+/* The same; what is not finished has not been begun. */
+static KvOutcome
+run_kept(KvCall *call)
+{
+	int database = call->session->database;
+	Size start = call->reply->length;
+	KvOutcome outcome;
+	KvEpochs epochs;
+
+	if (!call->session->multi->scripts)
+		return run_each(call);
+	kv_spaces_note(&epochs);
+	pgfirst_store_mark();
+	outcome = run_each(call);
+	if (outcome == KV_DONE)
+	{
+		pgfirst_store_mark_keep();
+		return KV_DONE;
+	}
+	pgfirst_store_mark_undo();
+	kv_spaces_return(&epochs);
+	call->reply->length = start;
+	call->session->database = database;
+	call->wrote = false;
+	if (!call->last_try)
+		return outcome;
+	kv_reply_error(call, "ERR what a script needs is locked for longer than "
+	                     "pgfirst.redis_lock_timeout");
+	return KV_DONE;
 }
 
 static PgfirstStore *
@@ -738,7 +784,7 @@ read_kept(KvCall *call)
 		call->session->database = database;
 		if (store)
 			pgfirst_store_together_begin(store);
-		run_kept(call);
+		(void) run_kept(call);
 		same = !store || pgfirst_store_together_end();
 		(void) watches_hold(call, &hold, &outcome);
 	} while (!same && hold && !call->reply->failed && pgfirst_clock_monotonic_us() < deadline_us);
@@ -765,6 +811,8 @@ exec_ready(KvCall *call, bool *hold, KvOutcome *outcome)
 	Ready ready = turn_ready(call, outcome);
 
 	*hold = true;
+	if (ready == READY_YES && !kv_script_unblocked(call, outcome))
+		ready = *outcome == KV_DONE ? READY_ANSWERED : READY_PARK;
 	if (ready == READY_YES)
 		ready = blocked_ready(call, outcome);
 	if (ready == READY_YES)
@@ -802,7 +850,7 @@ kv_cmd_exec(KvCall *call)
 		if (!hold)
 			pgfirst_resp_write_null_array(call->reply);
 		else if (multi_locks(call) || multi->commands == 0)
-			run_kept(call);
+			outcome = run_kept(call);
 		else
 			outcome = read_kept(call);
 		if (outcome == KV_DONE)

@@ -41,6 +41,7 @@ kv_pause_holds(const KvCall *call, int64 *until_us)
 	if (until == 0 || command->function == kv_cmd_client_unpause)
 		return false;
 	if (pg_atomic_read_u32(&shared->all) == 0 && !(command->flags & KV_WRITE) &&
+	    !((command->flags & KV_SCRIPT) && !(command->flags & KV_READ)) &&
 	    !(command->function == kv_cmd_exec && kv_multi_writes(call->session)))
 		return false;
 	*until_us = (int64) until;

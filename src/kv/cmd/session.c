@@ -33,6 +33,7 @@ kv_session_end(KvSession *session)
 	kv_sessions.count--;
 	kv_sessions.killed -= session->killed;
 	kv_session_drop_listing(session);
+	kv_session_drop_script_key(session);
 	kv_multi_forget(session);
 	(void) kv_session_set_text(session, &session->name, NULL, 0);
 	(void) kv_session_set_text(session, &session->library_name, NULL, 0);

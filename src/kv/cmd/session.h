@@ -44,8 +44,9 @@ typedef struct KvSession
 	uint64 commands;
 	Size input_bytes; /* buffered now */
 
-	struct KvListing *listing; /* of a KEYS that takes several turns; memory as of the texts */
-	struct KvMulti *multi;     /* what MULTI keeps and WATCH watches; likewise, NULL: nothing */
+	struct KvScriptKey *script_key; /* that a script could not lock; memory as of the texts */
+	struct KvListing *listing;      /* of a KEYS that takes several turns; memory as of the texts */
+	struct KvMulti *multi; /* what MULTI keeps and WATCH watches; likewise, NULL: nothing */
 
 	/* Of CLIENT REPLY, NO-EVICT and NO-TOUCH. */
 	bool reply_off;
@@ -87,6 +88,9 @@ extern bool kv_session_silent(KvSession *session);
 
 /* Forgets the listing and gives its memory back. */
 extern void kv_session_drop_listing(KvSession *session);
+
+/* Forgets the key that a script could not lock. */
+extern void kv_session_drop_script_key(KvSession *session);
 
 /* Forgets the transaction that MULTI has begun, and what is watched. */
 extern void kv_multi_forget(KvSession *session);

@@ -45,6 +45,7 @@
 #include "kv/net/process.h"
 #include "kv/net/turn.h"
 #include "kv/net/worker.h"
+#include "kv/script/script.h"
 #include "kv/settings.h"
 
 #define EVENTS_AT_ONCE 256
@@ -247,6 +248,7 @@ pgfirst_redis_main(Datum arg)
 	pgfirst_worker_start();
 	kv_process_connect(worker.number, "pgfirst redis");
 	kv_process_bound_waits();
+	kv_script_begin(worker.number);
 	before_shmem_exit(worker_leaves, 0);
 	prepare_waiting();
 	for (;;)

@@ -1,0 +1,542 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * run.c: one run of a script.
+ *
+ *     mark        in the write set: what follows can be taken back
+ *     run         each command locks the keys it names, those it reads too, and never waits
+ *     keep        the changes, which become visible with the turn's command, as one unit
+ *
+ * Others may not change what a script has read before it is done, so it locks that as well; scripts that
+ * are known to change nothing (the _RO forms, no-writes, and any that changed nothing when it ran last)
+ * lock nothing, and run again until all they have read was true at one moment.  One that then changes
+ * something after all begins again, with locks.
+ *
+ * Keys that a script does not declare are locked as it comes to them.  When somebody has a key, what the
+ * script has changed is taken back, the client is parked as for any command, and the script begins again
+ * when the key is free.  It has been nowhere but in the write set, so nobody can tell, but for lines of
+ * redis.log().  A script that fails keeps what it has changed before, as in Redis; one that is ended, by
+ * time or by SCRIPT KILL, keeps nothing, which Redis cannot do.
+ *
+ * A script keeps the worker, as it keeps Redis, but for no longer than pgfirst.redis_script_timeout.
+ * A hook looks at the clock every few instructions; functions in C that may take long do so themselves, and
+ * so does every command.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "base/clock.h"
+#include "kv/cmd/commands.h"
+#include "kv/script/script_int.h"
+
+#define HOOK_INSTRUCTIONS 100
+#define LOOK_COUNTS       50                     /* hooks between two looks at the clock */
+#define LOOK_BYTES        ((Size) 1024 * 1024)   /* that Lua takes; copying them takes as long */
+#define READ_AGAIN_US     ((int64) 20 * 1000)    /* from when on a script that reads locks as well */
+#define RANDOM_START      UINT64CONST(0x330E)    /* see sandbox.c */
+
+/* The key that a script could not lock. */
+struct KvScriptKey
+{
+	int database;
+	Size length;
+	char key[FLEXIBLE_ARRAY_MEMBER];
+};
+
+KvRun *kv_run;
+
+/* ---- ending Lua from within -------------------------------------------------------------------- */
+
+int
+kv_run_unwind(lua_State *lua)
+{
+	lua_pushlightuserdata(lua, &kv_run);
+	return lua_error(lua);
+}
+
+int
+kv_run_stop(lua_State *lua, KvStop stop)
+{
+	kv_run->stop = stop;
+	return kv_run_unwind(lua);
+}
+
+bool
+kv_run_guard(void (*function)(void *context), void *context)
+{
+	MemoryContext old = CurrentMemoryContext;
+	volatile bool good = true;
+
+	PG_TRY();
+	{
+		function(context);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(kv_run->context);
+		kv_run->error = CopyErrorData();
+		FlushErrorState();
+		kv_run->stop = KV_STOP_ERROR;
+		good = false;
+		MemoryContextSwitchTo(old);
+	}
+	PG_END_TRY();
+	return good;
+}
+
+static void
+serve_interrupts(void *context)
+{
+	CHECK_FOR_INTERRUPTS();
+}
+
+void
+kv_run_look(lua_State *lua)
+{
+	KvRun *run = kv_run;
+
+	run->counts = 0;
+	run->state->fresh = 0;
+	if (run->stop != KV_STOP_NOT)
+		kv_run_unwind(lua);
+	if (unlikely(INTERRUPTS_PENDING_CONDITION()) && !kv_run_guard(serve_interrupts, NULL))
+		kv_run_unwind(lua);
+	if (pgfirst_clock_monotonic_us() >= run->deadline_us)
+		kv_run_stop(lua, KV_STOP_TIME);
+	if (kv_shared_run_killed())
+		kv_run_stop(lua, KV_STOP_KILLED);
+	kv_lua_collect(run->state, lua);
+}
+
+static void
+run_hook(lua_State *lua, lua_Debug *where)
+{
+	if (++kv_run->counts >= LOOK_COUNTS || kv_run->state->fresh >= LOOK_BYTES ||
+	    kv_run->stop != KV_STOP_NOT)
+		kv_run_look(lua);
+}
+
+/* ---- within Lua -------------------------------------------------------------------------------- */
+
+/* Gives an error that nobody caught its place; the error is a table afterwards. */
+static int
+error_with_place(lua_State *lua)
+{
+	lua_Debug where;
+	bool known;
+
+	if (kv_run->stop != KV_STOP_NOT)
+		return 1;
+	known = lua_getstack(lua, 1, &where) && lua_getinfo(lua, "Sl", &where);
+	if (known && strcmp(where.what, "C") == 0)
+		known = lua_getstack(lua, 2, &where) && lua_getinfo(lua, "Sl", &where);
+	if (!lua_istable(lua, 1))
+	{
+		const char *words = lua_tostring(lua, 1);
+
+		lua_newtable(lua);
+		lua_pushfstring(lua, "ERR %s", words ? words : luaL_typename(lua, 1));
+		lua_setfield(lua, -2, "err");
+		lua_replace(lua, 1);
+	}
+	if (known)
+	{
+		lua_pushstring(lua, where.source);
+		lua_setfield(lua, 1, "source");
+		lua_pushinteger(lua, where.currentline);
+		lua_setfield(lua, 1, "line");
+	}
+	lua_settop(lua, 1);
+	return 1;
+}
+
+/* Answers with the error on top, whatever it is. */
+static void
+answer_error(lua_State *lua, RespBuffer *reply)
+{
+	char sha[2 * KV_SHA_BYTES + 1];
+	const char *words = NULL, *source = NULL;
+	int line = 0;
+	size_t length;
+
+	kv_sha_text(&kv_run->script->sha, sha);
+	if (lua_istable(lua, -1))
+	{
+		lua_getfield(lua, -1, "err");
+		lua_getfield(lua, -2, "source");
+		lua_getfield(lua, -3, "line");
+		words = lua_tostring(lua, -3);
+		source = lua_tostring(lua, -2);
+		line = (int) lua_tointeger(lua, -1);
+		if (!words)
+			words = "ERR unknown error";
+	}
+	else
+		words = lua_pushfstring(lua, "ERR %s", lua_tostring(lua, -1));
+	if (source)
+		words = lua_pushfstring(lua, "%s script: %s, on %s:%d.", words, sha, source, line);
+	else
+		words = lua_pushfstring(lua, "%s script: %s", words, sha);
+	lua_tolstring(lua, -1, &length);
+	pgfirst_resp_write_error(reply, words, length);
+}
+
+/* Leaves a table of `count` arguments of the call. */
+static void
+push_arguments(lua_State *lua, int first, int count)
+{
+	const KvCall *call = kv_run->call;
+
+	lua_createtable(lua, count, 0);
+	for (int i = 0; i < count; i++)
+	{
+		RespSlice argument = kv_argument(call, first + i);
+
+		lua_pushlstring(lua, argument.data, argument.length);
+		lua_rawseti(lua, -2, i + 1);
+	}
+}
+
+/* Everything that a run does in Lua. */
+static int
+run_protected(lua_State *lua)
+{
+	const KvScriptRequest *request = kv_run->request;
+	KvCall *call = kv_run->call;
+	int behind = request->first_key + request->keys;
+
+	lua_settop(lua, 0);
+	lua_pushcfunction(lua, error_with_place);
+	push_arguments(lua, request->first_key, request->keys);
+	kv_sandbox_global(lua, "KEYS");
+	push_arguments(lua, behind, call->argc - behind);
+	kv_sandbox_global(lua, "ARGV");
+	lua_rawgeti(lua, LUA_REGISTRYINDEX, kv_run->script->function);
+	lua_sethook(lua, run_hook, LUA_MASKCOUNT, HOOK_INSTRUCTIONS);
+	if (lua_pcall(lua, 0, 1, 1) == 0)
+		kv_lua_to_reply(lua, call->reply);
+	else if (kv_run->stop == KV_STOP_NOT)
+		answer_error(lua, call->reply);
+	return 0;
+}
+
+/* ---- one attempt ------------------------------------------------------------------------------- */
+
+/* The reply to a command of the script; an error of PostgreSQL's is caught there (kv_run_guard). */
+static void *
+reply_resize(void *context, void *block, size_t size)
+{
+	if (size == 0)
+	{
+		if (block)
+			pfree(block);
+		return NULL;
+	}
+	if (size > (Size) kv_script_memory_limit * 1024)
+		return NULL;
+	return block ? repalloc_huge(block, size) : MemoryContextAllocHuge(context, size);
+}
+
+/* The parser keeps its memory from one run to the next. */
+static void *
+parser_resize(void *context, void *block, size_t size)
+{
+	if (size == 0)
+	{
+		if (block)
+			pfree(block);
+		return NULL;
+	}
+	return block ? repalloc_huge(block, size) : MemoryContextAllocHuge(TopMemoryContext, size);
+}
+
+static void
+run_lua(KvRun *run)
+{
+	KvLua *state = run->state;
+	Size start = run->call->reply->length;
+	int status;
+
+	run->stop = KV_STOP_NOT;
+	run->wrote = false;
+	run->protocol = 2;
+	run->counts = 0;
+	state->random = RANDOM_START;
+	state->fresh = 0;
+	state->inside = true;
+	status = lua_cpcall(state->lua, run_protected, NULL);
+	lua_sethook(state->lua, NULL, 0, 0);
+	if (status != 0 && run->stop == KV_STOP_NOT)
+	{
+		/* Not even the reply could be put together. */
+		run->call->reply->length = start;
+		kv_reply_error(run->call, "ERR %s within pgfirst.redis_script_memory",
+		               lua_tostring(state->lua, -1) ? lua_tostring(state->lua, -1)
+		                                            : "not enough memory");
+	}
+	lua_settop(state->lua, 0);
+	kv_lua_collect(state, state->lua);
+	state->inside = false;
+}
+
+/* Runs it once; what it has changed is kept, or taken back if it is to begin again or was ended. */
+static void
+run_attempt(KvRun *run, PgfirstStore *store, bool *same)
+{
+	int database = run->call->session->database;
+	bool wrote = run->call->wrote;
+	KvEpochs epochs;
+
+	kv_spaces_note(&epochs);
+	pgfirst_store_mark();
+	if (!run->locks && store)
+		pgfirst_store_together_begin(store);
+	kv_shared_run_begin(run->state->tenant);
+	run_lua(run);
+	kv_shared_run_end();
+	*same = run->locks || !store || pgfirst_store_together_end();
+	run->call->session->database = database;
+	if (run->stop == KV_STOP_ERROR)
+		return; /* the transaction goes, and all marks with it */
+	if (run->stop == KV_STOP_NOT)
+	{
+		pgfirst_store_mark_keep();
+		return;
+	}
+	pgfirst_store_mark_undo();
+	kv_spaces_return(&epochs);
+	run->call->wrote = wrote;
+}
+
+/*
+ * Runs it until it comes to an end: again at once if it has to lock what it reads, and again if what it
+ * has read was not true at one moment, for as long as that may take.
+ */
+static void
+run_attempts(KvRun *run, PgfirstStore *store)
+{
+	int64 again_until_us = pgfirst_clock_monotonic_us() + READ_AGAIN_US;
+	Size start = run->call->reply->length;
+
+	for (;;)
+	{
+		bool same;
+
+		run->call->reply->length = start;
+		run_attempt(run, store, &same);
+		if (run->stop == KV_STOP_LOCKS ||
+		    (run->stop == KV_STOP_NOT && !same && !run->call->read_only &&
+		     pgfirst_clock_monotonic_us() >= again_until_us))
+			run->locks = true;
+		else if (run->stop != KV_STOP_NOT || same || run->call->reply->failed ||
+		         pgfirst_clock_monotonic_us() >= again_until_us)
+			break;
+	}
+	if (run->stop != KV_STOP_NOT)
+		run->call->reply->length = start;
+}
+
+/* ---- what is in the way ------------------------------------------------------------------------ */
+
+void
+kv_session_drop_script_key(KvSession *session)
+{
+	const RespAllocator *allocator = &session->reply.allocator;
+
+	if (session->script_key)
+		allocator->resize(allocator->context, session->script_key, 0);
+	session->script_key = NULL;
+}
+
+/* Remembers the key that the last command of the run could not lock, if it was one in its own database. */
+static void
+key_remember(KvRun *run, int database)
+{
+	KvSession *session = run->call->session;
+	const RespAllocator *allocator = &session->reply.allocator;
+	int argument = session->blocked_argument;
+	struct KvScriptKey *blocked;
+	RespSlice key;
+
+	session->blocked_argument = 0;
+	kv_session_drop_script_key(session);
+	if (argument <= 0 || argument >= (int) run->parser.argc)
+		return;
+	key = pgfirst_resp_argument(&run->parser,
+	                            run->arguments + sizeof(size_t) * run->parser.argc,
+	                            (size_t) argument);
+	blocked = allocator->resize(allocator->context, NULL,
+	                            offsetof(struct KvScriptKey, key) + Max(key.length, 1));
+	if (!blocked)
+		return; /* without, it only tries in another order */
+	blocked->database = database;
+	blocked->length = key.length;
+	memcpy(blocked->key, key.data, key.length);
+	session->script_key = blocked;
+}
+
+bool
+kv_script_unblocked(KvCall *call, KvOutcome *outcome)
+{
+	const struct KvScriptKey *blocked = call->session->script_key;
+	RespSlice key;
+	KvSpace *space;
+	int holder;
+
+	if (!blocked || call->read_only || !kv_database_exists(blocked->database))
+		return true;
+	key = (RespSlice){blocked->key, blocked->length};
+	space = kv_space_open(blocked->database, true, false);
+	if (space && kv_key_lock(space, key, true, false))
+	{
+		kv_session_drop_script_key(call->session);
+		return true;
+	}
+	holder = space ? kv_key_lock_holder(space, key) : kv_space_holder(blocked->database);
+	*outcome = kv_locked_out(call, holder, space ? "a key" : "the database");
+	if (*outcome == KV_DONE)
+		kv_session_drop_script_key(call->session);
+	return false;
+}
+
+/* ---- the whole --------------------------------------------------------------------------------- */
+
+/* The compiled script, or NULL after answering. */
+static KvScript *
+find_script(KvCall *call, KvLua *state, const KvScriptRequest *request)
+{
+	KvScript *script = kv_lua_script(state, &request->sha);
+	RespSlice body = request->body;
+	char *wrong;
+
+	if (script)
+		return script;
+	if (!body.data)
+		body = kv_shared_script(state->tenant, &request->sha);
+	if (!body.data)
+	{
+		kv_reply_error(call, "NOSCRIPT No matching script. Please use EVAL.");
+		return NULL;
+	}
+	script = kv_lua_compile(state, &request->sha, body, &wrong);
+	if (!script)
+		kv_reply_error(call, "ERR %s", wrong);
+	return script;
+}
+
+/* Whether this script may run here at all; answers if not. */
+static bool
+may_run(KvCall *call, const KvScript *script, const KvScriptRequest *request)
+{
+	if (!script->flags.declared || script->flags.no_writes)
+		return true;
+	if (request->reads_only)
+		kv_reply_error(call, "ERR Can not execute a script with write flag using *_ro command.");
+	else if (call->read_only)
+		kv_reply_error(call,
+		               "READONLY Can not run script with write flag on readonly replica.");
+	else
+		return true;
+	return false;
+}
+
+/* The run has come to its end; what has it come to? */
+static KvOutcome
+run_settle(KvRun *run, int database)
+{
+	char sha[2 * KV_SHA_BYTES + 1];
+
+	kv_sha_text(&run->script->sha, sha);
+	switch (run->stop)
+	{
+		case KV_STOP_NOT:
+		case KV_STOP_LOCKS:
+			run->script->reads_only = !run->wrote;
+			break;
+		case KV_STOP_PARK:
+			if (run->outcome != KV_PARK_LOCK)
+				elog(ERROR, "a command could not be finished within a script");
+			key_remember(run, database);
+			if (!run->call->last_try || run->call->atomic)
+				return run->outcome;
+			if (kv_script_unblocked(run->call, &run->outcome))
+				kv_reply_error(run->call, "ERR what the script needs is locked for longer than "
+				                          "pgfirst.redis_lock_timeout");
+			kv_session_drop_script_key(run->call->session);
+			break;
+		case KV_STOP_TIME:
+			kv_reply_error(run->call,
+			               "ERR the script has run for longer than pgfirst.redis_script_timeout "
+			               "(%d ms); nothing of it was kept. script: %s",
+			               kv_script_timeout, sha);
+			break;
+		case KV_STOP_KILLED:
+			kv_reply_error(run->call, "ERR Script killed by user with SCRIPT KILL. script: %s", sha);
+			break;
+		case KV_STOP_ERROR:
+			ReThrowError(run->error);
+	}
+	return KV_DONE;
+}
+
+/* Where what the script reads most will be; without a database it will say so itself. */
+static bool
+open_home(KvCall *call, PgfirstStore **store, KvOutcome *outcome)
+{
+	int number = call->session->database;
+	KvSpace *space;
+
+	*store = NULL;
+	if (!call->available || !kv_database_exists(number))
+		return true;
+	space = kv_space_open(number, false, false);
+	if (space)
+		*store = space->store;
+	else
+		*outcome = kv_locked_out(call, kv_space_holder(number), "the database");
+	return space != NULL;
+}
+
+KvOutcome
+kv_script_run(KvCall *call, const KvScriptRequest *request)
+{
+	KvLua *state = kv_lua_of(call, call->session->tenant);
+	int database = call->session->database;
+	KvRun run = {.call = call, .state = state, .request = request};
+	KvOutcome outcome = KV_DONE;
+	PgfirstStore *store;
+
+	if (!state)
+		return KV_DONE;
+	state->runs++;
+	run.script = find_script(call, state, request);
+	if (!run.script || !may_run(call, run.script, request))
+		return KV_DONE;
+	if (!kv_script_unblocked(call, &outcome) || !open_home(call, &store, &outcome))
+		return outcome;
+	run.reads_only = request->reads_only || run.script->flags.no_writes;
+	run.locks = !run.reads_only && !run.script->reads_only && !call->read_only;
+	run.deadline_us = pgfirst_clock_monotonic_us() + (int64) kv_script_timeout * 1000;
+	run.context =
+	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst script", ALLOCSET_DEFAULT_SIZES);
+	pgfirst_resp_buffer_init(
+	    &run.reply, (RespAllocator){.resize = reply_resize, .context = run.context}, 2);
+	pgfirst_resp_parser_init(&run.parser, (RespAllocator){.resize = parser_resize}, (RespLimits){0});
+
+	kv_run = &run;
+	PG_TRY();
+	{
+		run_attempts(&run, store);
+		outcome = run_settle(&run, database);
+	}
+	PG_FINALLY();
+	{
+		kv_run = NULL;
+		kv_shared_run_end();
+	}
+	PG_END_TRY();
+	pgfirst_resp_parser_free(&run.parser);
+	MemoryContextDelete(run.context);
+	return outcome;
+}
