@@ -30,6 +30,12 @@ PG_CFLAGS := -std=gnu11 -fvisibility=hidden $(WARNINGS) -Wno-sign-compare $(WERR
 # Hidden unless exported: before PostgreSQL 16 its own mark for entry points means nothing to gcc.
 PG_CPPFLAGS := -D'PGDLLEXPORT=__attribute__((visibility("default")))' -I$(CURDIR) -I$(CURDIR)/src -DPGFIRST_VERSION='"$(PGFIRST_VERSION)"'
 
+# Lua 5.1 of the distribution, for the scripts; pkg-config may be missing, its answer is always this.
+LUA_CPPFLAGS := $(shell pkg-config --cflags lua5.1 2>/dev/null || echo -I/usr/include/lua5.1)
+LUA_LIBS := $(shell pkg-config --libs lua5.1 2>/dev/null || echo -llua5.1)
+PG_CPPFLAGS += $(LUA_CPPFLAGS)
+SHLIB_LINK += $(LUA_LIBS)
+
 # JIT has nothing to inline here, and its bitcode would double the build.
 override with_llvm = no
 

@@ -11,7 +11,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_NAMES := $(patsubst test/fuzz/fuzz_%.c,%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
 FUZZ_LIB := $(sort $(wildcard lib/*/*.c))
 FUZZ_HEADERS := $(wildcard lib/*/*.h test/unit/*.h)
-FUZZ_CFLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -I. -g -O1 -fno-omit-frame-pointer -Wall -Wextra \
+FUZZ_CFLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -I. $(LUA_CPPFLAGS) -g -O1 -fno-omit-frame-pointer -Wall -Wextra \
 	-Wmissing-prototypes -Wshadow -Wvla -Werror \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 
@@ -22,7 +22,7 @@ fuzz: $(FUZZ_NAMES:%=fuzz-%)
 $(FUZZ_NAMES:%=build/fuzz/fuzz_%): build/fuzz/%: test/fuzz/%.c $(FUZZ_LIB) $(FUZZ_HEADERS) \
 		test/fuzz/fuzz.mk
 	@mkdir -p $(@D)
-	$(FUZZ_CC) $(FUZZ_CFLAGS) $< $(FUZZ_LIB) -o $@ -lm
+	$(FUZZ_CC) $(FUZZ_CFLAGS) $< $(FUZZ_LIB) -o $@ $(LUA_LIBS) -lm
 
 $(FUZZ_NAMES:%=fuzz-%): fuzz-%: build/fuzz/fuzz_%
 	@mkdir -p build/fuzz/corpus/$*

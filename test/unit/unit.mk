@@ -10,7 +10,7 @@ UNIT_CC ?= gcc
 UNIT_TESTS := $(patsubst test/unit/%.c,%,$(sort $(wildcard test/unit/test_*.c)))
 UNIT_LIB := $(sort $(wildcard lib/*/*.c))
 UNIT_HEADERS := $(wildcard lib/*/*.h test/unit/*.h)
-UNIT_CFLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -I. -g -Wall -Wextra -Wmissing-prototypes \
+UNIT_CFLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -I. $(LUA_CPPFLAGS) -g -Wall -Wextra -Wmissing-prototypes \
 	-Wshadow -Wvla -Werror
 
 UNIT_PLAIN := -O2
@@ -25,7 +25,7 @@ build/unit/$(1)/%.o: %.c $(UNIT_HEADERS) test/unit/unit.mk
 
 $(UNIT_TESTS:%=build/unit/$(1)/%): build/unit/$(1)/%: build/unit/$(1)/test/unit/%.o \
 		$(UNIT_LIB:%.c=build/unit/$(1)/%.o)
-	$(UNIT_CC) $(2) $$^ -o $$@ -lcmocka -lm
+	$(UNIT_CC) $(2) $$^ -o $$@ -lcmocka $(LUA_LIBS) -lm
 
 .SECONDARY: $(UNIT_TESTS:%=build/unit/$(1)/test/unit/%.o) $(UNIT_LIB:%.c=build/unit/$(1)/%.o)
 endef
