@@ -319,8 +319,8 @@ encode_table(Encoder *encoder)
 	EncodeLevel *level = &encoder->levels[encoder->depth];
 
 	/* Places for a key, a value, an error's words, and for bytes that grow. */
-	if (encoder->depth >= encoder->settings->encode_max_depth ||
-	    encoder->depth >= LUALIBS_LEVELS || !lua_checkstack(L, 4))
+	if (encoder->depth >= encoder->settings->encode_max_depth || encoder->depth >= LUALIBS_LEVELS ||
+	    !lua_checkstack(L, 4))
 		luaL_error(L, "Cannot serialise, excessive nesting (%d)", encoder->depth + 1);
 	encoder->depth++;
 	level->length = encode_array_length(encoder);
@@ -468,7 +468,7 @@ typedef struct Decoder
 	const JsonSettings *settings;
 	LuaWork work;
 	const char *text;
-	const char *next; /* text ends with a zero byte, as a string of Lua does */
+	const char *next;  /* text ends with a zero byte, as a string of Lua does */
 	const char *begin; /* of the token, or where in it the error is */
 	const char *error;
 	double number;
@@ -690,7 +690,8 @@ token_next(Decoder *decoder)
 
 	while (*decoder->next != '\0' && strchr(" \t\n\r", *decoder->next) != NULL)
 		decoder->next++;
-	lualibs_work_done(&decoder->work, 1 + (size_t) (decoder->next - decoder->begin) / LUALIBS_SLICE);
+	lualibs_work_done(&decoder->work,
+	                  1 + (size_t) (decoder->next - decoder->begin) / LUALIBS_SLICE);
 	decoder->begin = decoder->next;
 	switch (*decoder->next)
 	{
@@ -746,8 +747,8 @@ decode_begin(Decoder *decoder, bool is_array)
 	lua_State *L = decoder->L;
 
 	/* As many places as Redis asks for, and one for a long string's bytes. */
-	if (decoder->depth >= decoder->settings->decode_max_depth ||
-	    decoder->depth >= LUALIBS_LEVELS || !lua_checkstack(L, is_array ? 3 : 4))
+	if (decoder->depth >= decoder->settings->decode_max_depth || decoder->depth >= LUALIBS_LEVELS ||
+	    !lua_checkstack(L, is_array ? 3 : 4))
 		luaL_error(L, "Found too many nested data structures (%d) at character %d",
 		           decoder->depth + 1, (int) (decoder->next - decoder->text));
 	decoder->levels[decoder->depth++] = is_array ? 0 : -1;

@@ -9,40 +9,18 @@
 
 #include <string.h>
 
-/* Its address is the key in the registry. */
-static const char tick_key = 0;
-
-void
-pgfirst_lua_tick_set(lua_State *L, PgfirstLuaTick tick)
-{
-	/* Not light userdata: C does not promise that a function's address fits there. */
-	lua_pushlightuserdata(L, (void *) &tick_key);
-	memcpy(lua_newuserdata(L, sizeof(tick)), &tick, sizeof(tick));
-	lua_rawset(L, LUA_REGISTRYINDEX);
-}
-
 void
 lualibs_work_begin(LuaWork *work, lua_State *L)
 {
-	const void *kept;
-
 	work->L = L;
-	work->tick = NULL;
 	work->done = 0;
-	lua_pushlightuserdata(L, (void *) &tick_key);
-	lua_rawget(L, LUA_REGISTRYINDEX);
-	kept = lua_touserdata(L, -1);
-	if (kept != NULL)
-		memcpy(&work->tick, kept, sizeof(work->tick));
-	lua_pop(L, 1);
 }
 
 void
 lualibs_work_tick(LuaWork *work)
 {
 	work->done = 0;
-	if (work->tick != NULL)
-		work->tick(work->L);
+	pgfirst_lua_tick(work->L);
 }
 
 void

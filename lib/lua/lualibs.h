@@ -11,7 +11,7 @@
  *               allocator sets holds, and where it ends there is Lua's "not enough memory".
  *   the stack   What is nested is walked in a loop.  Only cmsgpack.pack recurses, 16 levels deep,
  *               and there it ends, as Redis's does.  A call takes at most 100 KB of C's stack.
- *   time        Loops report what they have done; see the tick below.
+ *   time        Loops tick once for every 4096 elements, or for some 64 KB of a string; see tick.h.
  *   state       None but in the Lua state: what cjson is told to do belongs to its table there.
  *
  * A library may be left by longjmp at any call into Lua, with nothing to clean up.
@@ -32,13 +32,5 @@ extern int pgfirst_lua_open_cjson(lua_State *L);
 extern int pgfirst_lua_open_cmsgpack(lua_State *L);
 extern int pgfirst_lua_open_struct(lua_State *L);
 extern int pgfirst_lua_open_bit(lua_State *L);
-
-/*
- * What to call from within long work: once for every 4096 elements, or for some 64 KB of a string.
- * It may raise an error, which ends the script's call; it must leave the stack as it found it, with
- * no more than five places in use meanwhile.  NULL, and before the first call: nothing.
- */
-typedef void (*PgfirstLuaTick)(lua_State *L);
-extern void pgfirst_lua_tick_set(lua_State *L, PgfirstLuaTick tick);
 
 #endif

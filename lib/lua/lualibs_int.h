@@ -11,6 +11,7 @@
 #include <lauxlib.h>
 
 #include "lib/lua/lualibs.h"
+#include "lib/lua/tick.h"
 
 /*
  * Levels of nesting that a loop keeps account of.  Each level has at least one value on the stack of
@@ -24,13 +25,12 @@ extern void lualibs_functions_set(lua_State *L, const luaL_Reg *functions, int u
 
 /* ---- ticks ------------------------------------------------------------------------------- */
 
-#define LUALIBS_WORK 4096 /* elements from one tick to the next */
-#define LUALIBS_SLICE 16  /* bytes of a string that weigh as much as an element */
+#define LUALIBS_WORK  4096 /* elements from one tick to the next */
+#define LUALIBS_SLICE 16   /* bytes of a string that weigh as much as an element */
 
 typedef struct LuaWork
 {
 	lua_State *L;
-	PgfirstLuaTick tick;
 	size_t done; /* since the last tick */
 } LuaWork;
 

@@ -290,6 +290,39 @@ parse_says_what_it_needs(void **state)
 	pgfirst_resp_parser_free(&parser);
 }
 
+static void
+parser_takes_a_command_from_elsewhere(void **state)
+{
+	static const size_t lengths[] = {3, 0, 5, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+	static const char data[] = "SETvalueabcdefghijklmno";
+	TestMemory memory = {.remaining = -1};
+	RespParser parser;
+
+	(void) state;
+	pgfirst_resp_parser_init(&parser, (RespAllocator){test_resize, &memory}, default_limits);
+	assert_int_equal(pgfirst_resp_parse(&parser, "*2\r\n$1", 6), RESP_MORE);
+	assert_true(pgfirst_resp_parser_put(&parser, lengths, 18));
+	assert_int_equal(parser.argc, 18);
+	assert_int_equal(parser.consumed, sizeof(data) - 1);
+	for (size_t i = 0, at = 0; i < 18; at += lengths[i++])
+	{
+		RespSlice argument = pgfirst_resp_argument(&parser, data, i);
+
+		assert_ptr_equal(argument.data, data + at);
+		assert_int_equal(argument.length, lengths[i]);
+	}
+	/* It forgets what it had begun, and the next command is read as always. */
+	assert_int_equal(pgfirst_resp_parse(&parser, "PING\r\n", 6), RESP_COMMAND);
+	assert_int_equal(parser.argc, 1);
+	pgfirst_resp_parser_free(&parser);
+
+	memory.remaining = 0;
+	pgfirst_resp_parser_init(&parser, (RespAllocator){test_resize, &memory}, default_limits);
+	assert_false(pgfirst_resp_parser_put(&parser, lengths, 1));
+	pgfirst_resp_parser_free(&parser);
+	assert_int_equal(memory.in_use, 0);
+}
+
 /* ---- inline ------------------------------------------------------------------------------ */
 
 static void
@@ -816,6 +849,7 @@ main(void)
 	    cmocka_unit_test(parse_limits_lines),
 	    cmocka_unit_test(parse_stays_in_error),
 	    cmocka_unit_test(parse_says_what_it_needs),
+	    cmocka_unit_test(parser_takes_a_command_from_elsewhere),
 	    cmocka_unit_test(parse_splits_inline_commands),
 	    cmocka_unit_test(parse_unquotes_inline_commands),
 	    cmocka_unit_test(parse_refuses_unbalanced_quotes),

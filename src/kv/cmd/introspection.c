@@ -23,10 +23,12 @@ reply_words(RespBuffer *reply, const char *const *words, const bool *apply, int 
 static void
 reply_flags(RespBuffer *reply, const KvCommand *command)
 {
-	static const char *const words[] = {"readonly", "write", "fast", "no_auth", "loading", "admin"};
-	const bool apply[] = {(command->flags & KV_READ) != 0,    (command->flags & KV_WRITE) != 0,
-	                      (command->flags & KV_FAST) != 0,    (command->flags & KV_NO_AUTH) != 0,
-	                      (command->flags & KV_LOADING) != 0, (command->flags & KV_ADMIN) != 0};
+	static const char *const words[] = {"readonly", "write", "fast",     "no_auth",
+	                                    "loading",  "admin", "noscript", "movablekeys"};
+	const bool apply[] = {(command->flags & KV_READ) != 0,      (command->flags & KV_WRITE) != 0,
+	                      (command->flags & KV_FAST) != 0,      (command->flags & KV_NO_AUTH) != 0,
+	                      (command->flags & KV_LOADING) != 0,   (command->flags & KV_ADMIN) != 0,
+	                      (command->flags & KV_NO_SCRIPT) != 0, (command->flags & KV_SCRIPT) != 0};
 
 	reply_words(reply, words, apply, lengthof(words));
 }
@@ -34,9 +36,9 @@ reply_flags(RespBuffer *reply, const KvCommand *command)
 static void
 reply_categories(RespBuffer *reply, const KvCommand *command)
 {
-	static const char *const words[] = {"@read",        "@write",      "@fast",     "@slow",
-	                                    "@keyspace",    "@connection", "@string",   "@bitmap",
-	                                    "@transaction", "@admin",      "@dangerous"};
+	static const char *const words[] = {"@read",        "@write",      "@fast",   "@slow",
+	                                    "@keyspace",    "@connection", "@string", "@bitmap",
+	                                    "@transaction", "@scripting",  "@admin",  "@dangerous"};
 	bool admin = (command->flags & KV_ADMIN) != 0;
 	bool fast = (command->flags & KV_FAST) != 0;
 	const bool apply[] = {(command->flags & KV_READ) != 0,
@@ -48,16 +50,38 @@ reply_categories(RespBuffer *reply, const KvCommand *command)
 	                      strcmp(command->group, "string") == 0,
 	                      strcmp(command->group, "bitmap") == 0,
 	                      strcmp(command->group, "transactions") == 0,
+	                      strcmp(command->group, "scripting") == 0,
 	                      admin,
 	                      admin};
 
 	reply_words(reply, words, apply, lengthof(words));
 }
 
+/* "type" and "spec", with so many numbers to follow. */
+static void
+reply_specification(RespBuffer *reply, const char *name, const char *type, size_t numbers)
+{
+	pgfirst_resp_write_text(reply, name);
+	pgfirst_resp_write_map(reply, 2);
+	pgfirst_resp_write_text(reply, "type");
+	pgfirst_resp_write_text(reply, type);
+	pgfirst_resp_write_text(reply, "spec");
+	pgfirst_resp_write_map(reply, numbers);
+}
+
+static void
+reply_number(RespBuffer *reply, const char *name, int number)
+{
+	pgfirst_resp_write_text(reply, name);
+	pgfirst_resp_write_integer(reply, number);
+}
+
 static void
 reply_key_specification(RespBuffer *reply, const KvCommand *command)
 {
-	if (command->first_key == 0)
+	bool scripts = (command->flags & KV_SCRIPT) != 0;
+
+	if (command->first_key == 0 && !scripts)
 	{
 		pgfirst_resp_write_set(reply, 0);
 		return;
@@ -66,28 +90,24 @@ reply_key_specification(RespBuffer *reply, const KvCommand *command)
 	pgfirst_resp_write_map(reply, 3);
 	pgfirst_resp_write_text(reply, "flags");
 	pgfirst_resp_write_set(reply, 1);
-	pgfirst_resp_write_simple(reply, command->flags & KV_WRITE ? "RW" : "RO");
-	pgfirst_resp_write_text(reply, "begin_search");
-	pgfirst_resp_write_map(reply, 2);
-	pgfirst_resp_write_text(reply, "type");
-	pgfirst_resp_write_text(reply, "index");
-	pgfirst_resp_write_text(reply, "spec");
-	pgfirst_resp_write_map(reply, 1);
-	pgfirst_resp_write_text(reply, "index");
-	pgfirst_resp_write_integer(reply, command->first_key);
-	pgfirst_resp_write_text(reply, "find_keys");
-	pgfirst_resp_write_map(reply, 2);
-	pgfirst_resp_write_text(reply, "type");
-	pgfirst_resp_write_text(reply, "range");
-	pgfirst_resp_write_text(reply, "spec");
-	pgfirst_resp_write_map(reply, 3);
-	pgfirst_resp_write_text(reply, "lastkey");
-	pgfirst_resp_write_integer(
-	    reply, command->last_key < 0 ? command->last_key : command->last_key - command->first_key);
-	pgfirst_resp_write_text(reply, "keystep");
-	pgfirst_resp_write_integer(reply, command->key_step);
-	pgfirst_resp_write_text(reply, "limit");
-	pgfirst_resp_write_integer(reply, 0);
+	pgfirst_resp_write_simple(
+	    reply, command->flags & KV_WRITE || (scripts && !(command->flags & KV_READ)) ? "RW" : "RO");
+	reply_specification(reply, "begin_search", "index", 1);
+	reply_number(reply, "index", scripts ? 2 : command->first_key);
+	if (scripts)
+	{
+		reply_specification(reply, "find_keys", "keynum", 3);
+		reply_number(reply, "keynumidx", 0);
+		reply_number(reply, "firstkey", 1);
+		reply_number(reply, "keystep", 1);
+		return;
+	}
+	reply_specification(reply, "find_keys", "range", 3);
+	reply_number(reply, "lastkey",
+	             command->last_key < 0 ? command->last_key
+	                                   : command->last_key - command->first_key);
+	reply_number(reply, "keystep", command->key_step);
+	reply_number(reply, "limit", 0);
 }
 
 static const char *
@@ -325,7 +345,7 @@ inner_command(KvCall *call)
 		command = kv_command_find(command->name, kv_argument(call, 3));
 	if (!command)
 		kv_reply_error(call, "ERR Invalid command specified");
-	else if (command->first_key == 0)
+	else if (command->first_key == 0 && !(command->flags & KV_SCRIPT))
 		kv_reply_error(call, "ERR The command has no key arguments");
 	else if (command->arity >= 0 ? argc != command->arity : argc < -command->arity)
 		kv_reply_error(call, "ERR Invalid number of arguments specified for command");
@@ -342,10 +362,12 @@ getkeys(KvCall *call, bool with_flags)
 
 	if (!command)
 		return KV_DONE;
-	keys = kv_command_keys(command, call->argc - 2, &first, &last, &step);
+	keys = kv_command_keys_of(command, call, 2, &first, &last, &step);
 	if (keys == 0)
 	{
-		kv_reply_error(call, "ERR Invalid arguments specified for command");
+		kv_reply_error(call, command->flags & KV_SCRIPT
+		                         ? "ERR The command has no key arguments"
+		                         : "ERR Invalid arguments specified for command");
 		return KV_DONE;
 	}
 	pgfirst_resp_write_array(call->reply, (size_t) keys);
@@ -396,7 +418,8 @@ in_category(const KvCommand *command, RespSlice category)
 	                  {"fast", KV_FAST, NULL},         {"admin", KV_ADMIN, NULL},
 	                  {"dangerous", KV_ADMIN, NULL},   {"keyspace", 0, "generic"},
 	                  {"connection", 0, "connection"}, {"string", 0, "string"},
-	                  {"bitmap", 0, "bitmap"},         {"transaction", 0, "transactions"}};
+	                  {"bitmap", 0, "bitmap"},         {"transaction", 0, "transactions"},
+	                  {"scripting", 0, "scripting"}};
 
 	for (int i = 0; i < (int) lengthof(categories); i++)
 	{

@@ -31,10 +31,10 @@
 #include "kv/script/script_int.h"
 
 #define HOOK_INSTRUCTIONS 100
-#define LOOK_COUNTS       50                     /* hooks between two looks at the clock */
-#define LOOK_BYTES        ((Size) 1024 * 1024)   /* that Lua takes; copying them takes as long */
-#define READ_AGAIN_US     ((int64) 20 * 1000)    /* from when on a script that reads locks as well */
-#define RANDOM_START      UINT64CONST(0x330E)    /* see sandbox.c */
+#define LOOK_COUNTS       50                   /* hooks between two looks at the clock */
+#define LOOK_BYTES        ((Size) 1024 * 1024) /* that Lua takes; copying them takes as long */
+#define READ_AGAIN_US     ((int64) 20 * 1000)  /* from when on a script that reads locks as well */
+#define RANDOM_START      UINT64CONST(0x330E)  /* see sandbox.c */
 
 /* The key that a script could not lock. */
 struct KvScriptKey
@@ -363,8 +363,7 @@ key_remember(KvRun *run, int database)
 	kv_session_drop_script_key(session);
 	if (argument <= 0 || argument >= (int) run->parser.argc)
 		return;
-	key = pgfirst_resp_argument(&run->parser,
-	                            run->arguments + sizeof(size_t) * run->parser.argc,
+	key = pgfirst_resp_argument(&run->parser, run->arguments + sizeof(size_t) * run->parser.argc,
 	                            (size_t) argument);
 	blocked = allocator->resize(allocator->context, NULL,
 	                            offsetof(struct KvScriptKey, key) + Max(key.length, 1));
@@ -434,8 +433,7 @@ may_run(KvCall *call, const KvScript *script, const KvScriptRequest *request)
 	if (request->reads_only)
 		kv_reply_error(call, "ERR Can not execute a script with write flag using *_ro command.");
 	else if (call->read_only)
-		kv_reply_error(call,
-		               "READONLY Can not run script with write flag on readonly replica.");
+		kv_reply_error(call, "READONLY Can not run script with write flag on readonly replica.");
 	else
 		return true;
 	return false;
@@ -472,7 +470,8 @@ run_settle(KvRun *run, int database)
 			               kv_script_timeout, sha);
 			break;
 		case KV_STOP_KILLED:
-			kv_reply_error(run->call, "ERR Script killed by user with SCRIPT KILL. script: %s", sha);
+			kv_reply_error(run->call, "ERR Script killed by user with SCRIPT KILL. script: %s",
+			               sha);
 			break;
 		case KV_STOP_ERROR:
 			ReThrowError(run->error);
@@ -520,9 +519,10 @@ kv_script_run(KvCall *call, const KvScriptRequest *request)
 	run.deadline_us = pgfirst_clock_monotonic_us() + (int64) kv_script_timeout * 1000;
 	run.context =
 	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst script", ALLOCSET_DEFAULT_SIZES);
-	pgfirst_resp_buffer_init(
-	    &run.reply, (RespAllocator){.resize = reply_resize, .context = run.context}, 2);
-	pgfirst_resp_parser_init(&run.parser, (RespAllocator){.resize = parser_resize}, (RespLimits){0});
+	pgfirst_resp_buffer_init(&run.reply,
+	                         (RespAllocator){.resize = reply_resize, .context = run.context}, 2);
+	pgfirst_resp_parser_init(&run.parser, (RespAllocator){.resize = parser_resize},
+	                         (RespLimits){0});
 
 	kv_run = &run;
 	PG_TRY();

@@ -315,6 +315,21 @@ base_pcall(lua_State *lua)
 	return lua_gettop(lua);
 }
 
+/*
+ * Calls the handler of xpcall(), upvalue 1; but not when the run ends: where a hook has raised that, Lua
+ * calls no hook, and the handler could go on for ever.
+ */
+static int
+error_handled(lua_State *lua)
+{
+	if (kv_run && kv_run->stop != KV_STOP_NOT)
+		return 1;
+	lua_pushvalue(lua, lua_upvalueindex(1));
+	lua_insert(lua, 1);
+	lua_call(lua, 1, 1);
+	return 1;
+}
+
 /* xpcall(function, handler) */
 static int
 base_xpcall(lua_State *lua)
@@ -324,6 +339,7 @@ base_xpcall(lua_State *lua)
 	luaL_checkany(lua, 2);
 	check_depth(lua);
 	lua_settop(lua, 2);
+	lua_pushcclosure(lua, error_handled, 1);
 	lua_insert(lua, 1);
 	status = lua_pcall(lua, 0, LUA_MULTRET, 1);
 	pass_on_stop(lua);
@@ -397,8 +413,8 @@ base_collectgarbage(lua_State *lua)
 static int
 math_random(lua_State *lua)
 {
-	uint64 next = (kv_run->state->random * UINT64CONST(0x5DEECE66D) + 0xB) &
-	              ((UINT64CONST(1) << 48) - 1);
+	uint64 next =
+	    (kv_run->state->random * UINT64CONST(0x5DEECE66D) + 0xB) & ((UINT64CONST(1) << 48) - 1);
 	lua_Number random = (lua_Number) ((next >> 17) % RANDOM_MAX) / (lua_Number) RANDOM_MAX;
 	int low = 1, high;
 
@@ -504,11 +520,11 @@ static void
 copy_globals(lua_State *lua)
 {
 	static const char *const names[] = {
-	    "_VERSION", "assert",  "collectgarbage", "error",        "gcinfo", "getmetatable",
-	    "ipairs",   "load",    "loadstring",     "next",         "pairs",  "pcall",
-	    "rawequal", "rawget",  "rawset",         "select",       "tonumber", "tostring",
-	    "type",     "unpack",  "xpcall",         "setmetatable", "string", "table",
-	    "math",     "coroutine", "redis",        "cjson",        "cmsgpack", "struct",
+	    "_VERSION", "assert",    "collectgarbage", "error",        "gcinfo",   "getmetatable",
+	    "ipairs",   "load",      "loadstring",     "next",         "pairs",    "pcall",
+	    "rawequal", "rawget",    "rawset",         "select",       "tonumber", "tostring",
+	    "type",     "unpack",    "xpcall",         "setmetatable", "string",   "table",
+	    "math",     "coroutine", "redis",          "cjson",        "cmsgpack", "struct",
 	    "bit"};
 
 	for (int i = 0; i < (int) lengthof(names); i++)
@@ -531,7 +547,6 @@ kv_sandbox_open(lua_State *lua)
 	open_library(lua, LUA_MATHLIBNAME, luaopen_math);
 	pgfirst_lua_bound(lua);
 	pgfirst_lua_set_tick(lua, kv_run_look);
-	pgfirst_lua_tick_set(lua, kv_run_look);
 	open_library(lua, "cjson", pgfirst_lua_open_cjson);
 	open_library(lua, "cmsgpack", pgfirst_lua_open_cmsgpack);
 	open_library(lua, "struct", pgfirst_lua_open_struct);

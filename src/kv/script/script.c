@@ -64,11 +64,12 @@ kv_script_kill(KvCall *call)
 static void
 settings_define(void)
 {
-	DefineCustomIntVariable(
-	    "pgfirst.redis_script_timeout",
-	    "Sets how long a script of a client of the Redis door may run.",
-	    "A worker serves nobody else meanwhile. What a script that is ended has changed is not kept.",
-	    &kv_script_timeout, 5000, 1, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("pgfirst.redis_script_timeout",
+	                        "Sets how long a script of a client of the Redis door may run.",
+	                        "A worker serves nobody else meanwhile. What a script that is ended "
+	                        "has changed is not kept.",
+	                        &kv_script_timeout, 5000, 1, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS, NULL,
+	                        NULL, NULL);
 	DefineCustomIntVariable("pgfirst.redis_script_memory",
 	                        "Sets the memory that scripts take in one worker of the Redis door.",
 	                        "For each tenant; a script that wants more gets an error.",

@@ -38,10 +38,10 @@ typedef struct KvLua
 	uint64 last_used;    /* of all runs */
 	uint64 flushes_seen; /* see shared.c */
 	uint64 runs;
-	Size bytes; /* that Lua has */
+	Size bytes;     /* that Lua has */
 	Size fresh;     /* taken since the last look at the clock */
 	Size collected; /* what was left when everything was collected last */
-	bool inside; /* Lua is running: if a run finds it set, the one before did not come back */
+	bool inside;    /* Lua is running: if a run finds it set, the one before did not come back */
 	HTAB *scripts;
 	uint64 random; /* the generator behind math.random */
 } KvLua;

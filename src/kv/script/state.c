@@ -381,8 +381,7 @@ compile_protected(lua_State *state)
 	int status;
 
 	lua_gc(state, LUA_GCSTOP, 0);
-	status =
-	    luaL_loadbuffer(state, compilation->body.data, compilation->body.length, CHUNK_NAME);
+	status = luaL_loadbuffer(state, compilation->body.data, compilation->body.length, CHUNK_NAME);
 	lua_gc(state, LUA_GCRESTART, 0);
 	if (status != 0)
 		return lua_error(state);
