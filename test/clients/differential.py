@@ -22,6 +22,7 @@ import time
 
 from resp import Closed, Connection, Error, encode
 from server import load
+from scripting import Scripts
 from stream import Stream
 
 # ---- what may differ ---------------------------------------------------------------------------
@@ -274,7 +275,7 @@ def same_reply(words, our, their, kept):
 
 def stream_differences(ours, theirs, unix, protocol, seed, commands):
     chance = random.Random(seed)
-    stream = Stream(chance, ours.user, "\0password")
+    stream = Stream(chance, ours.user, "\0password", Scripts(chance))
     pair = Pair(ours, theirs, unix, protocol)
     for number in range(4):
         pair.call("SELECT", number)

@@ -43,8 +43,9 @@ def any_case(chance, word):
 class Stream:
     """Makes commands; keeps no account of what they do, two servers do that."""
 
-    def __init__(self, chance, user, password):
+    def __init__(self, chance, user, password, scripts):
         self.chance, self.user, self.password = chance, user.encode(), password.encode()
+        self.scripts = scripts
         self.pick = chance.choice
 
     def keys(self, least=1, most=4):
@@ -301,7 +302,9 @@ class Stream:
         if number < 0.225:
             return pick([[b"FLUSHDB"], [b"FLUSHDB", b"ASYNC"], [b"flushdb", b"sync"], [b"FLUSHALL"],
                          [b"FLUSHALL", b"ASYNC"], [b"flushall", b"sync"]])
-        if number < 0.40:
+        if number < 0.32:
+            return self.scripts.next()
+        if number < 0.45:
             return self.next_on_keys()
         name = any_case(chance, pick([
             b"GET", b"GET", b"GET", b"SET", b"SET", b"SET", b"SET", b"MGET", b"MSET", b"DEL", b"EXISTS", b"TYPE",

@@ -412,7 +412,7 @@ api_set_repl(lua_State *lua)
 	if (lua_gettop(lua) != 1)
 		return kv_lua_raise(lua, "redis.set_repl() requires one argument.");
 	if (((int) lua_tonumber(lua, 1) & ~3) != 0)
-		return kv_lua_raise(lua, "Invalid replication flags. Please use REPL_AOF, REPL_REPLICA, "
+		return kv_lua_raise(lua, "Invalid replication flags. Use REPL_AOF, REPL_REPLICA, "
 		                         "REPL_ALL or REPL_NONE.");
 	return 0;
 }

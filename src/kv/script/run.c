@@ -262,7 +262,6 @@ run_lua(KvRun *run)
 	run->wrote = false;
 	run->protocol = 2;
 	run->counts = 0;
-	state->random = RANDOM_START;
 	state->fresh = 0;
 	state->inside = true;
 	status = lua_cpcall(state->lua, run_protected, NULL);

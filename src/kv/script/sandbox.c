@@ -24,7 +24,8 @@
  *     .wrap, pcall, xpcall  deep it is.  And none of them catches the end of a run (kv_run_unwind).
  *     collectgarbage        its parameters stay as they are; a collection looks at the clock
  *     string.find, …        see lib/lua/bounded.h
- *     math.random           as Redis: its own generator, the same numbers in every run
+ *     math.random           Redis's generator, which begins anywhere and goes on from script to script;
+ *                           the C library's belongs to PostgreSQL
  */
 #include "postgres.h"
 
@@ -38,7 +39,7 @@
 #include "lib/lua/tick.h"
 
 #define READ_ONLY    "Attempt to modify a readonly table"
-#define RANDOM_START 0x330E /* of the generator lrand48(), with seed 0 */
+#define RANDOM_START 0x330E /* of the generator lrand48(), below the seed */
 #define RANDOM_MAX   PG_INT32_MAX
 
 /* The key under which the metatable of a guard has the original; its address is what counts. */

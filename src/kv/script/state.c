@@ -20,6 +20,7 @@
 
 #include <openssl/evp.h>
 
+#include "common/pg_prng.h"
 #include "common/string.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
@@ -155,6 +156,7 @@ state_make(uint32 tenant)
 	state->scripts =
 	    hash_create("pgfirst scripts", 64, &shape, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	state->flushes_seen = kv_shared_flushes(tenant);
+	state->random = pg_prng_uint64(&pg_global_prng_state);
 	state->lua = lua_newstate(lua_memory_resize, state);
 	if (!state->lua)
 	{

@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: PostgreSQL
+#
+# 059_scripts.pl: scripts where a stream of them cannot show it: two workers, SQL that holds keys, the end by time,
+# by SCRIPT KILL, by pg_cancel_backend() and by kill -9, a standby.
+#
+# Seen to fail, each by the tests of its section:
+#   a command of a script that locks nothing it reads (lost counts); run_attempt() without pgfirst_store_mark_undo()
+#   (counted twice, or kept after the end); kv_spaces_return() that does nothing; kv_shared_script() that finds
+#   nothing; kv_lua_of() that does not look at flushes; kv_run_look() without kv_shared_run_killed(), or without the
+#   clock; error_handled() that does not look at `stop`; run_kept() that does not undo; is_script() that is always
+#   false; kv_pause_holds() without KV_SCRIPT; run_settle() that does not rethrow.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../perl";
+use PgfirstStore;
+use PgfirstTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $node = pgfirst_node('scripts', workers => 2, streaming => 1, conf => <<CONF);
+autovacuum = off
+pgfirst.redis_lock_timeout = '60s'
+pgfirst.redis_script_timeout = '60s'
+max_wal_senders = 4
+CONF
+
+# Clients of both workers.
+my %clients;
+for (1 .. 200)
+{
+	my $client = redis($node);
+	my ($pid) = $client->call('INFO', 'server') =~ /^process_id:(\d+)/m;
+	push @{ $clients{$pid} }, $client;
+	last if keys %clients == 2 && !grep { @$_ < 3 } values %clients;
+}
+is(scalar keys %clients, 2, 'clients of both workers');
+my ($pid, $other_pid) = sort keys %clients;
+my ($here, $here_too) = @{ $clients{$pid} };
+my ($there, $there_too) = @{ $clients{$other_pid} };
+
+sub sql { return $node->safe_psql('postgres', $_[0]); }
+
+sub silent
+{
+	my ($client, $name) = @_;
+	my ($what, $reply) = $client->outcome(0.5);
+
+	is($what, 'silent', $name) or diag($reply);
+}
+
+# Both workers have read it when INFO shows what came with it.
+my $max_clients = 1000;
+sub setting
+{
+	my ($name, $value) = @_;
+
+	$max_clients++;
+	$node->append_conf('postgresql.conf', "$name = '$value'\npgfirst.redis_max_clients = $max_clients");
+	$node->reload;
+	for my $client ($here, $there)
+	{
+		wait_until('the new setting', sub { $client->call('INFO', 'clients') =~ /^maxclients:$max_clients\r?$/m; });
+	}
+}
+
+# ---- one unit --------------------------------------------------------------------------------
+
+# Whoever reads in the other worker sees both keys alike.
+my $pair = 'for i = 1, 40 do redis.call("SET", KEYS[1], ARGV[1]) redis.call("SET", "pair2", ARGV[1]) end return 1';
+my $halves = 0;
+for my $round (1 .. 300)
+{
+	$here->send('EVAL', $pair, 1, 'pair1', $round);
+	for (1 .. 3)
+	{
+		my ($one, $two) = @{ $there->call('MGET', 'pair1', 'pair2') };
+		$halves++ if ($one // '') ne ($two // '');
+	}
+	$here->reply;
+}
+is($halves, 0, 'nobody sees half of a script');
+
+# Two workers count by the script's own arithmetic.
+my $count = 'redis.call("SET", "counted", (tonumber(redis.call("GET", "counted")) or 0) + 1) return 1';
+for (1 .. 30)
+{
+	$_->send('EVAL', $count, 0) for ($here, $there) x 20;
+	$_->reply(60) for ($here, $there) x 20;
+}
+is($here->call('GET', 'counted'), 1200, 'what a script has read is as it was when it changes something');
+
+# It changed nothing when it ran last, so it reads without locks; then it does change something.
+my $maybe = 'local n = tonumber(redis.call("GET", "maybe") or 0) if ARGV[1] == "w" then redis.call("SET", "maybe", n + 1) end return n';
+$_->call('EVAL', $maybe, 0, 'r') for $here, $there;
+for (1 .. 100)
+{
+	$_->send('EVAL', $maybe, 0, $_ == $here || $_ == $there ? 'w' : 'r') for $here, $there, $here_too, $there_too;
+	$_->reply(60) for $here, $there, $here_too, $there_too;
+}
+is($here->call('GET', 'maybe'), 200, '… also of one that mostly changes nothing');
+
+is($here->call('EVAL', 'for i = 1, 3000 do redis.call("SET", "many" .. i, i) end return redis.call("DBSIZE") >= 3000', 0), 1,
+	'a script on more keys than there are locks');
+is($there->call('EVAL', 'local n = 0 for i = 1, 3000 do if redis.call("GET", "many" .. i) == tostring(i) then n = n + 1 end end return n', 0),
+	3000, '… each of which is there');
+
+# ---- keys that are locked --------------------------------------------------------------------
+
+my $holder = PgfirstStore::Session->new($node);
+my $into_held = 'redis.call("INCR", "before") redis.call("SET", "h" .. "eld", ARGV[1]) return redis.call("GET", "before")';
+
+$holder->ask("BEGIN; SELECT kv.set('held', '5'::text)");
+$here->send('EVAL', $into_held, 0, 'mine');
+silent($here, 'a script waits for a key of which it had not told');
+is($there->call('GET', 'before'), undef, '… and nobody sees what it has done before');
+is($here_too->call('SET', 'other', 1), 'OK', '… while its worker serves others');
+is($there->call('SET', 'before', 10), 'OK', '… who may change what it has changed');
+$holder->ask('COMMIT');
+is($here->reply(20), '11', 'then it begins again, once');
+is($there->call('GET', 'held'), 'mine', '… and has its key');
+
+$holder->ask("BEGIN; SELECT kv.set('held', '6'::text)");
+$here->send('EVAL', 'redis.call("SELECT", 1) redis.call("SET", "of1", 1) redis.call("FLUSHDB") redis.call("SET", "fresh", 1) ' .
+	'redis.call("SELECT", 0) redis.call("SET", "held", 1) return redis.call("GET", "of1") == false', 0);
+silent($here, 'a script that has flushed a database waits');
+$there->call('SELECT', 1);
+is($there->call('SET', 'meanwhile', 1), 'OK', '… which is as it was');
+is($here_too->call('EVAL', 'redis.call("SELECT", 1) return redis.call("GET", "meanwhile")', 0), '1', '… in its own worker, too');
+$holder->ask('COMMIT');
+is($here->reply(20), 1, 'then it flushes it');
+is_deeply($there->call('MGET', 'meanwhile', 'fresh', 'of1'), [ undef, 1, undef ], '… with what came meanwhile');
+$there->call('SELECT', 0);
+
+$holder->ask("BEGIN; SELECT kv.set('held', '7'::text)");
+is($here->call('EVAL_RO', 'return redis.call("GET", KEYS[1])', 1, 'held'), '1', 'a script that may change nothing waits for nobody');
+$here->call('EVAL', 'return redis.call("GET", "other")', 0);
+$here->call('MULTI');
+$here->call('INCR', 'before');
+$here->call('EVAL', 'redis.call("INCR", "before") return redis.call("SET", "held", "exec")', 0);
+$here->send('EXEC');
+silent($here, 'EXEC waits for a key of which nobody had told');
+is($there->call('GET', 'before'), '11', '… and nobody sees what it has done before');
+$holder->ask('COMMIT');
+is_deeply($here->reply(20), [ 12, 'OK' ], 'then it is done, once');
+is_deeply($there->call('MGET', 'before', 'held'), [ '13', 'exec' ], '… as a whole');
+
+setting('pgfirst.redis_lock_timeout', '700ms');
+$holder->ask("BEGIN; SELECT kv.set('held', '8'::text)");
+like($here->call('EVAL', $into_held, 0, 'late'), qr/^-ERR a key is locked by the transaction of process \d+, for longer/,
+	'a key that is held for too long is an error');
+is($there->call('GET', 'before'), '13', '… and nothing is kept');
+$here->call('MULTI');
+$here->call('INCR', 'before');
+$here->call('EVAL', $into_held, 0, 'late');
+like($here->call('EXEC'), qr/^-ERR .*locked/, '… likewise within EXEC');
+is($there->call('GET', 'before'), '13', '… of which nothing is kept');
+$holder->ask('ROLLBACK');
+setting('pgfirst.redis_lock_timeout', '60s');
+
+# ---- WATCH, PAUSE ----------------------------------------------------------------------------
+
+$there->call('WATCH', 'watched');
+$here->call('EVAL', 'return redis.call("SET", "watched", 1)', 0);
+$there->call('MULTI');
+$there->call('PING');
+is($there->call('EXEC'), undef, 'what a script changes is a change for who watches it');
+
+$here->call('CLIENT', 'PAUSE', 60000, 'WRITE');
+$there->send('EVAL', 'return 1', 0);
+silent($there, 'scripts that may change something wait in a pause');
+is($here_too->call('EVAL_RO', 'return 1', 0), 1, '… those that may not do not');
+$here->call('CLIENT', 'UNPAUSE');
+is($there->reply(20), 1, '… until it is over');
+
+# ---- errors ----------------------------------------------------------------------------------
+
+like($here->call('EVAL', 'redis.call("SET", "kept", 1) error("x")', 0), qr/^-ERR user_script:1: x script: [0-9a-f]{40}, on \@user_script:1\.$/,
+	'a script that fails');
+is($there->call('GET', 'kept'), '1', '… keeps what it has changed before, as in Redis');
+
+my $long = 'redis.call("SET", "lost", 1) redis.call("FLUSHDB") while true do local ok = pcall(function() while true do end end) end';
+setting('pgfirst.redis_script_timeout', '300ms');
+for my $endless (
+	'while true do end',
+	'while true do pcall(function() while true do end end) end',
+	'while true do xpcall(function() error("x") end, function() while true do end end) end',
+	'while true do coroutine.wrap(function() while true do end end)() end',
+	'while true do coroutine.resume(coroutine.create(function() while true do end end)) end',
+	'while true do redis.pcall("GET", "kept") end',
+	'while true do redis.pcall("nothing") end',
+	'while true do local s = ("x"):rep(1000000) end',
+	'while true do collectgarbage() end',
+	'return string.find(("a"):rep(100000), (".-"):rep(30) .. "b")',
+	'local function f() return f() end return f()',
+	'local t = setmetatable({}, { __index = function(t, k) return t[k + 1] end }) while true do pcall(function() return t[1] end) end',
+	'while true do load(function() return nil end) end')
+{
+	my $began = time;
+	like($here->call('EVAL', 'redis.call("SET", "lost", 1) ' . $endless, 0), qr/^-ERR the script has run for longer than pgfirst\.redis_script_timeout \(300 ms\)/,
+		"it ends: $endless");
+	cmp_ok(time - $began, '<', 20, '… soon');
+}
+is($here->call('GET', 'lost'), undef, 'a script that was ended keeps nothing');
+is($here->call('EVAL', $long, 0) =~ /^-ERR the script has run/ ? 1 : 0, 1, '… not even that it has flushed the database');
+is_deeply($here_too->call('MGET', 'lost', 'kept'), [ undef, '1' ], '… which is as it was');
+setting('pgfirst.redis_script_timeout', '60s');
+
+# Errors of PostgreSQL pass through Lua.
+for my $script ($long, 'while true do redis.call("SET", "lost", 1) end')
+{
+	$here->send('EVAL', $script, 0);
+	my $canceled;
+	wait_until('the script is canceled', sub {
+		sql("SELECT pg_cancel_backend($pid)");
+		my ($what, $reply) = $here->outcome(0.2);
+		$canceled = $reply if $what eq 'reply';
+		return $what eq 'reply'; }, 30);
+	like($canceled, qr/^-ERR canceling/, 'pg_cancel_backend() ends a script');
+	is($here->call('EVAL', 'return { redis.call("GET", "lost"), redis.call("GET", "kept") }', 0)->[1], '1',
+		'… and its worker goes on');
+	is($here->call('GET', 'lost'), undef, '… without what the script has changed');
+}
+
+for my $hungry ('local t = {} for i = 1, 1e9 do t[i] = ("x"):rep(1000) .. i end', 'local s = "x" while true do s = s .. s end',
+	'return ("x"):rep(2e9)', 'local t = {} while true do t = { t } end', 'return cjson.encode(("x"):rep(60e6))')
+{
+	like($here->call('EVAL', $hungry, 0), qr/^-ERR .*(not enough memory|excessive nesting)/, "memory has a limit: $hungry");
+}
+is($here->call('EVAL', 'return #("x"):rep(10e6)', 0), 10000000, '… and there is some for the next one');
+for my $deep ('local function f() local co = coroutine.wrap(f) co() end f()', 'local function f() return pcall(f) end return tostring(f())',
+	'local function f() return 1 + f() end return f()', 'local t = {} t[1] = t return t', 'return loadstring("return " .. ("("):rep(100000))',
+	'local s = "x" for i = 1, 300 do s = "(" .. s .. ")" end return loadstring("return " .. s)',
+	'local t = setmetatable({}, {}) for i = 1, 300 do t = setmetatable({}, { __index = t }) end return t.x',
+	'return string.find(("a"):rep(300000), ("a?"):rep(300000))', 'return loadstring(string.dump(function() return 1 end))')
+{
+	$here->call('EVAL', $deep, 0);
+	is($here->call('PING'), 'PONG', "the server survives: $deep");
+}
+is(worker_pid($node, 'pgfirst redis 1') . ' ' . worker_pid($node, 'pgfirst redis 2'), join(' ', sort { $a <=> $b } $pid, $other_pid),
+	'all this time it was the same processes')
+  or diag("$pid, $other_pid");
+
+# ---- loaded scripts --------------------------------------------------------------------------
+
+my $sha = $here->call('SCRIPT', 'LOAD', 'return ARGV[1]');
+is($there->call('EVALSHA', $sha, 0, 'loaded'), 'loaded', 'what one worker has loaded the other runs');
+is_deeply($there->call('SCRIPT', 'EXISTS', $sha, uc $sha, '0' x 40), [ 1, 1, 0 ], '… and knows');
+is($there->call('SCRIPT', 'FLUSH'), 'OK', 'SCRIPT FLUSH in one worker');
+is($_->call('EVALSHA', $sha, 0), '-NOSCRIPT No matching script. Please use EVAL.', '… is so in both') for $here, $there;
+$here->call('EVAL', 'return ARGV[1]', 0);
+is($here->call('EVALSHA', $sha, 0, 'again'), 'again', 'EVAL makes a script known, too');
+my $filler = '--' . ('x' x 60000);
+my @loaded = map { $here->call('SCRIPT', 'LOAD', "return $_ $filler") } 1 .. 80;
+like($loaded[-1], qr/^-OOM loaded scripts would take more than pgfirst\.redis_script_cache/, 'the texts of loaded scripts have a limit');
+is($here->call('SCRIPT', 'FLUSH'), 'OK', '…');
+is($here->call('SCRIPT', 'LOAD', "return 1 $filler") =~ /^[0-9a-f]{40}$/ ? 1 : 0, 1, '… and there is room after a flush');
+is($here->call('SCRIPT', 'KILL'), '-NOTBUSY No scripts in execution right now.', 'SCRIPT KILL without a script');
+$there->send('EVAL', $long, 0);
+wait_until('SCRIPT KILL finds the script of another worker', sub { return $here->call('SCRIPT', 'KILL') eq 'OK'; }, 20);
+like($there->reply(20), qr/^-ERR Script killed by user with SCRIPT KILL/, '… and ends it');
+is_deeply($there->call('MGET', 'lost', 'kept'), [ undef, '1' ], '… with all that it has changed');
+
+# ---- a standby, and kill -9 --------------------------------------------------------------------
+
+$node->backup('copy');
+my $standby = PostgreSQL::Test::Cluster->new('scripts_standby');
+$standby->init_from_backup($node, 'copy', has_streaming => 1);
+$standby->{pgfirst_port} = PostgreSQL::Test::Cluster::get_free_port();
+$standby->append_conf('postgresql.conf', "pgfirst.redis_port = $standby->{pgfirst_port}\npgfirst.redis_unix_socket = ''\n");
+$standby->start;
+$node->wait_for_catchup($standby);
+wait_for_door($standby);
+my $reader = redis($standby);
+is($reader->call('EVAL', 'return redis.call("GET", "kept")', 0), '1', 'a standby runs scripts that read');
+like($reader->call('EVAL', 'return redis.call("SET", "kept", 2)', 0), qr/^-READONLY You can't write against a read only replica\. script: /,
+	'… refuses their changes');
+is($reader->call('EVAL', "#!lua\nreturn 1", 0), '-READONLY Can not run script with write flag on readonly replica.',
+	'… and at once those that say they may change something');
+is($reader->call('SCRIPT', 'LOAD', 'return 7') =~ /^[0-9a-f]{40}$/ ? 1 : 0, 1, '… and takes scripts');
+$standby->stop;
+
+# A crash at any moment leaves whole scripts, and every one that was answered.
+my $answered = 0;
+for my $round (1 .. 3)
+{
+	my $client = redis($node);
+	my $until = time + 0.3 + rand(0.3);
+	while (time < $until)
+	{
+		$client->call('EVAL', 'local n = redis.call("INCR", KEYS[1]) for i = 1, 30 do redis.call("SET", "part" .. i, n) end return n', 1, 'whole') =~ /^\d+$/
+		  and $answered++;
+	}
+	$client->send('EVAL', 'local n = redis.call("INCR", KEYS[1]) for i = 1, 30 do redis.call("SET", "part" .. i, n) end return n', 1, 'whole');
+	crash($node);
+	$node->start;
+	wait_for_door($node);
+	my ($whole, @parts) = @{ redis($node)->call('MGET', 'whole', map { "part$_" } 1 .. 30) };
+	is(scalar(grep { $_ ne $whole } @parts), 0, 'no half of a script after a crash');
+	cmp_ok($whole, '>=', $answered, '… and none missing that was answered');
+	$answered = $whole;
+}
+
+done_testing();
