@@ -275,7 +275,7 @@ run_lua(KvRun *run)
 		                                            : "not enough memory");
 	}
 	lua_settop(state->lua, 0);
-	kv_lua_collect(state, state->lua);
+	kv_lua_tidy(state);
 	state->inside = false;
 }
 

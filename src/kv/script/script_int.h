@@ -54,8 +54,9 @@ extern KvScript *kv_lua_script(KvLua *state, const KvSha *sha);
 extern KvScript *kv_lua_compile(KvLua *state, const KvSha *sha, RespSlice body, char **wrong);
 extern void kv_lua_forget_scripts(KvLua *state);
 
-/* Collects Lua's garbage if there may be much of it; within a protected call. */
+/* Collects Lua's garbage if there may be much of it: during a run, and after it. */
 extern void kv_lua_collect(KvLua *state, lua_State *thread);
+extern void kv_lua_tidy(KvLua *state);
 
 /* ---- the run under way --------------------------------------------------------------------- */
 

@@ -118,6 +118,14 @@ kv_lua_collect(KvLua *state, lua_State *thread)
 	state->collected = state->bytes;
 }
 
+void
+kv_lua_tidy(KvLua *state)
+{
+	if (state->bytes >= (Size) kv_script_memory_limit * 1024 / 4)
+		lua_gc(state->lua, LUA_GCCOLLECT, 0);
+	state->collected = 0;
+}
+
 /* ---- states ------------------------------------------------------------------------------------ */
 
 /* Everything runs within protected calls. */
