@@ -398,7 +398,15 @@ tables_agree(void **state)
 	    "	both('remove', size)\n"
 	    "	both('remove', size, 'x')\n"
 	    "	both('maxn', size)\n"
-	    "	both('concat', size, ', ')\n"
+	    "	for first = -1, 6 do\n"
+	    "		both('concat', size, ', ', first)\n"
+	    "		for last = -1, 6 do both('concat', size, ', ', first, last) end\n"
+	    "		both('concat', size, 5, first, nil)\n"
+	    "	end\n"
+	    "	both('concat', size)\n"
+	    "	both('concat', size, {})\n"
+	    "	both('concat', size, '', {})\n"
+	    "	both('concat', size, '', 1, {})\n"
 	    "	for _, name in ipairs{'foreach', 'foreachi'} do\n"
 	    "		both(name, size)\n"
 	    "		both(name, size, note)\n"
@@ -412,7 +420,14 @@ tables_agree(void **state)
 	    "	same(name, table[name], stock[name], 'x', 1)\n"
 	    "end\n"
 	    "assert(table.maxn{[1.5] = 1, [-2] = 1, x = 1, [1e9] = 1} == 1e9)\n"
-	    "assert(table.maxn{} == 0)\n");
+	    "assert(table.maxn{} == 0)\n"
+	    "same('concat', table.concat, stock.concat, {1, 'x', 2.5, {}}, ';', 1, 3)\n"
+	    "same('concat', table.concat, stock.concat, {1, 'x', 2.5, {}}, ';')\n"
+	    "same('concat', table.concat, stock.concat, {[2147483647] = 'x'}, '', 2147483647, "
+	    "2147483647)\n"
+	    "local many = {}\n"
+	    "for i = 1, 3000 do many[i] = i end\n"
+	    "same('concat', table.concat, stock.concat, many, ', ')\n");
 }
 
 static void
@@ -432,7 +447,8 @@ tables_time_ticks(void **state)
 	    "ticking(table.remove, many, 1)\n"
 	    "ticking(table.maxn, many)\n"
 	    "ticking(table.foreach, many, math.randomseed)\n"
-	    "ticking(table.foreachi, many, math.randomseed)\n");
+	    "ticking(table.foreachi, many, math.randomseed)\n"
+	    "ticking(table.concat, many)\n");
 }
 
 /* ---- strings, and the base library ------------------------------------------------------- */
@@ -472,8 +488,6 @@ strings_tick_when_long(void **state)
 {
 	(void) state;
 	run("local long = ('x'):rep(100000)\n"
-	    "local many = {}\n"
-	    "for i = 1, 5000 do many[i] = '' end\n"
 	    "local function ticking(f, ...)\n"
 	    "	local before = ticks()\n"
 	    "	f(...)\n"
@@ -486,7 +500,6 @@ strings_tick_when_long(void **state)
 	    "ticking(string.reverse, long)\n"
 	    "ticking(string.format, '%s', long)\n"
 	    "ticking(table.concat, {long, long})\n"
-	    "ticking(table.concat, many)\n"
 	    "ticking(string.dump, loadstring('return \"' .. long .. '\"'))\n"
 	    "ticking(loadstring, 'return \"' .. long .. '\"')\n"
 	    "ticking(load, function() end)\n"
