@@ -50,6 +50,14 @@ pattern_matcher_begin(Matcher *matcher, lua_State *L, const char *subject, size_
 	matcher->choices = matcher->first_choices;
 }
 
+/* luaL_error() never returns, but does not say so to the compiler. */
+static _Noreturn void
+pattern_error(Matcher *matcher, const char *message)
+{
+	for (;;)
+		luaL_error(matcher->work.L, message);
+}
+
 /* ---- items ------------------------------------------------------------------------------- */
 
 static inline bool
@@ -142,7 +150,7 @@ item_end(Matcher *matcher, const char *p)
 	if (*p == '%')
 	{
 		if (p[1] == '\0')
-			luaL_error(matcher->work.L, "malformed pattern (ends with '%%')");
+			pattern_error(matcher, "malformed pattern (ends with '%%')");
 		return p + 2;
 	}
 	if (*p != '[')
@@ -154,7 +162,7 @@ item_end(Matcher *matcher, const char *p)
 	do
 	{
 		if (*p == '\0')
-			luaL_error(matcher->work.L, "malformed pattern (missing ']')");
+			pattern_error(matcher, "malformed pattern (missing ']')");
 		if (*p++ == '%' && *p != '\0')
 			p++;
 	} while (*p != ']');
@@ -202,7 +210,7 @@ choices_grow(Matcher *matcher)
 	Choice *choices;
 
 	if (matcher->choice_room == CHOICES_MOST)
-		luaL_error(L, "pattern too complex");
+		pattern_error(matcher, "pattern too complex");
 	choices = lua_newuserdata(L, 2 * size);
 	memcpy(choices, matcher->choices, size);
 	lua_replace(L, matcher->place);
@@ -290,7 +298,7 @@ capture_open(Matcher *matcher, const char **s, const char **p)
 	Capture *capture;
 
 	if (matcher->level == CAPTURES_MOST)
-		luaL_error(matcher->work.L, "too many captures");
+		pattern_error(matcher, "too many captures");
 	capture = &matcher->captures[matcher->level];
 	capture->start = *s;
 	capture->length = CAPTURE_POSITION;
@@ -312,7 +320,7 @@ capture_close(Matcher *matcher, const char **s, const char **p)
 	while (last >= 0 && (matcher->open >> last & 1) == 0)
 		last--;
 	if (last < 0)
-		luaL_error(matcher->work.L, "invalid pattern capture");
+		pattern_error(matcher, "invalid pattern capture");
 	matcher->open &= ~(UINT32_C(1) << last);
 	matcher->captures[last].length = (size_t) (*s - matcher->captures[last].start);
 	*p += 1;
@@ -326,7 +334,7 @@ reference_match(Matcher *matcher, const char **s, const char **p)
 	const Capture *capture;
 
 	if (index < 0 || index >= matcher->level || (matcher->open >> index & 1) != 0)
-		luaL_error(matcher->work.L, "invalid capture index");
+		pattern_error(matcher, "invalid capture index");
 	capture = &matcher->captures[index];
 	if ((size_t) (matcher->subject_end - *s) < capture->length ||
 	    !bounded_bytes_equal(&matcher->work, capture->start, *s, capture->length))
@@ -346,7 +354,7 @@ balance_match(Matcher *matcher, const char **s, const char **p)
 	size_t depth = 1;
 
 	if (closes == '\0')
-		luaL_error(matcher->work.L, "unbalanced pattern");
+		pattern_error(matcher, "unbalanced pattern");
 	/* At the subject's end stands a zero, which opens nothing. */
 	if (*at != opens)
 		return false;
@@ -377,7 +385,7 @@ frontier_match(Matcher *matcher, const char **s, const char **p)
 	char before = *s == matcher->subject ? '\0' : (*s)[-1];
 
 	if (*set != '[')
-		luaL_error(matcher->work.L, "missing '[' after '%%f' in pattern");
+		pattern_error(matcher, "missing '[' after '%%f' in pattern");
 	end = item_end(matcher, set);
 	*p = end;
 	return !set_contains(matcher, set, end - 1, (unsigned char) before) &&
@@ -510,13 +518,13 @@ pattern_capture_push(Matcher *matcher, int index, const char *s, const char *end
 	if (index >= matcher->level)
 	{
 		if (index != 0)
-			luaL_error(L, "invalid capture index");
+			pattern_error(matcher, "invalid capture index");
 		lua_pushlstring(L, s, (size_t) (end - s));
 		return;
 	}
 	capture = &matcher->captures[index];
 	if ((matcher->open >> index & 1) != 0)
-		luaL_error(L, "unfinished capture");
+		pattern_error(matcher, "unfinished capture");
 	if (capture->length == CAPTURE_POSITION)
 		lua_pushinteger(L, capture->start - matcher->subject + 1);
 	else

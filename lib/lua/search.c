@@ -264,7 +264,7 @@ string_gsub(lua_State *L)
 }
 
 const luaL_Reg bounded_search_functions[] = {{"find", string_find},
-                                              {"match", string_match},
-                                              {"gmatch", string_gmatch},
-                                              {"gsub", string_gsub},
-                                              {NULL, NULL}};
+                                             {"match", string_match},
+                                             {"gmatch", string_gmatch},
+                                             {"gsub", string_gsub},
+                                             {NULL, NULL}};

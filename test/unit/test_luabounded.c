@@ -5,12 +5,11 @@
  * Most of it is Lua: a chunk that raises an error fails its test.  luapair.h has same() and
  * compare(), which raise one where the two differ.
  *
- * Seen to fail: a set whose ] comes first closed at once, a back reference that forgets to look
- * whether its capture is closed, a choice that keeps the captures' count, and sort's median taken
- * from (low + high + 1) / 2 are all found by the random comparisons; without bounded_work_done() in
- * item_repeat(), choice_change(), sort_less() or table_insert() nothing ends what runs for ever but
- * alarm(); without the space before a chunk loadstring runs bytecode; and with CHOICES_MOST at 2^20
- * the test of deep patterns finds no "pattern too complex".
+ * Seen to fail: a set whose first ] closes it, a back reference to a capture that is still open, a
+ * choice that does not put back how many captures there were or which were open (all found by the
+ * random comparisons), sort's median at (low + high + 1) / 2; and with the steps left out of
+ * sort_less(), of strings' lengths there, or of table_insert(), with CHOICES_MOST at 2^21, and
+ * without the space before a chunk.  What then never ends is ended by alarm().
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -201,7 +200,7 @@ pattern_agrees_on_long(void **state)
 	    "assert(long:find(('abc '):rep(20000), 1, true) == 1)\n"
 	    "assert(not long:find(('abc '):rep(19990) .. 'x', 1, true))\n"
 	    "assert(not (long .. 'x'):find('x' .. long, 1, true))\n"
-	    "assert(not (long .. long):find('a' .. long, 1, true))\n"
+	    "assert(not (long .. long):find('axc ' .. long:sub(5), 1, true))\n"
 	    "assert(not ('y' .. long .. long):find('x' .. long:sub(2) .. long, 1, true))\n"
 	    "assert(not ('x' .. long .. long):find('x' .. long .. 'y' .. long, 1, true))\n"
 	    "assert((long .. 'x' .. long):find('^(.*)x%1$'))\n"
