@@ -63,7 +63,7 @@ typedef struct BoundedBytes
 	char *data;
 	size_t length;
 	size_t capacity;
-	char first[512];
+	char first[256];
 } BoundedBytes;
 
 extern void bounded_bytes_begin(BoundedBytes *bytes, lua_State *L, int place);

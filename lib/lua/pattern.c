@@ -15,10 +15,11 @@
  *
  * An item is passed once on the way through a pattern, so there are at most as many choices as
  * quantifiers.  A few lie in the matcher itself, on C's stack; more in userdata, up to CHOICES_MOST
- * (2 MB), beyond which the error is "pattern too complex".  Lua's own matcher needs some 200 bytes of
- * C's stack for each, and has used up the customary 8 MB at fewer.  C's stack is used to about 2 KB
- * whatever the pattern, and to 3 KB by gsub, which may call itself through its function: Lua ends
- * that at 200 calls.
+ * (4 MB), beyond which the error is "pattern too complex".  That is more than Lua's own matcher has
+ * room for on 8 MB of C's stack: it ends, and the process with it, at some 104,000.
+ *
+ * Of C's stack a match takes 3 KB whatever the pattern, and so does gsub, which may call itself
+ * through its function: Lua ends that at 200 calls, some 400 KB in all (Lua's own: 1.8 MB).
  *
  * Captures need no record of their own.  They are numbered as they open, each closes once, and a
  * choice is never older than the captures before it.  So how many there were, and which of them were

@@ -10,8 +10,8 @@
 #include "lib/lua/bounded_int.h"
 
 #define CAPTURES_MOST 32 /* LUA_MAXCAPTURES */
-#define CHOICES_FIRST 32
-#define CHOICES_MOST  65536 /* beyond: "pattern too complex" */
+#define CHOICES_FIRST 16
+#define CHOICES_MOST  131072 /* beyond: "pattern too complex" */
 
 typedef struct Capture
 {
