@@ -13,10 +13,10 @@
  *               table.sort                            quadratic time (sort.c)
  *               string.rep                            two thousand million times nothing (strings.c)
  *               table.insert                          at -2147483648 (tables.c)
- *               string.sub lower upper reverse, table.remove maxn foreach foreachi
+ *               string.sub lower upper reverse, table.concat remove maxn foreach foreachi
  *                                                     linear, but often called
- *   wrapped     string.format dump, table.concat      linear, but often called: tick when there is
- *                                                     much
+ *   wrapped     string.format dump                    linear, but often called: tick when the result
+ *                                                     is long
  *   changed     collectgarbage    A full cycle takes as long as memory is large: it ticks.  The
  *                                 collector's pace belongs to the engine: with a pause and a step
  *                                 of 0 every allocation would be a full cycle.  stop, restart,
@@ -105,7 +105,7 @@ bounded_bytes_add(BoundedBytes *bytes, const char *data, size_t length)
 	bytes->length += length;
 }
 
-/* ---- functions that tick when there is much ----------------------------------------------- */
+/* ---- functions that tick when their result, a string, is long ------------------------------ */
 
 /*
  * Lua's own function is the upvalue.  It is not called through Lua but as a part of this one, so
@@ -114,11 +114,9 @@ bounded_bytes_add(BoundedBytes *bytes, const char *data, size_t length)
 static int
 call_ticking(lua_State *L)
 {
-	bool long_table = lua_istable(L, 1) && lua_objlen(L, 1) >= BOUNDED_STEPS;
 	int results = lua_tocfunction(L, lua_upvalueindex(1))(L);
 
-	if (long_table || (lua_isstring(L, -1) && lua_objlen(L, -1) >= BOUNDED_LONG))
-		pgfirst_lua_tick(L);
+	bounded_string_work(L, lua_objlen(L, -1));
 	return results;
 }
 
@@ -280,7 +278,7 @@ void
 pgfirst_lua_bound(lua_State *L)
 {
 	lua_getglobal(L, LUA_STRLIBNAME);
-	functions_replace(L, bounded_pattern_functions);
+	functions_replace(L, bounded_search_functions);
 	functions_replace(L, bounded_string_functions);
 	/* Lua 5.0's name for it; one function with two names. */
 	lua_getfield(L, -1, "gmatch");
@@ -291,7 +289,6 @@ pgfirst_lua_bound(lua_State *L)
 
 	lua_getglobal(L, LUA_TABLIBNAME);
 	functions_replace(L, bounded_table_functions);
-	function_wrap(L, "concat");
 	lua_pop(L, 1);
 
 	lua_pushvalue(L, LUA_GLOBALSINDEX);

@@ -63,7 +63,7 @@ typedef struct BoundedBytes
 	char *data;
 	size_t length;
 	size_t capacity;
-	char first[512];
+	char first[256];
 } BoundedBytes;
 
 extern void bounded_bytes_begin(BoundedBytes *bytes, lua_State *L, int place);
@@ -82,7 +82,7 @@ bounded_position(lua_Integer position, size_t length)
 	return position > 0 ? position : 0;
 }
 
-extern const luaL_Reg bounded_pattern_functions[];
+extern const luaL_Reg bounded_search_functions[];
 extern const luaL_Reg bounded_string_functions[];
 extern const luaL_Reg bounded_table_functions[];
 extern int bounded_sort(lua_State *L);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL
  *
- * pattern.c: string.find, match, gmatch and gsub of Lua 5.1 without recursion.
+ * pattern.c: the patterns of Lua 5.1 without recursion; what uses them is in search.c.
  *
  * A pattern is a row of items, each of which takes some bytes of the subject; only items with a
  * quantifier leave a choice of how many.  Lua's own matcher recurses at every quantifier and every
@@ -15,10 +15,11 @@
  *
  * An item is passed once on the way through a pattern, so there are at most as many choices as
  * quantifiers.  A few lie in the matcher itself, on C's stack; more in userdata, up to CHOICES_MOST
- * (2 MB), beyond which the error is "pattern too complex".  Lua's own matcher needs some 200 bytes of
- * C's stack for each, and has used up the customary 8 MB at fewer.  C's stack is used to about 2 KB
- * whatever the pattern, and to 3 KB by gsub, which may call itself through its function: Lua ends
- * that at 200 calls.
+ * (4 MB), beyond which the error is "pattern too complex".  That is more than Lua's own matcher has
+ * room for on 8 MB of C's stack: it ends, and the process with it, at some 104,000.
+ *
+ * Of C's stack a match takes 3 KB whatever the pattern, and so does gsub, which may call itself
+ * through its function: Lua ends that at 200 calls, some 400 KB in all (Lua's own: 1.8 MB).
  *
  * Captures need no record of their own.  They are numbered as they open, each closes once, and a
  * choice is never older than the captures before it.  So how many there were, and which of them were
@@ -33,59 +34,14 @@
  * in a pattern is only found when the subject leads there.  Classes are ASCII's: Lua asks the C
  * library, whose answer would depend on the database's locale.
  */
-#include "lib/lua/bounded_int.h"
+#include "lib/lua/pattern_int.h"
 
-#include <stdint.h>
 #include <string.h>
-
-#define CAPTURES_MOST 32 /* LUA_MAXCAPTURES */
-#define CHOICES_FIRST 32
-#define CHOICES_MOST  65536
 
 #define CAPTURE_POSITION SIZE_MAX /* as the length of a capture "()" */
 
-typedef struct Capture
-{
-	const char *start;
-	size_t length; /* once it is closed */
-} Capture;
-
-/*
- * A greedy choice goes on at `at`, and can be changed to less as long as that is beyond `least`.  A
- * lazy one (its item is not NULL) goes on at `at`, and can take one more if its item matches there.
- */
-typedef struct Choice
-{
-	const char *after; /* the item and its quantifier, in the pattern */
-	const char *at;    /* in the subject */
-	union
-	{
-		const char *least; /* greedy */
-		const char *item;  /* lazy */
-	} u;
-	uint32_t open;
-	uint8_t level;
-	bool lazy;
-} Choice;
-
-typedef struct Matcher
-{
-	BoundedWork work;
-	const char *subject;
-	const char *subject_end;
-	uint32_t open; /* bit i: capture i has no end yet */
-	int level;     /* captures so far */
-	int place;     /* of Lua's stack, for the userdata of choices */
-	size_t choice_count;
-	size_t choice_room;
-	Choice *choices;
-	Capture captures[CAPTURES_MOST];
-	Choice first_choices[CHOICES_FIRST];
-} Matcher;
-
-/* place holds a value that may be lost. */
-static void
-matcher_begin(Matcher *matcher, lua_State *L, const char *subject, size_t length, int place)
+void
+pattern_matcher_begin(Matcher *matcher, lua_State *L, const char *subject, size_t length, int place)
 {
 	matcher->work = (BoundedWork){L, 0};
 	matcher->subject = subject;
@@ -95,13 +51,15 @@ matcher_begin(Matcher *matcher, lua_State *L, const char *subject, size_t length
 	matcher->choices = matcher->first_choices;
 }
 
-/* ---- items ------------------------------------------------------------------------------- */
-
-static inline bool
-byte_is_digit(unsigned char byte)
+/* luaL_error() never returns, but does not say so to the compiler. */
+static _Noreturn void
+pattern_error(Matcher *matcher, const char *message)
 {
-	return (unsigned int) byte - '0' < 10;
+	for (;;)
+		luaL_error(matcher->work.L, message);
 }
+
+/* ---- items ------------------------------------------------------------------------------- */
 
 static inline bool
 byte_is_letter(unsigned char byte)
@@ -124,13 +82,14 @@ class_contains(unsigned char class, unsigned char byte)
 			contains = byte < ' ' || byte == 0x7f;
 			break;
 		case 'd':
-			contains = byte_is_digit(byte);
+			contains = pattern_byte_is_digit(byte);
 			break;
 		case 'l':
 			contains = (unsigned int) byte - 'a' < 26;
 			break;
 		case 'p':
-			contains = byte > ' ' && byte < 0x7f && !byte_is_letter(byte) && !byte_is_digit(byte);
+			contains =
+			    byte > ' ' && byte < 0x7f && !byte_is_letter(byte) && !pattern_byte_is_digit(byte);
 			break;
 		case 's':
 			contains = byte == ' ' || (unsigned int) byte - '\t' < 5;
@@ -139,10 +98,10 @@ class_contains(unsigned char class, unsigned char byte)
 			contains = (unsigned int) byte - 'A' < 26;
 			break;
 		case 'w':
-			contains = byte_is_letter(byte) || byte_is_digit(byte);
+			contains = byte_is_letter(byte) || pattern_byte_is_digit(byte);
 			break;
 		case 'x':
-			contains = byte_is_digit(byte) || ((unsigned int) byte | 0x20) - 'a' < 6;
+			contains = pattern_byte_is_digit(byte) || ((unsigned int) byte | 0x20) - 'a' < 6;
 			break;
 		case 'z':
 			contains = byte == 0;
@@ -192,7 +151,7 @@ item_end(Matcher *matcher, const char *p)
 	if (*p == '%')
 	{
 		if (p[1] == '\0')
-			luaL_error(matcher->work.L, "malformed pattern (ends with '%%')");
+			pattern_error(matcher, "malformed pattern (ends with '%%')");
 		return p + 2;
 	}
 	if (*p != '[')
@@ -204,7 +163,7 @@ item_end(Matcher *matcher, const char *p)
 	do
 	{
 		if (*p == '\0')
-			luaL_error(matcher->work.L, "malformed pattern (missing ']')");
+			pattern_error(matcher, "malformed pattern (missing ']')");
 		if (*p++ == '%' && *p != '\0')
 			p++;
 	} while (*p != ']');
@@ -252,7 +211,7 @@ choices_grow(Matcher *matcher)
 	Choice *choices;
 
 	if (matcher->choice_room == CHOICES_MOST)
-		luaL_error(L, "pattern too complex");
+		pattern_error(matcher, "pattern too complex");
 	choices = lua_newuserdata(L, 2 * size);
 	memcpy(choices, matcher->choices, size);
 	lua_replace(L, matcher->place);
@@ -340,7 +299,7 @@ capture_open(Matcher *matcher, const char **s, const char **p)
 	Capture *capture;
 
 	if (matcher->level == CAPTURES_MOST)
-		luaL_error(matcher->work.L, "too many captures");
+		pattern_error(matcher, "too many captures");
 	capture = &matcher->captures[matcher->level];
 	capture->start = *s;
 	capture->length = CAPTURE_POSITION;
@@ -362,7 +321,7 @@ capture_close(Matcher *matcher, const char **s, const char **p)
 	while (last >= 0 && (matcher->open >> last & 1) == 0)
 		last--;
 	if (last < 0)
-		luaL_error(matcher->work.L, "invalid pattern capture");
+		pattern_error(matcher, "invalid pattern capture");
 	matcher->open &= ~(UINT32_C(1) << last);
 	matcher->captures[last].length = (size_t) (*s - matcher->captures[last].start);
 	*p += 1;
@@ -376,7 +335,7 @@ reference_match(Matcher *matcher, const char **s, const char **p)
 	const Capture *capture;
 
 	if (index < 0 || index >= matcher->level || (matcher->open >> index & 1) != 0)
-		luaL_error(matcher->work.L, "invalid capture index");
+		pattern_error(matcher, "invalid capture index");
 	capture = &matcher->captures[index];
 	if ((size_t) (matcher->subject_end - *s) < capture->length ||
 	    !bounded_bytes_equal(&matcher->work, capture->start, *s, capture->length))
@@ -396,7 +355,7 @@ balance_match(Matcher *matcher, const char **s, const char **p)
 	size_t depth = 1;
 
 	if (closes == '\0')
-		luaL_error(matcher->work.L, "unbalanced pattern");
+		pattern_error(matcher, "unbalanced pattern");
 	/* At the subject's end stands a zero, which opens nothing. */
 	if (*at != opens)
 		return false;
@@ -427,7 +386,7 @@ frontier_match(Matcher *matcher, const char **s, const char **p)
 	char before = *s == matcher->subject ? '\0' : (*s)[-1];
 
 	if (*set != '[')
-		luaL_error(matcher->work.L, "missing '[' after '%%f' in pattern");
+		pattern_error(matcher, "missing '[' after '%%f' in pattern");
 	end = item_end(matcher, set);
 	*p = end;
 	return !set_contains(matcher, set, end - 1, (unsigned char) before) &&
@@ -493,7 +452,7 @@ element_match(Matcher *matcher, const char **s, const char **p)
 				return balance_match(matcher, s, p);
 			if ((*p)[1] == 'f')
 				return frontier_match(matcher, s, p);
-			if (byte_is_digit((unsigned char) (*p)[1]))
+			if (pattern_byte_is_digit((unsigned char) (*p)[1]))
 				return reference_match(matcher, s, p);
 			break;
 		default:
@@ -502,8 +461,7 @@ element_match(Matcher *matcher, const char **s, const char **p)
 	return item_match(matcher, s, p);
 }
 
-/* Where the match of the whole pattern that begins at s ends; NULL if there is none. */
-static const char *
+const char *
 pattern_match(Matcher *matcher, const char *s, const char *p)
 {
 	matcher->level = 0;
@@ -527,8 +485,7 @@ pattern_first_byte(const char *p)
 	return p[1] == '\0' || strchr("*?-", p[1]) == NULL ? *p : '\0';
 }
 
-/* The first match that begins at *s or later; *s becomes its begin.  NULL: there is none. */
-static const char *
+const char *
 pattern_search(Matcher *matcher, const char **s, const char *p)
 {
 	char first = pattern_first_byte(p);
@@ -553,9 +510,8 @@ pattern_search(Matcher *matcher, const char **s, const char *p)
 
 /* ---- captures ---------------------------------------------------------------------------- */
 
-/* Of a pattern without captures the whole match is the first. */
-static void
-capture_push(Matcher *matcher, int index, const char *s, const char *end)
+void
+pattern_capture_push(Matcher *matcher, int index, const char *s, const char *end)
 {
 	lua_State *L = matcher->work.L;
 	const Capture *capture;
@@ -563,270 +519,26 @@ capture_push(Matcher *matcher, int index, const char *s, const char *end)
 	if (index >= matcher->level)
 	{
 		if (index != 0)
-			luaL_error(L, "invalid capture index");
+			pattern_error(matcher, "invalid capture index");
 		lua_pushlstring(L, s, (size_t) (end - s));
 		return;
 	}
 	capture = &matcher->captures[index];
 	if ((matcher->open >> index & 1) != 0)
-		luaL_error(L, "unfinished capture");
+		pattern_error(matcher, "unfinished capture");
 	if (capture->length == CAPTURE_POSITION)
 		lua_pushinteger(L, capture->start - matcher->subject + 1);
 	else
 		lua_pushlstring(L, capture->start, capture->length);
 }
 
-static int
-captures_push(Matcher *matcher, const char *s, const char *end)
+int
+pattern_captures_push(Matcher *matcher, const char *s, const char *end)
 {
 	int count = matcher->level > 0 ? matcher->level : 1;
 
 	luaL_checkstack(matcher->work.L, count, "too many captures");
 	for (int i = 0; i < count; i++)
-		capture_push(matcher, i, s, end);
+		pattern_capture_push(matcher, i, s, end);
 	return count;
 }
-
-/* ---- find and match ---------------------------------------------------------------------- */
-
-/* As in "find me", byte by byte. */
-static const char *
-plain_search(BoundedWork *work, const char *subject, size_t subject_length, const char *text,
-             size_t text_length)
-{
-	const char *last;
-
-	if (text_length == 0)
-		return subject;
-	if (text_length > subject_length)
-		return NULL;
-	last = subject + subject_length - text_length;
-	while (subject <= last)
-	{
-		subject = memchr(subject, *text, (size_t) (last - subject) + 1);
-		if (subject == NULL || bounded_bytes_equal(work, subject, text, text_length))
-			return subject;
-		subject++;
-		bounded_work_done(work, 1);
-	}
-	return NULL;
-}
-
-static int
-string_find_or_match(lua_State *L, bool find)
-{
-	enum
-	{
-		PLACE = 5
-	};
-	size_t subject_length;
-	size_t pattern_length;
-	const char *subject = luaL_checklstring(L, 1, &subject_length);
-	const char *pattern = luaL_checklstring(L, 2, &pattern_length);
-	size_t from = (size_t) bounded_position(luaL_optinteger(L, 3, 1), subject_length);
-	bool plain = find && (lua_toboolean(L, 4) || strpbrk(pattern, "^$*+?.([%-") == NULL);
-	Matcher matcher;
-	const char *s;
-	const char *end;
-
-	from = from > 0 ? from - 1 : 0;
-	s = subject + (from < subject_length ? from : subject_length);
-	lua_settop(L, PLACE);
-	matcher_begin(&matcher, L, subject, subject_length, PLACE);
-	if (plain)
-	{
-		s = plain_search(&matcher.work, s, (size_t) (matcher.subject_end - s), pattern,
-		                 pattern_length);
-		end = s != NULL ? s + pattern_length : NULL;
-	}
-	else if (*pattern == '^')
-		end = pattern_match(&matcher, s, pattern + 1);
-	else
-		end = pattern_search(&matcher, &s, pattern);
-	if (end == NULL)
-	{
-		lua_pushnil(L);
-		return 1;
-	}
-	if (!find)
-		return captures_push(&matcher, s, end);
-	lua_pushinteger(L, s - subject + 1);
-	lua_pushinteger(L, end - subject);
-	return 2 + (plain || matcher.level == 0 ? 0 : captures_push(&matcher, s, end));
-}
-
-static int
-string_find(lua_State *L)
-{
-	return string_find_or_match(L, true);
-}
-
-static int
-string_match(lua_State *L)
-{
-	return string_find_or_match(L, false);
-}
-
-/* ---- gmatch ------------------------------------------------------------------------------ */
-
-/* Upvalues: the subject, the pattern, and how much of the subject is done. */
-static int
-gmatch_next(lua_State *L)
-{
-	size_t length;
-	const char *subject = lua_tolstring(L, lua_upvalueindex(1), &length);
-	const char *pattern = lua_tostring(L, lua_upvalueindex(2));
-	const char *s = subject + lua_tointeger(L, lua_upvalueindex(3));
-	const char *end;
-	Matcher matcher;
-
-	lua_settop(L, 1);
-	matcher_begin(&matcher, L, subject, length, 1);
-	end = pattern_search(&matcher, &s, pattern);
-	if (end == NULL)
-		return 0;
-	/* Behind an empty match the next begins a byte later. */
-	lua_pushinteger(L, end - subject + (end == s));
-	lua_replace(L, lua_upvalueindex(3));
-	return captures_push(&matcher, s, end);
-}
-
-static int
-string_gmatch(lua_State *L)
-{
-	luaL_checkstring(L, 1);
-	luaL_checkstring(L, 2);
-	lua_settop(L, 2);
-	lua_pushinteger(L, 0);
-	lua_pushcclosure(L, gmatch_next, 3);
-	return 1;
-}
-
-/* ---- gsub -------------------------------------------------------------------------------- */
-
-#define REPLACEMENT 3 /* places on Lua's stack */
-#define CHOICES     4
-#define RESULT      5
-
-static void
-value_add(BoundedBytes *result)
-{
-	size_t length;
-	const char *value = lua_tolstring(result->L, -1, &length);
-
-	bounded_bytes_add(result, value, length);
-	lua_pop(result->L, 1);
-}
-
-/* A replacement that is a string, with %0 to %9 in it. */
-static void
-template_add(Matcher *matcher, BoundedBytes *result, const char *s, const char *end)
-{
-	size_t length;
-	const char *template = lua_tolstring(result->L, REPLACEMENT, &length);
-	const char *template_end = template + length;
-
-	bounded_work_done(&matcher->work, length / BOUNDED_SLICE);
-	while (template <template_end)
-	{
-		const char *escape = memchr(template, '%', (size_t) (template_end - template));
-
-		bounded_bytes_add(result, template,
-		                  (size_t) ((escape != NULL ? escape : template_end) - template));
-		if (escape == NULL)
-			return;
-		/* Behind a % at the very end stands the string's zero, and that is what it means. */
-		if (!byte_is_digit((unsigned char) escape[1]))
-			bounded_bytes_add(result, escape + 1, 1);
-		else if (escape[1] == '0')
-			bounded_bytes_add(result, s, (size_t) (end - s));
-		else
-		{
-			capture_push(matcher, escape[1] - '1', s, end);
-			value_add(result);
-		}
-		bounded_work_done(&matcher->work, 1);
-		template = escape + 2;
-	}
-}
-
-/* What the match from s to end is replaced by. */
-static void
-replacement_add(Matcher *matcher, BoundedBytes *result, const char *s, const char *end)
-{
-	lua_State *L = result->L;
-
-	switch (lua_type(L, REPLACEMENT))
-	{
-		case LUA_TFUNCTION:
-			lua_pushvalue(L, REPLACEMENT);
-			lua_call(L, captures_push(matcher, s, end), 1);
-			break;
-		case LUA_TTABLE:
-			capture_push(matcher, 0, s, end);
-			lua_gettable(L, REPLACEMENT);
-			break;
-		default:
-			template_add(matcher, result, s, end);
-			return;
-	}
-	if (!lua_toboolean(L, -1))
-	{
-		lua_pop(L, 1);
-		bounded_bytes_add(result, s, (size_t) (end - s));
-		return;
-	}
-	if (!lua_isstring(L, -1))
-		luaL_error(L, "invalid replacement value (a %s)", luaL_typename(L, -1));
-	value_add(result);
-}
-
-static int
-string_gsub(lua_State *L)
-{
-	size_t length;
-	const char *subject = luaL_checklstring(L, 1, &length);
-	const char *pattern = luaL_checkstring(L, 2);
-	int type = lua_type(L, REPLACEMENT);
-	int most = luaL_optint(L, 4, (int) length + 1);
-	bool anchored = *pattern == '^';
-	const char *copied = subject; /* up to here the subject is in the result */
-	const char *s = subject;
-	Matcher matcher;
-	BoundedBytes result;
-	int count = 0;
-
-	luaL_argcheck(L,
-	              type == LUA_TNUMBER || type == LUA_TSTRING || type == LUA_TFUNCTION ||
-	                  type == LUA_TTABLE,
-	              REPLACEMENT, "string/function/table expected");
-	lua_settop(L, REPLACEMENT);
-	lua_settop(L, RESULT);
-	matcher_begin(&matcher, L, subject, length, CHOICES);
-	bounded_bytes_begin(&result, L, RESULT);
-	while (count < most && s <= matcher.subject_end)
-	{
-		const char *end = anchored ? pattern_match(&matcher, s, pattern + 1)
-		                           : pattern_search(&matcher, &s, pattern);
-
-		if (end == NULL)
-			break;
-		count++;
-		bounded_bytes_add(&result, copied, (size_t) (s - copied));
-		replacement_add(&matcher, &result, s, end);
-		copied = end;
-		s = end > s ? end : s + 1;
-		if (anchored)
-			break;
-	}
-	bounded_bytes_add(&result, copied, (size_t) (matcher.subject_end - copied));
-	lua_pushlstring(L, result.data, result.length);
-	lua_pushinteger(L, count);
-	return 2;
-}
-
-const luaL_Reg bounded_pattern_functions[] = {{"find", string_find},
-                                              {"match", string_match},
-                                              {"gmatch", string_gmatch},
-                                              {"gsub", string_gsub},
-                                              {NULL, NULL}};

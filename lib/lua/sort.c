@@ -18,22 +18,28 @@
 #define ARRAY    1 /* places on Lua's stack */
 #define FUNCTION 2
 
+typedef struct Sort
+{
+	BoundedWork work;
+	bool by_function;
+	bool may_be_strings; /* what is compared now: takes as long as they are */
+} Sort;
+
 /* Whether the value at index a is less than the one at b; both are negative. */
 static bool
-sort_less(BoundedWork *work, int a, int b)
+sort_less(Sort *sort, int a, int b)
 {
-	lua_State *L = work->L;
+	lua_State *L = sort->work.L;
 	bool less;
 
-	if (lua_isnil(L, FUNCTION))
+	bounded_work_done(&sort->work, 1);
+	if (!sort->by_function)
 	{
-		/* Numbers and tables have no length that would matter; lua_objlen() would change them. */
-		size_t length = lua_type(L, a) == LUA_TSTRING ? lua_objlen(L, a) : 0;
-
-		bounded_work_done(work, 1 + length / BOUNDED_SLICE);
+		/* lua_objlen() would change a number. */
+		if (sort->may_be_strings && lua_type(L, a) == LUA_TSTRING)
+			bounded_work_done(&sort->work, lua_objlen(L, a) / BOUNDED_SLICE);
 		return lua_lessthan(L, a, b);
 	}
-	bounded_work_done(work, 1);
 	lua_pushvalue(L, FUNCTION);
 	lua_pushvalue(L, a - 1);
 	lua_pushvalue(L, b - 2);
@@ -53,39 +59,40 @@ sort_store(lua_State *L, int i, int j)
 
 /* Exchanges the elements at low and high if the latter is less; says whether it was. */
 static bool
-sort_pair(BoundedWork *work, int low, int high)
+sort_pair(Sort *sort, int low, int high)
 {
-	lua_rawgeti(work->L, ARRAY, low);
-	lua_rawgeti(work->L, ARRAY, high);
-	if (sort_less(work, -1, -2))
+	lua_rawgeti(sort->work.L, ARRAY, low);
+	lua_rawgeti(sort->work.L, ARRAY, high);
+	if (sort_less(sort, -1, -2))
 	{
-		sort_store(work->L, low, high);
+		sort_store(sort->work.L, low, high);
 		return true;
 	}
-	lua_pop(work->L, 2);
+	lua_pop(sort->work.L, 2);
 	return false;
 }
 
 /* Orders the first, middle and last element; false if there is nothing between them to be sorted. */
 static bool
-sort_median(BoundedWork *work, int low, int high)
+sort_median(Sort *sort, int low, int high)
 {
-	lua_State *L = work->L;
+	lua_State *L = sort->work.L;
 	int middle = low + (high - low) / 2;
 
-	sort_pair(work, low, high);
+	sort->may_be_strings = true;
+	sort_pair(sort, low, high);
 	if (high - low == 1)
 		return false;
 	/* Not sort_pair(): a function that compares sees which of the two is read first. */
 	lua_rawgeti(L, ARRAY, middle);
 	lua_rawgeti(L, ARRAY, low);
-	if (sort_less(work, -2, -1))
+	if (sort_less(sort, -2, -1))
 		sort_store(L, middle, low);
 	else
 	{
 		lua_pop(L, 1);
 		lua_rawgeti(L, ARRAY, high);
-		if (sort_less(work, -1, -2))
+		if (sort_less(sort, -1, -2))
 			sort_store(L, middle, high);
 		else
 			lua_pop(L, 2);
@@ -99,9 +106,9 @@ sort_median(BoundedWork *work, int low, int high)
  * that contradicts itself leads them out of the range, and so to the error.
  */
 static int
-sort_partition(BoundedWork *work, int low, int high)
+sort_partition(Sort *sort, int low, int high)
 {
-	lua_State *L = work->L;
+	lua_State *L = sort->work.L;
 	int middle = low + (high - low) / 2;
 	int i = low;
 	int j = high - 1;
@@ -110,16 +117,18 @@ sort_partition(BoundedWork *work, int low, int high)
 	lua_pushvalue(L, -1);
 	lua_rawgeti(L, ARRAY, high - 1);
 	sort_store(L, middle, high - 1);
-	/* The median stays on the stack below the two elements that are looked at. */
+	/* The median stays on the stack below the two elements that are looked at, one of which is
+	 * compared with it: if it is no string, no strings are compared. */
+	sort->may_be_strings = lua_type(L, -1) == LUA_TSTRING;
 	for (;;)
 	{
-		for (lua_rawgeti(L, ARRAY, ++i); sort_less(work, -1, -2); lua_rawgeti(L, ARRAY, ++i))
+		for (lua_rawgeti(L, ARRAY, ++i); sort_less(sort, -1, -2); lua_rawgeti(L, ARRAY, ++i))
 		{
 			if (i > high)
 				luaL_error(L, "invalid order function for sorting");
 			lua_pop(L, 1);
 		}
-		for (lua_rawgeti(L, ARRAY, --j); sort_less(work, -3, -1); lua_rawgeti(L, ARRAY, --j))
+		for (lua_rawgeti(L, ARRAY, --j); sort_less(sort, -3, -1); lua_rawgeti(L, ARRAY, --j))
 		{
 			if (j < low)
 				luaL_error(L, "invalid order function for sorting");
@@ -137,23 +146,23 @@ sort_partition(BoundedWork *work, int low, int high)
 }
 
 static void
-sort_range(BoundedWork *work, int low, int high)
+sort_range(Sort *sort, int low, int high)
 {
 	while (low < high)
 	{
 		int place;
 
-		if (!sort_median(work, low, high))
+		if (!sort_median(sort, low, high))
 			return;
-		place = sort_partition(work, low, high);
+		place = sort_partition(sort, low, high);
 		if (place - low < high - place)
 		{
-			sort_range(work, low, place - 1);
+			sort_range(sort, low, place - 1);
 			low = place + 1;
 		}
 		else
 		{
-			sort_range(work, place + 1, high);
+			sort_range(sort, place + 1, high);
 			high = place - 1;
 		}
 	}
@@ -162,7 +171,7 @@ sort_range(BoundedWork *work, int low, int high)
 int
 bounded_sort(lua_State *L)
 {
-	BoundedWork work = {L, 0};
+	Sort sort = {.work = {L, 0}};
 	int length;
 
 	luaL_checktype(L, ARRAY, LUA_TTABLE);
@@ -170,6 +179,7 @@ bounded_sort(lua_State *L)
 	if (!lua_isnoneornil(L, FUNCTION))
 		luaL_checktype(L, FUNCTION, LUA_TFUNCTION);
 	lua_settop(L, FUNCTION);
-	sort_range(&work, 1, length);
+	sort.by_function = !lua_isnil(L, FUNCTION);
+	sort_range(&sort, 1, length);
 	return 0;
 }

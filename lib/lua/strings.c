@@ -70,46 +70,57 @@ string_rep(lua_State *L)
 	return 1;
 }
 
-/* Backwards, or with the case changed of 26 letters from the first on. */
+/* Changes the case of 26 letters from the first on. */
 static int
-string_change(lua_State *L, char first_letter, bool backwards)
+string_change_case(lua_State *L, unsigned int first_letter)
 {
 	size_t length;
 	const char *string = luaL_checklstring(L, 1, &length);
 	BoundedBytes result;
+	char *changed;
 
 	bounded_string_work(L, length);
 	lua_settop(L, 2);
 	bounded_bytes_begin(&result, L, 2);
-	bounded_bytes_reserve(&result, length);
+	changed = bounded_bytes_reserve(&result, length);
 	for (size_t i = 0; i < length; i++)
 	{
-		unsigned char byte = (unsigned char) string[backwards ? length - 1 - i : i];
+		unsigned char byte = (unsigned char) string[i];
 
-		if (!backwards && (unsigned int) byte - (unsigned char) first_letter < 26)
-			byte ^= 0x20;
-		result.data[i] = (char) byte;
+		changed[i] = (char) (byte ^ (byte - first_letter < 26 ? 0x20 : 0));
 	}
-	lua_pushlstring(L, result.data, length);
+	lua_pushlstring(L, changed, length);
 	return 1;
 }
 
 static int
 string_lower(lua_State *L)
 {
-	return string_change(L, 'A', false);
+	return string_change_case(L, 'A');
 }
 
 static int
 string_upper(lua_State *L)
 {
-	return string_change(L, 'a', false);
+	return string_change_case(L, 'a');
 }
 
 static int
 string_reverse(lua_State *L)
 {
-	return string_change(L, '\0', true);
+	size_t length;
+	const char *string = luaL_checklstring(L, 1, &length);
+	BoundedBytes result;
+	char *reversed;
+
+	bounded_string_work(L, length);
+	lua_settop(L, 2);
+	bounded_bytes_begin(&result, L, 2);
+	reversed = bounded_bytes_reserve(&result, length);
+	for (size_t i = 0; i < length; i++)
+		reversed[i] = string[length - 1 - i];
+	lua_pushlstring(L, reversed, length);
+	return 1;
 }
 
 const luaL_Reg bounded_string_functions[] = {{"sub", string_sub},         {"rep", string_rep},

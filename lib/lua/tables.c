@@ -3,8 +3,8 @@
  * tables.c: functions of the table library that walk through a table.
  *
  * insert and remove move everything behind the place, in C, and to insert at -2147483648 moves so
- * many elements whatever the table's length.  maxn, foreach and foreachi look at every element;
- * a function that is called for each need not be Lua's own, of which the hook would hear.
+ * many elements whatever the table's length.  The others look at every element; a function that is
+ * called for each need not be one in Lua, of whose instructions the hook would hear.
  *
  * Elements are read and written without metamethods, as in Lua 5.1.
  */
@@ -126,10 +126,46 @@ table_foreachi(lua_State *L)
 	return 0;
 }
 
-const luaL_Reg bounded_table_functions[] = {{"insert", table_insert},
-                                            {"remove", table_remove},
-                                            {"maxn", table_maxn},
-                                            {"foreach", table_foreach},
-                                            {"foreachi", table_foreachi},
-                                            {"sort", bounded_sort},
-                                            {NULL, NULL}};
+static int
+table_concat(lua_State *L)
+{
+	enum
+	{
+		PLACE = 3
+	};
+	BoundedWork work = {L, 0};
+	size_t between_length;
+	const char *between = luaL_optlstring(L, 2, "", &between_length);
+	int length = table_length(L);
+	int first = luaL_optint(L, 3, 1);
+	int last = lua_isnoneornil(L, 4) ? length : luaL_checkint(L, 4);
+	BoundedBytes result;
+
+	lua_settop(L, PLACE);
+	bounded_bytes_begin(&result, L, PLACE);
+	/* Wider than int: last may be the largest there is. */
+	for (long long i = first; i <= last; i++)
+	{
+		size_t value_length;
+		const char *value;
+
+		lua_rawgeti(L, 1, (int) i);
+		if (!lua_isstring(L, -1))
+			return luaL_error(L, "invalid value (%s) at index %d in table for 'concat'",
+			                  luaL_typename(L, -1), (int) i);
+		value = lua_tolstring(L, -1, &value_length);
+		bounded_bytes_add(&result, value, value_length);
+		lua_pop(L, 1);
+		if (i < last)
+			bounded_bytes_add(&result, between, between_length);
+		bounded_work_done(&work, 1 + (value_length + between_length) / BOUNDED_SLICE);
+	}
+	lua_pushlstring(L, result.data, result.length);
+	return 1;
+}
+
+const luaL_Reg bounded_table_functions[] = {
+    {"insert", table_insert},   {"remove", table_remove},
+    {"maxn", table_maxn},       {"concat", table_concat},
+    {"foreach", table_foreach}, {"foreachi", table_foreachi},
+    {"sort", bounded_sort},     {NULL, NULL}};
