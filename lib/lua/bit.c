@@ -155,18 +155,9 @@ bit_tohex(lua_State *L)
 }
 
 static const luaL_Reg bit_functions[] = {
-    {"tobit", bit_tobit},
-    {"bnot", bit_bnot},
-    {"band", bit_band},
-    {"bor", bit_bor},
-    {"bxor", bit_bxor},
-    {"lshift", bit_lshift},
-    {"rshift", bit_rshift},
-    {"arshift", bit_arshift},
-    {"rol", bit_rol},
-    {"ror", bit_ror},
-    {"bswap", bit_bswap},
-    {"tohex", bit_tohex},
+    {"tobit", bit_tobit}, {"bnot", bit_bnot},     {"band", bit_band},     {"bor", bit_bor},
+    {"bxor", bit_bxor},   {"lshift", bit_lshift}, {"rshift", bit_rshift}, {"arshift", bit_arshift},
+    {"rol", bit_rol},     {"ror", bit_ror},       {"bswap", bit_bswap},   {"tohex", bit_tohex},
     {NULL, NULL},
 };
 

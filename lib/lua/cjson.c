@@ -164,12 +164,11 @@ json_decode_invalid_numbers(lua_State *L)
 
 /* ---- encoding ---------------------------------------------------------------------------- */
 
-/* A table that is being written: for an array its length and what comes next, for an object -1;
- * the key where it has come to is on the stack. */
+/* A table that is being written.  Where an object has come to, its last key, is on the stack. */
 typedef struct EncodeLevel
 {
-	int length;
-	int next;
+	unsigned int length; /* of an array; 0: an object */
+	unsigned int next;   /* index in an array; of an object 1 at first */
 } EncodeLevel;
 
 typedef struct Encoder
@@ -272,7 +271,7 @@ encode_number(Encoder *encoder, int index)
 }
 
 /*
- * The length of the table at the top as an array, or -1: an object.
+ * The length of the table at the top as an array; an object if it is not above 0.
  *
  * Keys above INT_MAX become the smallest int, as Redis's conversion has them on x86.  So a table of
  * such keys alone, milliseconds for example, is an object.
@@ -317,20 +316,19 @@ encode_table(Encoder *encoder)
 {
 	lua_State *L = encoder->L;
 	EncodeLevel *level = &encoder->levels[encoder->depth];
+	int length;
 
 	/* Places for a key, a value, an error's words, and for bytes that grow. */
-	if (encoder->depth >= encoder->settings->encode_max_depth ||
-	    encoder->depth >= LUALIBS_LEVELS || !lua_checkstack(L, 4))
+	if (encoder->depth >= encoder->settings->encode_max_depth || encoder->depth >= LUALIBS_LEVELS ||
+	    !lua_checkstack(L, 4))
 		luaL_error(L, "Cannot serialise, excessive nesting (%d)", encoder->depth + 1);
 	encoder->depth++;
-	level->length = encode_array_length(encoder);
+	length = encode_array_length(encoder);
+	level->length = length > 0 ? (unsigned int) length : 0;
 	level->next = 1;
-	if (level->length <= 0)
-	{
-		level->length = -1;
+	lualibs_bytes_add_char(&encoder->bytes, length > 0 ? '[' : '{');
+	if (length <= 0)
 		lua_pushnil(L);
-	}
-	lualibs_bytes_add_char(&encoder->bytes, level->length > 0 ? '[' : '{');
 }
 
 /* Writes the value at the top and takes it off, but a table, which it only begins. */
@@ -404,12 +402,11 @@ encode_next(Encoder *encoder)
 		return false;
 	}
 	if (is_array)
-		lua_rawgeti(L, -1, level->next);
+		lua_rawgeti(L, -1, (int) level->next);
 	if (level->next > 1)
 		lualibs_bytes_add_char(&encoder->bytes, ',');
 	if (!is_array)
 		encode_key(encoder);
-	/* Of an object it only says whether there was one before. */
 	level->next = is_array ? level->next + 1 : 2;
 	return true;
 }
@@ -462,18 +459,25 @@ static const char *const json_token_names[] = {
     "T_BOOLEAN",   "T_BOOLEAN", "T_NULL",      "T_COLON",   "T_COMMA",  "T_END",
 };
 
+/* A table that is being filled; where it is an object, a key is on the stack behind it. */
+typedef struct DecodeLevel
+{
+	bool is_array;
+	unsigned int length; /* of an array, so far */
+} DecodeLevel;
+
 typedef struct Decoder
 {
 	lua_State *L;
 	const JsonSettings *settings;
 	LuaWork work;
 	const char *text;
-	const char *next; /* text ends with a zero byte, as a string of Lua does */
+	const char *next;  /* text ends with a zero byte, as a string of Lua does */
 	const char *begin; /* of the token, or where in it the error is */
 	const char *error;
 	double number;
 	int depth;
-	int levels[LUALIBS_LEVELS]; /* of an array the length so far; of an object -1 */
+	DecodeLevel levels[LUALIBS_LEVELS];
 } Decoder;
 
 static JsonToken
@@ -690,7 +694,8 @@ token_next(Decoder *decoder)
 
 	while (*decoder->next != '\0' && strchr(" \t\n\r", *decoder->next) != NULL)
 		decoder->next++;
-	lualibs_work_done(&decoder->work, 1 + (size_t) (decoder->next - decoder->begin) / LUALIBS_SLICE);
+	lualibs_work_done(&decoder->work,
+	                  1 + (size_t) (decoder->next - decoder->begin) / LUALIBS_SLICE);
 	decoder->begin = decoder->next;
 	switch (*decoder->next)
 	{
@@ -746,11 +751,11 @@ decode_begin(Decoder *decoder, bool is_array)
 	lua_State *L = decoder->L;
 
 	/* As many places as Redis asks for, and one for a long string's bytes. */
-	if (decoder->depth >= decoder->settings->decode_max_depth ||
-	    decoder->depth >= LUALIBS_LEVELS || !lua_checkstack(L, is_array ? 3 : 4))
+	if (decoder->depth >= decoder->settings->decode_max_depth || decoder->depth >= LUALIBS_LEVELS ||
+	    !lua_checkstack(L, is_array ? 3 : 4))
 		luaL_error(L, "Found too many nested data structures (%d) at character %d",
 		           decoder->depth + 1, (int) (decoder->next - decoder->text));
-	decoder->levels[decoder->depth++] = is_array ? 0 : -1;
+	decoder->levels[decoder->depth++] = (DecodeLevel){.is_array = is_array};
 	lua_newtable(L);
 }
 
@@ -797,37 +802,63 @@ decode_value(Decoder *decoder, JsonToken token)
 }
 
 /*
- * The token that ends the innermost table, or the one that begins its next value, an object's key
- * being taken on the way.  `first`: nothing is in it yet.
+ * What stands before the next value of the innermost table, an object's key included; *token becomes
+ * the value's first.  False if the table ends instead.  `first`: nothing is in it yet.
  */
-static JsonToken
-decode_separator(Decoder *decoder, bool first)
+static bool
+decode_next(Decoder *decoder, bool first, JsonToken *token)
 {
-	bool is_array = decoder->levels[decoder->depth - 1] >= 0;
-	JsonToken end = is_array ? JSON_ARRAY_END : JSON_OBJECT_END;
-	JsonToken token = token_next(decoder);
+	bool is_array = decoder->levels[decoder->depth - 1].is_array;
 
-	if (token == end)
-		return token;
+	*token = token_next(decoder);
+	if (*token == (is_array ? JSON_ARRAY_END : JSON_OBJECT_END))
+	{
+		decoder->depth--;
+		return false;
+	}
 	if (!first)
 	{
-		if (token != JSON_COMMA)
-			decode_refuse(decoder, is_array ? "comma or array end" : "comma or object end", token);
-		token = token_next(decoder);
+		if (*token != JSON_COMMA)
+			decode_refuse(decoder, is_array ? "comma or array end" : "comma or object end", *token);
+		*token = token_next(decoder);
 	}
-	return is_array ? token : decode_key(decoder, token);
+	if (!is_array)
+		*token = decode_key(decoder, *token);
+	return true;
 }
 
 /* Puts the value at the top into the innermost table. */
 static void
 decode_store(Decoder *decoder)
 {
-	int *level = &decoder->levels[decoder->depth - 1];
+	DecodeLevel *level = &decoder->levels[decoder->depth - 1];
 
-	if (*level >= 0)
-		lua_rawseti(decoder->L, -2, ++*level);
+	if (level->is_array)
+		lua_rawseti(decoder->L, -2, (int) ++level->length);
 	else
 		lua_rawset(decoder->L, -3);
+}
+
+/* One whole value, left at the top. */
+static void
+decode_whole(Decoder *decoder)
+{
+	JsonToken token = token_next(decoder);
+
+	do
+	{
+		bool complete = decode_value(decoder, token);
+
+		if (complete && decoder->depth > 0)
+			decode_store(decoder);
+		/* Tables that end are values of the tables they are in. */
+		while (decoder->depth > 0 && !decode_next(decoder, !complete, &token))
+		{
+			complete = true;
+			if (decoder->depth > 0)
+				decode_store(decoder);
+		}
+	} while (decoder->depth > 0);
 }
 
 static int
@@ -847,25 +878,7 @@ json_decode(lua_State *L)
 	if (length >= 2 && (decoder.text[0] == '\0' || decoder.text[1] == '\0'))
 		luaL_error(L, "JSON parser does not support UTF-16 or UTF-32");
 
-	token = token_next(&decoder);
-	for (;;)
-	{
-		bool complete = decode_value(&decoder, token);
-
-		/* Tables that end are values of the tables they are in. */
-		while (decoder.depth > 0)
-		{
-			if (complete)
-				decode_store(&decoder);
-			token = decode_separator(&decoder, !complete);
-			if (token != JSON_ARRAY_END && token != JSON_OBJECT_END)
-				break;
-			decoder.depth--;
-			complete = true;
-		}
-		if (decoder.depth == 0)
-			break;
-	}
+	decode_whole(&decoder);
 	token = token_next(&decoder);
 	if (token != JSON_END)
 		decode_refuse(&decoder, "the end", token);

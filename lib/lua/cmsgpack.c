@@ -422,8 +422,8 @@ unpack_next(Unpacker *unpacker)
 		case MSGPACK_UINT16:
 		case MSGPACK_UINT32:
 		case MSGPACK_UINT64:
-			lua_pushnumber(
-			    L, (double) (int64_t) unpack_unsigned(unpacker, (size_t) 1 << (type - MSGPACK_UINT8)));
+			lua_pushnumber(L, (double) (int64_t) unpack_unsigned(
+			                      unpacker, (size_t) 1 << (type - MSGPACK_UINT8)));
 			break;
 		case MSGPACK_INT8:
 			lua_pushinteger(L, (int8_t) unpack_unsigned(unpacker, 1));
@@ -444,7 +444,8 @@ unpack_next(Unpacker *unpacker)
 			break;
 		case MSGPACK_ARRAY16:
 		case MSGPACK_ARRAY32:
-			unpack_table(unpacker, false, unpack_unsigned(unpacker, type == MSGPACK_ARRAY16 ? 2 : 4));
+			unpack_table(unpacker, false,
+			             unpack_unsigned(unpacker, type == MSGPACK_ARRAY16 ? 2 : 4));
 			break;
 		case MSGPACK_MAP16:
 		case MSGPACK_MAP32:
@@ -506,8 +507,8 @@ unpack_values(lua_State *L, lua_Integer limit, lua_Integer from, bool all)
 
 	/* It says length where it means the limit. */
 	if (from < 0 || limit < 0)
-		return luaL_error(L, "Invalid request to unpack with offset of %d and limit of %d.", (int) from,
-		                  (int) length);
+		return luaL_error(L, "Invalid request to unpack with offset of %d and limit of %d.",
+		                  (int) from, (int) length);
 	if ((size_t) from > length)
 		return luaL_error(L, "Start offset %d greater than input length %d.", (int) from,
 		                  (int) length);

@@ -24,8 +24,8 @@ extern void lualibs_functions_set(lua_State *L, const luaL_Reg *functions, int u
 
 /* ---- ticks ------------------------------------------------------------------------------- */
 
-#define LUALIBS_WORK 4096 /* elements from one tick to the next */
-#define LUALIBS_SLICE 16  /* bytes of a string that weigh as much as an element */
+#define LUALIBS_WORK  4096 /* elements from one tick to the next */
+#define LUALIBS_SLICE 16   /* bytes of a string that weigh as much as an element */
 
 typedef struct LuaWork
 {
