@@ -34,8 +34,8 @@ extern int pgfirst_lua_open_struct(lua_State *L);
 extern int pgfirst_lua_open_bit(lua_State *L);
 
 /*
- * What to call from within long work: once for every 4096 elements, or for some 64 KB of a string.
- * It may raise an error, which ends the script's call; it must leave the stack as it found it, with
+ * What to call from within long work: once for some 4096 elements, or 64 KB of text; but not in the
+ * middle of a string that is copied in one piece, or a number.  It may raise an error, which ends the script's call; it must leave the stack as it found it, with
  * no more than five places in use meanwhile.  NULL, and before the first call: nothing.
  */
 typedef void (*PgfirstLuaTick)(lua_State *L);
