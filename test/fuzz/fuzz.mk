@@ -10,7 +10,7 @@ FUZZ_CC ?= clang
 FUZZ_SECONDS ?= 60
 FUZZ_NAMES := $(patsubst test/fuzz/fuzz_%.c,%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
 FUZZ_LIB := $(sort $(wildcard lib/*/*.c))
-FUZZ_HEADERS := $(wildcard lib/*/*.h test/unit/*.h)
+FUZZ_HEADERS := $(wildcard lib/*/*.h test/unit/*.h test/fuzz/*.h)
 FUZZ_CFLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -I. $(LUA_CPPFLAGS) -g -O1 -fno-omit-frame-pointer -Wall -Wextra \
 	-Wmissing-prototypes -Wshadow -Wvla -Werror \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all

@@ -128,7 +128,8 @@ bit_operations(void **state)
 	     "-1 -2147483648 5 -2"},
 	    {"bit.tobit(nan), bit.tobit(inf), bit.tobit('0x10'), bit.tobit(0)", "0 0 16 0"},
 	    {"bit.bnot(0), bit.bswap(0x12345678), bit.bswap(0x80)", "-1 2018915346 -2147483648"},
-	    {"bit.band(15, 6, 4), bit.bor(1, 2, 2^31), bit.bxor(5, 3), bit.band(7)", "4 -2147483645 6 7"},
+	    {"bit.band(15, 6, 4), bit.bor(1, 2, 2^31), bit.bxor(5, 3), bit.band(7)",
+	     "4 -2147483645 6 7"},
 	    {"bit.lshift(1, 31), bit.lshift(1, 32), bit.rshift(-1, 28), bit.rshift(-1, -28)",
 	     "-2147483648 1 15 268435455"},
 	    {"bit.arshift(-256, 4), bit.arshift(256, 4), bit.arshift(-1, 0), bit.arshift(-8, 31)",
@@ -140,7 +141,8 @@ bit_operations(void **state)
 	    /* Redis reads somewhere else, or ends. */
 	    {"bit.tohex(171, -2^31)", "\"000000AB\""},
 	    {"bit.band()", "error: s:1: bad argument #1 to 'band' (number expected, got no value)"},
-	    {"bit.band(1, {}, 'x')", "error: s:1: bad argument #3 to 'band' (number expected, got string)"},
+	    {"bit.band(1, {}, 'x')",
+	     "error: s:1: bad argument #3 to 'band' (number expected, got string)"},
 	    {"bit.tohex(1, nil)", "error: s:1: bad argument #2 to 'tohex' (number expected, got nil)"},
 	};
 
@@ -156,8 +158,9 @@ struct_packs(void **state)
 	static const Case cases[] = {
 	    {"struct.pack('<bBhHiI', -1, 255, -2, 65534, -3, 4294967293)",
 	     "\"<ff><ff><fe><ff><fe><ff><fd><ff><ff><ff><fd><ff><ff><ff>\""},
-	    {"struct.pack('>hi3lT', 1, 2, 3, 4)", "\"<00><01><00><00><02><00><00><00><00><00><00><00><03>"
-	                                          "<00><00><00><00><00><00><00><04>\""},
+	    {"struct.pack('>hi3lT', 1, 2, 3, 4)",
+	     "\"<00><01><00><00><02><00><00><00><00><00><00><00><03>"
+	     "<00><00><00><00><00><00><00><04>\""},
 	    {"struct.pack('<i9', -1), struct.pack('>I16', 1), struct.pack('i0', 1)",
 	     "\"<ff><ff><ff><ff><ff><ff><ff><ff><00>\" "
 	     "\"<00><00><00><00><00><00><00><00><00><00><00><00><00><00><00><01>\" \"\""},
@@ -165,13 +168,15 @@ struct_packs(void **state)
 	     "\"<00><00><00><00><00><00><00><80><00><00><00><00><00><00><00><00>\" "
 	     "\"<00><00><00><00><00><00><00><80><00><00><00><00><00><00><00><80>\""},
 	    {"struct.pack('<fd>fd', 1.5, -2, 1.5, -2)",
-	     "\"<00><00><c0>?<00><00><00><00><00><00><00><c0>?<c0><00><00><c0><00><00><00><00><00><00><00>\""},
+	     "\"<00><00><c0>?<00><00><00><00><00><00><00><c0>?<c0><00><00><c0><00><00><00><00><00><00><"
+	     "00>\""},
 	    {"struct.pack('sc0c2cx', 'one', 'two', 'three', 'four')", "\"one<00>twothf<00>\""},
 	    {"struct.pack('<!4 bih', 1, 2, 3), struct.pack('!bd', 1, 0)",
 	     "\"<01><00><00><00><02><00><00><00><03><00>\" "
 	     "\"<01><00><00><00><00><00><00><00><00><00><00><00><00><00><00><00>\""},
 	    {"struct.pack('b')", "error: s:1: bad argument #2 to 'pack' (number expected, got nil)"},
-	    {"struct.pack('bb', 1, 'x')", "error: s:1: bad argument #3 to 'pack' (number expected, got string)"},
+	    {"struct.pack('bb', 1, 'x')",
+	     "error: s:1: bad argument #3 to 'pack' (number expected, got string)"},
 	    {"struct.pack('c4', 'abc')", "error: s:1: bad argument #3 to 'pack' (string too short)"},
 	    {"struct.pack('z')", "error: s:1: bad argument #1 to 'pack' (invalid format option 'z')"},
 	    {"struct.pack('i33', 1)", "error: s:1: integral size 33 is larger than limit of 32"},
@@ -192,28 +197,39 @@ struct_unpacks(void **state)
 	    {"struct.unpack('<bBhH', '\\255\\255\\254\\255\\254\\255')", "-1 255 -2 65534 7"},
 	    {"struct.unpack('>I3i3', '\\0\\1\\0\\255\\255\\255')", "256 -1 7"},
 	    {"struct.unpack('<l', string.rep('\\255', 8))", "-1 9"},
-	    {"struct.unpack('<i9', '\\200' .. string.rep('\\0', 8)), struct.unpack('i0', '')", "-56 0 1"},
+	    {"struct.unpack('<i9', '\\200' .. string.rep('\\0', 8)), struct.unpack('i0', '')",
+	     "-56 0 1"},
 	    {"struct.unpack('<f>f', '\\0\\0\\192\\63\\63\\192\\0\\0')", "1.5 1.5 9"},
-	    {"struct.unpack('<d>d', struct.pack('<d>d', 0.1, 0.1))", "0.10000000000000001 0.10000000000000001 17"},
+	    {"struct.unpack('<d>d', struct.pack('<d>d', 0.1, 0.1))",
+	     "0.10000000000000001 0.10000000000000001 17"},
 	    {"struct.unpack('sxc2c', 'one\\0-twox')", "\"one\" \"tw\" \"o\" 9"},
 	    {"struct.unpack('bc0', '\\3abcd')", "\"abc\" 5"},
 	    {"struct.unpack('sc0', '2\\0abcd')", "\"ab\" 5"},
 	    {"struct.unpack('b', 'abc', 3)", "99 4"},
 	    {"struct.unpack('', 'abc', 100)", "100"},
 	    {"struct.unpack('<!4 i', 'abcd\\1\\0\\0\\0', 2)", "1 9"},
-	    {"struct.unpack('b', 'abc', 0)", "error: s:1: bad argument #3 to 'unpack' (offset must be 1 or greater)"},
-	    {"struct.unpack('b', 'abc', 4)", "error: s:1: bad argument #2 to 'unpack' (data string too short)"},
-	    {"struct.unpack('b', 'abc', -1)", "error: s:1: bad argument #2 to 'unpack' (data string too short)"},
+	    {"struct.unpack('b', 'abc', 0)",
+	     "error: s:1: bad argument #3 to 'unpack' (offset must be 1 or greater)"},
+	    {"struct.unpack('b', 'abc', 4)",
+	     "error: s:1: bad argument #2 to 'unpack' (data string too short)"},
+	    {"struct.unpack('b', 'abc', -1)",
+	     "error: s:1: bad argument #2 to 'unpack' (data string too short)"},
 	    /* Redis comes round to the beginning. */
-	    {"struct.unpack('!4i', 'abcd', -2)", "error: s:1: bad argument #2 to 'unpack' (data string too short)"},
-	    {"struct.unpack('c2147483647', 'abc')", "error: s:1: bad argument #2 to 'unpack' (data string too short)"},
-	    {"struct.unpack('bc0', '\\5abcd')", "error: s:1: bad argument #2 to 'unpack' (data string too short)"},
-	    {"struct.unpack('bc0', '\\255abcd')", "error: s:1: bad argument #2 to 'unpack' (data string too short)"},
+	    {"struct.unpack('!4i', 'abcd', -2)",
+	     "error: s:1: bad argument #2 to 'unpack' (data string too short)"},
+	    {"struct.unpack('c2147483647', 'abc')",
+	     "error: s:1: bad argument #2 to 'unpack' (data string too short)"},
+	    {"struct.unpack('bc0', '\\5abcd')",
+	     "error: s:1: bad argument #2 to 'unpack' (data string too short)"},
+	    {"struct.unpack('bc0', '\\255abcd')",
+	     "error: s:1: bad argument #2 to 'unpack' (data string too short)"},
 	    {"struct.unpack('c0', 'abc')", "error: s:1: format 'c0' needs a previous size"},
 	    {"struct.unpack('sc0', 'abc\\0abc')", "error: s:1: format 'c0' needs a previous size"},
 	    {"struct.unpack('s', 'abc')", "error: s:1: unfinished string in data"},
-	    {"struct.unpack('?', 'abc')", "error: s:1: bad argument #1 to 'unpack' (invalid format option '?')"},
-	    {"struct.unpack(string.rep('b', 8000), string.rep('x', 8000))", "error: s:1: stack overflow (too many results)"},
+	    {"struct.unpack('?', 'abc')",
+	     "error: s:1: bad argument #1 to 'unpack' (invalid format option '?')"},
+	    {"struct.unpack(string.rep('b', 8000), string.rep('x', 8000))",
+	     "error: s:1: stack overflow (too many results)"},
 	};
 
 	(void) state;
@@ -227,8 +243,10 @@ struct_sizes(void **state)
 	    {"struct.size('bhilTfdx'), struct.size('!8bd'), struct.size('c5i7 <>')", "36 16 12"},
 	    /* Letters and digits that mean nothing are passed over. */
 	    {"struct.size('zZ9'), struct.size('')", "0 0"},
-	    {"struct.size('s')", "error: s:1: bad argument #1 to 'size' (option 's' has no fixed size)"},
-	    {"struct.size('c0')", "error: s:1: bad argument #1 to 'size' (option 'c0' has no fixed size)"},
+	    {"struct.size('s')",
+	     "error: s:1: bad argument #1 to 'size' (option 's' has no fixed size)"},
+	    {"struct.size('c0')",
+	     "error: s:1: bad argument #1 to 'size' (option 'c0' has no fixed size)"},
 	    {"struct.size('?')", "error: s:1: bad argument #1 to 'size' (invalid format option '?')"},
 	    {"struct.size('c2147483647c2147483647')", "4294967294"},
 	};
@@ -244,15 +262,19 @@ msgpack_packs(void **state)
 {
 	static const Case cases[] = {
 	    {"cmsgpack.pack(0, 127, 128, 255, 256, 65535, 65536, 4294967295, 4294967296)",
-	     "\"<00><7f><cc><80><cc><ff><cd><01><00><cd><ff><ff><ce><00><01><00><00><ce><ff><ff><ff><ff>"
+	     "\"<00><7f><cc><80><cc><ff><cd><01><00><cd><ff><ff><ce><00><01><00><00><ce><ff><ff><ff><"
+	     "ff>"
 	     "<cf><00><00><00><01><00><00><00><00>\""},
 	    {"cmsgpack.pack(nil, true, false, print, cjson.null)", "\"<c0><c3><c2><c0><c0>\""},
 	    {"cmsgpack.pack(-1, -32, -33, -128, -129)", "\"<ff><e0><d0><df><d0><80><d1><ff><7f>\""},
-	    {"cmsgpack.pack(-32769, -2147483649)", "\"<d2><ff><ff><7f><ff><d3><ff><ff><ff><ff><7f><ff><ff><ff>\""},
+	    {"cmsgpack.pack(-32769, -2147483649)",
+	     "\"<d2><ff><ff><7f><ff><d3><ff><ff><ff><ff><7f><ff><ff><ff>\""},
 	    {"cmsgpack.pack(1.5, 0.1)", "\"<ca>?<c0><00><00><cb>?<b9><99><99><99><99><99><9a>\""},
 	    {"cmsgpack.pack(inf, 2^63)", "\"<ca><7f><80><00><00><ca>_<00><00><00>\""},
-	    {"cmsgpack.pack('', 'abc'), string.sub(cmsgpack.pack(string.rep('x', 32)), 1, 3)", "\"<a0><a3>abc\" \"<d9> x\""},
-	    {"string.sub(cmsgpack.pack(string.rep('x', 256)), 1, 4), string.sub(cmsgpack.pack(string.rep('x', 65536)), 1, 6)",
+	    {"cmsgpack.pack('', 'abc'), string.sub(cmsgpack.pack(string.rep('x', 32)), 1, 3)",
+	     "\"<a0><a3>abc\" \"<d9> x\""},
+	    {"string.sub(cmsgpack.pack(string.rep('x', 256)), 1, 4), "
+	     "string.sub(cmsgpack.pack(string.rep('x', 65536)), 1, 6)",
 	     "\"<da><01><00>x\" \"<db><00><01><00><00>x\""},
 	    {"cmsgpack.pack({}, {1, 2}, {a = 1}, {[2] = 1}, {[1.5] = 1})",
 	     "\"<90><92><01><02><81><a1>a<01><81><02><01><81><ca>?<c0><00><00><01>\""},
@@ -264,7 +286,8 @@ msgpack_packs(void **state)
 	     "\"<de><00><10>\" \"<df><00><01><00><00>\""},
 	    {"cmsgpack.pack(nest(15, 1)) == string.rep('\\145', 15) .. '\\1'", "true"},
 	    {"cmsgpack.pack(nest(17, 1)) == string.rep('\\145', 16) .. '\\192'", "true"},
-	    {"cmsgpack.pack()", "error: s:1: bad argument #0 to 'pack' (MessagePack pack needs input.)"},
+	    {"cmsgpack.pack()",
+	     "error: s:1: bad argument #0 to 'pack' (MessagePack pack needs input.)"},
 	    {"cmsgpack.pack(unpack(many(4100)))",
 	     "error: s:1: bad argument #0 to 'pack' (Too many arguments for MessagePack pack.)"},
 	    {"cmsgpack._NAME, cmsgpack._VERSION", "\"cmsgpack\" \"lua-cmsgpack 0.4.0\""},
@@ -279,12 +302,17 @@ msgpack_unpacks(void **state)
 {
 	static const Case cases[] = {
 	    {"cmsgpack.unpack('\\0\\127\\255\\224\\192\\194\\195')", "0 127 -1 -32 nil false true"},
-	    {"cmsgpack.unpack('\\204\\255\\205\\1\\0\\206\\255\\255\\255\\255\\207' .. string.rep('\\255', 8))",
+	    {"cmsgpack.unpack('\\204\\255\\205\\1\\0\\206\\255\\255\\255\\255\\207' .. "
+	     "string.rep('\\255', 8))",
 	     "255 256 4294967295 -1"},
-	    {"cmsgpack.unpack('\\208\\255\\209\\255\\254\\210\\255\\255\\255\\253\\211' .. string.rep('\\255', 8))", "-1 -2 -3 -1"},
+	    {"cmsgpack.unpack('\\208\\255\\209\\255\\254\\210\\255\\255\\255\\253\\211' .. "
+	     "string.rep('\\255', 8))",
+	     "-1 -2 -3 -1"},
 	    {"cmsgpack.unpack('\\202\\63\\192\\0\\0\\203\\63\\240\\0\\0\\0\\0\\0\\0')", "1.5 1"},
-	    {"cmsgpack.unpack('\\163abc\\217\\1d\\218\\0\\1e\\219\\0\\0\\0\\1f')", "\"abc\" \"d\" \"e\" \"f\""},
-	    {"cmsgpack.unpack('\\146\\1\\144\\220\\0\\1\\2\\221\\0\\0\\0\\1\\3')", "{1=1,2={}} {1=2} {1=3}"},
+	    {"cmsgpack.unpack('\\163abc\\217\\1d\\218\\0\\1e\\219\\0\\0\\0\\1f')",
+	     "\"abc\" \"d\" \"e\" \"f\""},
+	    {"cmsgpack.unpack('\\146\\1\\144\\220\\0\\1\\2\\221\\0\\0\\0\\1\\3')",
+	     "{1=1,2={}} {1=2} {1=3}"},
 	    {"cmsgpack.unpack('\\130\\161a\\1\\161b\\128\\222\\0\\1\\2\\3\\223\\0\\0\\0\\1\\4\\5')",
 	     "{\"a\"=1,\"b\"={}} {2=3} {4=5}"},
 	    {"cmsgpack.unpack('\\145\\129\\145\\1\\145\\145\\2')", "{1={{1=1}={1={1=2}}}}"},
@@ -298,17 +326,21 @@ msgpack_unpacks(void **state)
 	    {"cmsgpack.unpack(string.rep('\\145', 5000))",
 	     "error: s:1: stack overflow (in function mp_decode_to_lua_array)"},
 	    {"cmsgpack.unpack(string.rep('\\129', 8010))",
-	     "error: s:1: stack overflow (too many return values at once; use unpack_one or unpack_limit instead.)"},
+	     "error: s:1: stack overflow (too many return values at once; use unpack_one or "
+	     "unpack_limit instead.)"},
 	    {"select('#', cmsgpack.unpack(string.rep('\\1', 7900)))", "7900"},
 	    {"cmsgpack.unpack_one('\\1\\2'), cmsgpack.unpack_one('\\1\\2', 1)", "1 -1 2"},
 	    {"cmsgpack.unpack_one('', 0)", "-1"},
-	    {"cmsgpack.unpack_one()", "error: s:1: bad argument #1 to 'unpack_one' (string expected, got no value)"},
+	    {"cmsgpack.unpack_one()",
+	     "error: s:1: bad argument #1 to 'unpack_one' (string expected, got no value)"},
 	    {"cmsgpack.unpack_one('a', 2)", "error: s:1: Start offset 2 greater than input length 1."},
-	    {"cmsgpack.unpack_one('abc', -1)", "error: s:1: Invalid request to unpack with offset of -1 and limit of 3."},
+	    {"cmsgpack.unpack_one('abc', -1)",
+	     "error: s:1: Invalid request to unpack with offset of -1 and limit of 3."},
 	    {"cmsgpack.unpack_limit('\\1\\2\\3', 2)", "2 1 2"},
 	    {"cmsgpack.unpack_limit('\\1\\2\\3', 0)", "1 2 3"},
 	    {"cmsgpack.unpack_limit('\\1\\2\\3', 0, 1)", "1"},
-	    {"cmsgpack.unpack_limit('\\1\\2\\3', -1)", "error: s:1: Invalid request to unpack with offset of 0 and limit of 3."},
+	    {"cmsgpack.unpack_limit('\\1\\2\\3', -1)",
+	     "error: s:1: Invalid request to unpack with offset of 0 and limit of 3."},
 	};
 
 	(void) state;
@@ -321,22 +353,33 @@ static void
 json_encodes(void **state)
 {
 	static const Case cases[] = {
-	    {"cjson.encode({1, 'a', true, false, cjson.null}), cjson.encode({})", "\"[1,<22>a<22>,true,false,null]\" \"{}\""},
-	    {"cjson.encode({a = {b = {}}}), cjson.encode({[-1] = 2})", "\"{<22>a<22>:{<22>b<22>:{}}}\" \"{<22>-1<22>:2}\""},
-	    {"cjson.encode(nil), cjson.encode('x'), cjson.encode(1/3)", "\"null\" \"<22>x<22>\" \"0.33333333333333\""},
-	    {"cjson.encode(1e15), cjson.encode(100000000000000), cjson.encode(-0)", "\"1e+15\" \"1e+14\" \"-0\""},
+	    {"cjson.encode({1, 'a', true, false, cjson.null}), cjson.encode({})",
+	     "\"[1,<22>a<22>,true,false,null]\" \"{}\""},
+	    {"cjson.encode({a = {b = {}}}), cjson.encode({[-1] = 2})",
+	     "\"{<22>a<22>:{<22>b<22>:{}}}\" \"{<22>-1<22>:2}\""},
+	    {"cjson.encode(nil), cjson.encode('x'), cjson.encode(1/3)",
+	     "\"null\" \"<22>x<22>\" \"0.33333333333333\""},
+	    {"cjson.encode(1e15), cjson.encode(100000000000000), cjson.encode(-0)",
+	     "\"1e+15\" \"1e+14\" \"-0\""},
 	    {"cjson.encode('\"\\\\/\\b\\f\\n\\r\\t\\1\\127\\195\\164\\0')",
-	     "\"<22><5c><22><5c><5c><5c>/<5c>b<5c>f<5c>n<5c>r<5c>t<5c>u0001<5c>u007f<c3><a4><5c>u0000<22>\""},
-	    {"cjson.encode({1, nil, 3}), cjson.encode({[10] = 1})", "\"[1,null,3]\" \"[null,null,null,null,null,null,null,null,null,1]\""},
-	    {"cjson.encode({[11] = 1})", "error: s:1: Cannot serialise table: excessively sparse array"},
+	     "\"<22><5c><22><5c><5c><5c>/"
+	     "<5c>b<5c>f<5c>n<5c>r<5c>t<5c>u0001<5c>u007f<c3><a4><5c>u0000<22>\""},
+	    {"cjson.encode({1, nil, 3}), cjson.encode({[10] = 1})",
+	     "\"[1,null,3]\" \"[null,null,null,null,null,null,null,null,null,1]\""},
+	    {"cjson.encode({[11] = 1})",
+	     "error: s:1: Cannot serialise table: excessively sparse array"},
 	    /* Above the greatest int a key counts for nothing. */
-	    {"cjson.encode({[2^31] = 1}), cjson.encode({[1700000000000] = {1}})", "\"{<22>2147483648<22>:1}\" \"{<22>1700000000000<22>:[1]}\""},
-	    {"cjson.encode({[true] = 1})", "error: s:1: Cannot serialise boolean: table key must be a number or string"},
+	    {"cjson.encode({[2^31] = 1}), cjson.encode({[1700000000000] = {1}})",
+	     "\"{<22>2147483648<22>:1}\" \"{<22>1700000000000<22>:[1]}\""},
+	    {"cjson.encode({[true] = 1})",
+	     "error: s:1: Cannot serialise boolean: table key must be a number or string"},
 	    {"cjson.encode(print)", "error: s:1: Cannot serialise function: type not supported"},
 	    {"cjson.encode(nan)", "error: s:1: Cannot serialise number: must not be NaN or Inf"},
-	    {"cjson.encode({[inf] = 1})", "error: s:1: Cannot serialise number: must not be NaN or Inf"},
+	    {"cjson.encode({[inf] = 1})",
+	     "error: s:1: Cannot serialise number: must not be NaN or Inf"},
 	    {"cjson.encode()", "error: s:1: bad argument #1 to 'encode' (expected 1 argument)"},
-	    {"#cjson.encode(nest(1000)), cjson.encode(nest(1001))", "error: s:1: Cannot serialise, excessive nesting (1001)"},
+	    {"#cjson.encode(nest(1000)), cjson.encode(nest(1001))",
+	     "error: s:1: Cannot serialise, excessive nesting (1001)"},
 	    {"#cjson.encode(named(1000, 1))", "6001"},
 	    {"#cjson.encode(string.rep('\\1', 1000)), #cjson.encode(many(10000))", "6002 48895"},
 	};
@@ -349,36 +392,59 @@ static void
 json_decodes(void **state)
 {
 	static const Case cases[] = {
-	    {"cjson.decode(' [1, 2.5, \"a\", true, false, null, [], {}] ')", "{1=1,2=2.5,3=\"a\",4=true,5=false,6=null,7={},8={}}"},
-	    {"cjson.decode('{\"a\":{\"b\":[1]},\"a\":2, \"c\" : 3}'), cjson.decode('[[[]],{\"a\":[{}]}]')", "{\"a\"=2,\"c\"=3} {1={1={}},2={\"a\"={1={}}}}"},
-	    {"cjson.decode('1'), cjson.decode('\"\"'), cjson.decode('-0.5e1'), cjson.decode(5)", "1 \"\" -5 5"},
-	    {"cjson.decode('0x10'), cjson.decode('+1'), cjson.decode('-inf'), cjson.decode('Infinity'), cjson.decode('01')", "16 1 -inf inf 1"},
+	    {"cjson.decode(' [1, 2.5, \"a\", true, false, null, [], {}] ')",
+	     "{1=1,2=2.5,3=\"a\",4=true,5=false,6=null,7={},8={}}"},
+	    {"cjson.decode('{\"a\":{\"b\":[1]},\"a\":2, \"c\" : 3}'), "
+	     "cjson.decode('[[[]],{\"a\":[{}]}]')",
+	     "{\"a\"=2,\"c\"=3} {1={1={}},2={\"a\"={1={}}}}"},
+	    {"cjson.decode('1'), cjson.decode('\"\"'), cjson.decode('-0.5e1'), cjson.decode(5)",
+	     "1 \"\" -5 5"},
+	    {"cjson.decode('0x10'), cjson.decode('+1'), cjson.decode('-inf'), "
+	     "cjson.decode('Infinity'), cjson.decode('01')",
+	     "16 1 -inf inf 1"},
 	    {"cjson.decode('12\\0x'), cjson.decode('nan') ~= cjson.decode('NaN')", "12 true"},
 	    {"cjson.decode([[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"]])", "\"<22><5c>/<08><0c><0a><0d><09>\""},
-	    {"cjson.decode([[\"\\u0041\\u00e4\\u20AC\\ud834\\udd1e\\u0000\"]])", "\"A<c3><a4><e2><82><ac><f0><9d><84><9e><00>\""},
+	    {"cjson.decode([[\"\\u0041\\u00e4\\u20AC\\ud834\\udd1e\\u0000\"]])",
+	     "\"A<c3><a4><e2><82><ac><f0><9d><84><9e><00>\""},
 	    {"#cjson.decode('\"' .. string.rep('\\\\n', 600) .. '\"')", "600"},
 	    {"#cjson.decode(string.rep('[', 1000) .. string.rep(']', 1000))", "1"},
 	    {"cjson.decode('')", "error: s:1: Expected value but found T_END at character 1"},
 	    {"cjson.decode('[1,]')", "error: s:1: Expected value but found T_ARR_END at character 4"},
 	    {"cjson.decode('[}')", "error: s:1: Expected value but found T_OBJ_END at character 2"},
-	    {"cjson.decode('[1}')", "error: s:1: Expected comma or array end but found T_OBJ_END at character 3"},
-	    {"cjson.decode('{\"a\":1]')", "error: s:1: Expected comma or object end but found T_ARR_END at character 7"},
-	    {"cjson.decode('{1:2}')", "error: s:1: Expected object key string but found T_NUMBER at character 2"},
-	    {"cjson.decode('{\"a\",1}')", "error: s:1: Expected colon but found T_COMMA at character 5"},
-	    {"cjson.decode('1 \"x\"')", "error: s:1: Expected the end but found T_STRING at character 3"},
-	    {"cjson.decode('tru')", "error: s:1: Expected value but found invalid token at character 1"},
-	    {"cjson.decode('-x')", "error: s:1: Expected value but found invalid number at character 1"},
-	    {"cjson.decode('\"ab')", "error: s:1: Expected value but found unexpected end of string at character 4"},
-	    {"cjson.decode('\"a\\0b\"')", "error: s:1: Expected value but found unexpected end of string at character 3"},
-	    {"cjson.decode('\"' .. string.rep('\\\\n', 600))", "error: s:1: Expected value but found unexpected end of string at character 1202"},
-	    {"cjson.decode([[\"a\\x\"]])", "error: s:1: Expected value but found invalid escape code at character 3"},
-	    {"cjson.decode('\"\\\\')", "error: s:1: Expected value but found invalid escape code at character 2"},
-	    {"cjson.decode([[\"\\u12g4\"]])", "error: s:1: Expected value but found invalid unicode escape code at character 2"},
-	    {"cjson.decode([[\"\\udd1e\"]])", "error: s:1: Expected value but found invalid unicode escape code at character 2"},
-	    {"cjson.decode([[\"\\ud834\\u0041\"]])", "error: s:1: Expected value but found invalid unicode escape code at character 2"},
+	    {"cjson.decode('[1}')",
+	     "error: s:1: Expected comma or array end but found T_OBJ_END at character 3"},
+	    {"cjson.decode('{\"a\":1]')",
+	     "error: s:1: Expected comma or object end but found T_ARR_END at character 7"},
+	    {"cjson.decode('{1:2}')",
+	     "error: s:1: Expected object key string but found T_NUMBER at character 2"},
+	    {"cjson.decode('{\"a\",1}')",
+	     "error: s:1: Expected colon but found T_COMMA at character 5"},
+	    {"cjson.decode('1 \"x\"')",
+	     "error: s:1: Expected the end but found T_STRING at character 3"},
+	    {"cjson.decode('tru')",
+	     "error: s:1: Expected value but found invalid token at character 1"},
+	    {"cjson.decode('-x')",
+	     "error: s:1: Expected value but found invalid number at character 1"},
+	    {"cjson.decode('\"ab')",
+	     "error: s:1: Expected value but found unexpected end of string at character 4"},
+	    {"cjson.decode('\"a\\0b\"')",
+	     "error: s:1: Expected value but found unexpected end of string at character 3"},
+	    {"cjson.decode('\"' .. string.rep('\\\\n', 600))",
+	     "error: s:1: Expected value but found unexpected end of string at character 1202"},
+	    {"cjson.decode([[\"a\\x\"]])",
+	     "error: s:1: Expected value but found invalid escape code at character 3"},
+	    {"cjson.decode('\"\\\\')",
+	     "error: s:1: Expected value but found invalid escape code at character 2"},
+	    {"cjson.decode([[\"\\u12g4\"]])",
+	     "error: s:1: Expected value but found invalid unicode escape code at character 2"},
+	    {"cjson.decode([[\"\\udd1e\"]])",
+	     "error: s:1: Expected value but found invalid unicode escape code at character 2"},
+	    {"cjson.decode([[\"\\ud834\\u0041\"]])",
+	     "error: s:1: Expected value but found invalid unicode escape code at character 2"},
 	    {"cjson.decode('[\\0')", "error: s:1: JSON parser does not support UTF-16 or UTF-32"},
 	    {"cjson.decode()", "error: s:1: bad argument #1 to 'decode' (expected 1 argument)"},
-	    {"cjson.decode(string.rep('[', 1001))", "error: s:1: Found too many nested data structures (1001) at character 1001"},
+	    {"cjson.decode(string.rep('[', 1001))",
+	     "error: s:1: Found too many nested data structures (1001) at character 1001"},
 	};
 
 	(void) state;
@@ -390,33 +456,54 @@ json_settings(void **state)
 {
 	static const Case cases[] = {
 	    {"cjson._NAME, cjson._VERSION, cjson.null", "\"cjson\" \"2.1.0\" null"},
-	    {"cjson.encode_sparse_array(), cjson.encode_max_depth(), cjson.decode_max_depth()", "false 1000 1000"},
+	    {"cjson.encode_sparse_array(), cjson.encode_max_depth(), cjson.decode_max_depth()",
+	     "false 1000 1000"},
 	    {"cjson.encode_sparse_array()", "false 2 10"},
-	    {"cjson.encode_number_precision(), cjson.encode_keep_buffer(), cjson.encode_invalid_numbers(), cjson.decode_invalid_numbers()",
+	    {"cjson.encode_number_precision(), cjson.encode_keep_buffer(), "
+	     "cjson.encode_invalid_numbers(), cjson.decode_invalid_numbers()",
 	     "14 true false true"},
 	    {"cjson.encode_sparse_array(true, 0, 0)", "true 0 0"},
-	    {"cjson.encode({[12] = 1}), cjson.encode_sparse_array(nil, 2, 10)", "\"[null,null,null,null,null,null,null,null,null,null,null,1]\" true 2 10"},
-	    {"cjson.encode({[12] = 1}), cjson.encode_sparse_array('off')", "\"{<22>12<22>:1}\" false 2 10"},
-	    {"cjson.encode_max_depth(1), cjson.encode({}), cjson.encode({{}})", "error: s:1: Cannot serialise, excessive nesting (2)"},
-	    {"cjson.decode_max_depth(1), cjson.decode('[]'), cjson.decode('[[')", "error: s:1: Found too many nested data structures (2) at character 2"},
+	    {"cjson.encode({[12] = 1}), cjson.encode_sparse_array(nil, 2, 10)",
+	     "\"[null,null,null,null,null,null,null,null,null,null,null,1]\" true 2 10"},
+	    {"cjson.encode({[12] = 1}), cjson.encode_sparse_array('off')",
+	     "\"{<22>12<22>:1}\" false 2 10"},
+	    {"cjson.encode_max_depth(1), cjson.encode({}), cjson.encode({{}})",
+	     "error: s:1: Cannot serialise, excessive nesting (2)"},
+	    {"cjson.decode_max_depth(1), cjson.decode('[]'), cjson.decode('[[')",
+	     "error: s:1: Found too many nested data structures (2) at character 2"},
 	    {"cjson.encode_max_depth(1000), cjson.decode_max_depth(1000)", "1000 1000"},
-	    {"cjson.encode_number_precision(3), cjson.encode(1/3), cjson.encode_number_precision(14)", "3 \"0.333\" 14"},
-	    {"cjson.encode_invalid_numbers(true), cjson.encode({nan, -nan, inf, -inf})", "true \"[nan,nan,inf,-inf]\""},
-	    {"cjson.encode_invalid_numbers('null'), cjson.encode({nan, inf, 1})", "\"null\" \"[null,null,1]\""},
-	    {"cjson.encode_invalid_numbers('off'), cjson.encode_keep_buffer('off'), cjson.encode_keep_buffer(true)", "false false true"},
-	    {"cjson.decode_invalid_numbers(false), cjson.decode('[0, -0.5, 10]')", "false {1=0,2=-0.5,3=10}"},
-	    {"cjson.decode('01')", "error: s:1: Expected value but found invalid number at character 1"},
-	    {"cjson.decode('-0X1')", "error: s:1: Expected value but found invalid number at character 1"},
-	    {"cjson.decode('-inf')", "error: s:1: Expected value but found invalid number at character 1"},
-	    {"cjson.decode('-Nan')", "error: s:1: Expected value but found invalid number at character 1"},
+	    {"cjson.encode_number_precision(3), cjson.encode(1/3), cjson.encode_number_precision(14)",
+	     "3 \"0.333\" 14"},
+	    {"cjson.encode_invalid_numbers(true), cjson.encode({nan, -nan, inf, -inf})",
+	     "true \"[nan,nan,inf,-inf]\""},
+	    {"cjson.encode_invalid_numbers('null'), cjson.encode({nan, inf, 1})",
+	     "\"null\" \"[null,null,1]\""},
+	    {"cjson.encode_invalid_numbers('off'), cjson.encode_keep_buffer('off'), "
+	     "cjson.encode_keep_buffer(true)",
+	     "false false true"},
+	    {"cjson.decode_invalid_numbers(false), cjson.decode('[0, -0.5, 10]')",
+	     "false {1=0,2=-0.5,3=10}"},
+	    {"cjson.decode('01')",
+	     "error: s:1: Expected value but found invalid number at character 1"},
+	    {"cjson.decode('-0X1')",
+	     "error: s:1: Expected value but found invalid number at character 1"},
+	    {"cjson.decode('-inf')",
+	     "error: s:1: Expected value but found invalid number at character 1"},
+	    {"cjson.decode('-Nan')",
+	     "error: s:1: Expected value but found invalid number at character 1"},
 	    {"cjson.decode('+1')", "error: s:1: Expected value but found invalid token at character 1"},
 	    {"cjson.decode_invalid_numbers(true)", "true"},
-	    {"cjson.encode_max_depth(0)", "error: s:1: bad argument #1 to 'encode_max_depth' (expected integer between 1 and 2147483647)"},
-	    {"cjson.encode_sparse_array(true, 1, -1)", "error: s:1: bad argument #1 to 'encode_sparse_array' (expected integer between 0 and 2147483647)"},
+	    {"cjson.encode_max_depth(0)", "error: s:1: bad argument #1 to 'encode_max_depth' (expected "
+	                                  "integer between 1 and 2147483647)"},
+	    {"cjson.encode_sparse_array(true, 1, -1)",
+	     "error: s:1: bad argument #1 to 'encode_sparse_array' (expected integer between 0 and "
+	     "2147483647)"},
 	    /* What came before the wrong one holds. */
 	    {"cjson.encode_sparse_array(), cjson.encode_sparse_array(false, 2, 10)", "true false 2 10"},
-	    {"cjson.encode_max_depth(1, 2)", "error: s:1: bad argument #2 to 'encode_max_depth' (found too many arguments)"},
-	    {"cjson.encode_keep_buffer('x')", "error: s:1: bad argument #1 to 'encode_keep_buffer' (invalid option 'x')"},
+	    {"cjson.encode_max_depth(1, 2)",
+	     "error: s:1: bad argument #2 to 'encode_max_depth' (found too many arguments)"},
+	    {"cjson.encode_keep_buffer('x')",
+	     "error: s:1: bad argument #1 to 'encode_keep_buffer' (invalid option 'x')"},
 	    {"cjson.new().encode_number_precision(2), cjson.encode_number_precision()", "2 14"},
 	};
 
@@ -509,13 +596,16 @@ static void
 memory_has_a_limit(void **state)
 {
 	static const char *const sources[] = {
-	    "cjson.encode((function() local t = {} for i = 1, 2000 do t[i] = string.rep('x', 2^16) end return t end)())",
+	    "cjson.encode((function() local t = {} for i = 1, 2000 do t[i] = string.rep('x', 2^16) end "
+	    "return t end)())",
 	    "cjson.encode_sparse_array(true, 0) and cjson.encode({[100000000] = 1})",
 	    "cjson.decode('[' .. string.rep('{},', 2^21) .. '1]')",
 	    "cjson.decode('\"' .. string.rep('\\\\n', 2^24) .. '\"')",
-	    "cmsgpack.pack(unpack((function() local t = {} for i = 1, 2000 do t[i] = string.rep('x', 2^16) end return t end)()))",
+	    "cmsgpack.pack(unpack((function() local t = {} for i = 1, 2000 do t[i] = string.rep('x', "
+	    "2^16) end return t end)()))",
 	    "cmsgpack.unpack('\\221\\255\\255\\255\\255' .. string.rep('\\144', 2^22))",
-	    "struct.pack(string.rep('s', 2000), unpack((function() local t = {} for i = 1, 2000 do t[i] = string.rep('x', 2^16) end return t end)()))",
+	    "struct.pack(string.rep('s', 2000), unpack((function() local t = {} for i = 1, 2000 do "
+	    "t[i] = string.rep('x', 2^16) end return t end)()))",
 	};
 
 	(void) state;
@@ -542,7 +632,8 @@ memory_may_fail_anywhere(void **state)
 	    "#cjson.encode({a = {1, 2, string.rep('/', 2000)}, b = many(50)}), "
 	    "#cjson.decode('{\"a\":[1,\"' .. string.rep('\\\\n', 600) .. '\",{}]}').a[2], "
 	    "#cmsgpack.unpack(cmsgpack.pack({string.rep('x', 3000), {a = 1}}))[1], "
-	    "#struct.unpack('bc0', struct.pack('bc0', 100, string.rep('x', 3000))), cjson.new().encode(1)";
+	    "#struct.unpack('bc0', struct.pack('bc0', 100, string.rep('x', 3000))), "
+	    "cjson.new().encode(1)";
 	int failures = 0;
 
 	(void) state;
@@ -595,12 +686,15 @@ nest_deeply(void *results)
 	    {"#cjson.decode(string.rep('[', 7900) .. string.rep(']', 7900)), "
 	     "type(cjson.decode(string.rep('{\"k\":', 3900) .. '1' .. string.rep('}', 3900)))",
 	     "1 \"table\""},
-	    {"#cmsgpack.unpack(string.rep('\\145', 3900) .. '\\1'), #cmsgpack.unpack(string.rep('\\129', 7900) .. string.rep('\\1', 7901))",
+	    {"#cmsgpack.unpack(string.rep('\\145', 3900) .. '\\1'), "
+	     "#cmsgpack.unpack(string.rep('\\129', 7900) .. string.rep('\\1', 7901))",
 	     "1 0"},
 	    {"cjson.encode(nest(9000, 1))", "error: s:1: Cannot serialise, excessive nesting (7996)"},
 	    {"cjson.encode(named(9000, 1))", "error: s:1: Cannot serialise, excessive nesting (3999)"},
-	    {"cjson.decode(string.rep('[', 9000))", "error: s:1: Found too many nested data structures (7998) at character 7998"},
-	    {"cjson.decode(string.rep('{\"\":', 9000))", "error: s:1: Found too many nested data structures (3999) at character 15993"},
+	    {"cjson.decode(string.rep('[', 9000))",
+	     "error: s:1: Found too many nested data structures (7998) at character 7998"},
+	    {"cjson.decode(string.rep('{\"\":', 9000))",
+	     "error: s:1: Found too many nested data structures (3999) at character 15993"},
 	};
 	bool *good = results;
 
