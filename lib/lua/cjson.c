@@ -188,9 +188,10 @@ encode_text(Encoder *encoder, const char *text)
 }
 
 static void
-encode_refuse(Encoder *encoder, int index, const char *reason)
+encode_require(Encoder *encoder, bool good, int index, const char *reason)
 {
-	luaL_error(encoder->L, "Cannot serialise %s: %s", luaL_typename(encoder->L, index), reason);
+	if (!good)
+		luaL_error(encoder->L, "Cannot serialise %s: %s", luaL_typename(encoder->L, index), reason);
 }
 
 /* What is written for a byte in a string, or NULL: itself. */
@@ -256,8 +257,8 @@ encode_number(Encoder *encoder, int index)
 
 	if (!isfinite(number))
 	{
-		if (encoder->settings->encode_invalid_numbers == 0)
-			encode_refuse(encoder, index, "must not be NaN or Inf");
+		encode_require(encoder, encoder->settings->encode_invalid_numbers != 0, index,
+		               "must not be NaN or Inf");
 		if (encoder->settings->encode_invalid_numbers == 2)
 		{
 			encode_text(encoder, "null");
@@ -303,8 +304,7 @@ encode_array_length(Encoder *encoder)
 	if (settings->sparse_ratio > 0 && greatest > count * settings->sparse_ratio &&
 	    greatest > settings->sparse_safe)
 	{
-		if (!settings->sparse_convert)
-			encode_refuse(encoder, -1, "excessively sparse array");
+		encode_require(encoder, settings->sparse_convert != 0, -1, "excessively sparse array");
 		return -1;
 	}
 	return greatest;
@@ -356,8 +356,8 @@ encode_value(Encoder *encoder)
 			encode_table(encoder);
 			return;
 		default:
-			if (!lua_islightuserdata(L, -1) || lua_touserdata(L, -1) != NULL)
-				encode_refuse(encoder, -1, "type not supported");
+			encode_require(encoder, lua_islightuserdata(L, -1) && lua_touserdata(L, -1) == NULL, -1,
+			               "type not supported");
 			encode_text(encoder, "null");
 			break;
 	}
@@ -370,18 +370,15 @@ encode_key(Encoder *encoder)
 {
 	lua_State *L = encoder->L;
 
-	switch (lua_type(L, -2))
+	if (lua_type(L, -2) == LUA_TSTRING)
+		encode_string(encoder, -2);
+	else
 	{
-		case LUA_TSTRING:
-			encode_string(encoder, -2);
-			break;
-		case LUA_TNUMBER:
-			lualibs_bytes_add_char(&encoder->bytes, '"');
-			encode_number(encoder, -2);
-			lualibs_bytes_add_char(&encoder->bytes, '"');
-			break;
-		default:
-			encode_refuse(encoder, -2, "table key must be a number or string");
+		encode_require(encoder, lua_type(L, -2) == LUA_TNUMBER, -2,
+		               "table key must be a number or string");
+		lualibs_bytes_add_char(&encoder->bytes, '"');
+		encode_number(encoder, -2);
+		lualibs_bytes_add_char(&encoder->bytes, '"');
 	}
 	lualibs_bytes_add_char(&encoder->bytes, ':');
 }
@@ -738,11 +735,12 @@ token_next(Decoder *decoder)
 /* ---- decoding ---------------------------------------------------------------------------- */
 
 static void
-decode_refuse(Decoder *decoder, const char *expected, JsonToken token)
+decode_require(Decoder *decoder, bool good, const char *expected, JsonToken token)
 {
-	luaL_error(decoder->L, "Expected %s but found %s at character %d", expected,
-	           token == JSON_ERROR ? decoder->error : json_token_names[token],
-	           (int) (decoder->begin - decoder->text) + 1);
+	if (!good)
+		luaL_error(decoder->L, "Expected %s but found %s at character %d", expected,
+		           token == JSON_ERROR ? decoder->error : json_token_names[token],
+		           (int) (decoder->begin - decoder->text) + 1);
 }
 
 static void
@@ -763,11 +761,9 @@ decode_begin(Decoder *decoder, bool is_array)
 static JsonToken
 decode_key(Decoder *decoder, JsonToken token)
 {
-	if (token != JSON_STRING)
-		decode_refuse(decoder, "object key string", token);
+	decode_require(decoder, token == JSON_STRING, "object key string", token);
 	token = token_next(decoder);
-	if (token != JSON_COLON)
-		decode_refuse(decoder, "colon", token);
+	decode_require(decoder, token == JSON_COLON, "colon", token);
 	return token_next(decoder);
 }
 
@@ -796,7 +792,7 @@ decode_value(Decoder *decoder, JsonToken token)
 			decode_begin(decoder, token == JSON_ARRAY_BEGIN);
 			return false;
 		default:
-			decode_refuse(decoder, "value", token);
+			decode_require(decoder, false, "value", token);
 	}
 	return true;
 }
@@ -818,8 +814,8 @@ decode_next(Decoder *decoder, bool first, JsonToken *token)
 	}
 	if (!first)
 	{
-		if (*token != JSON_COMMA)
-			decode_refuse(decoder, is_array ? "comma or array end" : "comma or object end", *token);
+		decode_require(decoder, *token == JSON_COMMA,
+		               is_array ? "comma or array end" : "comma or object end", *token);
 		*token = token_next(decoder);
 	}
 	if (!is_array)
@@ -880,8 +876,7 @@ json_decode(lua_State *L)
 
 	decode_whole(&decoder);
 	token = token_next(&decoder);
-	if (token != JSON_END)
-		decode_refuse(&decoder, "the end", token);
+	decode_require(&decoder, token == JSON_END, "the end", token);
 	return 1;
 }
 

@@ -135,10 +135,13 @@ class Source:
         count = self.pick([0, 1, 1, 2, 3, 3, 5, 8, 15, 16, 17, 33])
         if kind < 0.35:
             return "{" + ", ".join(self.value(depth + 1) for _ in range(count)) + "}"
-        if kind < 0.85:
-            return "{" + ", ".join(f"[{self.key()}] = {self.value(depth + 1)}" for _ in range(count)) + "}"
-        return "{" + ", ".join(self.value(depth + 1) if self.chance.random() < 0.5 else f"[{self.key()}] = {self.value(depth + 1)}"
-                               for _ in range(count)) + "}"
+        share = 0 if kind < 0.85 else 0.5
+        return "{" + ", ".join(self.value(depth + 1) if self.chance.random() < share else self.entry(depth + 1) for _ in range(count)) + "}"
+
+    def entry(self, depth):
+        """No nil: where the garbage collector comes by, a key without a value changes the table's order."""
+        value = self.value(depth)
+        return f"[{self.key()}] = {'false' if value == 'nil' else value}"
 
     def value(self, depth=0):
         if self.chance.random() < (0.6 if depth == 0 else 0.25 / depth):

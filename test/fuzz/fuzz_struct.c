@@ -17,7 +17,8 @@ static const char check[] =
     "if after < 1 or after > #data + 1 then error('broken: goes on at ' .. after, 0) end "
     "if sized and size ~= after - 1 then error('broken: ' .. size .. ' and ' .. after, 0) end "
     "local good, packed = pcall(struct.pack, format, unpack(values)) "
-    "if good and sized and #packed ~= size then error('broken: ' .. size .. ' and ' .. #packed, 0) end ";
+    "if good and sized and #packed ~= size then error('broken: ' .. size .. ' and ' .. #packed, 0) "
+    "end ";
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
