@@ -164,12 +164,11 @@ json_decode_invalid_numbers(lua_State *L)
 
 /* ---- encoding ---------------------------------------------------------------------------- */
 
-/* A table that is being written: for an array its length and what comes next, for an object -1;
- * the key where it has come to is on the stack. */
+/* A table that is being written.  Where an object has come to, its last key, is on the stack. */
 typedef struct EncodeLevel
 {
-	int length;
-	int next;
+	unsigned int length; /* of an array; 0: an object */
+	unsigned int next;   /* index in an array; of an object 1 at first */
 } EncodeLevel;
 
 typedef struct Encoder
@@ -189,9 +188,10 @@ encode_text(Encoder *encoder, const char *text)
 }
 
 static void
-encode_refuse(Encoder *encoder, int index, const char *reason)
+encode_require(Encoder *encoder, bool good, int index, const char *reason)
 {
-	luaL_error(encoder->L, "Cannot serialise %s: %s", luaL_typename(encoder->L, index), reason);
+	if (!good)
+		luaL_error(encoder->L, "Cannot serialise %s: %s", luaL_typename(encoder->L, index), reason);
 }
 
 /* What is written for a byte in a string, or NULL: itself. */
@@ -257,8 +257,8 @@ encode_number(Encoder *encoder, int index)
 
 	if (!isfinite(number))
 	{
-		if (encoder->settings->encode_invalid_numbers == 0)
-			encode_refuse(encoder, index, "must not be NaN or Inf");
+		encode_require(encoder, encoder->settings->encode_invalid_numbers != 0, index,
+		               "must not be NaN or Inf");
 		if (encoder->settings->encode_invalid_numbers == 2)
 		{
 			encode_text(encoder, "null");
@@ -272,7 +272,7 @@ encode_number(Encoder *encoder, int index)
 }
 
 /*
- * The length of the table at the top as an array, or -1: an object.
+ * The length of the table at the top as an array; an object if it is not above 0.
  *
  * Keys above INT_MAX become the smallest int, as Redis's conversion has them on x86.  So a table of
  * such keys alone, milliseconds for example, is an object.
@@ -304,8 +304,7 @@ encode_array_length(Encoder *encoder)
 	if (settings->sparse_ratio > 0 && greatest > count * settings->sparse_ratio &&
 	    greatest > settings->sparse_safe)
 	{
-		if (!settings->sparse_convert)
-			encode_refuse(encoder, -1, "excessively sparse array");
+		encode_require(encoder, settings->sparse_convert != 0, -1, "excessively sparse array");
 		return -1;
 	}
 	return greatest;
@@ -317,20 +316,19 @@ encode_table(Encoder *encoder)
 {
 	lua_State *L = encoder->L;
 	EncodeLevel *level = &encoder->levels[encoder->depth];
+	int length;
 
 	/* Places for a key, a value, an error's words, and for bytes that grow. */
 	if (encoder->depth >= encoder->settings->encode_max_depth || encoder->depth >= LUALIBS_LEVELS ||
 	    !lua_checkstack(L, 4))
 		luaL_error(L, "Cannot serialise, excessive nesting (%d)", encoder->depth + 1);
 	encoder->depth++;
-	level->length = encode_array_length(encoder);
+	length = encode_array_length(encoder);
+	level->length = length > 0 ? (unsigned int) length : 0;
 	level->next = 1;
-	if (level->length <= 0)
-	{
-		level->length = -1;
+	lualibs_bytes_add_char(&encoder->bytes, length > 0 ? '[' : '{');
+	if (length <= 0)
 		lua_pushnil(L);
-	}
-	lualibs_bytes_add_char(&encoder->bytes, level->length > 0 ? '[' : '{');
 }
 
 /* Writes the value at the top and takes it off, but a table, which it only begins. */
@@ -358,8 +356,8 @@ encode_value(Encoder *encoder)
 			encode_table(encoder);
 			return;
 		default:
-			if (!lua_islightuserdata(L, -1) || lua_touserdata(L, -1) != NULL)
-				encode_refuse(encoder, -1, "type not supported");
+			encode_require(encoder, lua_islightuserdata(L, -1) && lua_touserdata(L, -1) == NULL, -1,
+			               "type not supported");
 			encode_text(encoder, "null");
 			break;
 	}
@@ -372,18 +370,15 @@ encode_key(Encoder *encoder)
 {
 	lua_State *L = encoder->L;
 
-	switch (lua_type(L, -2))
+	if (lua_type(L, -2) == LUA_TSTRING)
+		encode_string(encoder, -2);
+	else
 	{
-		case LUA_TSTRING:
-			encode_string(encoder, -2);
-			break;
-		case LUA_TNUMBER:
-			lualibs_bytes_add_char(&encoder->bytes, '"');
-			encode_number(encoder, -2);
-			lualibs_bytes_add_char(&encoder->bytes, '"');
-			break;
-		default:
-			encode_refuse(encoder, -2, "table key must be a number or string");
+		encode_require(encoder, lua_type(L, -2) == LUA_TNUMBER, -2,
+		               "table key must be a number or string");
+		lualibs_bytes_add_char(&encoder->bytes, '"');
+		encode_number(encoder, -2);
+		lualibs_bytes_add_char(&encoder->bytes, '"');
 	}
 	lualibs_bytes_add_char(&encoder->bytes, ':');
 }
@@ -404,12 +399,11 @@ encode_next(Encoder *encoder)
 		return false;
 	}
 	if (is_array)
-		lua_rawgeti(L, -1, level->next);
+		lua_rawgeti(L, -1, (int) level->next);
 	if (level->next > 1)
 		lualibs_bytes_add_char(&encoder->bytes, ',');
 	if (!is_array)
 		encode_key(encoder);
-	/* Of an object it only says whether there was one before. */
 	level->next = is_array ? level->next + 1 : 2;
 	return true;
 }
@@ -462,6 +456,13 @@ static const char *const json_token_names[] = {
     "T_BOOLEAN",   "T_BOOLEAN", "T_NULL",      "T_COLON",   "T_COMMA",  "T_END",
 };
 
+/* A table that is being filled; where it is an object, a key is on the stack behind it. */
+typedef struct DecodeLevel
+{
+	bool is_array;
+	unsigned int length; /* of an array, so far */
+} DecodeLevel;
+
 typedef struct Decoder
 {
 	lua_State *L;
@@ -473,7 +474,7 @@ typedef struct Decoder
 	const char *error;
 	double number;
 	int depth;
-	int levels[LUALIBS_LEVELS]; /* of an array the length so far; of an object -1 */
+	DecodeLevel levels[LUALIBS_LEVELS];
 } Decoder;
 
 static JsonToken
@@ -734,11 +735,12 @@ token_next(Decoder *decoder)
 /* ---- decoding ---------------------------------------------------------------------------- */
 
 static void
-decode_refuse(Decoder *decoder, const char *expected, JsonToken token)
+decode_require(Decoder *decoder, bool good, const char *expected, JsonToken token)
 {
-	luaL_error(decoder->L, "Expected %s but found %s at character %d", expected,
-	           token == JSON_ERROR ? decoder->error : json_token_names[token],
-	           (int) (decoder->begin - decoder->text) + 1);
+	if (!good)
+		luaL_error(decoder->L, "Expected %s but found %s at character %d", expected,
+		           token == JSON_ERROR ? decoder->error : json_token_names[token],
+		           (int) (decoder->begin - decoder->text) + 1);
 }
 
 static void
@@ -751,7 +753,7 @@ decode_begin(Decoder *decoder, bool is_array)
 	    !lua_checkstack(L, is_array ? 3 : 4))
 		luaL_error(L, "Found too many nested data structures (%d) at character %d",
 		           decoder->depth + 1, (int) (decoder->next - decoder->text));
-	decoder->levels[decoder->depth++] = is_array ? 0 : -1;
+	decoder->levels[decoder->depth++] = (DecodeLevel){.is_array = is_array};
 	lua_newtable(L);
 }
 
@@ -759,11 +761,9 @@ decode_begin(Decoder *decoder, bool is_array)
 static JsonToken
 decode_key(Decoder *decoder, JsonToken token)
 {
-	if (token != JSON_STRING)
-		decode_refuse(decoder, "object key string", token);
+	decode_require(decoder, token == JSON_STRING, "object key string", token);
 	token = token_next(decoder);
-	if (token != JSON_COLON)
-		decode_refuse(decoder, "colon", token);
+	decode_require(decoder, token == JSON_COLON, "colon", token);
 	return token_next(decoder);
 }
 
@@ -792,43 +792,69 @@ decode_value(Decoder *decoder, JsonToken token)
 			decode_begin(decoder, token == JSON_ARRAY_BEGIN);
 			return false;
 		default:
-			decode_refuse(decoder, "value", token);
+			decode_require(decoder, false, "value", token);
 	}
 	return true;
 }
 
 /*
- * The token that ends the innermost table, or the one that begins its next value, an object's key
- * being taken on the way.  `first`: nothing is in it yet.
+ * What stands before the next value of the innermost table, an object's key included; *token becomes
+ * the value's first.  False if the table ends instead.  `first`: nothing is in it yet.
  */
-static JsonToken
-decode_separator(Decoder *decoder, bool first)
+static bool
+decode_next(Decoder *decoder, bool first, JsonToken *token)
 {
-	bool is_array = decoder->levels[decoder->depth - 1] >= 0;
-	JsonToken end = is_array ? JSON_ARRAY_END : JSON_OBJECT_END;
-	JsonToken token = token_next(decoder);
+	bool is_array = decoder->levels[decoder->depth - 1].is_array;
 
-	if (token == end)
-		return token;
+	*token = token_next(decoder);
+	if (*token == (is_array ? JSON_ARRAY_END : JSON_OBJECT_END))
+	{
+		decoder->depth--;
+		return false;
+	}
 	if (!first)
 	{
-		if (token != JSON_COMMA)
-			decode_refuse(decoder, is_array ? "comma or array end" : "comma or object end", token);
-		token = token_next(decoder);
+		decode_require(decoder, *token == JSON_COMMA,
+		               is_array ? "comma or array end" : "comma or object end", *token);
+		*token = token_next(decoder);
 	}
-	return is_array ? token : decode_key(decoder, token);
+	if (!is_array)
+		*token = decode_key(decoder, *token);
+	return true;
 }
 
 /* Puts the value at the top into the innermost table. */
 static void
 decode_store(Decoder *decoder)
 {
-	int *level = &decoder->levels[decoder->depth - 1];
+	DecodeLevel *level = &decoder->levels[decoder->depth - 1];
 
-	if (*level >= 0)
-		lua_rawseti(decoder->L, -2, ++*level);
+	if (level->is_array)
+		lua_rawseti(decoder->L, -2, (int) ++level->length);
 	else
 		lua_rawset(decoder->L, -3);
+}
+
+/* One whole value, left at the top. */
+static void
+decode_whole(Decoder *decoder)
+{
+	JsonToken token = token_next(decoder);
+
+	do
+	{
+		bool complete = decode_value(decoder, token);
+
+		if (complete && decoder->depth > 0)
+			decode_store(decoder);
+		/* Tables that end are values of the tables they are in. */
+		while (decoder->depth > 0 && !decode_next(decoder, !complete, &token))
+		{
+			complete = true;
+			if (decoder->depth > 0)
+				decode_store(decoder);
+		}
+	} while (decoder->depth > 0);
 }
 
 static int
@@ -848,28 +874,9 @@ json_decode(lua_State *L)
 	if (length >= 2 && (decoder.text[0] == '\0' || decoder.text[1] == '\0'))
 		luaL_error(L, "JSON parser does not support UTF-16 or UTF-32");
 
+	decode_whole(&decoder);
 	token = token_next(&decoder);
-	for (;;)
-	{
-		bool complete = decode_value(&decoder, token);
-
-		/* Tables that end are values of the tables they are in. */
-		while (decoder.depth > 0)
-		{
-			if (complete)
-				decode_store(&decoder);
-			token = decode_separator(&decoder, !complete);
-			if (token != JSON_ARRAY_END && token != JSON_OBJECT_END)
-				break;
-			decoder.depth--;
-			complete = true;
-		}
-		if (decoder.depth == 0)
-			break;
-	}
-	token = token_next(&decoder);
-	if (token != JSON_END)
-		decode_refuse(&decoder, "the end", token);
+	decode_require(&decoder, token == JSON_END, "the end", token);
 	return 1;
 }
 

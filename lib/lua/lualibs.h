@@ -11,7 +11,8 @@
  *               allocator sets holds, and where it ends there is Lua's "not enough memory".
  *   the stack   What is nested is walked in a loop.  Only cmsgpack.pack recurses, 16 levels deep,
  *               and there it ends, as Redis's does.  A call takes at most 100 KB of C's stack.
- *   time        Loops tick once for every 4096 elements, or for some 64 KB of a string; see tick.h.
+ *   time        Loops tick (tick.h) once for some 4096 elements, or 64 KB of text; but not in the middle
+ *               of a string that is copied in one piece, or of a number.
  *   state       None but in the Lua state: what cjson is told to do belongs to its table there.
  *
  * A library may be left by longjmp at any call into Lua, with nothing to clean up.

@@ -307,7 +307,7 @@ struct_pack(lua_State *L)
 
 /* ---- unpack ------------------------------------------------------------------------------ */
 
-/* The number before a c0, which it takes the place of, as a length; SIZE_MAX if it can be none. */
+/* The number before a c0, which it takes the place of, as a length. */
 static size_t
 struct_unpack_length(lua_State *L, int results)
 {
@@ -317,7 +317,7 @@ struct_unpack_length(lua_State *L, int results)
 		luaL_error(L, "format 'c0' needs a previous size");
 	number = lua_tonumber(L, -1);
 	lua_pop(L, 1);
-	return number > -1 && number < 9223372036854775808.0 ? (size_t) number : SIZE_MAX;
+	return (size_t) struct_integer_bits(number);
 }
 
 static void
