@@ -231,8 +231,8 @@ make_context(void)
 	}
 	/* Idle connections give their buffers back. */
 	SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
-	SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET |
-	                                 SSL_OP_NO_SSLv3);
+	SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+	                                 SSL_OP_NO_TICKET | SSL_OP_NO_SSLv3);
 	if (strcmp(setting("ssl_prefer_server_ciphers"), "on") == 0)
 		SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE);
 	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
