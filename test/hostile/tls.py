@@ -543,7 +543,7 @@ def new_keys():
 
 def surplus():
     """More than the server takes: the others are told, by TLS, and the first stay."""
-    crowd = [TlsClient(login=False) for _ in range(allowed - info("connected_clients"))]
+    crowd = [TlsClient(login=False) for _ in range(allowed - info("connected_clients") + 1)]
     rejected = info("rejected_connections")
     told = []
     for _ in range(20):

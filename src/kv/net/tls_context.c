@@ -50,13 +50,18 @@ kv_tls_reason(void)
 {
 	static char number[32];
 	unsigned long error = ERR_peek_error();
-	const char *words = error != 0 ? ERR_reason_error_string(error) : NULL;
+	const char *words = ERR_reason_error_string(error);
 
 	ERR_clear_error();
 	if (words)
 		return words;
+	if (error == 0)
+		return "no reason given";
+	/* OpenSSL 3 has no words for what the system says. */
+	if (ERR_GET_LIB(error) == ERR_LIB_SYS)
+		return strerror(ERR_GET_REASON(error));
 	snprintf(number, sizeof(number), "error %lu", error);
-	return error != 0 ? number : "no reason given";
+	return number;
 }
 
 /* A setting of PostgreSQL; "" if this version does not have it. */
