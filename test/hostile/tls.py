@@ -505,36 +505,45 @@ def never_reads():
 # ---- what comes after the handshake --------------------------------------------------------------
 
 
-def s_client(words, *arguments):
-    """openssl's own client, which knows how to ask for new keys (K) and a new handshake (R); a word at a time."""
+def s_client(words, wanted, *arguments):
+    """openssl's own client, which knows how to ask for new keys (K) and a new handshake (R), logged in; a word at a
+    time, or it would take them for one. What it has printed when `wanted` is in it or it has ended, and whether it had not ended."""
     with subprocess.Popen(["openssl", "s_client", "-connect", "127.0.0.1:%d" % door.options.tls_port, "-nbio", *arguments],
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        out = []
+        reader = threading.Thread(target=lambda: out.extend(iter(lambda: process.stdout.read1(1 << 16), b"")))
+        reader.start()
         try:
+            process.stdin.write(b"AUTH %s\r\n" % door.options.password.encode())
+            process.stdin.flush()
+            wait_until(lambda: b"+OK" in b"".join(out))
             for word in words:
                 process.stdin.write(word)
                 process.stdin.flush()
                 time.sleep(0.03)
         except OSError:
             pass
-        time.sleep(0.3)
+        wait_until(lambda: process.poll() is not None or wanted and wanted(b"".join(out)), 10)
         alive = process.poll() is None
         try:
             process.stdin.close()
         except OSError:
             pass
         process.kill()
-        return process.stdout.read(), alive
+        reader.join()
+        return b"".join(out), alive
 
 
 def new_keys():
-    login, ping = b"AUTH %s\r\n" % door.options.password.encode(), b"PING\r\n"
-    out, alive = s_client([b"", login, ping] + [b"K\n", ping] * 5, "-tls1_3")
+    ping = b"PING\r\n"
+    out, alive = s_client([ping] + [b"K\n", ping] * 5, lambda out: out.count(b"+PONG") == 6, "-tls1_3")
     ok(alive and out.count(b"+PONG") == 6, "new keys now and then are agreed on")
-    out, alive = s_client([b"", login, ping] + [b"K\n"] * 60, "-tls1_3")
+    out, alive = s_client([ping] + [b"K\n"] * 60, None, "-tls1_3")
     ok(out.count(b"+PONG") == 1, "who begins well")
     ok(not alive, "and then wants nothing but new keys is disconnected")
-    out, alive = s_client([b"", login, ping, b"R\n", ping], "-tls1_2")
-    ok(out.count(b"+PONG") == 1 and b"no renegotiation" in out, "a new handshake within the old one is refused")
+    refused = b"no renegotiation"
+    out, alive = s_client([ping, b"R\n", ping], lambda out: refused in out, "-tls1_2")
+    ok(out.count(b"+PONG") == 1 and refused in out, "a new handshake within the old one is refused")
     settled()
 
 
@@ -543,8 +552,13 @@ def new_keys():
 
 def surplus():
     """More than the server takes: the others are told, by TLS, and the first stay."""
+    first = TlsClient()
+
+    def rejections():
+        return int(first.call("INFO", "stats").decode().split("rejected_connections:")[1].split()[0])
+
     crowd = [TlsClient(login=False) for _ in range(allowed - info("connected_clients") + 1)]
-    rejected = info("rejected_connections")
+    rejected = rejections()
     told = []
     for _ in range(20):
         client = TlsClient(login=False)
@@ -555,7 +569,7 @@ def surplus():
         client.sock.settimeout(5)
         equal(client.line() + CRLF, REFUSAL, "still")
     many = [socket.create_connection(("127.0.0.1", door.options.tls_port), 30) for _ in range(200)]
-    ok(wait_until(lambda: crowd[0].call("PING") == door.Error("NOAUTH Authentication required.")),
+    ok(first.call("PING") == "PONG",
        "the first stay, also beside 200 that would have to be told and say nothing")
     for sock in many:
         sock.close()
@@ -567,10 +581,8 @@ def surplus():
         except (OSError, EOFError):
             return False
     ok(wait_until(again), "as soon as one leaves, another comes in")
-    with TlsClient() as client:
-        ok(int(client.call("INFO", "stats").decode().split("rejected_connections:")[1].split()[0]) >= rejected + 21,
-           "they are counted")
-    for client in crowd:
+    ok(rejections() >= rejected + 21, "they are counted")
+    for client in [first] + crowd:
         client.close()
 
 
@@ -588,7 +600,8 @@ def no_room():
             except (OSError, EOFError):
                 refused += 1
         note("%d taken, %d refused" % (len(crowd), refused))
-        ok(refused >= 200 and len(crowd) > fits / 2, "as many come in as there is memory for")
+        # Whoever has logged in and needs a buffer takes it from one of them.
+        ok(refused >= 150 and len(crowd) > fits / 2, "as many come in as there is memory for")
         equal([first.call("GET", "k"), second.call("GET", "k")], [b"v", b"v"], "who had logged in stays")
         for client in crowd:
             client.close()
