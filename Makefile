@@ -22,6 +22,8 @@ SOURCES := $(sort $(wildcard src/*.c src/*/*.c src/*/*/*.c lib/*/*.c))
 OBJS := $(SOURCES:.c=.o)
 EXTENSION = src/pgfirst src/store/pgfirst_store src/kv/pgfirst_kv
 DATA := $(sort $(wildcard src/*--*.sql src/*/*--*.sql))
+# TLS of the Redis door.
+SHLIB_LINK = -lssl -lcrypto
 
 WARNINGS := -Wall -Wextra -Wmissing-prototypes -Wshadow -Wvla -Wno-unused-parameter
 WERROR ?= -Werror

@@ -23,6 +23,7 @@ struct Access
 {
 	int pg_port;
 	int redis_port;
+	int tls_port;
 	char *run_dir;
 	char *password;
 };
@@ -49,6 +50,7 @@ access_read(const Arguments *arguments, bool superuser)
 		     "the cluster in %s is not running", cluster->dir);
 	access.pg_port = settings_get_port(cluster, "port");
 	access.redis_port = settings_get_port(cluster, "pgfirst.redis_port");
+	access.tls_port = settings_get_port(cluster, "pgfirst.redis_tls_port");
 	access.run_dir = settings_run_dir(cluster);
 	access.password = superuser ? secret_superuser_password(cluster) : secret_app_password(cluster);
 	user_return();
@@ -91,7 +93,7 @@ command_redis_cli(const Arguments *arguments)
 	struct Access access = access_read(arguments, false);
 	TextList argv = {0};
 
-	if (access.redis_port == 0)
+	if (access.redis_port == 0 && access.tls_port == 0)
 		fail(EXIT_ERROR, "Open it with: pgfirst restart --redis-port 6379",
 		     "the Redis door of this cluster is closed");
 	setenv("REDISCLI_AUTH", access.password, 1);
@@ -99,7 +101,14 @@ command_redis_cli(const Arguments *arguments)
 	text_list_add(&argv, "-h");
 	text_list_add(&argv, "127.0.0.1");
 	text_list_add(&argv, "-p");
-	text_list_add(&argv, text_format("%d", access.redis_port));
+	text_list_add(&argv,
+	              text_format("%d", access.redis_port != 0 ? access.redis_port : access.tls_port));
+	if (access.redis_port == 0)
+	{
+		/* The other end is this machine's, and its certificate need not be of an authority. */
+		text_list_add(&argv, "--tls");
+		text_list_add(&argv, "--insecure");
+	}
 	text_list_add(&argv, "--user");
 	text_list_add(&argv, CLUSTER_ROLE);
 	client_exec(&argv, arguments, "redis-tools");

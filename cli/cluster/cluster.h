@@ -181,6 +181,7 @@ extern char *door_value(struct pg_conn *connection, const char *sql);
 /* NULL if the door answers as role app, else why not. */
 extern char *door_sql_problem(const Cluster *cluster);
 extern char *door_redis_problem(const Cluster *cluster);
+extern char *door_tls_problem(const Cluster *cluster); /* NULL if somebody listens there */
 extern void door_wait(const Cluster *cluster); /* until both answer; fails after 30 s */
 
 /* ---- create.c, and the commands ---------------------------------------------------------- */

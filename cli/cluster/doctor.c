@@ -129,19 +129,24 @@ check_disk(const Cluster *cluster, const Look *look, Report *report)
 static void
 check_ports(const Cluster *cluster, const Look *look, Report *report)
 {
-	const int ports[] = {look->pg_port, look->redis_port};
+	const struct
+	{
+		int port;
+		const char *move;
+	} ports[] = {{look->pg_port, text_format("%s --pg-port PORT", cluster_command(cluster, "up"))},
+	             {look->redis_port,
+	              text_format("%s --redis-port PORT", cluster_command(cluster, "up"))},
+	             {look->tls_port, "pgfirst.redis_tls_port in pgfirst.conf"}};
 
 	if (look->pid != 0)
 		return;
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
 	{
-		if (ports[i] != 0 && !port_is_free(ports[i]))
+		if (ports[i].port != 0 && !port_is_free(ports[i].port))
 			report_add(report, false,
-			           text_format("port %d of this cluster is taken by %s", ports[i],
-			                       port_holder(ports[i])),
-			           text_format("stop that, or move for good: %s %s PORT",
-			                       cluster_command(cluster, "up"),
-			                       i == 0 ? "--pg-port" : "--redis-port"));
+			           text_format("port %d of this cluster is taken by %s", ports[i].port,
+			                       port_holder(ports[i].port)),
+			           text_format("stop that, or move for good: %s", ports[i].move));
 	}
 }
 
@@ -177,7 +182,14 @@ check_doors(const Cluster *cluster, const Look *look, Report *report)
 	if (look->redis_problem != NULL)
 		report_add(report, false,
 		           text_format("the Redis door does not answer: %s", look->redis_problem), logs);
-	if (look->redis_port == 0)
+	if (look->tls_problem != NULL)
+		report_add(report, false,
+		           text_format("the TLS port of the Redis door is closed: %s", look->tls_problem),
+		           text_format("the log names the file or setting that is broken (%s); mend it and "
+		                       "reload: %s -c 'SELECT pg_reload_conf()'",
+		                       cluster_command(cluster, "logs"),
+		                       cluster_command(cluster, "psql --superuser")));
+	if (look->redis_port == 0 && look->tls_port == 0)
 		report_add(
 		    report, true, "the Redis door is closed (pgfirst.redis_port = 0)",
 		    text_format("to open it: %s --redis-port 6379", cluster_command(cluster, "restart")));

@@ -235,6 +235,19 @@ door_redis_problem(const Cluster *cluster)
 	return problem;
 }
 
+/* Without a certificate that can be used the port is closed, and the server's log says why. */
+char *
+door_tls_problem(const Cluster *cluster)
+{
+	int port = settings_get_port(cluster, "pgfirst.redis_tls_port");
+	int fd = redis_connect(port);
+
+	if (fd < 0)
+		return text_format("nothing listens on port %d: %s", port, strerror(errno));
+	close(fd);
+	return NULL;
+}
+
 void
 door_wait(const Cluster *cluster)
 {

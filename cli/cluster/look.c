@@ -84,6 +84,8 @@ look_inside(const Cluster *cluster, Look *look)
 	look->sql_problem = door_sql_problem(cluster);
 	if (look->redis_port != 0)
 		look->redis_problem = door_redis_problem(cluster);
+	if (look->tls_port != 0)
+		look->tls_problem = door_tls_problem(cluster);
 	connection = door_superuser_try(cluster, CLUSTER_DATABASE, &look->superuser_problem);
 	look->connection = connection;
 	if (connection == NULL)
@@ -123,6 +125,7 @@ look_at(const Cluster *cluster)
 	look->pid = server_pid(cluster);
 	look->pg_port = settings_get_port(cluster, "port");
 	look->redis_port = settings_get_port(cluster, "pgfirst.redis_port");
+	look->tls_port = settings_get_port(cluster, "pgfirst.redis_tls_port");
 	look->run_dir = settings_run_dir(cluster);
 	look->data_size = tree_size(cluster->dir);
 	look->disk_free = disk_free(cluster->dir);

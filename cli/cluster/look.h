@@ -22,9 +22,11 @@ typedef struct Look
 	pid_t pid; /* 0: stopped */
 	int pg_port;
 	int redis_port;
+	int tls_port; /* of the Redis door; 0: none */
 	char *run_dir;
 	char *sql_problem;          /* role app over TCP */
 	char *redis_problem;        /* likewise */
+	char *tls_problem;          /* whether somebody listens; nothing is said */
 	char *superuser_problem;    /* over the unix socket */
 	struct pg_conn *connection; /* as superuser in database app, or NULL */
 

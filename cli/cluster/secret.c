@@ -48,6 +48,7 @@ static char *
 env_text(const Cluster *cluster, const char *password)
 {
 	int redis_port = settings_get_port(cluster, "pgfirst.redis_port");
+	int tls_port = settings_get_port(cluster, "pgfirst.redis_tls_port");
 	TextBuffer text = {0};
 
 	text_appendf(&text, "DATABASE_URL=postgresql://%s:%s@127.0.0.1:%d/%s\n", CLUSTER_ROLE, password,
@@ -55,6 +56,9 @@ env_text(const Cluster *cluster, const char *password)
 	if (redis_port != 0)
 		text_appendf(&text, "REDIS_URL=redis://%s:%s@127.0.0.1:%d/0\n", CLUSTER_ROLE, password,
 		             redis_port);
+	else if (tls_port != 0)
+		text_appendf(&text, "REDIS_URL=rediss://%s:%s@127.0.0.1:%d/0\n", CLUSTER_ROLE, password,
+		             tls_port);
 	return text.data;
 }
 

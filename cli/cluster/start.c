@@ -74,6 +74,9 @@ start_ports(const Cluster *cluster, const Arguments *arguments)
 	if (pg_port == redis_port)
 		fail(EXIT_USAGE, "Give them two, with --pg-port or --redis-port.",
 		     "PostgreSQL and Redis would both be on port %d", pg_port);
+	if (redis_port != 0 && redis_port == settings_get_port(cluster, "pgfirst.redis_tls_port"))
+		fail(EXIT_USAGE, "Give Redis another, with --redis-port, or change pgfirst.conf.",
+		     "pgfirst.redis_tls_port is %d already", redis_port);
 	start_check_port(cluster, "--pg-port", pg_port);
 	start_check_port(cluster, "--redis-port", redis_port);
 	if (pg_port != old_pg_port)

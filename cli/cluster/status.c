@@ -40,6 +40,9 @@ status_json(const Cluster *cluster, const Look *look)
 	json_integer(&json, "redis_port", look->redis_port);
 	json_boolean(&json, "redis_answers",
 	             look->pid != 0 && look->redis_port != 0 && look->redis_problem == NULL);
+	json_integer(&json, "redis_tls_port", look->tls_port);
+	json_boolean(&json, "redis_tls_listens",
+	             look->pid != 0 && look->tls_port != 0 && look->tls_problem == NULL);
 	json_text(&json, "socket_directory", look->run_dir);
 	json_integer(&json, "connections", look->connections);
 	json_integer(&json, "max_connections", look->max_connections);
@@ -86,6 +89,15 @@ door_words_of(const Look *look, int port, const char *problem)
 	return text_format("port %d, answers", port);
 }
 
+static const char *
+tls_words_of(const Look *look)
+{
+	if (look->tls_problem != NULL)
+		return look->tls_problem;
+	return text_format("rediss://" CLUSTER_ROLE "@127.0.0.1:%d/0%s", look->tls_port,
+	                   look->pid != 0 ? ", listens" : "");
+}
+
 static void
 status_text(const Cluster *cluster, const Look *look)
 {
@@ -99,6 +111,8 @@ status_text(const Cluster *cluster, const Look *look)
 		row("state", text_format("running (process %d)", (int) look->pid));
 	row("PostgreSQL", door_words_of(look, look->pg_port, look->sql_problem));
 	row("Redis", door_words_of(look, look->redis_port, look->redis_problem));
+	if (look->tls_port != 0)
+		row("Redis, TLS", tls_words_of(look));
 	row("sockets", look->run_dir != NULL ? look->run_dir : "none");
 	row("versions",
 	    text_format("PostgreSQL %s, pgfirst %s, extension %s",
@@ -140,7 +154,7 @@ command_status(const Arguments *arguments)
 		status_text(cluster, look);
 	if (look->pid == 0)
 		return EXIT_STOPPED;
-	if (look->sql_problem != NULL || look->redis_problem != NULL)
+	if (look->sql_problem != NULL || look->redis_problem != NULL || look->tls_problem != NULL)
 		return EXIT_ERROR;
 	return EXIT_OK;
 }

@@ -142,6 +142,14 @@ typedef bool TU_UpdateIndexes;
 #endif
 
 /*
+ * All: the header of these two, libpq/libpq.h, wants that of Kerberos, which a machine that only builds us
+ * need not have.
+ */
+extern int run_ssl_passphrase_command(const char *prompt, bool is_server_start, char *buf,
+                                      int size);
+extern bool check_ssl_key_file_permissions(const char *ssl_key_file, bool isServerStart);
+
+/*
  * 16: PG_FUNCTION_INFO_V1 exports the function itself, not only what describes it.  Everything else
  * of the library is hidden.
  */

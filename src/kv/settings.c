@@ -13,12 +13,51 @@
 int pgfirst_redis_port = 6379;
 char *pgfirst_redis_listen_addresses;
 char *pgfirst_redis_unix_socket;
+int pgfirst_redis_unix_socket_permissions = 0777;
+int pgfirst_redis_tls_port = 0;
+int pgfirst_redis_tls_auth_clients = KV_TLS_CLIENTS_OFF;
 int pgfirst_redis_workers = 1;
 char *pgfirst_redis_database;
 char *pgfirst_redis_default_role;
 int pgfirst_redis_max_clients = 20000;
 int pgfirst_redis_lock_timeout = 10000;
 int pgfirst_redis_client_memory = 256 * 1024;
+int pgfirst_redis_client_output_limit = 0;
+int pgfirst_redis_timeout = 0;
+int pgfirst_redis_tcp_keepalive = 300;
+
+static const struct config_enum_entry tls_clients[] = {{"off", KV_TLS_CLIENTS_OFF, false},
+                                                       {"optional", KV_TLS_CLIENTS_OPTIONAL, false},
+                                                       {"required", KV_TLS_CLIENTS_REQUIRED, false},
+                                                       {NULL, 0, false}};
+
+static const char *
+show_permissions(void)
+{
+	static char octal[8];
+
+	snprintf(octal, sizeof(octal), "0%03o", pgfirst_redis_unix_socket_permissions);
+	return octal;
+}
+
+static void
+settings_define_tls(void)
+{
+	DefineCustomIntVariable(
+	    "pgfirst.redis_tls_port", "Sets the TCP port on which the Redis door speaks TLS.",
+	    "Beside pgfirst.redis_port, on the same addresses; 0 closes it. Certificate, key, "
+	    "protocols "
+	    "and ciphers are the server's own: ssl_cert_file, ssl_key_file and so on.",
+	    &pgfirst_redis_tls_port, 0, 0, 65535, PGC_POSTMASTER, 0, NULL, NULL, NULL);
+	DefineCustomEnumVariable(
+	    "pgfirst.redis_tls_auth_clients",
+	    "Sets whether clients of the TLS port of the Redis door must have a certificate.",
+	    "off, optional or required. It must come from an authority in ssl_ca_file, and not be "
+	    "revoked "
+	    "by ssl_crl_file. It does not replace the password.",
+	    &pgfirst_redis_tls_auth_clients, KV_TLS_CLIENTS_OFF, tls_clients, PGC_SIGHUP, 0, NULL, NULL,
+	    NULL);
+}
 
 static void
 settings_define_door(void)
@@ -37,6 +76,13 @@ settings_define_door(void)
 	                           "Relative to the data directory; empty for none. Served by the "
 	                           "first worker.",
 	                           &pgfirst_redis_unix_socket, "", PGC_POSTMASTER, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable(
+	    "pgfirst.redis_unix_socket_permissions",
+	    "Sets who may connect to the Redis door's Unix socket.",
+	    "As for chmod, in octal, with a leading 0. Who connects has to log in all the "
+	    "same.",
+	    &pgfirst_redis_unix_socket_permissions, 0777, 0, 0777, PGC_POSTMASTER, 0, NULL, NULL,
+	    show_permissions);
 	DefineCustomIntVariable(
 	    "pgfirst.redis_workers", "Sets the number of processes that serve the Redis door.", NULL,
 	    &pgfirst_redis_workers, 1, 1, KV_WORKERS_MAX, PGC_POSTMASTER, 0, NULL, NULL, NULL);
@@ -70,9 +116,36 @@ settings_define_clients(void)
 	    NULL, NULL);
 }
 
+static void
+settings_define_connections(void)
+{
+	DefineCustomIntVariable(
+	    "pgfirst.redis_client_output_limit",
+	    "Sets how much of its replies a client of the Redis door may leave unread.",
+	    "Beyond it the client is disconnected, also while it reads a single reply that is larger. "
+	    "0: "
+	    "pgfirst.redis_client_memory is the only limit.",
+	    &pgfirst_redis_client_output_limit, 0, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL,
+	    NULL);
+	DefineCustomIntVariable(
+	    "pgfirst.redis_timeout",
+	    "Sets after how long a client of the Redis door that does nothing is disconnected.",
+	    "0: never.", &pgfirst_redis_timeout, 0, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_S, NULL, NULL,
+	    NULL);
+	DefineCustomIntVariable(
+	    "pgfirst.redis_tcp_keepalive",
+	    "Sets after how long of silence the Redis door asks whether a client is still there.",
+	    "By TCP, of new connections; one that does not answer is disconnected after twice that "
+	    "time. 0: it "
+	    "does not ask.",
+	    &pgfirst_redis_tcp_keepalive, 300, 0, 32767, PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+}
+
 void
 kv_settings_define(void)
 {
 	settings_define_door();
+	settings_define_tls();
+	settings_define_connections();
 	settings_define_clients();
 }

@@ -15,7 +15,9 @@ import tap
 from resp import Connection, encode
 from tap import ON_PGFIRST, check, test
 
-WHERE = ["-s", tap.SOCKET] if tap.SOCKET else ["-h", tap.HOST, "-p", str(tap.PORT)]
+WHERE = (["-s", tap.SOCKET] if tap.SOCKET else
+         ["-h", tap.HOST, "-p", str(tap.TLS_PORT), "--tls", "--cacert", tap.CERTIFICATE] if tap.TLS_PORT else
+         ["-h", tap.HOST, "-p", str(tap.PORT)])
 LOGIN = ["--user", tap.USER, "--pass", tap.PASSWORD, "--no-auth-warning"]
 # A prompt would read its history and settings from the home of whoever runs the tests.
 ENVIRONMENT = {**os.environ, "REDISCLI_HISTFILE": "/dev/null", "REDISCLI_RCFILE": "/dev/null"}

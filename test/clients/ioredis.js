@@ -13,7 +13,9 @@ const tap = require('./tap.js');
 const { test, check, rejects, onPgfirst, protocol } = tap;
 
 function connect(options) {
-	const where = tap.socket ? { path: tap.socket } : { host: tap.host, port: tap.port };
+	const where = tap.socket ? { path: tap.socket }
+		: tap.tlsPort ? { host: tap.host, port: tap.tlsPort, tls: { ca: tap.authority } }
+		: { host: tap.host, port: tap.port };
 	const client = new Redis({ ...where, username: tap.user, password: tap.password, protocol, ...options });
 	client.on('error', () => {}); // A restart is no reason to end the process.
 	return client;
@@ -126,7 +128,8 @@ test('wrong passwords, and none', async () => {
 
 test('a URL', async () => {
 	if (tap.socket) return 'TCP only';
-	const c = new Redis(`redis://${tap.user}:${tap.password}@${tap.host}:${tap.port}/2`);
+	const [scheme, port, options] = tap.tlsPort ? ['rediss', tap.tlsPort, { tls: { ca: tap.authority } }] : ['redis', tap.port, {}];
+	const c = new Redis(`${scheme}://${tap.user}:${tap.password}@${tap.host}:${port}/2`, options);
 	check([await c.ping(), fields(await c.client('INFO')).db], ['PONG', '2']);
 	c.disconnect();
 });

@@ -13,7 +13,9 @@ const tap = require('./tap.js');
 const { test, check, rejects, onPgfirst, protocol } = tap;
 
 function client(options) {
-	const where = tap.socket ? { path: tap.socket } : { host: tap.host, port: tap.port };
+	const where = tap.socket ? { path: tap.socket }
+		: tap.tlsPort ? { host: tap.host, port: tap.tlsPort, tls: true, ca: tap.authority }
+		: { host: tap.host, port: tap.port };
 	const made = createClient({
 		username: tap.user, password: tap.password, RESP: protocol, ...options, socket: { ...where, ...options?.socket },
 	});
@@ -108,7 +110,8 @@ test('wrong passwords, and none', async () => {
 
 test('a URL', async () => {
 	if (tap.socket) return 'TCP only';
-	const c = createClient({ url: `redis://${tap.user}:${tap.password}@${tap.host}:${tap.port}/2` });
+	const [scheme, port, socket] = tap.tlsPort ? ['rediss', tap.tlsPort, { ca: tap.authority }] : ['redis', tap.port, {}];
+	const c = createClient({ url: `${scheme}://${tap.user}:${tap.password}@${tap.host}:${port}/2`, socket });
 	await c.connect();
 	check([await c.ping(), (await c.clientInfo()).db], ['PONG', 2]);
 	return c.close();

@@ -18,6 +18,8 @@ def connect(**options):
     options = {"username": tap.USER, "password": tap.PASSWORD, "socket_timeout": 60, **options}
     if tap.SOCKET:
         return redis.Redis(unix_socket_path=tap.SOCKET, **options)
+    if tap.TLS_PORT:
+        return redis.Redis(host=tap.HOST, port=tap.TLS_PORT, ssl=True, ssl_ca_certs=tap.CERTIFICATE, **options)
     return redis.Redis(host=tap.HOST, port=tap.PORT, **options)
 
 

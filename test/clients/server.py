@@ -62,6 +62,7 @@ class Server:
     def __init__(self, directory):
         self.directory = directory
         self.host, self.port, self.user, self.password, self.socket = "127.0.0.1", 0, "app", "", ""
+        self.tls_port, self.certificate = 0, ""
 
     def save(self, path):
         with open(path, "w", encoding="utf-8") as file:
@@ -75,6 +76,8 @@ class Server:
             "CLIENTS_USER": self.user,
             "CLIENTS_PASSWORD": self.password,
             "CLIENTS_SOCKET": self.socket,
+            "CLIENTS_TLS_PORT": str(self.tls_port),
+            "CLIENTS_CERTIFICATE": self.certificate,
         }
 
 
@@ -101,6 +104,27 @@ class Pgfirst(Server):
         self.port, self.user = url.port, unquote(url.username)
         self.password = unquote(url.password)
         self.socket = os.path.join(self.directory, "run", "redis.sock")
+        self._open_tls()
+
+    def _open_tls(self):
+        """A certificate of its own, which clients get beside the cluster, in a directory that they may enter."""
+        (self.tls_port,) = free_ports(1)
+        data = os.path.join(self.directory, "data")
+        key, made = os.path.join(data, "server.key"), os.path.join(data, "server.crt")
+        self.certificate = self.directory + ".crt"
+        subprocess.run(
+            ["openssl", "req", "-new", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3", "-subj", "/CN=localhost",
+             "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", made],
+            check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        shutil.copy(made, self.certificate)
+        os.chmod(key, 0o600)
+        if os.getuid() == 0:
+            owner = os.stat(data)
+            for file in (key, made):
+                os.chown(file, owner.st_uid, owner.st_gid)
+        with open(os.path.join(self.directory, "pgfirst.conf"), "a", encoding="utf-8") as file:
+            file.write(f"pgfirst.redis_tls_port = {self.tls_port}\n")
+        self._run("restart")
 
     def restart(self):
         self._run("restart")

@@ -5,6 +5,7 @@
 
 const assert = require('node:assert/strict');
 const { execFile } = require('node:child_process');
+const fs = require('node:fs');
 const path = require('node:path');
 
 const env = process.env;
@@ -17,6 +18,9 @@ exports.port = Number(env.CLIENTS_PORT);
 exports.user = env.CLIENTS_USER;
 exports.password = env.CLIENTS_PASSWORD;
 exports.socket = env.CLIENTS_TRANSPORT === 'unix' ? env.CLIENTS_SOCKET : null;
+// The port that CONFIG and INFO tell of is `port` all the same.
+exports.tlsPort = env.CLIENTS_TRANSPORT === 'tls' ? Number(env.CLIENTS_TLS_PORT) : null;
+exports.authority = exports.tlsPort ? fs.readFileSync(env.CLIENTS_CERTIFICATE) : null;
 exports.protocol = Number(env.CLIENTS_PROTOCOL);
 
 // Tests run in the order in which they stand. One that returns text was skipped, and says why.

@@ -12,6 +12,9 @@ SERVER = os.environ["CLIENTS_SERVER"]
 HOST, PORT = os.environ["CLIENTS_HOST"], int(os.environ["CLIENTS_PORT"])
 USER, PASSWORD = os.environ["CLIENTS_USER"], os.environ["CLIENTS_PASSWORD"]
 SOCKET = os.environ["CLIENTS_SOCKET"] if os.environ["CLIENTS_TRANSPORT"] == "unix" else None
+# The port that CONFIG and INFO tell of is PORT all the same.
+TLS_PORT = int(os.environ["CLIENTS_TLS_PORT"]) if os.environ["CLIENTS_TRANSPORT"] == "tls" else None
+CERTIFICATE = os.environ.get("CLIENTS_CERTIFICATE")
 ON_PGFIRST = SERVER == "pgfirst"
 
 _tests = []

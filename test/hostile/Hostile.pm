@@ -22,7 +22,9 @@ sub server
 	my $node = PostgreSQL::Test::Cluster->new($name);
 	my $self = bless {
 		node => $node,
-		port => PostgreSQL::Test::Cluster::get_free_port() }, __PACKAGE__;
+		port => PostgreSQL::Test::Cluster::get_free_port(),
+		tls_port => delete $settings{'pgfirst.redis_tls_port'} }, __PACKAGE__;
+	my $tls_port = $self->{tls_port} // 0;
 
 	$node->init;
 	$node->append_conf('postgresql.conf',
@@ -30,6 +32,7 @@ sub server
 	$node->append_conf('postgresql.conf', <<"CONF");
 shared_preload_libraries = 'pgfirst, pgfirst_store_watch'
 pgfirst.redis_port = $self->{port}
+pgfirst.redis_tls_port = $tls_port
 pgfirst.redis_default_role = 'app'
 max_connections = 30
 CONF
@@ -80,6 +83,7 @@ sub attack
 	local $ENV{PGHOST} = $self->{node}->host;
 	local $ENV{PGPORT} = $self->{node}->port;
 	local $ENV{PYTHONDONTWRITEBYTECODE} = 1;
+	unshift @arguments, '--tls-port', $self->{tls_port} if $self->{tls_port};
 	open my $out, '-|', 'python3', "$here/$program.py", '--port', $self->{port}, '--pid', $pid,
 	  @arguments
 	  or die "$program.py: $!";

@@ -34,6 +34,7 @@ def begin(description):
     global options
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--tls-port", type=int, default=0)
     parser.add_argument("--pid", type=int, required=True, help="of the worker")
     parser.add_argument("--password", default="secret")
     parser.add_argument("--seconds", type=float, default=10)
@@ -120,12 +121,12 @@ class Error(Exception):
 class Client:
     """A connection. Logged in unless told otherwise."""
 
-    def __init__(self, login=True, timeout=60, receive_buffer=None):
+    def __init__(self, login=True, timeout=60, receive_buffer=None, port=None):
         self.sock = socket.socket()
         if receive_buffer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.sock.settimeout(timeout)
-        self.sock.connect(("127.0.0.1", options.port))
+        self.sock.connect(("127.0.0.1", port or options.port))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer, self.at = b"", 0  # received; what has been read of it
         if login:

@@ -253,7 +253,7 @@ use Errno;
 use IO::Select;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
-use Socket qw(IPPROTO_TCP TCP_NODELAY);
+use Socket qw(IPPROTO_TCP TCP_NODELAY AF_UNIX SOCK_STREAM PF_UNSPEC);
 use Time::HiRes qw(time);
 
 =pod
@@ -261,6 +261,8 @@ use Time::HiRes qw(time);
 PgfirstTest::Redis->new(port => N or path => SOCKET, option => value, ...)
 
   user, password  to log in with; no password: does not
+  tls             arguments of openssl s_client, an array: it does the encryption, and says in
+                  the file tls_log why it could not
   timeout         seconds that call() and reply() wait (30)
 
 A reply is a string or number, undef for null, an array reference for lists (maps and sets
@@ -272,12 +274,13 @@ sub new
 {
 	my ($class, %options) = @_;
 	my $socket =
-	  $options{path}
+	  $options{tls} ? encrypted(%options)
+	  : $options{path}
 	  ? IO::Socket::UNIX->new(Peer => $options{path})
 	  : IO::Socket::INET->new(PeerAddr => $options{host} // '127.0.0.1', PeerPort => $options{port});
 
 	die "cannot connect: $!\n" if !$socket;
-	setsockopt($socket, IPPROTO_TCP, TCP_NODELAY, 1) if !$options{path};
+	setsockopt($socket, IPPROTO_TCP, TCP_NODELAY, 1) if !$options{path} && !$options{tls};
 	my $self = bless {
 		socket => $socket, select => IO::Select->new($socket), input => '', closed => 0,
 		timeout => $options{timeout} // 30 }, $class;
@@ -287,6 +290,27 @@ sub new
 		die "AUTH was answered $answer\n" if $answer ne 'OK';
 	}
 	return $self;
+}
+
+# One end of a pair of sockets; at the other is openssl, which ends when ours is closed.
+sub encrypted
+{
+	my (%options) = @_;
+
+	socketpair(my $ours, my $theirs, AF_UNIX, SOCK_STREAM, PF_UNSPEC) or return undef;
+	my $child = fork // return undef;
+	if ($child == 0)
+	{
+		open(STDIN, '<&', $theirs) or die $!;
+		open(STDOUT, '>&', $theirs) or die $!;
+		open(STDERR, '>', $options{tls_log} // '/dev/null') or die $!;
+		CORE::close($ours);
+		exec 'openssl', 's_client', '-quiet', '-connect',
+		  ($options{host} // '127.0.0.1') . ":$options{port}", @{ $options{tls} };
+		die "openssl: $!";
+	}
+	CORE::close($theirs);
+	return bless $ours, 'IO::Handle';
 }
 
 sub encode

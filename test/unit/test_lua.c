@@ -558,18 +558,18 @@ work_is_reported(void **state)
 	(void) state;
 	for (size_t i = 0; i < sizeof(long_work) / sizeof(long_work[0]); i++)
 	{
-		pgfirst_lua_tick_set(L, NULL);
+		pgfirst_lua_set_tick(L, NULL);
 		ticks = 0;
 		assert_non_null(outcome(long_work[i]));
 		assert_int_equal(ticks, 0);
-		pgfirst_lua_tick_set(L, tick_count);
+		pgfirst_lua_set_tick(L, tick_count);
 		outcome(long_work[i]);
 		/* Not too often either. */
 		if (ticks < 1 || ticks > 100)
 			print_error("%s: %d ticks\n", long_work[i], ticks);
 		assert_in_range(ticks, 1, 100);
 	}
-	pgfirst_lua_tick_set(L, NULL);
+	pgfirst_lua_set_tick(L, NULL);
 }
 
 static void
@@ -580,13 +580,13 @@ work_can_be_stopped(void **state)
 	{
 		const char *text;
 
-		pgfirst_lua_tick_set(L, tick_stop);
+		pgfirst_lua_set_tick(L, tick_stop);
 		text = outcome(long_work[i]);
 		if (strcmp(text, "error: s:1: stopped") != 0)
 			print_error("%s: %.200s\n", long_work[i], text);
 		assert_string_equal(text, "error: s:1: stopped");
 		/* And goes on as if nothing had been. */
-		pgfirst_lua_tick_set(L, NULL);
+		pgfirst_lua_set_tick(L, NULL);
 		assert_string_equal(outcome("cjson.encode({1})"), "\"[1]\"");
 	}
 }

@@ -45,9 +45,92 @@ show_port(void)
 }
 
 static const char *
+show_tls_port(void)
+{
+	return psprintf("%d", pgfirst_redis_tls_port);
+}
+
+static const char *
+show_tls_auth_clients(void)
+{
+	switch ((KvTlsClients) pgfirst_redis_tls_auth_clients)
+	{
+		case KV_TLS_CLIENTS_OPTIONAL:
+			return "optional";
+		case KV_TLS_CLIENTS_REQUIRED:
+			return "yes";
+		default:
+			return "no";
+	}
+}
+
+/* A setting of PostgreSQL, which has it whether or not it was built with TLS. */
+static const char *
+show_setting(const char *name)
+{
+	const char *value = GetConfigOption(name, true, false);
+
+	return value ? value : "";
+}
+
+static const char *
+show_tls_certificate(void)
+{
+	return show_setting("ssl_cert_file");
+}
+
+static const char *
+show_tls_key(void)
+{
+	return show_setting("ssl_key_file");
+}
+
+static const char *
+show_tls_authorities(void)
+{
+	return show_setting("ssl_ca_file");
+}
+
+/* Redis has blanks between them. */
+static const char *
 show_bind(void)
 {
-	return pgfirst_redis_listen_addresses;
+	char *words = pstrdup(pgfirst_redis_listen_addresses);
+	char *end = words;
+
+	for (const char *c = words; *c != '\0'; c++)
+		if (*c == ',')
+			*end++ = ' ';
+		else if (*c != ' ' && *c != '"')
+			*end++ = *c;
+	*end = '\0';
+	return words;
+}
+
+static const char *
+show_unix_socket_permissions(void)
+{
+	return psprintf("%o", pgfirst_redis_unix_socket_permissions);
+}
+
+static const char *
+show_timeout(void)
+{
+	return psprintf("%d", pgfirst_redis_timeout);
+}
+
+static const char *
+show_keepalive(void)
+{
+	return psprintf("%d", pgfirst_redis_tcp_keepalive);
+}
+
+/* Only normal clients are there. */
+static const char *
+show_output_limit(void)
+{
+	return psprintf("normal %zu 0 0 slave 0 0 0 pubsub 0 0 0",
+	                (Size) pgfirst_redis_client_output_limit * 1024);
 }
 
 static const char *
@@ -86,6 +169,8 @@ static const ConfigParameter parameters[] = {
     {"appendfsync", CONFIG_SHOWN, "always", NULL, "the durability of the database"},
     {"appendonly", CONFIG_SHOWN, "yes", NULL, "the durability of the database"},
     {"bind", CONFIG_SHOWN, NULL, show_bind, "pgfirst.redis_listen_addresses"},
+    {"client-output-buffer-limit", CONFIG_SHOWN, NULL, show_output_limit,
+     "pgfirst.redis_client_output_limit"},
     {"databases", CONFIG_SHOWN, NULL, show_databases, "kv.create_database()"},
     {"dir", CONFIG_SHOWN, NULL, show_directory, "the data directory of PostgreSQL"},
     {"hash-max-listpack-entries", CONFIG_REMEMBERED, "512", NULL, NULL},
@@ -106,9 +191,17 @@ static const ConfigParameter parameters[] = {
     {"set-max-listpack-value", CONFIG_REMEMBERED, "64", NULL, NULL},
     {"slowlog-log-slower-than", CONFIG_REMEMBERED, "10000", NULL, NULL},
     {"slowlog-max-len", CONFIG_REMEMBERED, "128", NULL, NULL},
-    {"tcp-keepalive", CONFIG_SHOWN, "300", NULL, "nothing: it is fixed"},
-    {"timeout", CONFIG_SHOWN, "0", NULL, "nothing: idle clients are not disconnected"},
+    {"tcp-keepalive", CONFIG_SHOWN, NULL, show_keepalive, "pgfirst.redis_tcp_keepalive"},
+    {"timeout", CONFIG_SHOWN, NULL, show_timeout, "pgfirst.redis_timeout"},
+    {"tls-auth-clients", CONFIG_SHOWN, NULL, show_tls_auth_clients,
+     "pgfirst.redis_tls_auth_clients"},
+    {"tls-ca-cert-file", CONFIG_SHOWN, NULL, show_tls_authorities, "ssl_ca_file"},
+    {"tls-cert-file", CONFIG_SHOWN, NULL, show_tls_certificate, "ssl_cert_file"},
+    {"tls-key-file", CONFIG_SHOWN, NULL, show_tls_key, "ssl_key_file"},
+    {"tls-port", CONFIG_SHOWN, NULL, show_tls_port, "pgfirst.redis_tls_port"},
     {"unixsocket", CONFIG_SHOWN, NULL, show_unix_socket, "pgfirst.redis_unix_socket"},
+    {"unixsocketperm", CONFIG_SHOWN, NULL, show_unix_socket_permissions,
+     "pgfirst.redis_unix_socket_permissions"},
     {"zset-max-listpack-entries", CONFIG_REMEMBERED, "128", NULL, NULL},
     {"zset-max-listpack-value", CONFIG_REMEMBERED, "64", NULL, NULL},
 };

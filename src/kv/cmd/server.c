@@ -136,7 +136,9 @@ info_server(KvCall *call, StringInfo out)
 	appendStringInfo(out, "redis_version:%s\r\nredis_mode:standalone\r\narch_bits:%d\r\n",
 	                 KV_REDIS_VERSION, (int) sizeof(void *) * 8);
 	appendStringInfo(out, "process_id:%d\r\ntcp_port:%d\r\nserver_time_usec:" INT64_FORMAT "\r\n",
-	                 MyProcPid, pgfirst_redis_port, pgfirst_clock_wall_us());
+	                 MyProcPid,
+	                 pgfirst_redis_port != 0 ? pgfirst_redis_port : pgfirst_redis_tls_port,
+	                 pgfirst_clock_wall_us());
 	appendStringInfo(
 	    out, "uptime_in_seconds:" INT64_FORMAT "\r\nuptime_in_days:" INT64_FORMAT "\r\nhz:10\r\n",
 	    uptime, uptime / 86400);
@@ -193,6 +195,7 @@ static const struct
     {"total_net_input_bytes", offsetof(KvStats, input_bytes)},
     {"total_net_output_bytes", offsetof(KvStats, output_bytes)},
     {"rejected_connections", offsetof(KvStats, connections_rejected)},
+    {"client_output_buffer_limit_disconnections", offsetof(KvStats, output_limit_disconnections)},
     {"expired_keys", offsetof(KvStats, expired_keys)},
     {"keyspace_hits", offsetof(KvStats, keyspace_hits)},
     {"keyspace_misses", offsetof(KvStats, keyspace_misses)},
@@ -280,6 +283,11 @@ info_pgfirst(KvCall *call, StringInfo out)
 	                 "\r\npgfirst_durable_position:%X/%X\r\n",
 	                 stat_value(&kv_stats->turns), stat_value(&kv_stats->turns_aborted),
 	                 LSN_FORMAT_ARGS(durable));
+	appendStringInfo(out,
+	                 "pgfirst_tls_port:%d\r\npgfirst_tls_handshakes:" UINT64_FORMAT
+	                 "\r\npgfirst_tls_handshakes_failed:" UINT64_FORMAT "\r\n",
+	                 pgfirst_redis_tls_port, stat_value(&kv_stats->tls_handshakes),
+	                 stat_value(&kv_stats->tls_failed));
 }
 
 static const struct

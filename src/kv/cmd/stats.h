@@ -25,6 +25,9 @@ typedef struct KvStats
 	pg_atomic_uint64 expired_keys;
 	pg_atomic_uint64 turns;
 	pg_atomic_uint64 turns_aborted;
+	pg_atomic_uint64 tls_handshakes; /* that have succeeded */
+	pg_atomic_uint64 tls_failed;     /* that have not */
+	pg_atomic_uint64 output_limit_disconnections;
 	pg_atomic_uint64 client_memory; /* bytes in clients' buffers */
 	pg_atomic_uint64 started_us;    /* of the monotonic clock; of the first worker */
 } KvStats;

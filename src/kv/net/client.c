@@ -4,7 +4,8 @@
  *
  * Memory.  A client that says nothing costs its struct: buffers come with the first byte and go
  * when they are empty.  Nothing is allocated for what a client only announces.  A client whose
- * replies are not read stops being served at OUTPUT_FULL.
+ * replies are not read stops being served at OUTPUT_FULL, and one whose unread replies are more than
+ * pgfirst.redis_client_output_limit, which a single large one can be, is disconnected.
  *
  * All buffers together stay within pgfirst.redis_client_memory.  When they would exceed it, somebody
  * is disconnected, and not whoever asks last: that would let one client take all but a byte and have
@@ -28,6 +29,7 @@
 #include "base/flush.h"
 #include "kv/cmd/stats.h"
 #include "kv/net/client.h"
+#include "kv/net/tls.h"
 #include "kv/settings.h"
 #include "store/store.h"
 
@@ -52,16 +54,24 @@ static struct
 
 /* ---- memory ------------------------------------------------------------------------------ */
 
-static void
-memory_note(const KvClient *client)
+/* Once a second at most: a thousand greedy clients should not fill the disk. */
+static bool
+note_is_due(void)
 {
 	static int64 noted_us;
 	int64 now_us = pgfirst_clock_monotonic_us();
 
-	/* Once a second at most: a thousand greedy clients should not fill the disk. */
 	if (noted_us != 0 && now_us - noted_us < 1000000)
-		return;
+		return false;
 	noted_us = now_us;
+	return true;
+}
+
+static void
+memory_note(const KvClient *client)
+{
+	if (!note_is_due())
+		return;
 	ereport(
 	    LOG,
 	    (errcode(ERRCODE_OUT_OF_MEMORY),
@@ -69,6 +79,15 @@ memory_note(const KvClient *client)
 	            "fit into pgfirst.redis_client_memory",
 	            client->session.address),
 	     errdetail("Its own take %zu kB.", client->memory / 1024)));
+}
+
+/* As send(), to a client that may be encrypted. */
+static ssize_t
+client_send(KvClient *client, const char *data, Size size)
+{
+	if (unlikely(client->tls))
+		return kv_tls_write(client, data, size);
+	return send(client->fd, data, size, MSG_NOSIGNAL);
 }
 
 /*
@@ -83,7 +102,7 @@ memory_refuse(KvClient *client)
 
 	memory_note(client);
 	if (client->session.reply.length == client->sent)
-		(void) send(client->fd, refusal, sizeof(refusal) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+		(void) client_send(client, refusal, sizeof(refusal) - 1);
 	client->broken = true;
 }
 
@@ -187,6 +206,16 @@ client_memory_resize(void *context, void *block, size_t size)
 	return block;
 }
 
+bool
+kv_client_count_memory(KvClient *client, int64 more)
+{
+	if (more > 0 && !memory_make_room(client, (Size) more))
+		return false;
+	client->memory += (Size) more;
+	kv_clients.memory += (Size) more;
+	return true;
+}
+
 void
 kv_clients_begin(int epoll)
 {
@@ -226,7 +255,7 @@ client_watch(KvClient *client, uint32 interest)
 }
 
 KvClient *
-kv_client_open(int fd, const char *address, const char *local_address)
+kv_client_open(int fd, KvClientKind kind, const char *address, const char *local_address)
 {
 	KvClient *client = MemoryContextAllocExtended(memory.context, sizeof(KvClient),
 	                                              MCXT_ALLOC_ZERO | MCXT_ALLOC_NO_OOM);
@@ -234,6 +263,11 @@ kv_client_open(int fd, const char *address, const char *local_address)
 
 	if (!client)
 		return NULL;
+	if (kind != KV_CLIENT_PLAIN && !kv_tls_open(client, kind == KV_CLIENT_TLS))
+	{
+		pfree(client);
+		return NULL;
+	}
 	kv_session_begin(&client->session, client_memory);
 	client->fd = client->session.fd = fd;
 	strlcpy(client->session.address, address, KV_ADDRESS_TEXT);
@@ -270,11 +304,15 @@ client_free_buffers(KvClient *client)
 	client->input = NULL;
 	client->input_start = client->input_end = client->input_capacity = 0;
 	client->session.input_bytes = 0;
+	if (client->tls)
+		kv_tls_drop(client);
 }
 
 void
 kv_client_close(KvClient *client)
 {
+	if (client->tls)
+		kv_tls_close(client);
 	client_ungate(client);
 	if (client->touched)
 		dlist_delete(&client->touched_link);
@@ -313,6 +351,44 @@ kv_clients_take_killed(void)
 		if (!client->session.killed)
 			continue;
 		client->broken = true;
+		kv_client_touch(client);
+	}
+}
+
+/*
+ * Whoever takes its replies is not idle, nor who waits for them.  A client that no command runs for and
+ * that takes nothing may be STALLED as well: it goes, too.
+ */
+static bool
+client_is_idle(KvClient *client, int64 now_us)
+{
+	uint64 sent = client->reply_base + client->sent;
+
+	if (client->sent_seen != sent)
+		client->session.active_us = now_us;
+	client->sent_seen = sent;
+	return (client->state == KV_CLIENT_IDLE || client->state == KV_CLIENT_STALLED) &&
+	       !client->gated &&
+	       now_us - client->session.active_us >= (int64) pgfirst_redis_timeout * 1000000;
+}
+
+void
+kv_clients_take_idle(int64 now_us)
+{
+	dlist_iter iterator;
+
+	if (pgfirst_redis_timeout == 0)
+		return;
+	dlist_foreach (iterator, &kv_sessions.list)
+	{
+		KvClient *client = dlist_container(KvClient, session.link, iterator.cur);
+
+		if (!client_is_idle(client, now_us))
+			continue;
+		if (client->sent == client->session.reply.length)
+			client->session.close = true;
+		else
+			client->broken = true;
 		kv_client_touch(client);
 	}
 }
@@ -368,12 +444,51 @@ input_make_room(KvClient *client)
 	return true;
 }
 
-void
-kv_client_receive(KvClient *client)
+/* What is encrypted comes a buffer at a time, which must be read to its end; see tls.h. */
+static void
+receive_tls(KvClient *client)
+{
+	Size budget = AT_ONCE;
+	bool more = true;
+
+	while (more && budget > 0 && client->input_end - client->input_start < input_wanted(client))
+	{
+		ssize_t got = kv_tls_filled(client) ? 1 : kv_tls_fill(client);
+
+		if (got <= 0)
+		{
+			client->peer_closed |= got == 0;
+			client->broken |= got < 0 && errno != EAGAIN && errno != EWOULDBLOCK;
+			return;
+		}
+		more = (Size) got == kv_tls_fill_size();
+		budget -= Min(budget, (Size) got);
+		do
+		{
+			if (!input_make_room(client))
+			{
+				memory_refuse(client);
+				return;
+			}
+			got = kv_tls_read(client, client->input + client->input_end,
+			                  client->input_capacity - client->input_end);
+			client->input_end += (Size) Max(got, 0);
+			kv_stats_add(&kv_stats->input_bytes, Max(got, 0));
+		} while (got > 0);
+		if (got == 0 || errno != EAGAIN)
+		{
+			client->peer_closed = true;
+			client->broken |= got < 0;
+			return;
+		}
+	}
+}
+
+static void
+receive_plain(KvClient *client)
 {
 	Size budget = AT_ONCE;
 
-	kv_client_touch(client);
 	while (!client->broken && budget > 0 &&
 	       client->input_end - client->input_start < input_wanted(client))
 	{
@@ -404,6 +519,16 @@ kv_client_receive(KvClient *client)
 		if ((Size) got < room)
 			break;
 	}
+}
+
+void
+kv_client_receive(KvClient *client)
+{
+	kv_client_touch(client);
+	if (unlikely(client->tls))
+		receive_tls(client);
+	else
+		receive_plain(client);
 	client->session.input_bytes = client->input_end - client->input_start;
 	if (client->state == KV_CLIENT_IDLE && client->session.input_bytes > 0)
 		kv_client_enter(client, KV_CLIENT_READY);
@@ -590,15 +715,44 @@ output_give_back(KvClient *client)
 }
 
 static void
+output_note(const KvClient *client, Size unsent)
+{
+	if (!note_is_due())
+		return;
+	ereport(
+	    LOG,
+	    (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+	     errmsg("client %s of the Redis door is disconnected: it has not read %zu kB of replies, "
+	            "more than pgfirst.redis_client_output_limit",
+	            client->session.address, unsent / 1024)));
+}
+
+/* As in Redis, a client that is owed more than its limit is not owed anything any longer. */
+static void
+output_check_limit(KvClient *client)
+{
+	Size unsent = client->session.reply.length - client->sent;
+
+	if (pgfirst_redis_client_output_limit == 0 ||
+	    unsent <= (Size) pgfirst_redis_client_output_limit * 1024)
+		return;
+	client->broken = true;
+	kv_stats_add(&kv_stats->output_limit_disconnections, 1);
+	output_note(client, unsent);
+}
+
+static void
 output_send(KvClient *client)
 {
 	Size end = output_free_to_leave(client);
 
+	if (client->tls && !kv_tls_flush(client))
+		return;
 	end = Min(end, client->sent + AT_ONCE);
 	while (client->sent < end)
 	{
-		ssize_t put = send(client->fd, client->session.reply.data + client->sent,
-		                   end - client->sent, MSG_NOSIGNAL);
+		ssize_t put =
+		    client_send(client, client->session.reply.data + client->sent, end - client->sent);
 
 		if (put < 0 && errno == EINTR)
 			continue;
@@ -620,7 +774,8 @@ output_send(KvClient *client)
 static bool
 client_done(const KvClient *client)
 {
-	bool all_sent = client->session.reply.length == client->sent;
+	bool all_sent =
+	    client->session.reply.length == client->sent && (!client->tls || !kv_tls_unsent(client));
 
 	if (client->broken || client->session.reply.failed)
 		return true;
@@ -641,6 +796,13 @@ client_interest(KvClient *client)
 	/* It may wait for ever, and nothing is read of it: it is to be noticed that it has gone. */
 	bool may_leave = client->state == KV_CLIENT_PARKED && client->parked_for == KV_PARK_NEWS;
 
+	if (client->tls)
+	{
+		if (kv_tls_shakes_hands(client))
+			return kv_tls_interest(client);
+		may_send |= kv_tls_unsent(client);
+		may_read &= !kv_tls_overfull(client);
+	}
 	return (may_read ? EPOLLIN : 0) | (may_send ? EPOLLOUT : 0) | (may_leave ? EPOLLRDHUP : 0);
 }
 
@@ -652,7 +814,10 @@ kv_client_settle(KvClient *client)
 	client->touched = false;
 
 	if (!client->broken)
+	{
 		output_send(client);
+		output_check_limit(client);
+	}
 	if (client->session.reply.failed && !client->broken)
 		memory_note(client);
 	if (client_done(client))

@@ -52,7 +52,8 @@ typedef struct KvClient
 {
 	KvSession session;
 	int fd;
-	uint32 interest; /* what epoll was last told */
+	uint32 interest;   /* what epoll was last told */
+	struct KvTls *tls; /* see tls.h; NULL for a connection that is not encrypted */
 	KvClientState state;
 	dlist_node state_link;
 
@@ -71,6 +72,7 @@ typedef struct KvClient
 	/* Replied and not yet sent. */
 	uint64 reply_base; /* the number of session.reply.data[0] among all bytes replied */
 	Size sent;         /* of session.reply */
+	uint64 sent_seen;  /* of all bytes replied, when it was last looked whether it is idle */
 	KvMark *marks;
 	int marks_first;
 	int marks_end;
@@ -109,8 +111,25 @@ extern void kv_clients_begin(int epoll);
 /* Brings the memory of this worker's clients into the statistics. */
 extern void kv_clients_publish(void);
 
-/* Takes over a connected, non-blocking socket; NULL, and nothing taken over, without memory. */
-extern KvClient *kv_client_open(int fd, const char *address, const char *local_address);
+/*
+ * Takes over a connected, non-blocking socket, encrypted or not; NULL, and nothing taken over, without
+ * memory.  One that is not welcome is encrypted, and is only there to be told so.
+ */
+typedef enum KvClientKind
+{
+	KV_CLIENT_PLAIN,
+	KV_CLIENT_TLS,
+	KV_CLIENT_TLS_UNWELCOME
+} KvClientKind;
+
+extern KvClient *kv_client_open(int fd, KvClientKind kind, const char *address,
+                                const char *local_address);
+
+/*
+ * Counts memory that others take for the client, or have given back (less than 0).  False if there is
+ * no room for it.
+ */
+extern bool kv_client_count_memory(KvClient *client, int64 more);
 
 /* Closes the socket and gives everything back. */
 extern void kv_client_close(KvClient *client);
@@ -119,6 +138,9 @@ extern void kv_client_enter(KvClient *client, KvClientState state);
 
 /* Has the clients that CLIENT KILL has met closed when they are settled. */
 extern void kv_clients_take_killed(void);
+
+/* Likewise those that have done nothing for pgfirst.redis_timeout. */
+extern void kv_clients_take_idle(int64 now_us);
 
 /* Puts the client into the turn's list. */
 extern void kv_client_touch(KvClient *client);

@@ -9,6 +9,11 @@
  *
  * One descriptor is kept in reserve: when the process has none left, it is given up for the moment
  * it takes to accept a client and to tell it so.
+ *
+ * The TLS port is another port of the same addresses.  It is opened when there is a certificate: at the
+ * start, or at the reload that brings one.  Whoever is one too many there hears it when hands have been
+ * shaken, for which some descriptors and a part of the handshakes are set aside; beyond those it is
+ * only disconnected.
  */
 #include "postgres.h"
 
@@ -35,18 +40,20 @@
 #include "kv/cmd/stats.h"
 #include "kv/net/client.h"
 #include "kv/net/listener.h"
+#include "kv/net/tls.h"
+#include "kv/net/tls_context.h"
 #include "kv/settings.h"
 
-#define LISTENERS_MAX   16
+#define LISTENERS_MAX   32
 #define BACKLOG         4096
 #define ACCEPTS_AT_ONCE 64
-#define KEEPALIVE_S     300
 #define OWN_FILES       256 /* descriptors that PostgreSQL itself is left */
 
 typedef struct Listener
 {
 	int fd;
 	bool local; /* a Unix socket */
+	bool tls;
 	char address[KV_ADDRESS_TEXT];
 } Listener;
 
@@ -72,7 +79,7 @@ listener_is_open(const char *address)
 }
 
 static void
-complain(const char *address, const char *what)
+complain(const char *address, const char *what, const char *setting)
 {
 	int error = errno;
 
@@ -83,27 +90,28 @@ complain(const char *address, const char *what)
 	        (errcode_for_socket_access(),
 	         errmsg("could not %s the Redis door at %s: %m; it will be tried again", what, address),
 	         error == EADDRINUSE ? errhint("Is another server, or Redis, running there? If not, "
-	                                       "pgfirst.redis_port moves the door.")
+	                                       "%s moves the door.",
+	                                       setting)
 	                             : 0));
 }
 
 static bool
-listener_add(int epoll, int fd, bool local, const char *address)
+listener_add(int epoll, int fd, Listener kind, const char *address)
 {
 	Listener *listener = &listeners.open[listeners.count];
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = listener};
 
 	if (listen(fd, BACKLOG) != 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0)
 	{
-		complain(address, "listen for");
+		complain(address, "listen for", "pgfirst.redis_port");
 		close(fd);
 		return false;
 	}
+	*listener = kind;
 	listener->fd = fd;
-	listener->local = local;
 	strlcpy(listener->address, address, sizeof(listener->address));
 	listeners.count++;
-	ereport(LOG, (errmsg("the Redis door listens at %s", address)));
+	ereport(LOG, (errmsg("the Redis door listens at %s%s", address, kind.tls ? " for TLS" : "")));
 	return true;
 }
 
@@ -144,9 +152,11 @@ address_text(const struct sockaddr *address, socklen_t length, char *words)
 		         service);
 }
 
+/* True if there is nothing more to try: "*" also means IPv6 where the machine has none. */
 static bool
-tcp_open(int epoll, int worker, const struct addrinfo *where)
+tcp_open(int epoll, int worker, const struct addrinfo *where, bool tls)
 {
+	const char *setting = tls ? "pgfirst.redis_tls_port" : "pgfirst.redis_port";
 	bool share = pgfirst_redis_workers > 1;
 	char address[KV_ADDRESS_TEXT];
 	int fd;
@@ -160,23 +170,25 @@ tcp_open(int epoll, int worker, const struct addrinfo *where)
 		fd = tcp_bind(where, false);
 		if (fd < 0 && pg_atomic_read_u64(&kv_stats->started_us) == 0)
 		{
-			complain(address, "open");
+			complain(address, "open", setting);
 			return false;
 		}
 		if (fd >= 0)
 			close(fd);
 	}
 	fd = tcp_bind(where, share);
+	if (fd < 0 && errno == EAFNOSUPPORT)
+		return true;
 	if (fd < 0)
 	{
-		complain(address, "open");
+		complain(address, "open", setting);
 		return false;
 	}
-	return listener_add(epoll, fd, false, address);
+	return listener_add(epoll, fd, (Listener){.tls = tls}, address);
 }
 
 static bool
-tcp_open_host(int epoll, int worker, const char *host)
+tcp_open_host(int epoll, int worker, const char *host, bool tls)
 {
 	struct addrinfo wanted = {
 	    .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
@@ -185,7 +197,7 @@ tcp_open_host(int epoll, int worker, const char *host)
 	bool complete = true;
 	int result;
 
-	snprintf(port, sizeof(port), "%d", pgfirst_redis_port);
+	snprintf(port, sizeof(port), "%d", tls ? pgfirst_redis_tls_port : pgfirst_redis_port);
 	result = getaddrinfo(strcmp(host, "*") == 0 ? NULL : host, port, &wanted, &found);
 	if (result != 0)
 	{
@@ -195,9 +207,29 @@ tcp_open_host(int epoll, int worker, const char *host)
 		return false;
 	}
 	for (struct addrinfo *where = found; where; where = where->ai_next)
-		if (!tcp_open(epoll, worker, where))
+		if (!tcp_open(epoll, worker, where, tls))
 			complete = false;
 	freeaddrinfo(found);
+	return complete;
+}
+
+/* One port at all the configured addresses. */
+static bool
+tcp_open_all(int epoll, int worker, bool tls)
+{
+	char *hosts = pstrdup(pgfirst_redis_listen_addresses);
+	List *names = NIL;
+	ListCell *cell;
+	bool complete = true;
+
+	if (!SplitGUCList(hosts, ',', &names))
+		ereport(FATAL, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		                errmsg("pgfirst.redis_listen_addresses is not a list of addresses")));
+	foreach (cell, names)
+		if (!tcp_open_host(epoll, worker, lfirst(cell), tls))
+			complete = false;
+	list_free(names);
+	pfree(hosts);
 	return complete;
 }
 
@@ -254,17 +286,17 @@ unix_open(int epoll)
 	if (!unix_clear(&where) ||
 	    (fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) < 0)
 	{
-		complain(path, "open");
+		complain(path, "open", "pgfirst.redis_unix_socket");
 		return false;
 	}
 	if (bind(fd, (struct sockaddr *) &where, sizeof(where)) != 0 ||
-	    chmod(path, (mode_t) Unix_socket_permissions) != 0)
+	    chmod(path, (mode_t) pgfirst_redis_unix_socket_permissions) != 0)
 	{
-		complain(path, "open");
+		complain(path, "open", "pgfirst.redis_unix_socket");
 		close(fd);
 		return false;
 	}
-	return listener_add(epoll, fd, true, path);
+	return listener_add(epoll, fd, (Listener){.local = true}, path);
 }
 
 /* Raises the limit of open files as far as it may; returns how many clients fit. */
@@ -314,21 +346,11 @@ kv_listener_open(int epoll, int worker)
 	(void) capacity();
 	if (listeners.reserve < 0)
 		listeners.reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (pgfirst_redis_port != 0)
-	{
-		char *hosts = pstrdup(pgfirst_redis_listen_addresses);
-		List *names = NIL;
-		ListCell *cell;
-
-		if (!SplitGUCList(hosts, ',', &names))
-			ereport(FATAL, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			                errmsg("pgfirst.redis_listen_addresses is not a list of addresses")));
-		foreach (cell, names)
-			if (!tcp_open_host(epoll, worker, lfirst(cell)))
-				complete = false;
-		list_free(names);
-		pfree(hosts);
-	}
+	if (pgfirst_redis_port != 0 && !tcp_open_all(epoll, worker, false))
+		complete = false;
+	/* Without a certificate it is not missing; a reload will have us called again. */
+	if (pgfirst_redis_tls_port != 0 && kv_tls_context() && !tcp_open_all(epoll, worker, true))
+		complete = false;
 	if (worker == 1 && !unix_open(epoll))
 		complete = false;
 	listeners.complained = !complete;
@@ -358,12 +380,13 @@ kv_listener_owns(const void *pointer)
 }
 
 static void
-turn_away(int fd)
+turn_away(const Listener *listener, int fd)
 {
 	static const char refusal[] = "-ERR max number of clients reached\r\n";
 
 	/* Best effort, then the client is gone. */
-	(void) send(fd, refusal, sizeof(refusal) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (!listener->tls)
+		(void) send(fd, refusal, sizeof(refusal) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 	close(fd);
 	kv_stats_add(&kv_stats->connections_rejected, 1);
 }
@@ -378,27 +401,48 @@ turn_away_for_want_of_files(const Listener *listener)
 		close(listeners.reserve);
 	fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0)
-		turn_away(fd);
+		turn_away(listener, fd);
 	listeners.reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
+/*
+ * Has the kernel ask, after so long of silence, whether the other side is still there: three times, over as
+ * long again.
+ */
 static void
-take_in(const Listener *listener, int fd)
+keep_alive(int fd)
+{
+	int on = pgfirst_redis_tcp_keepalive > 0;
+	int idle = pgfirst_redis_tcp_keepalive;
+	int interval = Max(idle / 3, 1);
+	int count = 3;
+
+	/* Worth having, not worth refusing a client for. */
+	(void) setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	if (!on)
+		return;
+	(void) setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	(void) setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+	(void) setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
+}
+
+static void
+take_in(const Listener *listener, int fd, bool welcome)
 {
 	struct sockaddr_storage peer = {0};
 	socklen_t length = sizeof(peer);
 	char address[KV_ADDRESS_TEXT];
+	KvClientKind kind = !listener->tls ? KV_CLIENT_PLAIN
+	                    : welcome      ? KV_CLIENT_TLS
+	                                   : KV_CLIENT_TLS_UNWELCOME;
 	int on = 1;
-	int keepalive = KEEPALIVE_S;
 
 	if (listener->local)
 		snprintf(address, sizeof(address), "%s:0", listener->address);
 	else
 	{
-		/* Worth having, not worth refusing a client for. */
 		(void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-		(void) setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-		(void) setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &keepalive, sizeof(keepalive));
+		keep_alive(fd);
 		if (getpeername(fd, (struct sockaddr *) &peer, &length) != 0)
 		{
 			close(fd); /* it has left already */
@@ -406,8 +450,8 @@ take_in(const Listener *listener, int fd)
 		}
 		address_text((struct sockaddr *) &peer, length, address);
 	}
-	if (!kv_client_open(fd, address, listener->local ? address : listener->address))
-		turn_away(fd);
+	if (!kv_client_open(fd, kind, address, listener->local ? address : listener->address))
+		turn_away(listener, fd);
 }
 
 void
@@ -419,10 +463,12 @@ kv_listener_accept(const void *pointer)
 	{
 		int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-		if (fd >= 0 && kv_sessions.count < capacity())
-			take_in(listener, fd);
+		if (fd >= 0 && kv_sessions.count - kv_tls_unwelcome() < capacity())
+			take_in(listener, fd, true);
+		else if (fd >= 0 && listener->tls && kv_tls_has_room_for_unwelcome())
+			take_in(listener, fd, false);
 		else if (fd >= 0)
-			turn_away(fd);
+			turn_away(listener, fd);
 		else if (errno == EMFILE || errno == ENFILE)
 		{
 			turn_away_for_want_of_files(listener);

@@ -79,6 +79,7 @@ static struct
 	int ahead; /* commands whose records are on their way */
 	bool over;
 	int64 http_logged_us;
+	int64 tls_logged_us;
 } turn;
 
 /* ---- the transaction --------------------------------------------------------------------- */
@@ -227,6 +228,38 @@ kv_turn_next_deadline(void)
 }
 
 /* ---- one command ------------------------------------------------------------------------- */
+
+/* No command begins like that; a handshake of TLS does, on a port that does not speak it. */
+static bool
+looks_like_tls(const KvClient *client)
+{
+	return client->session.commands == 0 && client->input[client->input_start] == 0x16;
+}
+
+/* Answers in plain words: the library of the other side will say "wrong version number". */
+static void
+refuse_tls(KvClient *client)
+{
+	static const char words[] =
+	    "ERR Protocol error: this port does not speak TLS; use redis://, or the port for TLS";
+	int64 now_us = pgfirst_clock_monotonic_us();
+
+	if (turn.tls_logged_us == 0 || now_us - turn.tls_logged_us >= HTTP_LOG_US)
+	{
+		turn.tls_logged_us = now_us;
+		ereport(LOG,
+		        (errcode(ERRCODE_PROTOCOL_VIOLATION),
+		         errmsg("client %s of the Redis door is disconnected: it speaks TLS on the port "
+		                "without",
+		                client->session.address),
+		         errhint("pgfirst.redis_tls_port is the port for it.")));
+	}
+	kv_stats_add(&kv_stats->error_replies, 1);
+	client->session.close = true;
+	kv_client_gate(client, client->session.reply.length, InvalidXLogRecPtr, InvalidXLogRecPtr,
+	               false);
+	pgfirst_resp_write_error(&client->session.reply, words, sizeof(words) - 1);
+}
 
 /* Browsers can be made to send requests to this port; a request line's header betrays them. */
 static bool
@@ -390,6 +423,11 @@ run_client(KvClient *client)
 		}
 		if (client->input_start == client->input_end)
 			break;
+		if (unlikely(looks_like_tls(client)))
+		{
+			refuse_tls(client);
+			break;
+		}
 		client->parser.limits = client_limits(client);
 		status = pgfirst_resp_parse(&client->parser, client->input + client->input_start,
 		                            client->input_end - client->input_start);

@@ -43,6 +43,8 @@
 #include "kv/net/client.h"
 #include "kv/net/listener.h"
 #include "kv/net/process.h"
+#include "kv/net/tls.h"
+#include "kv/net/tls_context.h"
 #include "kv/net/turn.h"
 #include "kv/net/worker.h"
 #include "kv/script/script.h"
@@ -51,6 +53,7 @@
 #define EVENTS_AT_ONCE 256
 #define DOOR_RETRY_US  ((int64) 1000000)
 #define HORIZON_US     ((int64) 5000000)
+#define IDLE_LOOK_US   ((int64) 1000000)
 
 extern PGDLLEXPORT void pgfirst_redis_main(Datum arg);
 
@@ -62,6 +65,7 @@ static struct
 	bool door_open;
 	int64 next_door_try;
 	int64 next_horizon;
+	int64 next_idle_look; /* for clients that do nothing */
 	int64 next_tick;
 	XLogRecPtr durable_seen;
 	uint64 interruptions_seen;
@@ -91,6 +95,7 @@ prepare_waiting(void)
 	AddWaitEventToSet(worker.events, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
 	AddWaitEventToSet(worker.events, WL_SOCKET_READABLE, worker.epoll, NULL, NULL);
 	kv_clients_begin(worker.epoll);
+	kv_tls_begin();
 	kv_turn_begin();
 }
 
@@ -115,6 +120,11 @@ socket_event(const struct epoll_event *event)
 	if (kv_listener_owns(client))
 	{
 		kv_listener_accept(client);
+		return;
+	}
+	if (unlikely(client->tls) && kv_tls_shakes_hands(client))
+	{
+		kv_tls_event(client);
 		return;
 	}
 	kv_client_touch(client);
@@ -173,6 +183,19 @@ take_flush_news(void)
 	}
 }
 
+/* Certificates are read anew at every reload, because a renewed one has the old one's name. */
+static void
+take_reload(void)
+{
+	bool had = kv_tls_context() != NULL;
+
+	if (pgfirst_redis_tls_port != 0 && kv_tls_context_load(false) && !had)
+	{
+		worker.door_open = false;
+		worker.next_door_try = 0;
+	}
+}
+
 static void
 take_latch(void)
 {
@@ -180,7 +203,8 @@ take_latch(void)
 		return;
 	ResetLatch(MyLatch);
 	pgfirst_worker_interrupts();
-	pgfirst_worker_reload();
+	if (pgfirst_worker_reload())
+		take_reload();
 	if (pgfirst_bell_rung(PGFIRST_BELL_LOCK))
 		kv_turn_unpark(KV_PARK_LOCK);
 }
@@ -190,12 +214,17 @@ sleep_until_news(int64 now_us)
 {
 	int64 wake_us = Min(worker.next_horizon, worker.next_tick);
 	int64 deadline = kv_turn_next_deadline();
+	int64 handshake_deadline = kv_tls_next_deadline();
 	WaitEvent event;
 
 	if (!worker.door_open)
 		wake_us = Min(wake_us, worker.next_door_try);
 	if (deadline != 0)
 		wake_us = Min(wake_us, deadline);
+	if (handshake_deadline != 0)
+		wake_us = Min(wake_us, handshake_deadline);
+	if (pgfirst_redis_timeout != 0 && kv_sessions.count > 0)
+		wake_us = Min(wake_us, worker.next_idle_look);
 
 	/* Announce first, then look once more. */
 	kv_turn_announce();
@@ -205,6 +234,15 @@ sleep_until_news(int64 now_us)
 		return;
 	(void) WaitEventSetWait(worker.events, Max((wake_us - now_us + 999) / 1000, 0), &event, 1,
 	                        PG_WAIT_EXTENSION);
+}
+
+static void
+look_for_idle(int64 now_us)
+{
+	if (now_us < worker.next_idle_look)
+		return;
+	kv_clients_take_idle(now_us);
+	worker.next_idle_look = now_us + IDLE_LOOK_US;
 }
 
 /* An idle process takes a snapshot now and then, or its RecentXmin would stand still for ever. */
@@ -230,9 +268,12 @@ one_round(void)
 	take_latch();
 	try_door(now_us);
 	busy = take_socket_events();
+	if (kv_tls_run(now_us))
+		busy = true;
 	take_flush_news();
 	if (now_us >= worker.next_horizon)
 		stay_current(now_us);
+	look_for_idle(now_us);
 	kv_turn_unpark_late(now_us);
 	if (kv_turn_wanted())
 		kv_turn_run();
@@ -251,6 +292,8 @@ pgfirst_redis_main(Datum arg)
 	kv_script_begin(worker.number);
 	before_shmem_exit(worker_leaves, 0);
 	prepare_waiting();
+	if (pgfirst_redis_tls_port != 0)
+		(void) kv_tls_context_load(true);
 	for (;;)
 		one_round();
 }
@@ -258,8 +301,14 @@ pgfirst_redis_main(Datum arg)
 void
 kv_worker_init(void)
 {
-	if (pgfirst_redis_port == 0 && pgfirst_redis_unix_socket[0] == '\0')
+	if (pgfirst_redis_port == 0 && pgfirst_redis_tls_port == 0 &&
+	    pgfirst_redis_unix_socket[0] == '\0')
 		return;
+	if (pgfirst_redis_tls_port != 0 && pgfirst_redis_tls_port == pgfirst_redis_port)
+		ereport(FATAL, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		                errmsg("pgfirst.redis_tls_port and pgfirst.redis_port are both %d",
+		                       pgfirst_redis_port),
+		                errhint("Give TLS a port of its own, or set pgfirst.redis_port to 0.")));
 	for (int number = 1; number <= pgfirst_redis_workers; number++)
 		pgfirst_worker_register(psprintf("pgfirst redis %d", number), "pgfirst_redis_main", number);
 }
