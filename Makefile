@@ -20,7 +20,7 @@ PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 MODULE_big = pgfirst
 SOURCES := $(sort $(wildcard src/*.c src/*/*.c src/*/*/*.c lib/*/*.c))
 OBJS := $(SOURCES:.c=.o)
-EXTENSION = src/pgfirst src/store/pgfirst_store src/kv/pgfirst_kv
+EXTENSION = src/pgfirst src/store/pgfirst_store src/kv/pgfirst_kv src/cache/pgfirst_cache
 DATA := $(sort $(wildcard src/*--*.sql src/*/*--*.sql))
 
 WARNINGS := -Wall -Wextra -Wmissing-prototypes -Wshadow -Wvla -Wno-unused-parameter

@@ -580,9 +580,18 @@ pgfirst_writeset_applied(PgfirstStore *store)
 void
 pgfirst_store_drop_changes(PgfirstStore *store)
 {
-	if (set.undo_count > 0)
-		elog(ERROR, "changes that a savepoint may bring back cannot be dropped");
-	changes_drop(store);
+	if (GetCurrentSubTransactionId() == TopSubTransactionId)
+	{
+		changes_drop(store);
+		return;
+	}
+	for (uint32 i = 0; i < set.places; i++)
+	{
+		StoreEntry *entry = set.table[i];
+
+		if (entry != NULL && entry->store == store && entry->change != STORE_UNCHANGED)
+			entry_change(entry, STORE_UNCHANGED, 0, 0, NULL);
+	}
 }
 
 void
