@@ -237,7 +237,7 @@ pgfirst_cache_cleanup(PG_FUNCTION_ARGS)
 		                errmsg("database %d is locked", mine.number),
 		                errdetail("The clean-up has deleted " UINT64_FORMAT " expired entries.",
 		                          mine.deleted),
-		                errhint("Call cache.cleanup() again when the lock is gone.")));
+		                errhint("Call cache.cleanup() in a transaction that has locked nothing.")));
 	if (mine.end == JOB_FAILED)
 		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("the clean-up has failed"),
 		                errhint("The server's log says why.")));
