@@ -65,7 +65,8 @@ result_context(void *argument)
 	const PgfirstKvEntry *entry = argument;
 
 	if (pgfirst_kv_is_text(entry->key))
-		errcontext("cache entry \"%.*s\"", (int) Min(entry->key.length, KEY_SHOWN), entry->key.data);
+		errcontext("cache entry \"%.*s\"", (int) Min(entry->key.length, KEY_SHOWN),
+		           entry->key.data);
 }
 
 static Datum
@@ -108,9 +109,10 @@ void
 cache_refuse_null(FunctionCallInfo fcinfo, int n, const char *function)
 {
 	if (PG_ARGISNULL(n))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-		                errmsg("only ttl may be null in cache.%s", function),
-		                errhint("cache.delete deletes an entry; a ttl that is null means for ever.")));
+		ereport(ERROR,
+		        (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+		         errmsg("only ttl may be null in cache.%s", function),
+		         errhint("cache.delete deletes an entry; a ttl that is null means for ever.")));
 }
 
 void

@@ -233,11 +233,11 @@ pgfirst_cache_cleanup(PG_FUNCTION_ARGS)
 	process_wait(process, place, &mine);
 	job_give_back(place, &mine);
 	if (mine.end == JOB_BUSY)
-		ereport(ERROR, (errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-		                errmsg("database %d is locked", mine.number),
-		                errdetail("The clean-up has deleted " UINT64_FORMAT " expired entries.",
-		                          mine.deleted),
-		                errhint("Call cache.cleanup() in a transaction that has locked nothing.")));
+		ereport(
+		    ERROR,
+		    (errcode(ERRCODE_LOCK_NOT_AVAILABLE), errmsg("database %d is locked", mine.number),
+		     errdetail("The clean-up has deleted " UINT64_FORMAT " expired entries.", mine.deleted),
+		     errhint("Call cache.cleanup() in a transaction that has locked nothing.")));
 	if (mine.end == JOB_FAILED)
 		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("the clean-up has failed"),
 		                errhint("The server's log says why.")));

@@ -48,9 +48,8 @@ slices(int count)
 static Datum *
 array_elements(Datum array, CacheKind kind, bool **nulls, int *count)
 {
-	static const Oid types[] = {[CACHE_TEXT] = TEXTOID,
-	                            [CACHE_JSON] = JSONBOID,
-	                            [CACHE_BYTES] = BYTEAOID};
+	static const Oid types[] = {
+	    [CACHE_TEXT] = TEXTOID, [CACHE_JSON] = JSONBOID, [CACHE_BYTES] = BYTEAOID};
 	Datum *elements;
 
 	deconstruct_array(DatumGetArrayTypeP(array), types[kind], -1, false, TYPALIGN_INT, &elements,
@@ -156,8 +155,8 @@ many_set(FunctionCallInfo fcinfo, CacheKind kind)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 		                errmsg("there are %d keys and %d values", keys_count, values_count),
 		                errhint("Each key takes the value at its place.")));
-	pairs = (CachePairs){
-	    .count = keys_count, .keys = slices(keys_count), .values = slices(keys_count)};
+	pairs =
+	    (CachePairs){.count = keys_count, .keys = slices(keys_count), .values = slices(keys_count)};
 	for (int i = 0; i < keys_count; i++)
 	{
 		if (no_key[i] || no_value[i])
@@ -222,9 +221,9 @@ pgfirst_cache_set_many_object(PG_FUNCTION_ARGS)
 	cache_refuse_null(fcinfo, 0, "set_many");
 	object = PG_GETARG_JSONB_P(0);
 	if (!JB_ROOT_IS_OBJECT(object))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-		                errmsg("the entries must be a JSON object"),
-		                errhint("Its names are the keys.")));
+		ereport(ERROR,
+		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		         errmsg("the entries must be a JSON object"), errhint("Its names are the keys.")));
 	pairs = object_pairs(object);
 	return pairs_set(&pairs, cache_expiry(fcinfo, 1));
 }

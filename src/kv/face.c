@@ -73,7 +73,7 @@ pgfirst_kv_open_many(int number, Size keys)
 
 	call_begin(PGFIRST_KV_WRITE);
 	/* Before the lock that every writer takes, which two who then wanted this one would both hold. */
-	if (all && kv_database_exists(number))
+	if (all && kv_space_open(number, false, true))
 		LockRelationOid(kv_database_relation(number), ShareRowExclusiveLock);
 	space = kv_space_open(number, true, true);
 	if (all)
@@ -265,9 +265,9 @@ pgfirst_kv_size(PgfirstKv *kv)
 	/* Nobody keeps the number on a standby, nor where no Redis door is. */
 	if (RecoveryInProgress() || !kv_count_get(kv->number, &count))
 		count = kv_count_walk(kv);
-	bytes = DatumGetInt64(DirectFunctionCall2(
-	    pg_relation_size, ObjectIdGetDatum(pgfirst_store_relation(kv->store)),
-	    CStringGetTextDatum("main")));
+	bytes = DatumGetInt64(DirectFunctionCall2(pg_relation_size,
+	                                          ObjectIdGetDatum(pgfirst_store_relation(kv->store)),
+	                                          CStringGetTextDatum("main")));
 	return (PgfirstKvSize){.keys = count.keys, .expires = count.expires, .bytes = bytes};
 }
 
