@@ -3,7 +3,12 @@
 # 070_cache.pl: the functions of cache beside Redis clients, writers, crashes, a standby, and in a dump; what a
 # clean-up gives back.
 #
-# Seen to fail: 
+# Seen to fail: pgfirst_kv_lock() that takes keys as they come, pgfirst_kv_open_many() without the lock of the whole
+# database first (deadlocks); pgfirst_kv_read_many() without pgfirst_store_together_begin() (half of what was set
+# together); result_durable() that does nothing (what a crash could take back is shown); call_begin() that lets
+# readers write (another error on a standby); pgfirst_kv_sweep() that is done without tidying (no space is free);
+# process_wait() without TerminateBackgroundWorker() (a cancelled clean-up goes on); lookups_are_ours() that is
+# always true (figures of another database).
 
 use strict;
 use warnings;
@@ -15,7 +20,7 @@ use PgfirstTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(time);
+use Time::HiRes qw(sleep time);
 
 my $node = pgfirst_node('cache', streaming => 1, conf => "autovacuum = off\nwal_consistency_checking = 'all'\n");
 my $redis = redis($node, timeout => 120);
@@ -138,6 +143,50 @@ sql('SELECT cache.clear()');
 is($redis->call('DBSIZE') . sql('SELECT count(*) FROM cache.entries'), '00', '… and in the end it is empty');
 is(sql('SELECT * FROM kv.check(1)'), '', '… on sound pages');
 
+# ---- what a crash could take back -------------------------------------------------------------------
+
+# On a disk that takes its time; see 031_gate.pl.
+{
+	my $speed = PostgreSQL::Test::Utils::tempdir . '/disk';
+	my $disk = sub {
+		unlink "$speed.new";
+		append_to_file("$speed.new", $_[0] * 1000);
+		rename "$speed.new", $speed or die $!;
+	};
+	$disk->(0);
+	my $slow = pgfirst_node('slow', preload => [ shim('slow_sync') ], env => { PGFIRST_SLOW_SYNC_FILE => $speed },
+		conf => "autovacuum = off\ncheckpoint_timeout = 1h\nbgwriter_lru_maxpages = 0");
+	my $client = redis($slow);
+	my $reader = PgfirstStore::Session->new($slow);
+
+	$client->call('SELECT', 1);
+	for my $read ("cache.get('k')", "cache.get_json('k')", "convert_from(cache.get_bytes('k'), 'UTF8')",
+		"(SELECT value FROM cache.get_many('{k}'))", "(SELECT count(*) * 2 FROM cache.entries WHERE key = 'k')",
+		"CASE WHEN cache.touch('k', '1 hour') THEN 2 END")
+	{
+		my ($answer, $after);
+		# Nothing tells a client when a change has happened that is not on disk yet; so it looks now and then.
+		for (1 .. 10)
+		{
+			$disk->(0);
+			$client->call('DEL', 'k');
+			$disk->(800);
+			my $begun = time;
+			$client->send('SET', 'k', 2);
+			sleep 0.1;
+			$answer = $reader->ask("BEGIN; SELECT $read; ROLLBACK");
+			$after = time - $begun;
+			$client->reply;
+			last if $answer eq '2';
+		}
+		is($answer, '2', "$read finds what is not on disk yet");
+		cmp_ok($after, '>', 0.7, '… and tells it when it is');
+	}
+	$disk->(0);
+	$reader->end;
+	$slow->stop;
+}
+
 # ---- clean-up, where no background sweep is ---------------------------------------------------------
 
 my $many = 30_000;
@@ -178,11 +227,11 @@ is(elsewhere('SELECT cache.cleanup()'), '2', '… until they are free');
 
 # Cancelled, it takes its process along.
 fill('1 millisecond');
-like(refused($node, "SET statement_timeout = '20ms'; SELECT cache.cleanup()", 'elsewhere'), qr/statement timeout|^$/, 'a clean-up is cancelled');
+like(refused($node, "SET statement_timeout = '20ms'; SELECT cache.cleanup()", 'elsewhere'), qr/statement timeout/, 'a clean-up is cancelled');
 wait_until('the process of the clean-up ends', sub {
 	sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pgfirst cleanup'") eq '0' });
-pass('… with its process');
-cmp_ok(elsewhere('SELECT cache.cleanup()'), '<=', $many, '… and another one finishes');
+cmp_ok((space())[0], '>', 1, '… with its process');
+cmp_ok(elsewhere('SELECT cache.cleanup()'), '>', 0, '… and another one finishes');
 is((space())[0], 1, '… the work');
 
 # ---- a standby ------------------------------------------------------------------------------------
