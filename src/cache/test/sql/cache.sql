@@ -2,8 +2,8 @@
 --
 -- Seen to fail: kv_space_flush() that pins the new epoch behind a savepoint too (what is set after ROLLBACK TO is
 -- gone); pgfirst_store_drop_changes() that drops without undo (ROLLBACK TO does not bring back); the SQL file
--- with PARALLEL SAFE for cache.get (a worker does not see what its leader has set); pairs_set() that puts before
--- it locks is in the isolation test.
+-- with PARALLEL SAFE for cache.get (the store refuses it in a worker); call_begin() that lets readers begin a change
+-- (add and touch then answer in a read-only transaction).
 \set VERBOSITY terse
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
