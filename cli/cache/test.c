@@ -135,8 +135,8 @@ check_expiry(CacheTest *test)
 		gone = strcmp(answer(test, "SELECT cache.get($)"), "null") == 0;
 	}
 	told(test, "expiry", gone && (clock_seconds() - begun) * 1000 >= EXPIRY_MS,
-	     text_format("an entry of %d ms was %s after %.0f ms", EXPIRY_MS, gone ? "gone" : "still there",
-	                 (clock_seconds() - begun) * 1000));
+	     text_format("an entry of %d ms was %s after %.0f ms", EXPIRY_MS,
+	                 gone ? "gone" : "still there", (clock_seconds() - begun) * 1000));
 }
 
 static void
@@ -153,11 +153,13 @@ check_redis(CacheTest *test)
 		return;
 	}
 	(void) answer(test, "SELECT cache.set($ || ':redis', 'both', '1 hour')");
-	value = door_redis_get(test->door.cluster, database, text_format("%s:redis", test->key), &problem);
+	value =
+	    door_redis_get(test->door.cluster, database, text_format("%s:redis", test->key), &problem);
 	told(test, "redis", value != NULL && strcmp(value, "both") == 0,
-	     problem != NULL ? problem
-	                     : text_format("a Redis client of database %d, port %d, reads the same entry",
-	                                   database, port));
+	     problem != NULL
+	         ? problem
+	         : text_format("a Redis client of database %d, port %d, reads the same entry", database,
+	                       port));
 }
 
 /* ---- speed ------------------------------------------------------------------------------- */
@@ -193,8 +195,8 @@ measure(CacheTest *test)
 	double begun = clock_seconds();
 	double inside;
 
-	(void) answer(test, text_format("SELECT count(cache.get($)) FROM generate_series(1, %d)",
-	                                SPEED_INSIDE));
+	(void) answer(
+	    test, text_format("SELECT count(cache.get($)) FROM generate_series(1, %d)", SPEED_INSIDE));
 	inside = SPEED_INSIDE / (clock_seconds() - begun);
 	json_object(&test->report, "per_second");
 	json_number(&test->report, "get", gets);

@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/flush.h"
+#include "kv/cmd/command.h"
 #include "kv/cmd/stats.h"
 #include "kv/count.h"
 #include "kv/database.h"
@@ -32,9 +33,7 @@
 
 #define UNIX_EPOCH_USECS ((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
-/* How often many keys are read to find all as of one moment, and ahead of how many they are prefetched. */
-#define TRIES_TOGETHER 100
-#define READ_AHEAD     32
+#define READ_AHEAD 32 /* keys that are on their way while the first of them is read */
 
 #define SWEEP_RECORDS 800 /* looked at in one step, fewer than a transaction may lock */
 #define TIDY_LEAVES   256
@@ -136,7 +135,7 @@ pgfirst_kv_read_many(PgfirstKv *kv, const RespSlice *keys, int count, int64 now_
 	MemoryContext values =
 	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst values", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(values);
-	int tries = TRIES_TOGETHER;
+	int tries = kv_tries_together(Max(count, 1));
 
 	do
 	{
@@ -153,7 +152,7 @@ pgfirst_kv_read_many(PgfirstKv *kv, const RespSlice *keys, int count, int64 now_
 			found = kv_key_read(kv, keys[i], now_ms, true, &read) && read.type == KV_TYPE_STRING;
 			entry_set(&entries[i], found, &read);
 		}
-		/* After so many tries it is what was read last, as with the commands of Redis clients. */
+		/* As with MGET, only a call on very many keys gives up and tells what it has read last. */
 	} while (!pgfirst_store_together_end() && --tries > 0);
 	MemoryContextSwitchTo(caller);
 	result_durable();

@@ -68,8 +68,8 @@ extern bool pgfirst_kv_read(PgfirstKv *kv, RespSlice key, int64 now_ms, PgfirstK
 extern bool pgfirst_kv_find(PgfirstKv *kv, RespSlice key, int64 now_ms, PgfirstKvEntry *entry);
 
 /*
- * Reads many strings as of one moment, however many others write: an entry for each key, found only where
- * there is a string.  The values are in the current memory context.
+ * Reads many strings as of one moment, however many others write, unless they are very many keys: an entry
+ * for each key, found only where there is a string.  The values are in the current memory context.
  */
 extern void pgfirst_kv_read_many(PgfirstKv *kv, const RespSlice *keys, int count, int64 now_ms,
                                  PgfirstKvEntry *entries);
