@@ -3,11 +3,9 @@
 # 070_cache.pl: the functions of cache beside Redis clients, writers, crashes, a standby, and in a dump; what a
 # clean-up gives back.
 #
-# Seen to fail: pgfirst_kv_lock() that takes keys as they come, pgfirst_kv_open_many() without the lock of the whole
-# database first (deadlocks); pgfirst_kv_read_many() without pgfirst_store_together_begin() (half of what was set
-# together); result_durable() that does nothing (what a crash could take back is shown); call_begin() that lets
-# readers write (another error on a standby); pgfirst_kv_sweep() that is done without tidying (no space is free);
-# process_wait() without TerminateBackgroundWorker() (a cancelled clean-up goes on); lookups_are_ours() that is
+# Seen to fail: pgfirst_kv_read_many() that reads once (half of what was set together); result_durable() that does
+# nothing (what a crash could take back is shown); pgfirst_kv_sweep() that is done without tidying (no space is
+# free); process_wait() without TerminateBackgroundWorker() (a cancelled clean-up goes on); lookups_are_ours() that is
 # always true (figures of another database).
 
 use strict;
