@@ -20,7 +20,7 @@ PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 MODULE_big = pgfirst
 SOURCES := $(sort $(wildcard src/*.c src/*/*.c src/*/*/*.c lib/*/*.c))
 OBJS := $(SOURCES:.c=.o)
-EXTENSION = src/pgfirst src/store/pgfirst_store src/kv/pgfirst_kv
+EXTENSION = src/pgfirst src/store/pgfirst_store src/kv/pgfirst_kv src/cache/pgfirst_cache
 DATA := $(sort $(wildcard src/*--*.sql src/*/*--*.sql))
 # TLS of the Redis door.
 SHLIB_LINK = -lssl -lcrypto
@@ -36,7 +36,7 @@ PG_CPPFLAGS := -D'PGDLLEXPORT=__attribute__((visibility("default")))' -I$(CURDIR
 LUA_CPPFLAGS := $(shell pkg-config --cflags lua5.1 2>/dev/null || echo -I/usr/include/lua5.1)
 LUA_LIBS := $(shell pkg-config --libs lua5.1 2>/dev/null || echo -llua5.1)
 PG_CPPFLAGS += $(LUA_CPPFLAGS)
-SHLIB_LINK += $(LUA_LIBS) -lcrypto
+SHLIB_LINK += $(LUA_LIBS)
 
 # JIT has nothing to inline here, and its bitcode would double the build.
 override with_llvm = no

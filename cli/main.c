@@ -5,10 +5,12 @@
  * Every command, option and exit code is a row here; `help`, docs/cli.md and the man page are
  * written from these rows ("pgfirst do docs", "pgfirst do docs man") and a test compares them.
  */
+#include "cli/cache/cache.h"
 #include "cli/cluster/cluster.h"
 #include "cli/common/command.h"
 #include "cli/common/fail.h"
 #include "cli/common/process.h"
+#include "cli/common/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -59,6 +61,10 @@ static const CommandOption destroy_options[] = {
 	DIR_OPTION,
 	{"yes", 0, OPTION_FLAG, FIELD(yes), NULL, "do not ask", 0, 0},
 	END_OPTION};
+static const CommandOption clear_options[] = {
+	DIR_OPTION,
+	{"yes", 0, OPTION_FLAG, FIELD(yes), NULL, "do not ask", 0, 0},
+	JSON_OPTION, END_OPTION};
 #define COMMON_EXITS \
 	{EXIT_ERROR, "it did not work; stderr says why and what to do"}, \
 	{EXIT_USAGE, "the command line is wrong"}
@@ -88,6 +94,16 @@ static const CommandExit tool_exits[] = {{EXIT_USAGE, "the command line is wrong
                                          NO_CLUSTER_EXIT,
                                          {-1, "otherwise the tool's own"},
                                          END_EXIT};
+#define STOPPED_EXIT {EXIT_STOPPED, "the cluster is not running"}
+static const CommandExit asks_exits[] = {
+    {EXIT_OK, "done"}, COMMON_EXITS, STOPPED_EXIT, NO_CLUSTER_EXIT, END_EXIT};
+static const CommandExit cache_test_exits[] = {
+    {EXIT_OK, "everything works"},
+    {EXIT_ERROR, "something does not work, or could not be asked; the output says what"},
+    {EXIT_USAGE, "the command line is wrong"},
+    STOPPED_EXIT,
+    NO_CLUSTER_EXIT,
+    END_EXIT};
 static const CommandExit run_exits[] = {
     {EXIT_ERROR, "the cluster could not be made; stderr says why and what to do"},
     {EXIT_USAGE, "the command line is wrong"},
@@ -212,6 +228,39 @@ static const Command commands[] = {
      .rest = REST_TOOL,
      .rest_name = "-- COMMAND [ARGUMENT...]",
      .run = command_run},
+    {.name = "cache stats",
+     .summary = "how full the cache is, and how often it helps",
+     .about =
+         "Entries, those that expire, bytes of the file, and how many reads have found an entry\n"
+         "since the server started, by SQL and by Redis clients.  As role app, as for the three\n"
+         "commands below.",
+     .options = read_options,
+     .exits = asks_exits,
+     .run = command_cache_stats},
+    {.name = "cache cleanup",
+     .summary = "delete expired entries now",
+     .about =
+         "They are never shown, and go by themselves in the background; this makes their space\n"
+         "free at once, in many small transactions that keep nobody waiting.",
+     .options = read_options,
+     .exits = asks_exits,
+     .run = command_cache_cleanup},
+    {.name = "cache clear",
+     .summary = "delete every entry",
+     .about =
+         "Takes one record, however many there are.  It asks first; without a terminal it wants\n"
+         "--yes.",
+     .options = clear_options,
+     .exits = asks_exits,
+     .run = command_cache_clear},
+    {.name = "cache test",
+     .summary = "try the cache: set, get, expiry, both doors, speed",
+     .about = "Sets entries of its own (pgfirst:test:...), looks at what becomes of them through "
+              "SQL and\n"
+              "through the Redis door, measures for about three seconds, and deletes them again.",
+     .options = read_options,
+     .exits = cache_test_exits,
+     .run = command_cache_test},
     {.name = "destroy",
      .summary = "remove the cluster and all its data",
      .about =
@@ -276,13 +325,20 @@ static int
 command_help(const Arguments *arguments)
 {
 	const Command *command;
+	int words;
 
 	if (arguments->count == 0)
 	{
 		help_program(&program);
 		return EXIT_OK;
 	}
-	command = command_find(&program, arguments->rest[0]);
+	command = command_find(&program, arguments->rest, arguments->count, &words);
+	if (command == NULL && arguments->count == 1 &&
+	    *command_verbs(&program, arguments->rest[0]) != '\0')
+	{
+		help_noun(&program, arguments->rest[0]);
+		return EXIT_OK;
+	}
 	if (command == NULL)
 		fail(EXIT_USAGE, "\"pgfirst help\" lists the commands.", "unknown command \"%s\"",
 		     arguments->rest[0]);

@@ -16,6 +16,7 @@
 #include "base/shmem.h"
 #include "base/worker.h"
 #include "base/xact.h"
+#include "cache/cache.h"
 #include "kv/kv.h"
 #include "store/store.h"
 
@@ -33,5 +34,6 @@ _PG_init(void)
 	pgfirst_flush_init();
 	pgfirst_store_init();
 	pgfirst_kv_init();
+	pgfirst_cache_init();
 	pgfirst_guc_reserve();
 }

@@ -174,6 +174,8 @@ struct pg_result;
 extern struct pg_conn *door_superuser(const Cluster *cluster, const char *database);
 extern struct pg_conn *door_superuser_try(const Cluster *cluster, const char *database,
                                           char **problem);
+/* As role app over TCP, as the application connects. */
+extern struct pg_conn *door_app(const Cluster *cluster);
 extern struct pg_result *door_query(struct pg_conn *connection, const char *sql);
 /* The first value of the first row; NULL if there is none or the query failed. */
 extern char *door_value(struct pg_conn *connection, const char *sql);
@@ -182,6 +184,8 @@ extern char *door_value(struct pg_conn *connection, const char *sql);
 extern char *door_sql_problem(const Cluster *cluster);
 extern char *door_redis_problem(const Cluster *cluster);
 extern char *door_tls_problem(const Cluster *cluster); /* NULL if somebody listens there */
+/* The value of a key in a numbered database, of one line; NULL after saying why not. */
+extern char *door_redis_get(const Cluster *cluster, int database, const char *key, char **problem);
 extern void door_wait(const Cluster *cluster); /* until both answer; fails after 30 s */
 
 /* ---- create.c, and the commands ---------------------------------------------------------- */

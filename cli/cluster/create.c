@@ -214,7 +214,7 @@ make_extensions(Cluster *cluster)
 	PGconn *connection = door_superuser(cluster, CLUSTER_DATABASE);
 
 	door_query(connection, "CREATE EXTENSION pgfirst CASCADE");
-	door_query(connection, "GRANT USAGE ON SCHEMA kv TO " CLUSTER_ROLE);
+	door_query(connection, "GRANT USAGE ON SCHEMA kv, cache TO " CLUSTER_ROLE);
 	PQfinish(connection);
 }
 

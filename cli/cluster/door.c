@@ -105,6 +105,19 @@ door_superuser(const Cluster *cluster, const char *database)
 	return connection;
 }
 
+PGconn *
+door_app(const Cluster *cluster)
+{
+	PGconn *connection = door_connect("127.0.0.1", settings_get_port(cluster, "port"), CLUSTER_ROLE,
+	                                  secret_app_password(cluster), CLUSTER_DATABASE);
+
+	if (PQstatus(connection) != CONNECTION_OK)
+		fail(EXIT_ERROR,
+		     text_format("See what the server says: %s", cluster_command(cluster, "logs")),
+		     "cannot connect as role " CLUSTER_ROLE ": %s", door_words(PQerrorMessage(connection)));
+	return connection;
+}
+
 PGresult *
 door_query(PGconn *connection, const char *sql)
 {
@@ -203,35 +216,53 @@ redis_line(int fd, char *line, size_t size)
 	return true;
 }
 
-char *
-door_redis_problem(const Cluster *cluster)
+/*
+ * Logs in as role app, sends the rest of the commands, and reads a line for each; the answers must begin as
+ * wanted, up to a NULL.  Returns the connection, or -1 after saying why.
+ */
+static int
+redis_ask(const Cluster *cluster, const char *commands, const char *const *wanted, char **problem)
 {
-	static const char *const wanted[] = {"+OK", "+PONG", ":"};
-	int port = settings_get_port(cluster, "pgfirst.redis_port");
-	char *problem = NULL;
-	char *password = secret_app_password_try(cluster, &problem);
+	char *password = secret_app_password_try(cluster, problem);
 	char *request;
 	char line[512];
 	int fd;
 
 	if (password == NULL)
-		return problem;
-	fd = redis_connect(port);
+		return -1;
+	fd = redis_connect(settings_get_port(cluster, "pgfirst.redis_port"));
 	if (fd < 0)
-		return text_format("nothing listens on port %d: %s", port, strerror(errno));
-	request = text_format("*3\r\n$4\r\nAUTH\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n"
-	                      "*1\r\n$4\r\nPING\r\n*1\r\n$6\r\nDBSIZE\r\n",
-	                      strlen(CLUSTER_ROLE), CLUSTER_ROLE, strlen(password), password);
+	{
+		*problem = text_format("nothing listens on port %d: %s",
+		                       settings_get_port(cluster, "pgfirst.redis_port"), strerror(errno));
+		return -1;
+	}
+	request = text_format("*3\r\n$4\r\nAUTH\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n%s",
+	                      strlen(CLUSTER_ROLE), CLUSTER_ROLE, strlen(password), password, commands);
 	if (send(fd, request, strlen(request), MSG_NOSIGNAL) < 0)
-		problem = text_format("it does not take a command: %s", strerror(errno));
-	for (int i = 0; problem == NULL && i < 3; i++)
+		*problem = text_format("it does not take a command: %s", strerror(errno));
+	for (int i = 0; *problem == NULL && wanted[i] != NULL; i++)
 	{
 		if (!redis_line(fd, line, sizeof(line)))
-			problem = text_copy("it took the connection and does not answer");
+			*problem = text_copy("it took the connection and does not answer");
 		else if (!text_starts(line, wanted[i]))
-			problem = text_format("it answers: %s", line);
+			*problem = text_format("it answers: %s", line);
 	}
+	if (*problem == NULL)
+		return fd;
 	close(fd);
+	return -1;
+}
+
+char *
+door_redis_problem(const Cluster *cluster)
+{
+	static const char *const wanted[] = {"+OK", "+PONG", ":", NULL};
+	char *problem = NULL;
+	int fd = redis_ask(cluster, "*1\r\n$4\r\nPING\r\n*1\r\n$6\r\nDBSIZE\r\n", wanted, &problem);
+
+	if (fd >= 0)
+		close(fd);
 	return problem;
 }
 
@@ -246,6 +277,31 @@ door_tls_problem(const Cluster *cluster)
 		return text_format("nothing listens on port %d: %s", port, strerror(errno));
 	close(fd);
 	return NULL;
+}
+
+char *
+door_redis_get(const Cluster *cluster, int database, const char *key, char **problem)
+{
+	static const char *const wanted[] = {"+OK", "+OK", "$", NULL};
+	char *number = text_format("%d", database);
+	char line[512];
+	int fd;
+
+	*problem = NULL;
+	fd = redis_ask(cluster,
+	               text_format("*2\r\n$6\r\nSELECT\r\n$%zu\r\n%s\r\n"
+	                           "*2\r\n$3\r\nGET\r\n$%zu\r\n%s\r\n*1\r\n$4\r\nPING\r\n",
+	                           strlen(number), number, strlen(key), key),
+	               wanted, problem);
+	if (fd < 0)
+		return NULL;
+	/* Null has no second line; then this is the next answer. */
+	if (!redis_line(fd, line, sizeof(line)))
+		*problem = text_copy("it took the connection and does not answer");
+	else if (strcmp(line, "+PONG") == 0)
+		*problem = text_copy("it has no such key");
+	close(fd);
+	return *problem == NULL ? text_copy(line) : NULL;
 }
 
 void

@@ -18,14 +18,36 @@
 #define DEFAULT_DIR "pgfirst-data"
 
 const Command *
-command_find(const Program *program, const char *name)
+command_find(const Program *program, char *const *words, int count, int *taken)
 {
-	for (const Command *command = program->commands; command->name != NULL; command++)
+	for (const Command *command = program->commands; count > 0 && command->name != NULL; command++)
 	{
-		if (strcmp(command->name, name) == 0)
+		size_t length = strlen(words[0]);
+
+		*taken = 1;
+		if (strcmp(command->name, words[0]) == 0)
+			return command;
+		*taken = 2;
+		if (count > 1 && strncmp(command->name, words[0], length) == 0 &&
+		    command->name[length] == ' ' && strcmp(command->name + length + 1, words[1]) == 0)
 			return command;
 	}
 	return NULL;
+}
+
+char *
+command_verbs(const Program *program, const char *noun)
+{
+	TextBuffer verbs = {0};
+	size_t length = strlen(noun);
+
+	text_append(&verbs, "");
+	for (const Command *command = program->commands; command->name != NULL; command++)
+	{
+		if (strncmp(command->name, noun, length) == 0 && command->name[length] == ' ')
+			text_appendf(&verbs, "%s%s", verbs.length > 0 ? ", " : "", command->name + length + 1);
+	}
+	return verbs.data;
 }
 
 static const CommandOption *
@@ -158,6 +180,26 @@ arguments_parse(const Program *program, const Command *command, int argc, char *
 		usage_fail(command, "unexpected argument", arguments->rest[0]);
 }
 
+/* No command, or a noun that does not say which: explained if that was asked for, else refused. */
+static int
+command_missing(const Program *program, char **words, int count)
+{
+	const char *verbs = command_verbs(program, words[0]);
+
+	if (*verbs == '\0')
+		fail(EXIT_USAGE, "\"pgfirst help\" lists the commands.", "unknown command \"%s\"",
+		     words[0]);
+	if (count > 1 && (strcmp(words[1], "--help") == 0 || strcmp(words[1], "-h") == 0))
+	{
+		help_noun(program, words[0]);
+		return EXIT_OK;
+	}
+	if (count > 1)
+		fail(EXIT_USAGE, text_format("It takes %s.", verbs), "%s: unknown command \"%s\"", words[0],
+		     words[1]);
+	fail(EXIT_USAGE, text_format("It takes %s.", verbs), "%s: a command is missing", words[0]);
+}
+
 static void
 arguments_find_dir(Arguments *arguments)
 {
@@ -187,6 +229,7 @@ command_main(const Program *program, int argc, char **argv)
 {
 	Arguments arguments = {.pg_port = -1, .redis_port = -1, .memory = -1, .lines = -1};
 	const Command *command;
+	int words = 0;
 
 	if (argc < 2)
 	{
@@ -203,10 +246,10 @@ command_main(const Program *program, int argc, char **argv)
 		help_program(program);
 		return EXIT_OK;
 	}
-	command = command_find(program, argv[1]);
+	command = command_find(program, argv + 1, argc - 1, &words);
 	if (command == NULL)
-		fail(EXIT_USAGE, "\"pgfirst help\" lists the commands.", "unknown command \"%s\"", argv[1]);
-	arguments_parse(program, command, argc - 2, argv + 2, &arguments);
+		return command_missing(program, argv + 1, argc - 1);
+	arguments_parse(program, command, argc - 1 - words, argv + 1 + words, &arguments);
 	arguments_find_dir(&arguments);
 	return command->run(&arguments);
 }

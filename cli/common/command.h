@@ -69,7 +69,7 @@ typedef enum CommandRest
 
 typedef struct Command
 {
-	const char *name;
+	const char *name;             /* "status", or a noun and a verb: "cache stats" */
 	const char *summary;          /* one line, without a full stop */
 	const char *about;            /* paragraphs */
 	const CommandOption *options; /* ends with a NULL name; may be NULL */
@@ -93,11 +93,18 @@ typedef struct Program
 /* Finds the command, reads its options, runs it; its return value is the exit code. */
 extern int command_main(const Program *program, int argc, char **argv);
 
-extern const Command *command_find(const Program *program, const char *name);
+/*
+ * The command that the first of these words name, and how many words that took; NULL if there is none.
+ * A noun alone is none: command_verbs() says what it takes, "" if the word is no noun either.
+ */
+extern const Command *command_find(const Program *program, char *const *words, int count,
+                                   int *taken);
+extern char *command_verbs(const Program *program, const char *noun);
 
 /* What people read: on the terminal, in docs/, as a man page. */
 extern void help_program(const Program *program);
 extern void help_command(const Program *program, const Command *command);
+extern void help_noun(const Program *program, const char *noun);
 extern void help_markdown(const Program *program);
 extern void help_man(const Program *program);
 

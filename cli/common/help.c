@@ -57,9 +57,22 @@ help_program(const Program *program)
 	for (const Command *command = program->commands; command->name != NULL; command++)
 	{
 		if (!command->hidden)
-			printf("  %-10s %s\n", command->name, command->summary);
+			printf("  %-13s %s\n", command->name, command->summary);
 	}
 	printf("\n\"%s help COMMAND\" explains one.\n", program->name);
+}
+
+void
+help_noun(const Program *program, const char *noun)
+{
+	size_t length = strlen(noun);
+
+	for (const Command *command = program->commands; command->name != NULL; command++)
+	{
+		if (text_starts(command->name, noun) && command->name[length] == ' ')
+			printf("%s %-13s %s\n", program->name, command->name, command->summary);
+	}
+	printf("\n\"%s help %s COMMAND\" explains one.\n", program->name, noun);
 }
 
 void
@@ -85,6 +98,20 @@ help_command(const Program *program, const Command *command)
 	}
 }
 
+/* As Markdown makes it of a heading. */
+static char *
+heading_anchor(const char *heading)
+{
+	char *anchor = text_copy(heading);
+
+	for (char *c = anchor; *c != '\0'; c++)
+	{
+		if (*c == ' ')
+			*c = '-';
+	}
+	return anchor;
+}
+
 void
 help_markdown(const Program *program)
 {
@@ -95,7 +122,8 @@ help_markdown(const Program *program)
 	for (const Command *command = program->commands; command->name != NULL; command++)
 	{
 		if (!command->hidden)
-			printf("| [`%s`](#%s) | %s |\n", command->name, command->name, command->summary);
+			printf("| [`%s`](#%s) | %s |\n", command->name, heading_anchor(command->name),
+			       command->summary);
 	}
 	for (const Command *command = program->commands; command->name != NULL; command++)
 	{

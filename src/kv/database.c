@@ -22,6 +22,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_extension.h"
@@ -347,8 +348,9 @@ space_read_epoch(KvSpace *space)
 }
 
 /*
- * A transaction that has begun to change keys stays in the epoch in which it began, whoever flushes
- * meanwhile: its changes belong together, and it sees them.
+ * A transaction that has begun to change keys stays in the epoch in which it began, whoever else flushes
+ * meanwhile: its changes belong together, and it sees them.  What it flushes itself is a record in its write
+ * set, which goes again with the savepoint behind which it was made.
  */
 static void
 space_pin_epoch(const KvSpace *space)
@@ -358,12 +360,29 @@ space_pin_epoch(const KvSpace *space)
 	pinned[space->number].epoch = space->epoch;
 }
 
+/* The same after it has flushed: where no savepoint can take that back any more. */
+static void
+space_pin_flushed(const KvSpace *space)
+{
+	if (GetCurrentSubTransactionId() == TopSubTransactionId)
+		space_pin_epoch(space);
+}
+
 static bool
 space_use_pinned_epoch(KvSpace *space)
 {
+	PgfirstId id;
+
 	if (pinned[space->number].transaction != MyLocalTransactionId() ||
 	    pinned[space->number].storage != pgfirst_store_storage(space->store))
 		return false;
+	kv_space_epoch_id(space, &id);
+	if (pgfirst_store_changes(space->store, &id))
+	{
+		space_read_epoch(space);
+		space_pin_flushed(space);
+		return true;
+	}
 	space->epoch = pinned[space->number].epoch;
 	space->position = PGFIRST_POSITION_OWN;
 	return true;
@@ -539,5 +558,5 @@ kv_space_flush(KvSpace *space)
 	space->epoch = next;
 	/* Whoever finds the database empty in this turn depends on its commit. */
 	space->position = PGFIRST_POSITION_OWN;
-	space_pin_epoch(space);
+	space_pin_flushed(space);
 }

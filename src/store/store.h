@@ -196,8 +196,8 @@ extern void pgfirst_store_put(PgfirstStore *store, const PgfirstRecord *record);
 extern bool pgfirst_store_expire(PgfirstStore *store, const PgfirstId *id, int64 expiry);
 
 /*
- * Forgets what the transaction has changed in the store so far, and keeps the locks; not in a
- * transaction with savepoints.
+ * Forgets what the transaction has changed in the store so far, and keeps the locks.  A savepoint that is
+ * rolled back brings back what had been changed before it.
  */
 extern void pgfirst_store_drop_changes(PgfirstStore *store);
 

@@ -591,17 +591,18 @@ pgfirst_writeset_applied(PgfirstStore *store)
 void
 pgfirst_store_drop_changes(PgfirstStore *store)
 {
-	if (set.marks == 0 && set.undo_count > 0)
-		elog(ERROR, "changes that a savepoint may bring back cannot be dropped");
-	if (set.marks == 0)
+	if (change_owner() == TopSubTransactionId)
 	{
 		changes_drop(store);
 		return;
 	}
 	for (uint32 i = 0; i < set.places; i++)
-		if (set.table[i] != NULL && set.table[i]->store == store &&
-		    set.table[i]->change != STORE_UNCHANGED)
-			entry_change(set.table[i], STORE_UNCHANGED, 0, 0, NULL);
+	{
+		StoreEntry *entry = set.table[i];
+
+		if (entry != NULL && entry->store == store && entry->change != STORE_UNCHANGED)
+			entry_change(entry, STORE_UNCHANGED, 0, 0, NULL);
+	}
 }
 
 void

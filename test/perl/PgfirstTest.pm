@@ -115,7 +115,7 @@ sub pgfirst_install
 	$node->safe_psql($database // 'postgres', <<'SQL');
 CREATE EXTENSION pgfirst CASCADE;
 CREATE ROLE app LOGIN PASSWORD 'secret';
-GRANT USAGE ON SCHEMA kv TO app;
+GRANT USAGE ON SCHEMA kv, cache TO app;
 SQL
 }
 

@@ -243,12 +243,13 @@ is_deeply([processes_in($dir)], [], 'and no process is left');
 ($code, $out) = pgfirst('--version');
 like($out, qr/^pgfirst \d+\.\d+\.\d+$/, '--version');
 ($code, $out) = pgfirst('help');
-my @commands = $out =~ /^  ([a-z-]+) /mg;
+my @commands = $out =~ /^  ((?:cache )?[a-z-]+) /mg;
 is_deeply([sort @commands],
-	[sort qw(up down restart status doctor env logs psql redis-cli run destroy help)], 'help lists all');
+	[sort qw(up down restart status doctor env logs psql redis-cli run destroy help),
+		map { "cache $_" } qw(stats cleanup clear test)], 'help lists all');
 for my $command (@commands)
 {
-	($code, $out) = pgfirst('help', $command);
+	($code, $out) = pgfirst('help', split / /, $command);
 	is($code, 0, "help $command");
 	like($out, qr/^pgfirst \Q$command\E.*Exit codes:/s, "explains $command");
 }

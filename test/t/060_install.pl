@@ -30,7 +30,7 @@ pgfirst.redis_default_role = 'app'
 CONF
 $node->restart;
 $node->safe_psql('postgres',
-	"CREATE EXTENSION pgfirst CASCADE; CREATE ROLE app LOGIN PASSWORD 'secret'; GRANT USAGE ON SCHEMA kv TO app");
+	"CREATE EXTENSION pgfirst CASCADE; CREATE ROLE app LOGIN PASSWORD 'secret'; GRANT USAGE ON SCHEMA kv, cache TO app");
 $node->poll_query_until('postgres', 'SELECT count(*) = 4 FROM kv.database')
   or die 'databases 0 to 3 were not made';
 

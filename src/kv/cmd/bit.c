@@ -327,7 +327,7 @@ kv_cmd_bitop(KvCall *call)
 	{
 		if (!kv_value_read(call, i, 0, &entry))
 			return KV_DONE;
-		kv_count_lookup(entry.type != KV_TYPE_NONE);
+		kv_count_lookup(call, entry.type != KV_TYPE_NONE);
 		length = Max(length, entry.value_length);
 	}
 	if (length == 0)

@@ -4,6 +4,8 @@
  */
 #include "postgres.h"
 
+#include "utils/timestamp.h"
+
 #include "base/shmem.h"
 #include "kv/cmd/stats.h"
 
@@ -15,10 +17,17 @@ kv_stats_next_client_id(void)
 	return pg_atomic_fetch_add_u64(&kv_stats->next_client_id, 1) + 1;
 }
 
+/* Zeroed memory is a valid start of the rest: counters are initialized as plain 64-bit words. */
+static void
+stats_shared_init(void *fresh)
+{
+	((KvStats *) fresh)->counted_from = GetCurrentTimestamp();
+}
+
 void
 kv_stats_init(void)
 {
-	/* Zeroed memory is a valid start: the counters are initialized as plain 64-bit words. */
 	StaticAssertStmt(sizeof(pg_atomic_uint64) == sizeof(uint64), "counters are plain words");
-	pgfirst_shmem_request("pgfirst kv stats", sizeof(KvStats), (void **) &kv_stats, NULL);
+	pgfirst_shmem_request("pgfirst kv stats", sizeof(KvStats), (void **) &kv_stats,
+	                      stats_shared_init);
 }

@@ -7,7 +7,10 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
 #include "port/atomics.h"
+
+#include "kv/database.h"
 
 typedef struct KvStats
 {
@@ -30,6 +33,17 @@ typedef struct KvStats
 	pg_atomic_uint64 output_limit_disconnections;
 	pg_atomic_uint64 client_memory; /* bytes in clients' buffers */
 	pg_atomic_uint64 started_us;    /* of the monotonic clock; of the first worker */
+
+	/*
+	 * Reads of the default tenant's keys by database, through the door and by SQL where it is the door's
+	 * PostgreSQL database.  CONFIG RESETSTAT leaves them.
+	 */
+	TimestampTz counted_from;
+	struct
+	{
+		pg_atomic_uint64 hits;
+		pg_atomic_uint64 misses;
+	} lookups[KV_DATABASES];
 } KvStats;
 
 extern KvStats *kv_stats;
@@ -40,6 +54,17 @@ static inline void
 kv_stats_add(pg_atomic_uint64 *counter, int64 more)
 {
 	pg_atomic_fetch_add_u64(counter, more);
+}
+
+static inline void
+kv_stats_count_lookups(int number, uint32 tenant, int64 hits, int64 misses)
+{
+	if (tenant != 0)
+		return;
+	if (hits != 0)
+		kv_stats_add(&kv_stats->lookups[number].hits, hits);
+	if (misses != 0)
+		kv_stats_add(&kv_stats->lookups[number].misses, misses);
 }
 
 /* Called once by kv's init. */

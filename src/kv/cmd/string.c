@@ -26,7 +26,7 @@ kv_cmd_get(KvCall *call)
 	KvEntry entry;
 	bool found = read_key(call, 1, true, &entry);
 
-	kv_count_lookup(found);
+	kv_count_lookup(call, found);
 	if (!found)
 		pgfirst_resp_write_null(call->reply);
 	else if (entry.type != KV_TYPE_STRING)
@@ -66,7 +66,7 @@ mget_read(KvCall *call)
 		old = MemoryContextSwitchTo(kv_scratch());
 		found = read_key(call, i, true, &entry) && entry.type == KV_TYPE_STRING;
 		MemoryContextSwitchTo(old);
-		kv_count_lookup(found);
+		kv_count_lookup(call, found);
 		if (found)
 			kv_reply_slice(call, entry.value);
 		else
@@ -343,7 +343,7 @@ find_value(KvCall *call, KvEntry *entry)
 {
 	if (!kv_value_read(call, 1, SIZE_MAX, entry))
 		return false;
-	kv_count_lookup(entry->type != KV_TYPE_NONE);
+	kv_count_lookup(call, entry->type != KV_TYPE_NONE);
 	if (entry->type != KV_TYPE_NONE)
 		return true;
 	pgfirst_resp_write_null(call->reply);

@@ -24,7 +24,7 @@ kv_value_read(KvCall *call, int i, Size limit, KvEntry *entry)
 
 	MemoryContextSwitchTo(old);
 	if (!(call->command->flags & KV_WRITE))
-		kv_count_lookup(found);
+		kv_count_lookup(call, found);
 	if (!found)
 	{
 		*entry = (KvEntry){.type = KV_TYPE_NONE};

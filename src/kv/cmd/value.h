@@ -18,9 +18,10 @@ extern void kv_reply_wrong_type(KvCall *call);
 
 /* For INFO: a read of a key, for its own sake and not in order to change it. */
 static inline void
-kv_count_lookup(bool hit)
+kv_count_lookup(const KvCall *call, bool hit)
 {
 	kv_stats_add(hit ? &kv_stats->keyspace_hits : &kv_stats->keyspace_misses, 1);
+	kv_stats_count_lookups(call->space->number, call->space->tenant, hit, !hit);
 }
 
 /*
