@@ -16,6 +16,7 @@
 #include "kv/net/worker.h"
 #include "kv/rows.h"
 #include "kv/settings.h"
+#include "kv/throttle.h"
 
 void
 pgfirst_kv_init(void)
@@ -26,6 +27,7 @@ pgfirst_kv_init(void)
 	kv_pause_init();
 	kv_save_init();
 	kv_slowlog_init();
+	kv_throttle_init();
 	kv_count_init();
 	kv_rows_init();
 	kv_process_init();

@@ -16,9 +16,11 @@ char *pgfirst_redis_unix_socket;
 int pgfirst_redis_workers = 1;
 char *pgfirst_redis_database;
 char *pgfirst_redis_default_role;
+int pgfirst_redis_auth_delay = 500;
 int pgfirst_redis_max_clients = 20000;
 int pgfirst_redis_lock_timeout = 10000;
 int pgfirst_redis_client_memory = 256 * 1024;
+int pgfirst_tenant = -1;
 
 static void
 settings_define_door(void)
@@ -53,6 +55,11 @@ settings_define_clients(void)
 	                           "Sets the role that AUTH with a password alone means.",
 	                           "Also the Redis user \"default\". Empty: such logins are refused.",
 	                           &pgfirst_redis_default_role, "", PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("pgfirst.redis_auth_delay",
+	                        "Sets how long a failed login delays the next one from its address.",
+	                        "From the eleventh failure on, and less at first. 0: no delay.",
+	                        &pgfirst_redis_auth_delay, 500, 0, 10000, PGC_SIGHUP, GUC_UNIT_MS, NULL,
+	                        NULL, NULL);
 	DefineCustomIntVariable("pgfirst.redis_max_clients",
 	                        "Sets how many clients one worker of the Redis door serves at a time.",
 	                        NULL, &pgfirst_redis_max_clients, 20000, 1, 1000000, PGC_SIGHUP, 0,
@@ -70,9 +77,22 @@ settings_define_clients(void)
 	    NULL, NULL);
 }
 
+/* Not for postgresql.conf: there it would be everybody's, for whom 0 is meant. */
+static void
+settings_define_tenant(void)
+{
+	DefineCustomIntVariable(
+	    "pgfirst.tenant", "Sets the tenant whose keys are reached.",
+	    "For a role or a database by ALTER … SET, which new connections through either door "
+	    "follow; -1: the role's, by kv.set_tenant.",
+	    &pgfirst_tenant, -1, -1, INT_MAX, PGC_SUSET,
+	    GUC_DISALLOW_IN_FILE | GUC_DISALLOW_IN_AUTO_FILE, NULL, NULL, NULL);
+}
+
 void
 kv_settings_define(void)
 {
 	settings_define_door();
 	settings_define_clients();
+	settings_define_tenant();
 }

@@ -16,9 +16,11 @@ extern char *pgfirst_redis_unix_socket;
 extern int pgfirst_redis_workers;
 extern char *pgfirst_redis_database;
 extern char *pgfirst_redis_default_role;
+extern int pgfirst_redis_auth_delay; /* milliseconds */
 extern int pgfirst_redis_max_clients;
 extern int pgfirst_redis_lock_timeout;  /* milliseconds */
 extern int pgfirst_redis_client_memory; /* kilobytes */
+extern int pgfirst_tenant;              /* -1: as kv.set_tenant says */
 
 extern void kv_settings_define(void);
 

@@ -42,7 +42,7 @@ pgfirst_node(NAME, option => value, ...) makes and starts a server whose Redis d
 
   workers    how many processes serve the door (1)
   conf       more lines of postgresql.conf, which win
-  extension  create the extension, and the role app with the password secret (1)
+  extension  create the extension, and the role app with the password secret, which may all (1)
   streaming  allow standbys (0)
   start      0: only make it
   preload    libraries for LD_PRELOAD, an array; see shim()
@@ -116,6 +116,7 @@ sub pgfirst_install
 CREATE EXTENSION pgfirst CASCADE;
 CREATE ROLE app LOGIN PASSWORD 'secret';
 GRANT USAGE ON SCHEMA kv TO app;
+SELECT kv.grant('app', NULL, 'admin');
 SQL
 }
 
