@@ -369,14 +369,14 @@ kv_access_enter(int number, bool writable)
 	kv_tenant_use(kv_access_my_tenant());
 	if (kv_level_in(rights.mine, number) >= needed)
 		return;
-	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-	                errmsg("role \"%s\" may not %s database %d",
-	                       GetUserNameFromId(GetUserId(), false), writable ? "write to" : "read",
-	                       number),
-	                errhint("SELECT %s.grant(%s, %d, '%s') lets it.",
-	                        quote_identifier(get_namespace_name(kv_schema())),
-	                        quote_literal_cstr(GetUserNameFromId(GetUserId(), false)), number,
-	                        kv_level_name(needed))));
+	ereport(ERROR,
+	        (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+	         errmsg("role \"%s\" may not %s database %d", GetUserNameFromId(GetUserId(), false),
+	                writable ? "write to" : "read", number),
+	         errhint("SELECT %s.grant(%s, %d, '%s') lets it.",
+	                 quote_identifier(get_namespace_name(kv_schema())),
+	                 quote_literal_cstr(GetUserNameFromId(GetUserId(), false)), number,
+	                 kv_level_name(needed))));
 }
 
 /* kv.tenant() -> integer: the current user's tenant, through either door. */

@@ -262,8 +262,8 @@ kv_cmd_acl_dryrun(KvCall *call)
 
 /* Redis's, those included that have no commands here yet. */
 static const char *const categories[] = {
-    "keyspace", "read",   "write",       "set",    "sortedset",  "list",        "hash",
-    "string",   "bitmap", "hyperloglog", "geo",    "stream",     "pubsub",      "admin",
+    "keyspace", "read",   "write",       "set",       "sortedset",  "list",        "hash",
+    "string",   "bitmap", "hyperloglog", "geo",       "stream",     "pubsub",      "admin",
     "fast",     "slow",   "blocking",    "dangerous", "connection", "transaction", "scripting"};
 
 static bool
@@ -328,8 +328,9 @@ kv_cmd_acl_genpass(KvCall *call)
 	    (!pgfirst_int64_parse(kv_argument(call, 2).data, kv_argument(call, 2).length, &bits) ||
 	     bits <= 0 || bits > GENPASS_BITS_MAX))
 	{
-		kv_reply_error(call, "ERR ACL GENPASS argument must be the number of bits for the output "
-		                     "password, a positive number up to %d",
+		kv_reply_error(call,
+		               "ERR ACL GENPASS argument must be the number of bits for the output "
+		               "password, a positive number up to %d",
 		               GENPASS_BITS_MAX);
 		return KV_DONE;
 	}
@@ -347,8 +348,9 @@ kv_cmd_acl_genpass(KvCall *call)
 KvOutcome
 kv_cmd_acl_setuser(KvCall *call)
 {
-	kv_reply_error(call, "ERR ACL SETUSER is refused: a user is a role of PostgreSQL; CREATE ROLE ... "
-	                     "LOGIN PASSWORD makes one, and kv.grant() gives it rights");
+	kv_reply_error(call,
+	               "ERR ACL SETUSER is refused: a user is a role of PostgreSQL; CREATE ROLE ... "
+	               "LOGIN PASSWORD makes one, and kv.grant() gives it rights");
 	return KV_DONE;
 }
 
