@@ -262,6 +262,7 @@ use Time::HiRes qw(time);
 PgfirstTest::Redis->new(port => N or path => SOCKET, option => value, ...)
 
   user, password  to log in with; no password: does not
+  from            the address that it comes from ("127.0.0.2")
   timeout         seconds that call() and reply() wait (30)
 
 A reply is a string or number, undef for null, an array reference for lists (maps and sets
@@ -275,7 +276,8 @@ sub new
 	my $socket =
 	  $options{path}
 	  ? IO::Socket::UNIX->new(Peer => $options{path})
-	  : IO::Socket::INET->new(PeerAddr => $options{host} // '127.0.0.1', PeerPort => $options{port});
+	  : IO::Socket::INET->new(PeerAddr => $options{host} // '127.0.0.1', PeerPort => $options{port},
+		$options{from} ? (LocalAddr => $options{from}) : ());
 
 	die "cannot connect: $!\n" if !$socket;
 	setsockopt($socket, IPPROTO_TCP, TCP_NODELAY, 1) if !$options{path};

@@ -232,6 +232,8 @@ kv_multi_keep(KvCall *call)
 	Size length = call->parser->consumed;
 	int first, last, step;
 
+	if (call->command->function == kv_cmd_select)
+		multi->database = kv_select_target(call, multi->database);
 	if (multi->broken)
 	{
 		pgfirst_resp_write_simple(call->reply, "QUEUED");
@@ -252,8 +254,6 @@ kv_multi_keep(KvCall *call)
 		multi->data += KV_CHANGE_COST(length, call->argc);
 	}
 	multi->flushes |= (call->command->flags & (KV_FLUSHES | KV_EVERYWHERE)) != 0;
-	if (call->command->function == kv_cmd_select)
-		multi->database = kv_select_target(call, multi->database);
 	pgfirst_resp_write_simple(call->reply, "QUEUED");
 }
 
