@@ -81,12 +81,12 @@ settings_define_clients(void)
 static void
 settings_define_tenant(void)
 {
-	DefineCustomIntVariable(
-	    "pgfirst.tenant", "Sets the tenant whose keys are reached.",
-	    "For a role or a database by ALTER … SET, which new connections through either door "
-	    "follow; -1: the role's, by kv.set_tenant.",
-	    &pgfirst_tenant, -1, -1, INT_MAX, PGC_SUSET,
-	    GUC_DISALLOW_IN_FILE | GUC_DISALLOW_IN_AUTO_FILE, NULL, NULL, NULL);
+	DefineCustomIntVariable("pgfirst.tenant", "Sets the tenant whose keys are reached.",
+	                        "Not in postgresql.conf; for a role or a database by ALTER … SET, "
+	                        "which new connections through either door "
+	                        "follow; -1: the role's, by kv.set_tenant.",
+	                        &pgfirst_tenant, -1, -1, INT_MAX, PGC_SUSET,
+	                        GUC_DISALLOW_IN_FILE | GUC_DISALLOW_IN_AUTO_FILE, NULL, NULL, NULL);
 }
 
 void
