@@ -49,6 +49,7 @@
 #include "kv/access.h"
 #include "kv/settings.h"
 
+PGFIRST_FUNCTION(pgfirst_kv_may);
 PGFIRST_FUNCTION(pgfirst_kv_tenant);
 
 #define ALL_DATABASES (-1)            /* in the table's column */
@@ -101,6 +102,16 @@ kv_level_name(KvLevel level)
 	static const char *const names[] = {"none", "read", "write", "admin"};
 
 	return names[level];
+}
+
+/* KV_LEVEL_NONE: it is no such word. */
+static KvLevel
+level_of(const char *name)
+{
+	for (int level = KV_LEVEL_READ; level <= KV_LEVEL_ADMIN; level++)
+		if (strcmp(kv_level_name((KvLevel) level), name) == 0)
+			return (KvLevel) level;
+	return KV_LEVEL_NONE;
 }
 
 /* ---- the cache --------------------------------------------------------------------------- */
@@ -169,10 +180,7 @@ access_take_grant(HeapTuple tuple, TupleDesc shape, AccessTables *tables)
 	grant = &tables->grants[tables->grants_count++];
 	grant->role = DatumGetObjectId(heap_getattr(tuple, 1, shape, &null));
 	grant->number = DatumGetInt32(heap_getattr(tuple, 2, shape, &null));
-	grant->level = strcmp(level, "admin") == 0   ? KV_LEVEL_ADMIN
-	               : strcmp(level, "write") == 0 ? KV_LEVEL_WRITE
-	               : strcmp(level, "read") == 0  ? KV_LEVEL_READ
-	                                             : KV_LEVEL_NONE;
+	grant->level = level_of(level);
 	pfree(level);
 }
 
@@ -379,13 +387,36 @@ kv_access_enter(int number, bool writable)
 	                 kv_level_name(needed))));
 }
 
-/* kv.tenant() -> integer: the current user's tenant, through either door. */
-Datum
-pgfirst_kv_tenant(PG_FUNCTION_ARGS)
+static void
+need_extension(void)
 {
 	if (kv_databases_ready(true) != KV_READY)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
 		                errmsg("extension pgfirst_kv is not installed in this database"),
 		                errhint("CREATE EXTENSION pgfirst CASCADE installs it.")));
+}
+
+/* kv.may(db, level) -> boolean: whether the current user may. */
+Datum
+pgfirst_kv_may(PG_FUNCTION_ARGS)
+{
+	int number = PG_GETARG_INT32(0);
+	KvLevel level = level_of(text_to_cstring(PG_GETARG_TEXT_PP(1)));
+
+	if (level == KV_LEVEL_NONE || number < 0 || number >= KV_DATABASES)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		                level == KV_LEVEL_NONE
+		                    ? errmsg("level is read, write or admin")
+		                    : errmsg("a database's number is between 0 and %d", KV_DATABASES - 1)));
+	need_extension();
+	access_mine();
+	PG_RETURN_BOOL(kv_level_in(rights.mine, number) >= level);
+}
+
+/* kv.tenant() -> integer: the current user's tenant, through either door. */
+Datum
+pgfirst_kv_tenant(PG_FUNCTION_ARGS)
+{
+	need_extension();
 	PG_RETURN_INT32((int32) kv_access_my_tenant());
 }

@@ -210,6 +210,11 @@ COMMENT ON FUNCTION @extschema@.revoke(text, integer, text) IS
 -- As grant.
 REVOKE ALL ON FUNCTION @extschema@.revoke(text, integer, text) FROM PUBLIC;
 
+CREATE FUNCTION @extschema@.may(db integer, level text DEFAULT 'read') RETURNS boolean
+	LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_may';
+COMMENT ON FUNCTION @extschema@.may(integer, text) IS
+'Whether the current user may read, write or administer a database, by whichever grant.';
+
 CREATE VIEW @extschema@.grants WITH (security_barrier) AS
 	SELECT CASE grantee WHEN 0 THEN 'public' ELSE pg_catalog.pg_get_userbyid(grantee)::pg_catalog.text END AS role,
 		CASE WHEN number >= 0 THEN number END AS db, level

@@ -359,6 +359,7 @@ my %functions = (
 	'get_text(text,integer)' => [ 'read', "kv.get_text('k')", 0 ],
 	'"grant"(text,integer,text)' => [ 'execute', "kv.grant('reader', 0, 'read')", 1 ],
 	'live_keys()' => [ 'rows', 'kv.live_keys()', 0 ],
+	'may(integer,text)' => [ 'none', 'kv.may(0)', 0 ],
 	'revoke(text,integer,text)' => [ 'execute', "kv.revoke('reader', 5)", 1 ],
 	'set(bytea,bytea,interval,integer,boolean,boolean,boolean)' => [ 'write', "kv.set('k'::bytea, 'x'::bytea)", 1 ],
 	'set(text,bytea,interval,integer,boolean,boolean,boolean)' => [ 'write', "kv.set('k'::text, 'x'::bytea)", 1 ],
