@@ -215,6 +215,11 @@ make_extensions(Cluster *cluster)
 
 	door_query(connection, "CREATE EXTENSION pgfirst CASCADE");
 	door_query(connection, "GRANT USAGE ON SCHEMA kv, cache TO " CLUSTER_ROLE);
+	/*
+	 * A private cluster has one role, which owns the database; there is nobody whom FLUSHALL, CLIENT KILL or
+	 * CONFIG SET could be kept from, and a Redis for development allows them.
+	 */
+	door_query(connection, "SELECT kv.grant('" CLUSTER_ROLE "', NULL, 'admin')");
 	PQfinish(connection);
 }
 

@@ -9,25 +9,39 @@
  * The key is random and never leaves the process.
  *
  * pg_hba.conf does not apply here. Checked are what the role says of itself: LOGIN, VALID UNTIL,
- * the password, and CONNECT on the database.
+ * the password, and CONNECT on the database.  Clients stay connected for months, so all of these but the
+ * password are looked at again, at the next command, when something has changed: who may not log in any more is
+ * logged out.  PostgreSQL lets its own sessions live; they are short, or can be terminated one by one.  A changed
+ * password ends no session, here as in Redis.
+ *
+ * Failures are slowed by the address that they come from; see throttle.h.
  */
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/table.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
+#include "catalog/pg_db_role_setting.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_type.h"
 #include "libpq/crypt.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 
 #include "base/compat.h"
+#include "kv/access.h"
 #include "kv/auth.h"
+#include "kv/cmd/command.h"
 #include "kv/database.h"
 #include "kv/settings.h"
 #include "lib/hash/siphash.h"
@@ -36,6 +50,8 @@
 
 /* Each of the verification's thousands of rounds reads the whole password. */
 #define PASSWORD_BYTES_MAX 1024
+
+#define UNIX_EPOCH_USECS ((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
 typedef struct RememberedRole
 {
@@ -47,15 +63,8 @@ static struct
 {
 	HTAB *remembered;
 	uint8 key[PGFIRST_SIPHASH_KEY_BYTES];
-	uint64 generation; /* of rights: raised whenever roles or schemas change */
-	char *nobody;      /* the secret of a role that does not exist, of a password nobody knows */
+	char *nobody; /* the secret of a role that does not exist, of a password nobody knows */
 } auth;
-
-static void
-auth_rights_changed(Datum arg, int cache, uint32 hash)
-{
-	auth.generation++;
-}
 
 /* The stored form of a random password. */
 static char *
@@ -82,10 +91,6 @@ auth_begin(void)
 		return;
 	if (!pg_strong_random(auth.key, sizeof(auth.key)))
 		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not get random bytes")));
-	CacheRegisterSyscacheCallback(AUTHOID, auth_rights_changed, (Datum) 0);
-	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, auth_rights_changed, (Datum) 0);
-	CacheRegisterSyscacheCallback(NAMESPACEOID, auth_rights_changed, (Datum) 0);
-	auth.generation = 1;
 	auth.nobody = auth_make_nobody();
 	auth.remembered = hash_create("pgfirst verified passwords", 64, &shape,
 	                              HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
@@ -179,16 +184,132 @@ kv_auth_verify(RespSlice user, RespSlice password, bool *used, Oid *role)
 	return KV_AUTH_YES;
 }
 
-bool
-kv_auth_may_use(KvSession *session)
+/* ---- after the login --------------------------------------------------------------------- */
+
+/* "pgfirst.tenant=7" of a row of pg_db_role_setting; -1 if there is none. */
+static int32
+auth_setting_tenant(HeapTuple tuple, TupleDesc shape)
 {
-	auth_begin();
-	if (session->granted == auth.generation)
-		return true;
-	if (object_aclcheck(NamespaceRelationId, kv_schema(), session->role, ACL_USAGE) != ACLCHECK_OK)
+	static const char name[] = "pgfirst.tenant=";
+	bool null;
+	Datum settings = heap_getattr(tuple, Anum_pg_db_role_setting_setconfig, shape, &null);
+	Datum *items;
+	int count;
+
+	if (null)
+		return -1;
+	deconstruct_array(DatumGetArrayTypeP(settings), TEXTOID, -1, false, TYPALIGN_INT, &items, NULL,
+	                  &count);
+	for (int i = 0; i < count; i++)
+	{
+		char *item = TextDatumGetCString(items[i]);
+
+		/* What is set there has been checked when it was set. */
+		if (pg_strncasecmp(item, name, sizeof(name) - 1) == 0)
+			return (int32) strtol(item + sizeof(name) - 1, NULL, 0);
+	}
+	return -1;
+}
+
+/*
+ * What ALTER ROLE and ALTER DATABASE say of pgfirst.tenant, as a connection of this role to this database would
+ * follow it: for the role here, for the role, for the database.  -1 if nothing is said.
+ */
+static int32
+auth_set_tenant(Oid role)
+{
+	const struct
+	{
+		Oid database;
+		Oid role;
+	} places[] = {{MyDatabaseId, role}, {InvalidOid, role}, {MyDatabaseId, InvalidOid}};
+	Relation settings = table_open(DbRoleSettingRelationId, AccessShareLock);
+	int32 tenant = -1;
+
+	for (int i = 0; i < (int) lengthof(places) && tenant < 0; i++)
+	{
+		ScanKeyData keys[2];
+		SysScanDesc scan;
+		HeapTuple tuple;
+
+		ScanKeyInit(&keys[0], Anum_pg_db_role_setting_setdatabase, BTEqualStrategyNumber, F_OIDEQ,
+		            ObjectIdGetDatum(places[i].database));
+		ScanKeyInit(&keys[1], Anum_pg_db_role_setting_setrole, BTEqualStrategyNumber, F_OIDEQ,
+		            ObjectIdGetDatum(places[i].role));
+		scan = systable_beginscan(settings, DbRoleSettingDatidRolidIndexId, true, NULL, 2, keys);
+		tuple = systable_getnext(scan);
+		if (HeapTupleIsValid(tuple))
+			tenant = auth_setting_tenant(tuple, RelationGetDescr(settings));
+		systable_endscan(scan);
+	}
+	table_close(settings, AccessShareLock);
+	return tenant;
+}
+
+void
+kv_auth_log_in(KvSession *session, Oid role)
+{
+	kv_session_log_out(session);
+	session->role = role;
+	session->tenant_set = auth_set_tenant(role);
+}
+
+/* Whether the role may still log in here, and until when, in milliseconds since 1970. */
+static bool
+auth_role_lives(Oid role, int64 *until_ms)
+{
+	HeapTuple tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
+	TimestampTz until;
+	bool may, forever;
+
+	if (!HeapTupleIsValid(tuple))
 		return false;
-	session->granted = auth.generation;
-	return true;
+	may = ((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
+	until = DatumGetTimestampTz(
+	    SysCacheGetAttr(AUTHOID, tuple, Anum_pg_authid_rolvaliduntil, &forever));
+	ReleaseSysCache(tuple);
+	if (forever || TIMESTAMP_IS_NOEND(until))
+		*until_ms = PG_INT64_MAX;
+	else
+		*until_ms = TIMESTAMP_IS_NOBEGIN(until) ? 0 : (until + UNIX_EPOCH_USECS) / 1000;
+	return may &&
+	       object_aclcheck(DatabaseRelationId, MyDatabaseId, role, ACL_CONNECT) == ACLCHECK_OK;
+}
+
+KvStanding
+kv_auth_look(KvSession *session, bool available, int64 now_ms)
+{
+	uint64 generation = kv_access_generation();
+	uint32 tenant;
+	int64 until_ms;
+
+	if (!auth_role_lives(session->role, &until_ms) || now_ms >= until_ms)
+	{
+		kv_multi_break(session);
+		kv_session_drop_listing(session);
+		kv_session_log_out(session);
+		return KV_STANDING_LOST;
+	}
+	if (available && !kv_access_ready(false))
+		return KV_STANDING_BUSY;
+	session->usage = available && object_aclcheck(NamespaceRelationId, kv_schema(), session->role,
+	                                              ACL_USAGE) == ACLCHECK_OK;
+	session->levels = available                      ? kv_access_levels(session->role)
+	                  : superuser_arg(session->role) ? PG_UINT32_MAX
+	                                                 : 0;
+	tenant = session->tenant_set >= 0 ? (uint32) session->tenant_set
+	         : available              ? kv_access_tenant(session->role)
+	                                  : 0;
+	if (tenant != session->tenant)
+	{
+		/* What was begun was meant for the other tenant's keys. */
+		kv_multi_break(session);
+		kv_session_drop_listing(session);
+		session->tenant = tenant;
+	}
+	session->granted = generation;
+	session->granted_until_ms = until_ms;
+	return KV_STANDING_GOOD;
 }
 
 const char *

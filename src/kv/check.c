@@ -66,13 +66,20 @@ databases_find(void)
 /* ---- records ----------------------------------------------------------------------------- */
 
 static const char *
-epoch_fault(const Check *check, const PgfirstRecord *record)
+epoch_fault(const Check *check, const PgfirstRecord *record, Size available, Size *wanted)
 {
 	KvSpace space = {.number = check->number};
+	KvEpochRecord epoch;
 	PgfirstId id;
 
-	if (record->length != sizeof(space.epoch))
+	if (record->length <= sizeof(epoch) && available < record->length)
+	{
+		*wanted = record->length;
+		return NULL;
+	}
+	if (!kv_epoch_record(record, &epoch))
 		return "is an epoch of another length";
+	space.tenant = epoch.tenant;
 	kv_space_epoch_id(&space, &id);
 	if (memcmp(&id, &record->id, sizeof(id)) != 0)
 		return "is an epoch in another's place";
@@ -116,7 +123,7 @@ check_record(const PgfirstRecord *record, Size available, Size *wanted, void *co
 	switch (record->kind)
 	{
 		case KV_KIND_EPOCH:
-			return epoch_fault(check, record);
+			return epoch_fault(check, record, available, wanted);
 		case KV_KIND_DIRECTORY:
 			return key_fault(check, record, available, wanted);
 		default:

@@ -18,6 +18,11 @@
  * about a file.  Nobody writes while that happens, and whoever comes later finds the other file when
  * it opens the store, before its first change.
  *
+ * All this is about the default tenant.  A number for every tenant would be a table without bounds in shared
+ * memory, so the others' keys are counted when somebody asks (DBSIZE goes through them in slices).  Of the others
+ * only that is known which the sweep must know: how many of all their records will expire, and how often one of
+ * them has emptied a database.
+ *
  * Rejected: a counter record per database (every write of every client would change it), and
  * counting when asked (ten million keys take seconds).
  */
@@ -43,6 +48,8 @@ typedef struct CountShared
 		Oid storage;
 		uint64 epoch;
 		KvCount count;
+		int64 others_expires;
+		uint64 others_flushes;
 	} databases[KV_DATABASES];
 } CountShared;
 
@@ -52,9 +59,12 @@ typedef struct CountChange
 	int number;
 	Oid relation;
 	Oid storage;
-	uint64 epoch;
+	uint64 epoch; /* OTHERS: of other tenants, whatever their epochs */
 	KvCount count;
+	uint64 flushes; /* of other tenants */
 } CountChange;
+
+#define OTHERS PG_UINT64_MAX
 
 #define COUNT_CHANGES_MAX 64
 
@@ -103,9 +113,17 @@ count_record(int number, Oid relation, const PgfirstRecord *record, int sign)
 	CountChange *change;
 
 	memcpy(&head, record->data, Min(record->length, sizeof(head)));
+	if (head.tenant != 0)
+	{
+		/* Only what will expire is of interest. */
+		change = record->expiry != 0 ? change_for(number, relation, OTHERS) : NULL;
+		if (change)
+			change->count.expires += sign;
+		return;
+	}
 	/* An older epoch's records are garbage that no number counts. */
-	if (head.tenant != 0 || (count_is_of(number, relation, kv_database_storage(number)) &&
-	                         head.epoch < shared->databases[number].epoch))
+	if ((count_is_of(number, relation, kv_database_storage(number)) &&
+	     head.epoch < shared->databases[number].epoch))
 		return;
 	change = change_for(number, relation, head.epoch);
 	if (!change)
@@ -123,10 +141,13 @@ count_observe(Oid relation, const PgfirstRecord *before, const PgfirstRecord *af
 		return;
 	if (after && after->kind == KV_KIND_EPOCH)
 	{
-		uint64 epoch;
+		KvEpochRecord epoch;
+		CountChange *change = NULL;
 
-		memcpy(&epoch, after->data, sizeof(epoch));
-		(void) change_for(number, relation, epoch);
+		if (kv_epoch_record(after, &epoch))
+			change = change_for(number, relation, epoch.tenant == 0 ? epoch.epoch : OTHERS);
+		if (change && epoch.tenant != 0)
+			change->flushes++;
 		return;
 	}
 	if (before && before->kind == KV_KIND_DIRECTORY)
@@ -158,6 +179,13 @@ count_commit(XLogRecPtr position)
 		}
 		if (mine.overflowed)
 			database->known = false;
+		if (change->epoch == OTHERS)
+		{
+			database->others_expires += change->count.expires;
+			database->others_flushes += change->flushes;
+			SpinLockRelease(&database->lock);
+			continue;
+		}
 		/* A new epoch starts at zero, whoever of those who use it commits first. */
 		if (change->epoch > database->epoch)
 		{
@@ -206,6 +234,20 @@ kv_count_get(int number, KvCount *count)
 	return known;
 }
 
+bool
+kv_count_others(int number, KvCountOthers *others)
+{
+	KvCount count;
+
+	if (!kv_count_get(number, &count))
+		return false;
+	SpinLockAcquire(&shared->databases[number].lock);
+	others->expires = shared->databases[number].others_expires;
+	others->flushes = shared->databases[number].others_flushes;
+	SpinLockRelease(&shared->databases[number].lock);
+	return true;
+}
+
 /* ---- the census -------------------------------------------------------------------------- */
 
 typedef struct Census
@@ -215,6 +257,7 @@ typedef struct Census
 	Oid storage;
 	bool stale; /* flushed after the space was opened */
 	KvCount count;
+	int64 others_expires;
 } Census;
 
 static void
@@ -237,6 +280,7 @@ census_at_rest(void *context)
 	{
 		shared->databases[number].epoch = census->space->epoch;
 		shared->databases[number].count = (KvCount){0, 0};
+		shared->databases[number].others_expires = 0;
 	}
 	SpinLockRelease(&shared->databases[number].lock);
 }
@@ -250,6 +294,8 @@ census_each(const PgfirstRecord *record, void *context)
 	if (record->kind != KV_KIND_DIRECTORY)
 		return;
 	kv_record_head(record, &head);
+	if (head.tenant != 0)
+		census->others_expires += record->expiry != 0;
 	if (head.tenant != 0 || head.epoch != census->space->epoch)
 		return;
 	census->count.keys++;
@@ -278,6 +324,7 @@ kv_count_census(KvSpace *space)
 		shared->databases[number].count.keys += census.count.keys;
 		shared->databases[number].count.expires += census.count.expires;
 	}
+	shared->databases[number].others_expires += census.others_expires;
 	shared->databases[number].known = true;
 	SpinLockRelease(&shared->databases[number].lock);
 	return true;

@@ -22,6 +22,16 @@ typedef struct KvCount
 /* False while the number is not known yet. */
 extern bool kv_count_get(int number, KvCount *count);
 
+/* Of the keys of all other tenants. */
+typedef struct KvCountOthers
+{
+	int64 expires;  /* records with an expiry, flushed ones included */
+	uint64 flushes; /* how often one has emptied the database since the start of the server */
+} KvCountOthers;
+
+/* Likewise. */
+extern bool kv_count_others(int number, KvCountOthers *others);
+
 /*
  * Counts the database if its number is unknown.  Inside a transaction of its own.  False if it has
  * to be tried again later because somebody writes just now.

@@ -13,6 +13,9 @@
  * a key: from then on it stays in its epoch.  What it changes while another session flushes counts as
  * made before the flush, and is gone, all of it.
  *
+ * All that is known of open databases and their epochs is known for each tenant: one turn of the loop
+ * serves clients of several.
+ *
  * The epoch belongs to the store's file.  TRUNCATE, and whatever copies a store row by row, begins at 0
  * again; what was learned about an epoch is kept with the number of the file, or for one transaction,
  * during which the file cannot be exchanged.
@@ -32,13 +35,16 @@
 #include "storage/proc.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
 #include "base/compat.h"
 #include "base/keylock.h"
+#include "kv/access.h"
 #include "kv/database.h"
 #include "kv/id.h"
 #include "kv/position.h"
@@ -78,17 +84,39 @@ static struct
 	bool callback_registered;
 	uint64 invalidations; /* of any relation, to notice one that arrives while we read */
 	KvCatalog catalog;
-	KvSpace spaces[KV_DATABASES]; /* store NULL: not open in this turn or call */
-	KvEpoch epochs[KV_DATABASES];
 } cache;
 
-/* The epochs in which the transaction under way has begun to change keys, by database. */
-static struct
+/* The epoch of a database in which a transaction has begun to change keys. */
+typedef struct KvPin
 {
 	LocalTransactionId transaction;
 	Oid storage; /* the same transaction may TRUNCATE the table and go on */
 	uint64 epoch;
-} pinned[KV_DATABASES];
+} KvPin;
+
+/* What one tenant has open, what is known of its epochs, and what it has begun, by database. */
+typedef struct KvTenant
+{
+	uint32 number;                /* the key of the table of others */
+	uint64 call;                  /* the turn or call whose spaces they are */
+	KvSpace spaces[KV_DATABASES]; /* store NULL: not open */
+	KvEpoch epochs[KV_DATABASES];
+	KvPin pins[KV_DATABASES];
+	LocalTransactionId writing; /* the transaction in which it last began to change keys */
+} KvTenant;
+
+#define TENANTS_KEPT 1024 /* of which more than the number is known at the beginning of a turn */
+
+static struct
+{
+	KvTenant zero;
+	KvTenant *current;
+	HTAB *others;
+	uint64 call;
+	LocalTransactionId writing; /* the transaction in which a tenant has begun to change keys, */
+	uint32 writer;              /* this one first, */
+	bool mixed;                 /* and others too */
+} tenants = {.current = &tenants.zero};
 
 /* ---- the cache --------------------------------------------------------------------------- */
 
@@ -239,6 +267,7 @@ kv_databases_ready(bool wait)
 	if (ready == KV_BUSY)
 		return KV_BUSY;
 	cache.catalog = fresh;
+	kv_access_forget();
 	kv_ids_begin(cache.catalog.secret);
 	cache.valid = ready == KV_READY && cache.invalidations == before;
 	return ready;
@@ -295,7 +324,81 @@ kv_schema(void)
 	return cache.catalog.schema;
 }
 
+/* ---- tenants ----------------------------------------------------------------------------- */
+
+/* NULL if nothing is known of the tenant and `make` is false. */
+static KvTenant *
+tenant_find(uint32 number, bool make)
+{
+	KvTenant *tenant;
+	bool found;
+
+	if (number == 0)
+		return &tenants.zero;
+	if (!tenants.others)
+	{
+		HASHCTL shape = {
+		    .keysize = sizeof(uint32), .entrysize = sizeof(KvTenant), .hcxt = TopMemoryContext};
+
+		if (!make)
+			return NULL;
+		tenants.others =
+		    hash_create("pgfirst tenants", 16, &shape, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	tenant = hash_search(tenants.others, &number, make ? HASH_ENTER : HASH_FIND, &found);
+	if (tenant && !found)
+	{
+		memset(tenant, 0, sizeof(*tenant));
+		tenant->number = number;
+	}
+	return tenant;
+}
+
+void
+kv_tenant_use(uint32 tenant)
+{
+	if (tenants.current->number != tenant)
+		tenants.current = tenant_find(tenant, true);
+}
+
+/* The place of the open database; the store is NULL if this turn or call has not opened it. */
+static KvSpace *
+tenant_space(KvTenant *tenant, int number)
+{
+	if (tenant->call != tenants.call)
+	{
+		for (int i = 0; i < KV_DATABASES; i++)
+			tenant->spaces[i].store = NULL;
+		tenant->call = tenants.call;
+	}
+	return &tenant->spaces[number];
+}
+
+/* Forgets tenants, but not what the transaction under way has begun. */
+static void
+tenants_forget(void)
+{
+	HASH_SEQ_STATUS all;
+	KvTenant *tenant;
+
+	hash_seq_init(&all, tenants.others);
+	while ((tenant = hash_seq_search(&all)) != NULL)
+		if (tenant->writing != MyLocalTransactionId())
+			hash_search(tenants.others, &tenant->number, HASH_REMOVE, NULL);
+}
+
 /* ---- spaces ------------------------------------------------------------------------------ */
+
+bool
+kv_epoch_record(const PgfirstRecord *record, KvEpochRecord *epoch)
+{
+	*epoch = (KvEpochRecord){0};
+	if (record->kind != KV_KIND_EPOCH ||
+	    (record->length != sizeof(epoch->epoch) && record->length != sizeof(*epoch)))
+		return false;
+	memcpy(epoch, record->data, record->length);
+	return (epoch->tenant != 0) == (record->length == sizeof(*epoch));
+}
 
 /*
  * Every turn reads the epochs of its databases, which hardly ever change.  While the stamp of the record
@@ -318,8 +421,9 @@ space_recall_epoch(KvSpace *space, const PgfirstId *id, const KvEpoch *known)
 static void
 space_read_epoch(KvSpace *space)
 {
-	bool keeps = space->number >= 0 && space->tenant == 0;
-	KvEpoch *known = keeps ? &cache.epochs[space->number] : NULL;
+	KvTenant *tenant = space->number >= 0 ? tenant_find(space->tenant, false) : NULL;
+	bool keeps = tenant != NULL;
+	KvEpoch *known = keeps ? &tenant->epochs[space->number] : NULL;
 	PgfirstRecord record;
 	PgfirstStamp stamp;
 	PgfirstId id;
@@ -332,10 +436,12 @@ space_read_epoch(KvSpace *space)
 	space->epoch = 0;
 	if (pgfirst_store_get(space->store, &id, SIZE_MAX, &record))
 	{
-		if (record.kind != KV_KIND_EPOCH || record.length != sizeof(space->epoch))
+		KvEpochRecord stored;
+
+		if (!kv_epoch_record(&record, &stored) || stored.tenant != space->tenant)
 			ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
 			                errmsg("the record of a store's epoch is damaged")));
-		memcpy(&space->epoch, record.data, sizeof(space->epoch));
+		space->epoch = stored.epoch;
 	}
 	/* Of what this command has read before, too: that may make replies wait longer, never shorter. */
 	space->position = kv_position();
@@ -355,9 +461,20 @@ space_read_epoch(KvSpace *space)
 static void
 space_pin_epoch(const KvSpace *space)
 {
-	pinned[space->number].transaction = MyLocalTransactionId();
-	pinned[space->number].storage = pgfirst_store_storage(space->store);
-	pinned[space->number].epoch = space->epoch;
+	KvTenant *tenant = tenant_find(space->tenant, true);
+	LocalTransactionId transaction = MyLocalTransactionId();
+
+	tenant->pins[space->number] = (KvPin){.transaction = transaction,
+	                                      .storage = pgfirst_store_storage(space->store),
+	                                      .epoch = space->epoch};
+	tenant->writing = transaction;
+	if (tenants.writing != transaction)
+	{
+		tenants.writing = transaction;
+		tenants.writer = space->tenant;
+		tenants.mixed = false;
+	}
+	tenants.mixed |= tenants.writer != space->tenant;
 }
 
 /* The same after it has flushed: where no savepoint can take that back any more. */
@@ -371,10 +488,12 @@ space_pin_flushed(const KvSpace *space)
 static bool
 space_use_pinned_epoch(KvSpace *space)
 {
+	const KvTenant *tenant = tenant_find(space->tenant, false);
+	const KvPin *pin = tenant ? &tenant->pins[space->number] : NULL;
 	PgfirstId id;
 
-	if (pinned[space->number].transaction != MyLocalTransactionId() ||
-	    pinned[space->number].storage != pgfirst_store_storage(space->store))
+	if (!pin || pin->transaction != MyLocalTransactionId() ||
+	    pin->storage != pgfirst_store_storage(space->store))
 		return false;
 	kv_space_epoch_id(space, &id);
 	if (pgfirst_store_changes(space->store, &id))
@@ -383,9 +502,22 @@ space_use_pinned_epoch(KvSpace *space)
 		space_pin_flushed(space);
 		return true;
 	}
-	space->epoch = pinned[space->number].epoch;
+	space->epoch = pin->epoch;
 	space->position = PGFIRST_POSITION_OWN;
 	return true;
+}
+
+bool
+kv_space_others_write(void)
+{
+	return tenants.writing == MyLocalTransactionId() &&
+	       (tenants.mixed || tenants.writer != tenants.current->number);
+}
+
+bool
+kv_space_flush_mixed(void)
+{
+	return kv_space_others_write() && tenants.current->writing == tenants.writing;
 }
 
 KvSpace *
@@ -405,7 +537,8 @@ kv_space_open(int number, bool writable, bool wait)
 	if (cache.catalog.databases[number].durability == PGFIRST_VOLATILE && RecoveryInProgress())
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 		                errmsg("database %d is volatile: a standby does not have it", number)));
-	space = &cache.spaces[number];
+	kv_access_enter(number, writable);
+	space = tenant_space(tenants.current, number);
 	if (space->store)
 		kv_position_note(space->position);
 	if (space->store && (space->writable || !writable))
@@ -423,7 +556,7 @@ kv_space_open(int number, bool writable, bool wait)
 	/* Under the lock: the file may have been exchanged since the cache was filled. */
 	cache.catalog.databases[number].storage = pgfirst_store_storage(store);
 	space->number = number;
-	space->tenant = 0;
+	space->tenant = tenants.current->number;
 	space->store = store;
 	space->durability = cache.catalog.databases[number].durability;
 	space->writable = writable;
@@ -438,7 +571,9 @@ kv_space_open(int number, bool writable, bool wait)
 KvSpace *
 kv_space_opened(int number)
 {
-	return cache.spaces[number].store ? &cache.spaces[number] : NULL;
+	KvSpace *space = tenant_space(tenants.current, number);
+
+	return space->store ? space : NULL;
 }
 
 void
@@ -450,7 +585,8 @@ kv_space_of_store(KvSpace *space, PgfirstStore *store, uint32 tenant, bool writa
 	                   .writable = writable};
 	if (space->number >= 0)
 		cache.catalog.databases[space->number].storage = pgfirst_store_storage(store);
-	if (space->number < 0 || tenant != 0)
+	/* Of any number of tenants: what a dump restores is not remembered for each. */
+	if (space->number < 0 || !tenant_find(tenant, false))
 	{
 		space_read_epoch(space);
 		return;
@@ -473,8 +609,10 @@ kv_spaces_note(KvEpochs *epochs)
 {
 	for (int i = 0; i < KV_DATABASES; i++)
 	{
-		epochs->open[i] = cache.spaces[i].store != NULL;
-		epochs->epoch[i] = cache.spaces[i].epoch;
+		const KvSpace *space = tenant_space(tenants.current, i);
+
+		epochs->open[i] = space->store != NULL;
+		epochs->epoch[i] = space->epoch;
 	}
 }
 
@@ -483,7 +621,7 @@ kv_spaces_return(const KvEpochs *epochs)
 {
 	for (int i = 0; i < KV_DATABASES; i++)
 	{
-		KvSpace *space = &cache.spaces[i];
+		KvSpace *space = tenant_space(tenants.current, i);
 
 		if (!space->store || (epochs->open[i] && epochs->epoch[i] == space->epoch))
 			continue;
@@ -499,8 +637,10 @@ kv_spaces_return(const KvEpochs *epochs)
 void
 kv_spaces_forget(void)
 {
-	for (int i = 0; i < KV_DATABASES; i++)
-		cache.spaces[i].store = NULL;
+	tenants.call++;
+	tenants.current = &tenants.zero;
+	if (tenants.others && hash_get_num_entries(tenants.others) > TENANTS_KEPT)
+		tenants_forget();
 }
 
 int
@@ -541,21 +681,24 @@ kv_space_flush_lock(KvSpace *space, bool wait)
 void
 kv_space_flush(KvSpace *space)
 {
-	PgfirstRecord record = {.kind = KV_KIND_EPOCH, .length = sizeof(space->epoch)};
-	uint64 next;
+	PgfirstRecord record = {.kind = KV_KIND_EPOCH};
+	KvEpochRecord next = {.tenant = space->tenant};
 
 	/* Under the lock: somebody may have flushed since we looked. */
 	space_read_epoch(space);
-	next = space->epoch + 1;
+	next.epoch = space->epoch + 1;
 	/*
 	 * What this turn has changed before belongs to the old epoch.  Nobody would see it afterwards; but who
-	 * has read the epoch just before and reads keys just after would see that and not the rest.
+	 * has read the epoch just before and reads keys just after would see that and not the rest.  Other tenants'
+	 * changes stay; where they are mixed with our own, we have waited for another turn.
 	 */
-	pgfirst_store_drop_changes(space->store);
+	if (!kv_space_others_write())
+		pgfirst_store_drop_changes(space->store);
 	kv_space_epoch_id(space, &record.id);
 	record.data = (const char *) &next;
+	record.length = space->tenant == 0 ? sizeof(next.epoch) : sizeof(next);
 	pgfirst_store_put(space->store, &record);
-	space->epoch = next;
+	space->epoch = next.epoch;
 	/* Whoever finds the database empty in this turn depends on its commit. */
 	space->position = PGFIRST_POSITION_OWN;
 	space_pin_flushed(space);

@@ -67,8 +67,15 @@ extern Oid kv_database_storage(int number);
 extern Oid kv_schema(void);
 
 /*
- * Opens a database for the rest of the transaction.  NULL when wait is false and its relation is
- * locked now; raises undefined_object when there is no such database.
+ * From now on it is this tenant's keys that are reached.  Whoever serves clients says so for each command;
+ * in SQL kv_access_enter() does.
+ */
+extern void kv_tenant_use(uint32 tenant);
+
+/*
+ * Opens a database, of the tenant in use, for the rest of the transaction.  NULL when wait is false and its
+ * relation is locked now; raises undefined_object when there is no such database, and in SQL
+ * insufficient_privilege when the current user may not.
  */
 extern KvSpace *kv_space_open(int number, bool writable, bool wait);
 
@@ -81,7 +88,7 @@ extern void kv_space_of_store(KvSpace *space, PgfirstStore *store, uint32 tenant
 /* Reads the epoch again. */
 extern void kv_space_refresh(KvSpace *space);
 
-/* The database if this turn or call has opened it already, or NULL. */
+/* The database, of the tenant in use, if this turn or call has opened it already, or NULL. */
 extern KvSpace *kv_space_opened(int number);
 
 /*
@@ -97,7 +104,7 @@ typedef struct KvEpochs
 extern void kv_spaces_note(KvEpochs *epochs);
 extern void kv_spaces_return(const KvEpochs *epochs);
 
-/* Forgets the open spaces: at the start of a turn, and of a call from SQL. */
+/* Forgets the open spaces: at the start of a turn, and of a call from SQL.  Tenant 0 is in use then. */
 extern void kv_spaces_forget(void);
 
 /* Why the last kv_space_open returned NULL: the process that is in the way, 0 if it is gone. */
@@ -105,6 +112,15 @@ extern int kv_space_holder(int number);
 
 /* Some process that has a key of the database locked or is changing it, 0 if there is none. */
 extern int kv_space_writer(int number);
+
+/*
+ * Whether emptying a database would concern changes of the tenant in use in the transaction under way that
+ * cannot be told from other tenants': it comes in another transaction then.
+ */
+extern bool kv_space_flush_mixed(void);
+
+/* Whether another tenant has begun to change keys in the transaction under way. */
+extern bool kv_space_others_write(void);
 
 /* Locks the epoch until the end of the transaction; false if somebody has it and wait is false. */
 extern bool kv_space_flush_lock(KvSpace *space, bool wait);
@@ -114,6 +130,22 @@ extern bool kv_space_flush_lock(KvSpace *space, bool wait);
  * locked the epoch.
  */
 extern void kv_space_flush(KvSpace *space);
+
+/*
+ * The record of an epoch.  The default tenant's has only the first of these fields; for whoever meets the
+ * record without knowing whose it is, the others' have all.
+ */
+typedef struct KvEpochRecord
+{
+	uint64 epoch;
+	uint32 tenant;
+	uint32 zero;
+} KvEpochRecord;
+
+StaticAssertDecl(sizeof(KvEpochRecord) == 16, "KvEpochRecord is stored");
+
+/* Looks into it; false if it is none. */
+extern bool kv_epoch_record(const PgfirstRecord *record, KvEpochRecord *epoch);
 
 /* The id of the record that holds the epoch of the space's tenant and database. */
 extern void kv_space_epoch_id(const KvSpace *space, PgfirstId *id);

@@ -17,6 +17,7 @@
 #include "kv/rows.h"
 #include "kv/script/script.h"
 #include "kv/settings.h"
+#include "kv/throttle.h"
 
 void
 pgfirst_kv_init(void)
@@ -28,6 +29,7 @@ pgfirst_kv_init(void)
 	kv_save_init();
 	kv_slowlog_init();
 	kv_script_init();
+	kv_throttle_init();
 	kv_count_init();
 	kv_rows_init();
 	kv_process_init();

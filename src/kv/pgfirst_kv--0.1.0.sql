@@ -1,6 +1,7 @@
 \echo Use "CREATE EXTENSION pgfirst_kv" to load this file. \quit
 
--- One gate for both doors: USAGE on this schema. PostgreSQL gives it to nobody by default.
+-- The outer gate of both doors is USAGE on this schema, which PostgreSQL gives to nobody by default. Behind it
+-- stands what kv.grant and kv.revoke write; see access.c.
 
 -- CREATE EXTENSION takes a schema that is there as it is; somebody else's could hold traps.
 DO $$
@@ -41,7 +42,23 @@ CREATE TABLE @extschema@.database (
 COMMENT ON TABLE @extschema@.database IS 'The numbered databases of the Redis door and where their records are.';
 REVOKE ALL ON @extschema@.database FROM PUBLIC;
 
--- Every process keeps what the two tables say; whoever writes them, a restore included, must tell.
+CREATE TABLE @extschema@.access (
+	grantee regrole NOT NULL,
+	number integer NOT NULL CHECK (number BETWEEN -1 AND 15),
+	level text NOT NULL CHECK (level IN ('read', 'write', 'admin')),
+	PRIMARY KEY (grantee, number)
+);
+COMMENT ON TABLE @extschema@.access IS 'What a role (0: PUBLIC) may do in a database (-1: in all), by grant and revoke; each level includes those before it.';
+REVOKE ALL ON @extschema@.access FROM PUBLIC;
+
+CREATE TABLE @extschema@.tenancy (
+	role regrole PRIMARY KEY,
+	tenant integer NOT NULL CHECK (tenant > 0)
+);
+COMMENT ON TABLE @extschema@.tenancy IS 'The tenant of a role, by set_tenant; of every other role it is 0.';
+REVOKE ALL ON @extschema@.tenancy FROM PUBLIC;
+
+-- Every process keeps what these tables say; whoever writes them, a restore included, must tell.
 CREATE FUNCTION @extschema@.catalog_changed() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'pgfirst_kv_catalog_changed';
 COMMENT ON FUNCTION @extschema@.catalog_changed() IS 'Makes every process read the table again.';
@@ -50,10 +67,22 @@ CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON @extschem
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON @extschema@.database
 	FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.catalog_changed();
 
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON @extschema@.access
+	FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.catalog_changed();
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON @extschema@.tenancy
+	FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.catalog_changed();
+
+COMMENT ON TRIGGER changed ON @extschema@.access IS 'Makes every process read the table again.';
+COMMENT ON TRIGGER changed ON @extschema@.tenancy IS 'Makes every process read the table again.';
 COMMENT ON TRIGGER changed ON @extschema@.identity IS 'Makes every process read the table again.';
 COMMENT ON TRIGGER changed ON @extschema@.database IS 'Makes every process read the table again.';
 
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.database', '');
+-- A dropped role is a number in a dump, which may be somebody else where that is restored.
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.access',
+	'WHERE grantee = 0 OR EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = grantee)');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.tenancy',
+	'WHERE EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = role)');
 
 -- ---- databases ------------------------------------------------------------------------------
 
@@ -85,12 +114,147 @@ BEGIN
 	INSERT INTO @extschema@.database VALUES (number,
 		@extschema@.create_store('@extschema@', 'database_' || number, durability <> 'volatile'),
 		durability);
+	-- USAGE on the schema lets an application read and write, until this row is revoked.
+	INSERT INTO @extschema@.access (grantee, number, level) VALUES (0, create_database.number, 'write')
+		ON CONFLICT DO NOTHING;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.create_database(integer, text) IS
 'Makes database number 0 to 15: durable (logged, replies wait for the flush), relaxed (logged, replies do not wait) or volatile (not logged, empty after a crash).';
 -- Makes tables: for administrators.
 REVOKE ALL ON FUNCTION @extschema@.create_database(integer, text) FROM PUBLIC;
+
+-- ---- access ---------------------------------------------------------------------------------
+
+CREATE FUNCTION @extschema@.access_role(name text) RETURNS oid
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+	AS $$
+DECLARE
+	found oid := CASE WHEN name = 'public' THEN 0 ELSE (SELECT oid FROM pg_roles WHERE rolname = name) END;
+BEGIN
+	IF found IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = CASE WHEN name IS NULL THEN 'null_value_not_allowed' ELSE 'undefined_object' END,
+			MESSAGE = CASE WHEN name IS NULL THEN 'role must not be null' ELSE format('role "%s" does not exist', name) END;
+	END IF;
+	RETURN found;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.access_role(text) IS 'The oid of a role, 0 of "public"; used by grant, revoke and set_tenant.';
+REVOKE ALL ON FUNCTION @extschema@.access_role(text) FROM PUBLIC;
+
+-- What both of the following do first. Returns which of the levels it is.
+CREATE FUNCTION @extschema@.access_check(db integer, level text) RETURNS integer
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+	AS $$
+DECLARE
+	rank integer := array_position(ARRAY['read', 'write', 'admin'], level);
+BEGIN
+	IF rank IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'level is read, write or admin';
+	END IF;
+	IF db NOT BETWEEN 0 AND 15 THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'a database''s number is between 0 and 15',
+			HINT = 'NULL means all databases.';
+	END IF;
+	-- Somebody may have dropped a role, whose number another one may get.
+	DELETE FROM @extschema@.access a WHERE a.grantee <> 0
+		AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = a.grantee);
+	RETURN rank;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.access_check(integer, text) IS 'Checks what grant and revoke are told.';
+REVOKE ALL ON FUNCTION @extschema@.access_check(integer, text) FROM PUBLIC;
+
+CREATE FUNCTION @extschema@.grant(role text, db integer, level text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS $$
+DECLARE
+	levels CONSTANT text[] := ARRAY['read', 'write', 'admin'];
+	rank integer := @extschema@.access_check(db, level);
+BEGIN
+	INSERT INTO @extschema@.access AS a (grantee, number, level)
+		VALUES (@extschema@.access_role(role), coalesce(db, -1), levels[rank])
+		ON CONFLICT ON CONSTRAINT access_pkey DO UPDATE SET level = excluded.level
+		WHERE array_position(levels, a.level) < rank;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.grant(text, integer, text) IS
+'Lets a role, or public, read, write or administer a database (NULL: all, also those made later). Each level includes those before it.';
+-- Gives rights on everybody's keys: for administrators.
+REVOKE ALL ON FUNCTION @extschema@.grant(text, integer, text) FROM PUBLIC;
+
+CREATE FUNCTION @extschema@.revoke(role text, db integer, level text DEFAULT 'read') RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS $$
+DECLARE
+	levels CONSTANT text[] := ARRAY['read', 'write', 'admin'];
+	rank integer := @extschema@.access_check(db, level);
+	whose oid := @extschema@.access_role(role);
+	remains text;
+BEGIN
+	DELETE FROM @extschema@.access a WHERE a.grantee = whose AND (a.number = db OR db IS NULL) AND rank = 1;
+	UPDATE @extschema@.access a SET level = levels[rank - 1]
+		WHERE a.grantee = whose AND (a.number = db OR db IS NULL) AND array_position(levels, a.level) >= rank;
+	SELECT a.level INTO remains FROM @extschema@.access a
+		WHERE a.grantee = whose AND a.number = -1 AND array_position(levels, a.level) >= rank;
+	IF remains IS NOT NULL THEN
+		RAISE WARNING USING MESSAGE = format('%s still has %s in all databases', role, remains),
+			HINT = format('SELECT @extschema@.revoke(%L, NULL, %L) takes that away.', role, levels[rank]);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.revoke(text, integer, text) IS
+'Takes a level, and those that include it, away from a role or from public in a database (NULL: in all); read leaves nothing.';
+-- As grant.
+REVOKE ALL ON FUNCTION @extschema@.revoke(text, integer, text) FROM PUBLIC;
+
+CREATE FUNCTION @extschema@.may(db integer, level text DEFAULT 'read') RETURNS boolean
+	LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_may';
+COMMENT ON FUNCTION @extschema@.may(integer, text) IS
+'Whether the current user may read, write or administer a database, by whichever grant.';
+
+CREATE VIEW @extschema@.grants WITH (security_barrier) AS
+	SELECT CASE grantee WHEN 0 THEN 'public' ELSE pg_catalog.pg_get_userbyid(grantee)::pg_catalog.text END AS role,
+		CASE WHEN number >= 0 THEN number END AS db, level
+	FROM @extschema@.access
+	WHERE grantee = 0 OR EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = grantee
+		AND pg_catalog.pg_has_role(r.oid, 'USAGE'));
+COMMENT ON VIEW @extschema@.grants IS
+'What grant has given to the current user, through whichever role: role, database (NULL: all), level. A superuser sees all.';
+GRANT SELECT ON @extschema@.grants TO PUBLIC;
+
+CREATE FUNCTION @extschema@.set_tenant(role text, tenant integer) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS $$
+DECLARE
+	whose oid := @extschema@.access_role(role);
+BEGIN
+	IF whose = 0 THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'a tenant is a role''s, not everybody''s';
+	END IF;
+	IF tenant IS NULL OR tenant < 0 THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'a tenant is a number from 0';
+	END IF;
+	DELETE FROM @extschema@.tenancy t WHERE t.role = whose
+		OR NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = t.role);
+	IF tenant > 0 THEN
+		INSERT INTO @extschema@.tenancy VALUES (whose, tenant);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.set_tenant(text, integer) IS
+'Says whose keys a role reaches through either door; 0, the default tenant''s, is what every role begins with.';
+-- Whoever chooses a tenant reaches its keys: for administrators.
+REVOKE ALL ON FUNCTION @extschema@.set_tenant(text, integer) FROM PUBLIC;
+
+CREATE FUNCTION @extschema@.tenant() RETURNS integer
+	LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_tenant';
+COMMENT ON FUNCTION @extschema@.tenant() IS
+'The tenant whose keys the current user reaches: pgfirst.tenant where an administrator has set it, else what set_tenant says, else 0.';
 
 -- ---- keys -----------------------------------------------------------------------------------
 
@@ -140,7 +304,7 @@ CREATE FUNCTION @extschema@.live_keys(OUT db integer, OUT key text, OUT key_byte
 COMMENT ON FUNCTION @extschema@.live_keys() IS 'Behind the view keys.';
 CREATE VIEW @extschema@.keys AS SELECT * FROM @extschema@.live_keys();
 COMMENT ON VIEW @extschema@.keys IS
-'Every live key: database, key (NULL where it is not valid UTF-8) and its bytes, type, expiry, bytes of the value.';
+'Every live key of the current user''s tenant, in databases that it may read: database, key (NULL where it is not valid UTF-8) and its bytes, type, expiry, bytes of the value.';
 GRANT SELECT ON @extschema@.keys TO PUBLIC;
 
 -- ---- upkeep ---------------------------------------------------------------------------------

@@ -19,12 +19,14 @@ int pgfirst_redis_tls_auth_clients = KV_TLS_CLIENTS_OFF;
 int pgfirst_redis_workers = 1;
 char *pgfirst_redis_database;
 char *pgfirst_redis_default_role;
+int pgfirst_redis_auth_delay = 500;
 int pgfirst_redis_max_clients = 20000;
 int pgfirst_redis_lock_timeout = 10000;
 int pgfirst_redis_client_memory = 256 * 1024;
 int pgfirst_redis_client_output_limit = 0;
 int pgfirst_redis_timeout = 0;
 int pgfirst_redis_tcp_keepalive = 300;
+int pgfirst_tenant = -1;
 
 static const struct config_enum_entry tls_clients[] = {{"off", KV_TLS_CLIENTS_OFF, false},
                                                        {"optional", KV_TLS_CLIENTS_OPTIONAL, false},
@@ -99,6 +101,11 @@ settings_define_clients(void)
 	                           "Sets the role that AUTH with a password alone means.",
 	                           "Also the Redis user \"default\". Empty: such logins are refused.",
 	                           &pgfirst_redis_default_role, "", PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("pgfirst.redis_auth_delay",
+	                        "Sets how long a failed login delays the next one from its address.",
+	                        "From the eleventh failure on, and less at first. 0: no delay.",
+	                        &pgfirst_redis_auth_delay, 500, 0, 10000, PGC_SIGHUP, GUC_UNIT_MS, NULL,
+	                        NULL, NULL);
 	DefineCustomIntVariable("pgfirst.redis_max_clients",
 	                        "Sets how many clients one worker of the Redis door serves at a time.",
 	                        NULL, &pgfirst_redis_max_clients, 20000, 1, 1000000, PGC_SIGHUP, 0,
@@ -141,6 +148,18 @@ settings_define_connections(void)
 	    &pgfirst_redis_tcp_keepalive, 300, 0, 32767, PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 }
 
+/* Not for postgresql.conf: there it would be everybody's, for whom 0 is meant. */
+static void
+settings_define_tenant(void)
+{
+	DefineCustomIntVariable("pgfirst.tenant", "Sets the tenant whose keys are reached.",
+	                        "Not in postgresql.conf; for a role or a database by ALTER … SET, "
+	                        "which new connections through either door "
+	                        "follow; -1: the role's, by kv.set_tenant.",
+	                        &pgfirst_tenant, -1, -1, INT_MAX, PGC_SUSET,
+	                        GUC_DISALLOW_IN_FILE | GUC_DISALLOW_IN_AUTO_FILE, NULL, NULL, NULL);
+}
+
 void
 kv_settings_define(void)
 {
@@ -148,4 +167,5 @@ kv_settings_define(void)
 	settings_define_tls();
 	settings_define_connections();
 	settings_define_clients();
+	settings_define_tenant();
 }

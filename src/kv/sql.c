@@ -7,6 +7,8 @@
  * committed value whatever the isolation level; who wants to change what it has read locks the key
  * first, as kv.set with nx, xx or keep_ttl does.
  *
+ * The tenant is the current user's, and so are the rights; opening a database asks for both (access.h).
+ *
  * Text goes in and out as UTF-8, because that is what Redis clients send.  The way to the records is face.c's.
  */
 #include "postgres.h"
@@ -22,6 +24,7 @@
 
 #include "base/clock.h"
 #include "base/compat.h"
+#include "kv/access.h"
 #include "kv/database.h"
 #include "kv/kv.h"
 
@@ -176,7 +179,7 @@ keys_row(const PgfirstKvEntry *entry, void *context)
 
 /*
  * The function behind the view kv.keys: (db, key, key_bytes, type, expires_at, bytes) of every live
- * key of the caller's tenant, in the order of the keys' hashes.
+ * key of the caller's tenant, in databases that the caller may read, in the order of the keys' hashes.
  */
 Datum
 pgfirst_kv_keys(PG_FUNCTION_ARGS)
@@ -190,7 +193,7 @@ pgfirst_kv_keys(PG_FUNCTION_ARGS)
 	for (int number = 0; number < KV_DATABASES; number++)
 	{
 		/* A standby has no volatile databases. */
-		if (!kv_database_exists(number) ||
+		if (!kv_database_exists(number) || !kv_access_may_read(number) ||
 		    (RecoveryInProgress() && kv_database_durability(number) == PGFIRST_VOLATILE))
 			continue;
 		result.number = number;

@@ -108,6 +108,15 @@ test('wrong passwords, and none', async () => {
 	check(await withClient({ username: 'default' }, (c) => c.ping()), 'PONG');
 });
 
+test('ACL: WHOAMI, USERS, GETUSER, CAT, GENPASS', async () => withClient({}, async (c) => {
+	check(await c.aclWhoAmI(), tap.user);
+	assert.ok((await c.aclUsers()).includes(tap.user));
+	const user = await c.aclGetUser(tap.user);
+	check([user.flags.includes('on'), user.commands, user.keys, user.channels], [true, '+@all', '~*', '&*']);
+	assert.ok((await c.aclCat('read')).includes('get'));
+	check((await c.aclGenPass()).length, 64);
+}));
+
 test('a URL', async () => {
 	if (tap.socket) return 'TCP only';
 	const [scheme, port, socket] = tap.tlsPort ? ['rediss', tap.tlsPort, { ca: tap.authority }] : ['redis', tap.port, {}];

@@ -131,6 +131,20 @@ def _():
     assert {b"summary", b"since", b"group", b"complexity"} <= set(docs[1][::2])
 
 
+@test("ACL: WHOAMI, USERS, GETUSER, LIST, CAT, GENPASS")
+def _():
+    named = connect(username=tap.USER)
+    check(named.acl_whoami(), tap.USER)
+    assert tap.USER in named.acl_users()
+    user = named.acl_getuser(tap.USER)
+    check([user["enabled"], user["categories"], "on" in user["flags"]], [True, ["+@all"], True])
+    check(named.acl_getuser("nowhere"), None)
+    assert any(line.startswith(f"user {tap.USER} on ") for line in named.acl_list())
+    assert {"keyspace", "read", "write", "admin"} <= set(named.acl_cat())
+    assert {"get", "mget"} <= set(named.acl_cat("read"))
+    check(len(named.acl_genpass()), 64)
+
+
 @test("INFO")
 def _():
     info = r.info()

@@ -42,7 +42,7 @@ pgfirst_node(NAME, option => value, ...) makes and starts a server whose Redis d
 
   workers    how many processes serve the door (1)
   conf       more lines of postgresql.conf, which win
-  extension  create the extension, and the role app with the password secret (1)
+  extension  create the extension, and the role app with the password secret, which may all (1)
   streaming  allow standbys (0)
   start      0: only make it
   preload    libraries for LD_PRELOAD, an array; see shim()
@@ -116,6 +116,7 @@ sub pgfirst_install
 CREATE EXTENSION pgfirst CASCADE;
 CREATE ROLE app LOGIN PASSWORD 'secret';
 GRANT USAGE ON SCHEMA kv, cache TO app;
+SELECT kv.grant('app', NULL, 'admin');
 SQL
 }
 
@@ -263,6 +264,7 @@ PgfirstTest::Redis->new(port => N or path => SOCKET, option => value, ...)
   user, password  to log in with; no password: does not
   tls             arguments of openssl s_client, an array: it does the encryption, and says in
                   the file tls_log why it could not
+  from            the address that it comes from ("127.0.0.2")
   timeout         seconds that call() and reply() wait (30)
 
 A reply is a string or number, undef for null, an array reference for lists (maps and sets
@@ -277,7 +279,8 @@ sub new
 	  $options{tls} ? encrypted(%options)
 	  : $options{path}
 	  ? IO::Socket::UNIX->new(Peer => $options{path})
-	  : IO::Socket::INET->new(PeerAddr => $options{host} // '127.0.0.1', PeerPort => $options{port});
+	  : IO::Socket::INET->new(PeerAddr => $options{host} // '127.0.0.1', PeerPort => $options{port},
+		$options{from} ? (LocalAddr => $options{from}) : ());
 
 	die "cannot connect: $!\n" if !$socket;
 	setsockopt($socket, IPPROTO_TCP, TCP_NODELAY, 1) if !$options{path} && !$options{tls};

@@ -247,19 +247,87 @@ arity_fits(const KvCommand *command, int argc)
 	return command->arity >= 0 ? argc == command->arity : argc >= -command->arity;
 }
 
+const char *
+kv_command_name(const KvCommand *command)
+{
+	return command->container ? psprintf("%s|%s", command->container, command->name)
+	                          : command->name;
+}
+
+KvLevel
+kv_command_level(const KvCommand *command)
+{
+	if ((command->flags & KV_ADMIN) && !(command->flags & KV_HARMLESS))
+		return KV_LEVEL_ADMIN;
+	if (command->flags & KV_WRITE)
+		return KV_LEVEL_WRITE;
+	return (command->flags & KV_READ) || command->first_key > 0 ? KV_LEVEL_READ : KV_LEVEL_NONE;
+}
+
+bool
+kv_command_allowed(const KvCommand *command, KvLevels levels, int database)
+{
+	KvLevel level = kv_command_level(command);
+
+	return level == KV_LEVEL_ADMIN ? kv_access_everywhere(levels)
+	                               : kv_level_in(levels, database) >= level;
+}
+
+static bool
+refuse(KvCall *call, const char *remedy)
+{
+	kv_reply_error(call, "NOPERM User %s has no permissions to run the '%s' command; %s",
+	               kv_auth_role_name(call->session), kv_command_name(call->command), remedy);
+	return false;
+}
+
+/* Answers and returns false if the role may not. */
+static bool
+granted(KvCall *call, int database)
+{
+	const KvCommand *command = call->command;
+	const KvSession *session = call->session;
+	KvLevel level = kv_command_level(command);
+	int other, argument;
+
+	if (level > KV_LEVEL_NONE && (command->flags & KV_SERVER) && session->tenant != 0)
+		return refuse(call, "it concerns the tenants of the whole server");
+	if (!kv_command_allowed(command, session->levels, database))
+	{
+		if (level == KV_LEVEL_ADMIN)
+			return refuse(call, psprintf("kv.grant('%s', NULL, 'admin') gives them",
+			                             kv_auth_role_name(session)));
+		return refuse(call, psprintf("kv.grant('%s', %d, '%s') gives them",
+		                             kv_auth_role_name(session), database, kv_level_name(level)));
+	}
+	if (!(command->flags & KV_ELSEWHERE) ||
+	    !kv_command_elsewhere(call, command, database, &other, &argument) ||
+	    kv_level_in(session->levels, other) >= KV_LEVEL_WRITE)
+		return true;
+	kv_reply_error(
+	    call,
+	    "NOPERM No permissions to access a key; in database %d, where kv.grant('%s', %d, "
+	    "'write') gives them",
+	    other, kv_auth_role_name(session), other);
+	return false;
+}
+
 /* Answers and returns false if the client may not or the server cannot. */
 static bool
 permitted(KvCall *call)
 {
 	const KvCommand *command = call->command;
+	int database = kv_multi_database(call->session);
 
 	if (!OidIsValid(call->session->role) && !(command->flags & KV_NO_AUTH))
 	{
 		kv_reply_error(call, "NOAUTH Authentication required.");
 		return false;
 	}
-	if (command->flags & (KV_LOADING | KV_NO_AUTH))
+	if (command->flags & KV_NO_AUTH)
 		return true;
+	if (command->flags & KV_LOADING)
+		return granted(call, database);
 	if (!call->available)
 	{
 		kv_reply_error(call,
@@ -268,20 +336,16 @@ permitted(KvCall *call)
 		               pgfirst_redis_database);
 		return false;
 	}
-	if (!kv_database_exists(call->session->database))
+	if (!kv_database_exists(database))
 	{
 		kv_reply_error(call, "LOADING database %d is not there; kv.create_database(%d) makes it",
-		               call->session->database, call->session->database);
+		               database, database);
 		return false;
 	}
-	if (!kv_auth_may_use(call->session))
-	{
-		kv_reply_error(call,
-		               "NOPERM User %s has no permissions to run the '%s' command; GRANT USAGE ON "
-		               "SCHEMA kv gives them",
-		               kv_auth_role_name(call->session), command->name);
+	if (!call->session->usage)
+		return refuse(call, "GRANT USAGE ON SCHEMA kv gives them");
+	if (!granted(call, database))
 		return false;
-	}
 	if (call->read_only && (command->flags & KV_WRITE))
 	{
 		kv_reply_error(call, "READONLY You can't write against a read only replica.");
@@ -409,6 +473,7 @@ static KvOutcome
 prepare(KvCall *call)
 {
 	bool writes = (call->command->flags & KV_WRITE) != 0 || call->locks_reads;
+	bool flushes = (call->command->flags & (KV_FLUSHES | KV_EVERYWHERE)) != 0;
 	int number = call->session->database;
 	int blocked = call->session->blocked_argument;
 	KvOutcome outcome = KV_DONE;
@@ -419,6 +484,8 @@ prepare(KvCall *call)
 		kv_reply_error(call, "ERR database %d is volatile: a standby does not have it", number);
 		return KV_DONE;
 	}
+	if (flushes && !call->atomic && kv_space_flush_mixed())
+		return KV_PARK_TURN;
 	call->space = kv_space_open(number, writes, false);
 	if (!call->space)
 		return kv_locked_out(call, kv_space_holder(number), "the database");
@@ -462,6 +529,30 @@ room_for_arguments(KvCall *call, KvOutcome *outcome)
 	return kv_room_for(call, KV_CHANGE_COST(bytes, call->argc), outcome);
 }
 
+/*
+ * Finds out anew who the client is if something has changed; false if that cannot be done just now and the
+ * command needs it.  Within EXEC it stays as it was when that began, which is all or nothing.
+ */
+static bool
+standing(KvCall *call, KvOutcome *outcome)
+{
+	KvSession *session = call->session;
+	bool needs = kv_command_level(call->command) > KV_LEVEL_NONE ||
+	             !(call->command->flags & (KV_LOADING | KV_NO_AUTH));
+
+	kv_tenant_use(session->tenant);
+	if (!OidIsValid(session->role) || call->atomic || kv_auth_is_current(session, call->now_ms))
+		return true;
+	if (kv_auth_look(session, call->available && !call->busy, call->now_ms) == KV_STANDING_BUSY &&
+	    needs)
+	{
+		*outcome = kv_locked_out(call, 0, "the list of rights");
+		return false;
+	}
+	kv_tenant_use(session->tenant);
+	return true;
+}
+
 /* Finds the command and checks what the table says; false if that has ended it, with the outcome. */
 static bool
 acceptable(KvCall *call, KvOutcome *outcome)
@@ -480,8 +571,11 @@ acceptable(KvCall *call, KvOutcome *outcome)
 		return false;
 	}
 	call->session->last_command = command;
+	if (!standing(call, outcome))
+		return false;
 	if (call->busy && OidIsValid(call->session->role) &&
-	    !(command->flags & (KV_LOADING | KV_NO_AUTH)))
+	    (kv_command_level(command) == KV_LEVEL_ADMIN ||
+	     !(command->flags & (KV_LOADING | KV_NO_AUTH))))
 	{
 		*outcome = kv_locked_out(call, 0, "the list of databases");
 		return false;

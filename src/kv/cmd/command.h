@@ -15,6 +15,7 @@
 
 #include "postgres.h"
 
+#include "kv/access.h"
 #include "kv/cmd/session.h"
 #include "kv/database.h"
 #include "kv/type/key.h"
@@ -27,7 +28,7 @@ typedef enum KvFlag
 	KV_FAST = 1 << 2,        /* constant time, for COMMAND */
 	KV_NO_AUTH = 1 << 3,     /* allowed before authentication */
 	KV_LOADING = 1 << 4,     /* allowed while the extension is missing: touches no key */
-	KV_ADMIN = 1 << 5,       /* for COMMAND */
+	KV_ADMIN = 1 << 5,       /* needs admin in every database */
 	KV_BLIND = 1 << 6,       /* changes keys mostly without having read them */
 	KV_SUBCOMMANDS = 1 << 7, /* a container: the first argument names the row */
 	KV_FLUSHES = 1 << 8,     /* empties the database: its epoch is locked as well */
@@ -35,8 +36,10 @@ typedef enum KvFlag
 	KV_NO_MULTI = 1 << 10,   /* refused there */
 	KV_ELSEWHERE = 1 << 11,  /* may change a key of another database, which is locked as well */
 	KV_EVERYWHERE = 1 << 12, /* empties all databases: the epochs of all of them are locked */
-	KV_SCRIPT = 1 << 13,   /* runs commands of a script; argument 2 says how many keys follow it */
-	KV_NO_SCRIPT = 1 << 14 /* refused within scripts */
+	KV_SCRIPT = 1 << 13,     /* runs commands of a script; argument 2 says how many keys follow it */
+	KV_NO_SCRIPT = 1 << 14,  /* refused within scripts */
+	KV_HARMLESS = 1 << 24,   /* of KV_ADMIN: Redis calls it so, but anybody may */
+	KV_SERVER = 1 << 25      /* of KV_ADMIN: concerns all tenants, so the default one's admins may */
 } KvFlag;
 
 /* What became of a call. */
@@ -192,10 +195,25 @@ extern const KvCommand *kv_command_look(KvCall *call);
  */
 extern KvOutcome kv_locked_out(KvCall *call, int holder, const char *what);
 
+/* The level that the command needs, in its database, or for admin in all. */
+extern KvLevel kv_command_level(const KvCommand *command);
+
+/* Whether these levels suffice for a command in this database; what it names in another one aside. */
+extern bool kv_command_allowed(const KvCommand *command, KvLevels levels, int database);
+
+/* Its name as Redis says it: "config|set".  In the current memory context. */
+extern const char *kv_command_name(const KvCommand *command);
+
+/* Whether the command is in a category of ACL CAT. */
+extern bool kv_command_in_category(const KvCommand *command, RespSlice category);
+
 /* ---- multi.c ----------------------------------------------------------------------------- */
 
 /* Whether commands are being kept for EXEC. */
 extern bool kv_multi_is_open(const KvSession *session);
+
+/* The database in which the next command would run: a SELECT that is kept comes before it. */
+extern int kv_multi_database(const KvSession *session);
 
 /* Keeps the command, and answers. */
 extern void kv_multi_keep(KvCall *call);

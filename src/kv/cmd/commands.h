@@ -61,6 +61,20 @@ extern KvOutcome kv_cmd_command_getkeysandflags(KvCall *call);
 extern KvOutcome kv_cmd_command_info(KvCall *call);
 extern KvOutcome kv_cmd_command_list(KvCall *call);
 
+/* acl.c */
+extern KvOutcome kv_cmd_acl_cat(KvCall *call);
+extern KvOutcome kv_cmd_acl_deluser(KvCall *call);
+extern KvOutcome kv_cmd_acl_dryrun(KvCall *call);
+extern KvOutcome kv_cmd_acl_genpass(KvCall *call);
+extern KvOutcome kv_cmd_acl_getuser(KvCall *call);
+extern KvOutcome kv_cmd_acl_help(KvCall *call);
+extern KvOutcome kv_cmd_acl_list(KvCall *call);
+extern KvOutcome kv_cmd_acl_load(KvCall *call);
+extern KvOutcome kv_cmd_acl_log(KvCall *call);
+extern KvOutcome kv_cmd_acl_setuser(KvCall *call);
+extern KvOutcome kv_cmd_acl_users(KvCall *call);
+extern KvOutcome kv_cmd_acl_whoami(KvCall *call);
+
 /* config.c */
 extern KvOutcome kv_cmd_config_get(KvCall *call);
 extern KvOutcome kv_cmd_config_resetstat(KvCall *call);
@@ -149,6 +163,9 @@ extern KvOutcome kv_cmd_ttl(KvCall *call);
 extern KvOutcome kv_cmd_keys(KvCall *call);
 extern KvOutcome kv_cmd_randomkey(KvCall *call);
 extern KvOutcome kv_cmd_scan(KvCall *call);
+
+/* Answers with the number of keys, which it counts one by one in several turns. */
+extern KvOutcome kv_listing_count(KvCall *call);
 
 /* object.c */
 extern KvOutcome kv_cmd_object_encoding(KvCall *call);

@@ -6,10 +6,12 @@
 
 #include <limits.h>
 
+#include "base/clock.h"
 #include "kv/auth.h"
 #include "kv/cmd/commands.h"
 #include "kv/cmd/server.h"
 #include "kv/database.h"
+#include "kv/throttle.h"
 #include "lib/number/number.h"
 
 /* PING [message] */
@@ -92,18 +94,48 @@ kv_cmd_select(KvCall *call)
 
 /* ---- who is it --------------------------------------------------------------------------- */
 
-/* Logs the session in; false after answering, or with *outcome KV_PARK_TURN. */
+/*
+ * Whether the address has its turn to try a password; false after answering, or with *outcome KV_PARK_NEWS.
+ * When it is asked again, session->wait_until_us is the moment that it has reserved.
+ */
+static bool
+login_has_turn(KvCall *call, KvOutcome *outcome)
+{
+	KvSession *session = call->session;
+	int64 now_us = pgfirst_clock_monotonic_us();
+	int64 turn_us = now_us;
+
+	if (session->wait_until_us == 0)
+	{
+		if (kv_throttle_ask(session->address, now_us, &turn_us) == KV_THROTTLE_NEVER)
+		{
+			kv_reply_error(call,
+			               "ERR too many failed logins from this address; try again in %d seconds",
+			               KV_THROTTLE_AGAIN_S);
+			return false;
+		}
+		session->wait_until_us = turn_us;
+	}
+	if (session->wait_until_us <= now_us)
+		return true;
+	session->call_again_us = session->wait_until_us;
+	*outcome = KV_PARK_NEWS;
+	return false;
+}
+
+/* Logs the session in; false after answering, or with *outcome other than KV_DONE. */
 static bool
 log_in(KvCall *call, RespSlice user, RespSlice password, KvOutcome *outcome)
 {
 	Oid role;
 
 	*outcome = KV_DONE;
+	if (!login_has_turn(call, outcome))
+		return false;
 	switch (kv_auth_verify(user, password, call->auth_used, &role))
 	{
 		case KV_AUTH_YES:
-			call->session->role = role;
-			call->session->granted = 0;
+			kv_auth_log_in(call->session, role);
 			return true;
 		case KV_AUTH_LATER:
 			*outcome = KV_PARK_TURN;
@@ -111,6 +143,7 @@ log_in(KvCall *call, RespSlice user, RespSlice password, KvOutcome *outcome)
 		case KV_AUTH_NO:
 			break;
 	}
+	kv_throttle_failed(call->session->address, pgfirst_clock_monotonic_us());
 	kv_reply_error(call, "WRONGPASS invalid username-password pair or user is disabled.");
 	return false;
 }

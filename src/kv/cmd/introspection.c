@@ -110,13 +110,6 @@ reply_key_specification(RespBuffer *reply, const KvCommand *command)
 	reply_number(reply, "limit", 0);
 }
 
-static const char *
-full_name(const KvCommand *command)
-{
-	return command->container ? psprintf("%s|%s", command->container, command->name)
-	                          : command->name;
-}
-
 static size_t
 count_subcommands(const KvCommand *command)
 {
@@ -144,7 +137,7 @@ reply_info(RespBuffer *reply, const KvCommand *command)
 	size_t subcommands = count_subcommands(command);
 
 	pgfirst_resp_write_array(reply, 10);
-	pgfirst_resp_write_text(reply, full_name(command));
+	pgfirst_resp_write_text(reply, kv_command_name(command));
 	pgfirst_resp_write_integer(reply, command->arity);
 	reply_flags(reply, command);
 	pgfirst_resp_write_integer(reply, command->first_key);
@@ -167,7 +160,7 @@ reply_docs(RespBuffer *reply, const KvCommand *command)
 {
 	size_t subcommands = count_subcommands(command);
 
-	pgfirst_resp_write_text(reply, full_name(command));
+	pgfirst_resp_write_text(reply, kv_command_name(command));
 	pgfirst_resp_write_map(reply, subcommands > 0 ? 6 : 5);
 	pgfirst_resp_write_text(reply, "summary");
 	pgfirst_resp_write_text(reply, command->summary);
@@ -406,8 +399,8 @@ typedef enum ListFilter
 	LIST_PATTERN
 } ListFilter;
 
-static bool
-in_category(const KvCommand *command, RespSlice category)
+bool
+kv_command_in_category(const KvCommand *command, RespSlice category)
 {
 	static const struct
 	{
@@ -437,7 +430,7 @@ in_category(const KvCommand *command, RespSlice category)
 static bool
 listed(const KvCommand *command, ListFilter filter, RespSlice value, size_t *steps)
 {
-	const char *name = full_name(command);
+	const char *name = kv_command_name(command);
 
 	switch (filter)
 	{
@@ -446,7 +439,7 @@ listed(const KvCommand *command, ListFilter filter, RespSlice value, size_t *ste
 		case LIST_MODULE:
 			return false;
 		case LIST_CATEGORY:
-			return in_category(command, value);
+			return kv_command_in_category(command, value);
 		case LIST_PATTERN:
 			return kv_pattern_matches(value, (RespSlice){name, strlen(name)}, true, steps);
 	}
@@ -486,6 +479,6 @@ kv_cmd_command_list(KvCall *call)
 	pgfirst_resp_write_array(call->reply, count);
 	for (int i = 0; i < kv_commands_count; i++)
 		if (listed(&kv_commands[i], filter, value, &steps))
-			pgfirst_resp_write_text(call->reply, full_name(&kv_commands[i]));
+			pgfirst_resp_write_text(call->reply, kv_command_name(&kv_commands[i]));
 	return KV_DONE;
 }

@@ -47,6 +47,7 @@ typedef struct KvListing
 	KvType type;
 	RespBuffer found; /* bulk strings, to go behind the count */
 	size_t count;
+	bool counts; /* keys, and returns none */
 } KvListing;
 
 void
@@ -122,7 +123,8 @@ listing_add(KvCall *call, KvListing *listing, const PgfirstRecord *record)
 
 	if (!kv_record_entry(call->space, record, call->now_ms, &entry))
 		return false;
-	if (KV_HEAD_LIMIT(entry.key.length) > LISTING_HEAD && !listing_whole_key(call, record, &entry))
+	if (!listing->counts && KV_HEAD_LIMIT(entry.key.length) > LISTING_HEAD &&
+	    !listing_whole_key(call, record, &entry))
 		return false;
 	listing->steps += entry.key.length;
 	if (listing->typed && listing->type != entry.type)
@@ -137,7 +139,8 @@ listing_add(KvCall *call, KvListing *listing, const PgfirstRecord *record)
 		if (!matches)
 			return true;
 	}
-	pgfirst_resp_write_bulk(&listing->found, entry.key.data, entry.key.length);
+	if (!listing->counts)
+		pgfirst_resp_write_bulk(&listing->found, entry.key.data, entry.key.length);
 	listing->count++;
 	return true;
 }
@@ -227,31 +230,60 @@ listing_note_position(KvCall *call)
 		kv_position_note(GetXLogInsertRecPtr());
 }
 
+/* Goes through all keys, slice by slice; NULL if *outcome is what the command returns. */
+static KvListing *
+list_all(KvCall *call, RespSlice pattern, bool counts, KvOutcome *outcome)
+{
+	KvListing *listing = call->session->listing;
+
+	*outcome = KV_PARK_TURN;
+	/* What a slice sees must not be undone before the next one. */
+	if (pgfirst_store_changed() && !call->atomic)
+		return NULL;
+	*outcome = KV_DONE;
+	if (!listing || !listing->under_way || listing->command != call->session->commands)
+		listing = listing_begin(call);
+	if (!listing)
+		return NULL;
+	listing->under_way = false;
+	listing->pattern = pattern;
+	listing->counts = counts;
+	if (!keys_slice(call, listing))
+	{
+		listing->under_way = true;
+		*outcome = KV_PARK_TURN;
+		return NULL;
+	}
+	if (listing_failed(call, listing))
+		return NULL;
+	listing_note_position(call);
+	return listing;
+}
+
 /* KEYS pattern */
 KvOutcome
 kv_cmd_keys(KvCall *call)
 {
-	KvListing *listing = call->session->listing;
+	KvOutcome outcome;
+	KvListing *listing = list_all(call, kv_argument(call, 1), false, &outcome);
 
-	/* What a slice sees must not be undone before the next one. */
-	if (pgfirst_store_changed() && !call->atomic)
-		return KV_PARK_TURN;
-	if (!listing || !listing->under_way || listing->command != call->session->commands)
-		listing = listing_begin(call);
-	if (!listing)
-		return KV_DONE;
-	listing->under_way = false;
-	listing->pattern = kv_argument(call, 1);
-	if (!keys_slice(call, listing))
+	if (listing)
+		listing_end(call, listing);
+	return outcome;
+}
+
+KvOutcome
+kv_listing_count(KvCall *call)
+{
+	KvOutcome outcome;
+	KvListing *listing = list_all(call, (RespSlice){NULL, 0}, true, &outcome);
+
+	if (listing)
 	{
-		listing->under_way = true;
-		return KV_PARK_TURN;
+		pgfirst_resp_write_integer(call->reply, (int64) listing->count);
+		kv_session_drop_listing(call->session);
 	}
-	if (listing_failed(call, listing))
-		return KV_DONE;
-	listing_note_position(call);
-	listing_end(call, listing);
-	return KV_DONE;
+	return outcome;
 }
 
 /* ---- RANDOMKEY --------------------------------------------------------------------------- */

@@ -50,6 +50,7 @@
 typedef struct KvWatch
 {
 	PgfirstStamp record;
+	uint32 tenant;
 	int database;
 	Oid storage;
 	uint64 epoch;
@@ -69,11 +70,13 @@ typedef struct KvBlocked
 
 struct KvMulti
 {
-	bool open;   /* between MULTI and EXEC */
-	bool spent;  /* EXEC has begun to run it; still there if an error has ended the turn */
-	bool broken; /* a command was refused: EXEC will refuse all */
+	bool open;    /* between MULTI and EXEC */
+	bool spent;   /* EXEC has begun to run it; still there if an error has ended the turn */
+	bool broken;  /* a command was refused: EXEC will refuse all */
+	bool flushes; /* one of them empties a database */
 	int commands;
 	bool scripts; /* some command is a script that may change keys */
+	int database; /* in which the next command would run */
 	bool insists; /* locks, although it changes nothing */
 	KvBlocked blocked;
 	int64 keys; /* that are named, as often as they are */
@@ -159,6 +162,12 @@ kv_multi_is_open(const KvSession *session)
 }
 
 int
+kv_multi_database(const KvSession *session)
+{
+	return kv_multi_is_open(session) ? session->multi->database : session->database;
+}
+
+int
 kv_multi_commands(const KvSession *session)
 {
 	return kv_multi_is_open(session) ? session->multi->commands : -1;
@@ -232,6 +241,8 @@ kv_multi_keep(KvCall *call)
 	Size length = call->parser->consumed;
 	int first, last, step;
 
+	if (call->command->function == kv_cmd_select)
+		multi->database = kv_select_target(call, multi->database);
 	if (multi->broken)
 	{
 		pgfirst_resp_write_simple(call->reply, "QUEUED");
@@ -250,6 +261,7 @@ kv_multi_keep(KvCall *call)
 	multi->scripts |= is_script(call->command);
 	if ((call->command->flags & KV_WRITE) || is_script(call->command))
 		multi->data += KV_CHANGE_COST(length, call->argc);
+	multi->flushes |= (call->command->flags & (KV_FLUSHES | KV_EVERYWHERE)) != 0;
 	pgfirst_resp_write_simple(call->reply, "QUEUED");
 }
 
@@ -281,6 +293,7 @@ kv_cmd_multi(KvCall *call)
 	else
 	{
 		multi->open = true;
+		multi->database = call->session->database;
 		kv_reply_ok(call);
 	}
 	return KV_DONE;
@@ -328,6 +341,7 @@ watch(KvCall *call, RespSlice key)
 		return false;
 	memcpy(watch->key, key.data, key.length);
 	watch->length = key.length;
+	watch->tenant = session->tenant;
 	watch->database = session->database;
 	watch->storage = kv_database_storage(session->database);
 	watch->epoch = call->space->epoch;
@@ -399,7 +413,8 @@ watch_holds(KvCall *call, KvSpace *space, const KvWatch *watch)
 	RespSlice key = {watch->key, watch->length};
 	KvEntry entry;
 
-	if (watch->storage != kv_database_storage(watch->database))
+	if (watch->tenant != call->session->tenant ||
+	    watch->storage != kv_database_storage(watch->database))
 		return false;
 	if (watch->epoch != space->epoch)
 		return !watch->there && pgfirst_store_stamp_holds(space->store, &watch->record) &&
@@ -563,6 +578,8 @@ others_ready(KvCall *call, const KeptWalk *walk, const KvCommand *command, int h
 	if ((command->flags & KV_ELSEWHERE) &&
 	    kv_command_elsewhere(&walk->call, command, home, &number, &argument))
 	{
+		if (kv_level_in(call->session->levels, number) < KV_LEVEL_WRITE)
+			return READY_YES;
 		ready = database_ready(call, number, &space, outcome);
 		return ready == READY_YES ? argument_ready(call, walk, space, argument, outcome) : ready;
 	}
@@ -584,6 +601,7 @@ command_ready(KvCall *call, const KeptWalk *walk, const KvCommand *command, int 
 	int first, last, step;
 
 	if (!(command->flags & (KV_READ | KV_WRITE | KV_SCRIPT)) || !kv_database_exists(number) ||
+	    !kv_command_allowed(command, call->session->levels, number) ||
 	    (call->read_only &&
 	     ((command->flags & KV_WRITE) || kv_database_durability(number) == PGFIRST_VOLATILE)))
 		return READY_YES; /* it will say what is wrong, if anything is */
@@ -678,6 +696,9 @@ turn_ready(KvCall *call, KvOutcome *outcome)
 	const struct KvMulti *multi = call->session->multi;
 
 	*outcome = KV_PARK_TURN;
+	/* What a command that empties a database drops must be of this tenant alone. */
+	if (multi->flushes && kv_space_others_write())
+		return READY_PARK;
 	if (multi_locks(call) && pgfirst_store_locks() > 0 &&
 	    pgfirst_store_locks() + multi->keys + multi->watched > PGFIRST_LOCKS_MAX)
 		return READY_PARK;

@@ -2,11 +2,12 @@
  *
  * pause.c: CLIENT PAUSE and CLIENT UNPAUSE; see pause.h.
  *
- * Operators stop the clients for a moment to move them to another server.  Two words in shared memory
- * say until when and what: every worker's dispatch looks at them before a command that they concern, and
- * parks its client.  A pause ends by its time without anybody doing anything; one that is lifted
- * raises a counter, and the bell of released locks, to which whoever has parked clients listens, wakes
- * the other workers.
+ * Operators stop the clients for a moment to move them to another server.  Shared memory holds until when
+ * and what, for each tenant that has a pause, because nobody stops another tenant's clients: every worker's
+ * dispatch looks there before a command, and parks its client.  One word says when the last of the pauses
+ * ends, so that without one nobody looks further.  A pause ends by its time without anybody doing anything; one that is
+ * lifted raises a counter, and the bell of released locks, to which whoever has parked clients listens,
+ * wakes the other workers.
  *
  * As in Redis a second pause makes the first one neither shorter nor weaker.  Unlike there CLIENT
  * UNPAUSE is never paused itself, or nobody could take back a mistaken CLIENT PAUSE ALL.
@@ -14,6 +15,7 @@
 #include "postgres.h"
 
 #include "port/atomics.h"
+#include "storage/spin.h"
 
 #include "base/clock.h"
 #include "base/shmem.h"
@@ -22,30 +24,64 @@
 #include "kv/cmd/pause.h"
 #include "kv/cmd/server.h"
 
+#define PAUSES_MAX 32 /* tenants that can have one at a time */
+
+typedef struct Pause
+{
+	int64 until_us; /* monotonic; 0: none */
+	uint32 tenant;
+	bool all; /* commands that only read too */
+} Pause;
+
 typedef struct PauseShared
 {
-	pg_atomic_uint64 until_us; /* monotonic; 0: there is none */
-	pg_atomic_uint32 all;      /* commands that only read too */
-	pg_atomic_uint64 lifted;   /* how many pauses have been */
+	pg_atomic_uint64 last_us; /* when the last of them ends; 0: there is none */
+	pg_atomic_uint64 lifted;  /* how many have been */
+	slock_t lock;
+	Pause pauses[PAUSES_MAX];
 } PauseShared;
 
 static PauseShared *shared;
 static uint64 lifted_seen;
 
+/* The tenant's pause; none, all zero, if it has ended. */
+static Pause
+pause_of(uint32 tenant, int64 now_us)
+{
+	Pause found = {0};
+
+	SpinLockAcquire(&shared->lock);
+	for (int i = 0; i < PAUSES_MAX; i++)
+		if (shared->pauses[i].tenant == tenant && shared->pauses[i].until_us > now_us)
+			found = shared->pauses[i];
+	SpinLockRelease(&shared->lock);
+	return found;
+}
+
 bool
 kv_pause_holds(const KvCall *call, int64 *until_us)
 {
 	const KvCommand *command = call->command;
-	uint64 until = pg_atomic_read_u64(&shared->until_us);
+	uint64 last = pg_atomic_read_u64(&shared->last_us);
+	int64 now_us;
+	Pause pause;
 
-	if (until == 0 || command->function == kv_cmd_client_unpause)
+	if (last == 0 || command->function == kv_cmd_client_unpause)
 		return false;
-	if (pg_atomic_read_u32(&shared->all) == 0 && !(command->flags & KV_WRITE) &&
+	now_us = pgfirst_clock_monotonic_us();
+	if ((int64) last <= now_us)
+	{
+		/* Unless somebody has begun another one just now. */
+		(void) pg_atomic_compare_exchange_u64(&shared->last_us, &last, 0);
+		return false;
+	}
+	pause = pause_of(call->session->tenant, now_us);
+	if (!pause.all && !(command->flags & KV_WRITE) &&
 	    !((command->flags & KV_SCRIPT) && !(command->flags & KV_READ)) &&
 	    !(command->function == kv_cmd_exec && kv_multi_writes(call->session)))
 		return false;
-	*until_us = (int64) until;
-	return pgfirst_clock_monotonic_us() < (int64) until;
+	*until_us = pause.until_us;
+	return pause.until_us != 0;
 }
 
 bool
@@ -58,14 +94,45 @@ kv_pause_lifted(void)
 	return news;
 }
 
+/* Begins a pause, or adds to the one that there is; false if too many tenants have one. */
+static bool
+pause_begin(uint32 tenant, bool all, int64 now_us, int64 until_us)
+{
+	Pause *mine = NULL;
+
+	SpinLockAcquire(&shared->lock);
+	for (int i = 0; i < PAUSES_MAX; i++)
+	{
+		Pause *pause = &shared->pauses[i];
+
+		if (pause->until_us > now_us && pause->tenant == tenant)
+		{
+			mine = pause;
+			break;
+		}
+		if (!mine && pause->until_us <= now_us)
+			mine = pause;
+	}
+	if (mine && mine->until_us <= now_us)
+		*mine = (Pause){.tenant = tenant};
+	if (mine)
+	{
+		mine->all |= all;
+		mine->until_us = Max(mine->until_us, until_us);
+		if ((int64) pg_atomic_read_u64(&shared->last_us) < mine->until_us)
+			pg_atomic_write_u64(&shared->last_us, (uint64) mine->until_us);
+	}
+	SpinLockRelease(&shared->lock);
+	return mine != NULL;
+}
+
 /* CLIENT PAUSE timeout [WRITE | ALL] */
 KvOutcome
 kv_cmd_client_pause(KvCall *call)
 {
 	bool all = call->argc == 3 || kv_argument_is(call, 3, "ALL");
 	int64 now_us = pgfirst_clock_monotonic_us();
-	int64 timeout_ms, until_us;
-	uint64 old;
+	int64 timeout_ms;
 
 	if (call->argc > 4)
 	{
@@ -79,17 +146,11 @@ kv_cmd_client_pause(KvCall *call)
 	}
 	if (!kv_argument_timeout(call, 2, &timeout_ms))
 		return KV_DONE;
-
-	until_us = kv_timeout_end(now_us, timeout_ms);
-	old = pg_atomic_read_u64(&shared->until_us);
-	if ((int64) old <= now_us)
-		pg_atomic_write_u32(&shared->all, all);
-	else if (all)
-		pg_atomic_write_u32(&shared->all, 1);
-	while ((int64) old < until_us &&
-	       !pg_atomic_compare_exchange_u64(&shared->until_us, &old, (uint64) until_us))
-		;
-	kv_reply_ok(call);
+	if (pause_begin(call->session->tenant, all, now_us, kv_timeout_end(now_us, timeout_ms)))
+		kv_reply_ok(call);
+	else
+		kv_reply_error(call, "ERR %d tenants have paused their clients, which is as many as can",
+		               PAUSES_MAX);
 	return KV_DONE;
 }
 
@@ -97,7 +158,11 @@ kv_cmd_client_pause(KvCall *call)
 KvOutcome
 kv_cmd_client_unpause(KvCall *call)
 {
-	pg_atomic_write_u64(&shared->until_us, 0);
+	SpinLockAcquire(&shared->lock);
+	for (int i = 0; i < PAUSES_MAX; i++)
+		if (shared->pauses[i].tenant == call->session->tenant)
+			shared->pauses[i].until_us = 0;
+	SpinLockRelease(&shared->lock);
 	pg_atomic_fetch_add_u64(&shared->lifted, 1);
 	pgfirst_bell_ring(PGFIRST_BELL_LOCK);
 	kv_reply_ok(call);
@@ -109,8 +174,8 @@ pause_shared_init(void *fresh)
 {
 	PauseShared *fresh_shared = fresh;
 
-	pg_atomic_init_u64(&fresh_shared->until_us, 0);
-	pg_atomic_init_u32(&fresh_shared->all, 0);
+	SpinLockInit(&fresh_shared->lock);
+	pg_atomic_init_u64(&fresh_shared->last_us, 0);
 	pg_atomic_init_u64(&fresh_shared->lifted, 0);
 }
 

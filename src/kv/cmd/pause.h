@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL
  *
- * pause.h: CLIENT PAUSE: for all workers, until it ends by itself or is lifted.
+ * pause.h: CLIENT PAUSE: for a tenant's clients in all workers, until it ends by itself or is lifted.
  */
 #ifndef PGFIRST_KV_PAUSE_H
 #define PGFIRST_KV_PAUSE_H

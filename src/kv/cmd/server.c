@@ -89,6 +89,9 @@ kv_cmd_dbsize(KvCall *call)
 	/* The keys this turn has changed are counted when it commits, so it must come first. */
 	if (changed && !call->atomic)
 		return KV_PARK_TURN;
+	/* Only the default tenant's keys are counted as they come and go. */
+	if (call->session->tenant != 0)
+		return kv_listing_count(call);
 	if (!changed && kv_count_get(call->session->database, &count))
 	{
 		/* The number says nothing about when it was changed. */
@@ -258,11 +261,13 @@ info_cluster(KvCall *call, StringInfo out)
 static void
 info_keyspace(KvCall *call, StringInfo out)
 {
-	for (int number = 0; number < KV_DATABASES; number++)
+	/* The numbers are the default tenant's, and to count another's keys would take too long here. */
+	for (int number = 0; number < KV_DATABASES && call->session->tenant == 0; number++)
 	{
 		KvCount count;
 
-		if (kv_count_get(number, &count) && count.keys > 0)
+		if (kv_level_in(call->session->levels, number) >= KV_LEVEL_READ &&
+		    kv_count_get(number, &count) && count.keys > 0)
 			appendStringInfo(out,
 			                 "db%d:keys=" INT64_FORMAT ",expires=" INT64_FORMAT ",avg_ttl=0\r\n",
 			                 number, count.keys, count.expires);

@@ -20,6 +20,7 @@ kv_session_begin(KvSession *session, RespAllocator allocator)
 	memset(session, 0, sizeof(*session));
 	session->id = kv_stats_next_client_id();
 	session->role = InvalidOid;
+	session->tenant_set = -1;
 	session->created_us = session->active_us = pgfirst_clock_monotonic_us();
 	pgfirst_resp_buffer_init(&session->reply, allocator, 2);
 	dlist_push_tail(&kv_sessions.list, &session->link);
@@ -42,11 +43,21 @@ kv_session_end(KvSession *session)
 }
 
 void
+kv_session_log_out(KvSession *session)
+{
+	session->role = InvalidOid;
+	session->granted = 0;
+	session->usage = false;
+	session->levels = 0;
+	session->tenant = 0;
+	session->tenant_set = -1;
+}
+
+void
 kv_session_reset(KvSession *session)
 {
 	kv_multi_forget(session);
-	session->role = InvalidOid;
-	session->tenant = 0;
+	kv_session_log_out(session);
 	session->database = 0;
 	session->reply.protocol = 2;
 	session->reply_off = session->reply_skip_next = false;

@@ -21,7 +21,12 @@ typedef struct KvSession
 	dlist_node link; /* in the list of the worker's sessions, oldest first */
 	uint64 id;       /* unique in the server, never used again */
 	Oid role;        /* InvalidOid until authenticated */
-	uint64 granted;  /* the generation of rights in which it may use kv; 0: not looked at */
+	/* What was found out of the role, good in this generation of rights and until this moment; 0: nothing. */
+	uint64 granted;
+	int64 granted_until_ms; /* wall clock */
+	bool usage;             /* of the extension's schema */
+	uint32 levels;          /* a KvLevels */
+	int32 tenant_set;       /* by pgfirst.tenant when it logged in; -1: not */
 	uint32 tenant;
 	int database;
 	/*
@@ -79,6 +84,9 @@ extern KvSessions kv_sessions;
 
 extern void kv_session_begin(KvSession *session, RespAllocator allocator);
 extern void kv_session_end(KvSession *session);
+
+/* As before AUTH. */
+extern void kv_session_log_out(KvSession *session);
 
 /* Has it closed at the end of the turn, without an answer to anything. */
 extern void kv_session_kill(KvSession *session);

@@ -30,6 +30,7 @@ static struct
 	RespParser parser;
 	int vain;   /* commands to pass over, because the last looks have found no reads */
 	int number; /* of the database whose keys are collected */
+	uint32 tenant;
 	int count;
 	RespSlice keys[COMMANDS_AT_ONCE];
 } ahead;
@@ -66,9 +67,11 @@ take_key(const KvClient *client, const char *data)
 	if (!command || !(command->flags & (KV_READ | KV_WRITE)) || (command->flags & KV_BLIND) ||
 	    kv_command_keys(command, (int) ahead.parser.argc, &first, &last, &step) == 0 || first != 1)
 		return;
-	if (ahead.count > 0 && ahead.number != client->session.database)
+	if (ahead.count > 0 &&
+	    (ahead.number != client->session.database || ahead.tenant != client->session.tenant))
 		return;
 	ahead.number = client->session.database;
+	ahead.tenant = client->session.tenant;
 	ahead.keys[ahead.count++] = pgfirst_resp_argument(&ahead.parser, data, 1);
 }
 
@@ -109,6 +112,8 @@ kv_ahead_look(dlist_head *ready)
 		commands += look_at_client(dlist_container(KvClient, state_link, iterator.cur),
 		                           COMMANDS_AT_ONCE - commands);
 	}
+	if (ahead.count > 1)
+		kv_tenant_use(ahead.tenant);
 	space = ahead.count > 1 ? kv_space_opened(ahead.number) : NULL;
 	if (space)
 		kv_keys_prefetch(space, ahead.keys, ahead.count);

@@ -25,6 +25,7 @@
 
 #include "base/shmem.h"
 #include "base/worker.h"
+#include "kv/access.h"
 #include "kv/net/process.h"
 #include "kv/settings.h"
 
@@ -102,6 +103,7 @@ kv_process_connect(int slot, const char *name)
 	shared->connect_failed[slot] = true;
 	BackgroundWorkerInitializeConnection(pgfirst_redis_database, NULL, 0);
 	shared->connect_failed[slot] = false;
+	kv_access_trust();
 
 	/* The flush helper makes commits durable; replies wait for it. */
 	override("synchronous_commit", "off");

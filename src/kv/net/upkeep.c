@@ -74,9 +74,11 @@ typedef struct UpkeepRound
 typedef struct UpkeepSweep
 {
 	PgfirstId cursor;
-	uint64 epoch; /* with which the pass under way began */
-	uint64 done;  /* a whole pass has seen nothing older */
-	int64 ended;  /* when that pass ended; monotonic */
+	uint64 epoch;               /* with which the pass under way began */
+	uint64 done;                /* a whole pass has seen nothing older */
+	uint64 others_flushes;      /* kv_count_others() when the pass began */
+	uint64 others_flushes_done; /* the same of the last whole pass */
+	int64 ended;                /* when that pass ended; monotonic */
 } UpkeepSweep;
 
 typedef struct UpkeepTidy
@@ -235,16 +237,46 @@ all_zero(const void *cursor, Size size)
 
 /* ---- sweep ------------------------------------------------------------------------------- */
 
+#define SWEEP_TENANTS 64 /* whose epochs a slice remembers */
+
+/* What a slice is about, and the epochs of the other tenants that it has met. */
+typedef struct SweepSlice
+{
+	const KvSpace *space;
+	struct
+	{
+		uint32 tenant; /* 0: nobody */
+		uint64 epoch;
+	} others[SWEEP_TENANTS];
+} SweepSlice;
+
+static uint64
+sweep_epoch(SweepSlice *slice, uint32 tenant)
+{
+	typeof(slice->others[0]) *place = &slice->others[tenant % SWEEP_TENANTS];
+
+	if (place->tenant != tenant)
+	{
+		KvSpace of;
+
+		kv_space_of_store(&of, slice->space->store, tenant, false);
+		place->tenant = tenant;
+		place->epoch = of.epoch;
+	}
+	return place->epoch;
+}
+
 static bool
 sweep_is_garbage(const PgfirstRecord *record, void *context)
 {
-	const KvSpace *space = context;
+	SweepSlice *slice = context;
 	KvHead head;
 
 	if (record->kind != KV_KIND_DIRECTORY)
 		return false;
 	kv_record_head(record, &head);
-	return head.tenant == space->tenant && head.epoch < space->epoch;
+	return head.epoch < (head.tenant == slice->space->tenant ? slice->space->epoch
+	                                                         : sweep_epoch(slice, head.tenant));
 }
 
 /* Whether there is anything for a pass over the database to find. */
@@ -252,11 +284,13 @@ static bool
 sweep_is_due(int number, const KvSpace *space, int64 now_us)
 {
 	const UpkeepSweep *sweep = &upkeep.sweeps[number];
+	KvCountOthers others;
 	KvCount count;
 
-	/* An unknown number may be any. What a slow transaction has put into an old epoch is rare. */
+	/* An unknown number may be any.  What a slow transaction has put into an old epoch is rare. */
 	return !kv_count_get(number, &count) || count.expires > 0 || space->epoch != sweep->done ||
-	       now_us - sweep->ended > SWEEP_ANYWAY_US;
+	       !kv_count_others(number, &others) || others.expires > 0 ||
+	       others.flushes != sweep->others_flushes_done || now_us - sweep->ended > SWEEP_ANYWAY_US;
 }
 
 static void
@@ -267,6 +301,7 @@ sweep_slice(void)
 	int64 now_us = pgfirst_clock_monotonic_us();
 	int64 took_us;
 	KvSpace *space;
+	SweepSlice what = {0};
 	PgfirstSweep slice;
 
 	round->next = now_us + REST_US;
@@ -281,13 +316,21 @@ sweep_slice(void)
 		return;
 	}
 	if (all_zero(&sweep->cursor, sizeof(sweep->cursor)))
+	{
+		KvCountOthers others = {0};
+
 		sweep->epoch = space->epoch;
+		if (kv_count_others(round->number, &others))
+			sweep->others_flushes = others.flushes;
+	}
+	what.space = space;
 	slice = pgfirst_store_sweep(space->store, &sweep->cursor, SWEEP_SLICE, pgfirst_clock_wall_ms(),
-	                            sweep_is_garbage, space, sizeof(KvHead));
+	                            sweep_is_garbage, &what, sizeof(KvHead));
 	kv_stats_add(&kv_stats->expired_keys, (int64) slice.deleted);
 	if (slice.wrapped)
 	{
 		sweep->done = sweep->epoch;
+		sweep->others_flushes_done = sweep->others_flushes;
 		sweep->ended = now_us;
 	}
 	took_us = pgfirst_clock_monotonic_us() - now_us;

@@ -16,7 +16,6 @@
 #include "miscadmin.h"
 
 #include "base/clock.h"
-#include "kv/auth.h"
 #include "kv/cmd/commands.h"
 #include "kv/cmd/server.h"
 #include "kv/script/script_int.h"
@@ -374,7 +373,9 @@ acl_check(void *context)
 	Check *check = context;
 
 	check->command = kv_command_find(NULL, (RespSlice){check->name, check->length});
-	check->allowed = check->command && kv_auth_may_use(kv_run->call->session);
+	check->allowed = check->command && kv_command_allowed(check->command,
+	                                                      kv_run->call->session->levels,
+	                                                      kv_run->call->session->database);
 }
 
 /* redis.acl_check_cmd(command, ...): whether the client may run it. */

@@ -1,0 +1,454 @@
+# SPDX-License-Identifier: PostgreSQL
+#
+# 066_access.pl: what a role may do through both doors: every command and every function without the grant, as
+# another tenant, on a standby and in a read-only transaction; rights that come and go under living sessions.
+# With two workers.
+#
+# The lists come from the server: a command or a function that has no case here fails the test.
+#
+# Seen to fail: granted() that always returns true; kv_command_level() without KV_ADMIN, or without first_key;
+# kv_access_everywhere() that is content with one database; granted() without KV_ELSEWHERE; permitted() that
+# takes session->database within MULTI; command_ready() that does not ask kv_command_allowed() (the key stays locked);
+# kv_auth_is_current() that is always true; auth_role_lives() that looks at nothing; kv_access_enter() that
+# does nothing; a kv_tenant_use() that does nothing; FLUSHALL without KV_ADMIN.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../perl";
+use PgfirstStore;
+use PgfirstTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+# Logins of ten roles from one address, some of them refused on purpose, are not to wait.
+my $node = pgfirst_node('access', workers => 2, streaming => 1,
+	conf => "pgfirst.redis_auth_delay = 0\nmax_wal_senders = 4\nautovacuum = off\n");
+
+sub sql { return $node->safe_psql('postgres', $_[0]); }
+
+sub as
+{
+	my ($role, %options) = @_;
+
+	return redis($options{node} // $node, user => $role, %options);
+}
+
+# The error of a statement as another role, '' if there is none.
+sub sql_error
+{
+	my ($role, $statement, $where) = @_;
+	my (undef, undef, $error) = ($where // $node)->psql('postgres', $statement, extra_params => [ '-U', $role ]);
+
+	return $error;
+}
+
+sql("CREATE ROLE $_ LOGIN PASSWORD 'secret'") for qw(outsider nobody reader writer admin0 admin7 writer7);
+sql("GRANT USAGE ON SCHEMA kv TO nobody, reader, writer, admin0, admin7, writer7");
+sql(<<'SQL');
+SELECT kv.revoke('public', NULL), kv.grant('reader', 0, 'read'), kv.grant('writer', 0, 'write'),
+	kv.grant('admin0', 0, 'admin'), kv.grant('admin7', NULL, 'admin'), kv.grant('writer7', NULL, 'write'),
+	kv.set_tenant('admin7', 7), kv.set_tenant('writer7', 7);
+SQL
+my $app = redis($node);
+
+# ---- every command ---------------------------------------------------------------------------
+
+# What it needs, and words with which it does what it does; 'k' is a key that is there. Needs are read and write in
+# database 0, admin in all, server: the same of the default tenant, and none. Without words: the login's own.
+my %cases = (
+	'acl|cat' => ['none'], 'acl|deluser' => [ 'admin', 'x' ], 'acl|dryrun' => [ 'admin', 'reader', 'GET', 'k' ],
+	'acl|genpass' => ['none'], 'acl|getuser' => [ 'admin', 'reader' ], 'acl|help' => ['none'], 'acl|list' => ['admin'],
+	'acl|load' => ['admin'], 'acl|log' => ['admin'], 'acl|save' => ['admin'], 'acl|setuser' => [ 'admin', 'x' ],
+	'acl|users' => ['admin'], 'acl|whoami' => ['none'],
+	append => [ 'write', 'k', 'x' ], auth => [ 'none', 'secret' ], bgsave => ['server'], bitcount => [ 'read', 'k' ],
+	bitop => [ 'write', 'NOT', 'k', 'k' ], bitpos => [ 'read', 'k', 1 ],
+	'client|getname' => ['none'], 'client|getredir' => ['none'], 'client|id' => ['none'], 'client|info' => ['none'],
+	'client|kill' => [ 'admin', 'ID', 123456789 ], 'client|list' => ['none'], 'client|no-evict' => [ 'none', 'ON' ],
+	'client|no-touch' => [ 'none', 'ON' ], 'client|pause' => [ 'admin', 0, 'WRITE' ],
+	'client|reply' => [ 'none', 'ON' ], 'client|setinfo' => [ 'none', 'LIB-NAME', 'x' ],
+	'client|setname' => [ 'none', 'x' ], 'client|trackinginfo' => ['none'], 'client|unblock' => [ 'admin', 1 ],
+	'client|unpause' => ['admin'],
+	command => ['none'], 'command|count' => ['none'], 'command|docs' => [ 'none', 'get' ],
+	'command|getkeys' => [ 'none', 'GET', 'k' ], 'command|getkeysandflags' => [ 'none', 'GET', 'k' ],
+	'command|info' => [ 'none', 'get' ], 'command|list' => ['none'],
+	'config|get' => [ 'none', 'port' ], 'config|resetstat' => ['server'], 'config|rewrite' => ['server'],
+	'config|set' => [ 'server', 'hz', 10 ],
+	copy => [ 'write', 'k', 'k2', 'REPLACE' ], dbsize => ['read'], decr => [ 'write', 'n' ], decrby => [ 'write', 'n', 2 ],
+	del => [ 'write', 'k' ], discard => ['none'], echo => [ 'none', 'x' ], exec => ['none'], exists => [ 'read', 'k' ],
+	expire => [ 'write', 'k', 1 ], expireat => [ 'write', 'k', 1 ], expiretime => [ 'read', 'k' ],
+	flushall => ['admin'], flushdb => ['write'], get => [ 'read', 'k' ], getbit => [ 'read', 'k', 1 ],
+	getdel => [ 'write', 'k' ], getex => [ 'write', 'k', 'PX', 1 ], getrange => [ 'read', 'k', 0, -1 ],
+	getset => [ 'write', 'k', 'x' ], hello => [ 'none', 2 ], incr => [ 'write', 'n' ], incrby => [ 'write', 'n', 2 ],
+	incrbyfloat => [ 'write', 'n', 2 ], info => ['none'], keys => [ 'read', '*' ], lastsave => ['none'],
+	mget => [ 'read', 'k', 'n' ], move => [ 'write', 'k', 0 ], mset => [ 'write', 'k', 'x' ],
+	msetnx => [ 'write', 'k', 'x' ], multi => ['none'],
+	'object|encoding' => [ 'read', 'k' ], 'object|freq' => [ 'read', 'k' ], 'object|help' => ['none'],
+	'object|idletime' => [ 'read', 'k' ], 'object|refcount' => [ 'read', 'k' ],
+	persist => [ 'write', 'k' ], pexpire => [ 'write', 'k', 1 ], pexpireat => [ 'write', 'k', 1 ],
+	pexpiretime => [ 'read', 'k' ], ping => ['none'], psetex => [ 'write', 'k', 1, 'x' ], pttl => [ 'read', 'k' ],
+	quit => ['none'], randomkey => ['read'], rename => [ 'write', 'k', 'k2' ], renamenx => [ 'write', 'k', 'k2' ],
+	reset => ['none'], save => ['server'], scan => [ 'read', 0, 'COUNT', 1000 ], select => [ 'none', 1 ],
+	set => [ 'write', 'k', 'x' ], setbit => [ 'write', 'k', 1, 1 ], setex => [ 'write', 'k', 1, 'x' ],
+	setnx => [ 'write', 'k', 'x' ], setrange => [ 'write', 'k', 0, 'x' ], shutdown => ['server'],
+	'slowlog|get' => ['admin'], 'slowlog|help' => ['none'], 'slowlog|len' => ['admin'], 'slowlog|reset' => ['admin'],
+	strlen => [ 'read', 'k' ], substr => [ 'read', 'k', 0, -1 ], time => ['none'], touch => [ 'read', 'k' ],
+	ttl => [ 'read', 'k' ], type => [ 'read', 'k' ], unlink => [ 'write', 'k' ], unwatch => ['none'],
+	wait => [ 'none', 0, 1 ], waitaof => [ 'none', 0, 0, 1 ], watch => [ 'read', 'k' ],
+);
+
+my @names = sort @{ $app->call('COMMAND', 'LIST') };
+my %container = map { /^(.*)\|/ ? ($1 => 1) : () } @names;
+$container{command} = 0;    # which is a command as well
+my @commands = grep { !$container{$_} } @names;
+is_deeply([ sort keys %cases ], \@commands, 'every command has a case here, and no other');
+
+my %rank = (none => 0, read => 1, write => 2, admin => 3, server => 4);
+my @roles = (
+	[ outsider => 0 ], [ nobody => 0 ], [ reader => 1 ], [ writer => 2 ], [ admin0 => 2 ], [ admin7 => 3 ], [ app => 4 ]);
+
+# As it is said to clients, without a login's own.
+sub words
+{
+	my ($name, $case) = @_;
+	my (undef, @arguments) = @$case;
+
+	return (map({ uc } split /\|/, $name), @arguments);
+}
+
+sub prepare
+{
+	$app->call('MSET', 'k', 'treasure', 'n', 5);
+	$app->call('PEXPIREAT', 'k', 33333333333333);
+	$app->call('DEL', 'k2');
+}
+
+for my $name (grep { $cases{$_} } @commands)
+{
+	my $case = $cases{$name};
+	my $needs = $rank{ $case->[0] };
+	my @wrong;
+
+	for (@roles)
+	{
+		my ($role, $rank) = @$_;
+		# Who must not be let in is asked for everything; who may, not to stop the server from being tested.
+		next if $needs <= $rank && $name =~ /^(quit|reset|shutdown|save|bgsave)$/;
+		prepare();
+		my $client = as($role);
+		my $reply = $client->call(words($name, $case));
+		my $refused = defined $reply && !ref $reply
+		  && $reply =~ /^-(EXECABORT .*: )?NOPERM User $role has no permissions to run the '\Q$name\E' command; /;
+		# EXEC is about keys, so it stands behind the gate, but it needs no rights of its own.
+		my $must = $needs > $rank || ($role eq 'outsider' && $name eq 'exec');
+		push @wrong, "$role: " . (ref $reply ? "[@{[map { $_ // 'nil' } @$reply]}]" : $reply // 'nil') if !!$refused != !!$must;
+		push @wrong, "$role has changed something" if $must && $app->call('GET', 'k') ne 'treasure';
+		$client->close;
+	}
+	is("@wrong", '', "$name needs $case->[0]");
+}
+
+like(as('outsider')->call('GET', 'k'), qr/; GRANT USAGE ON SCHEMA kv gives them$/, 'what mends it: USAGE');
+like(as('reader')->call('SET', 'k', 1), qr/; kv\.grant\('reader', 0, 'write'\) gives them$/, '… a grant');
+like(as('writer')->call('FLUSHALL'), qr/; kv\.grant\('writer', NULL, 'admin'\) gives them$/, '… one for all databases');
+like(as('admin7')->call('CONFIG', 'SET', 'hz', 5), qr/; it concerns the tenants of the whole server$/, '… nothing');
+
+# ---- as another tenant -----------------------------------------------------------------------
+
+# On another tenant's keys every command finds nothing and leaves everything.
+for my $name (grep { $cases{$_} && $_ !~ /^(shutdown|save|bgsave|config\|resetstat)$/ } @commands)
+{
+	prepare();
+	my $client = as('admin7');
+	$client->call('FLUSHALL');
+	my $size = $app->call('DBSIZE');
+	my $reply = $client->call(words($name, $cases{$name})) // 'nil';
+	my $text = ref $reply ? join ' ', map { ref $_ ? map { $_ // '' } @$_ : $_ // '' } @$reply : $reply;
+	my @is = ($app->call('GET', 'k'), $app->call('PEXPIRETIME', 'k'), $app->call('GET', 'n'), $app->call('DBSIZE'));
+	my $same = "@is" eq "treasure 33333333333333 5 $size";
+
+	ok($same && $text !~ /treasure/, "as another tenant: $name") or diag("$text; @is");
+	$client->close;
+}
+my $seven = as('admin7');
+$seven->call('FLUSHALL');
+is($seven->call('GET', 'k'), undef, 'the other tenant has no such key');
+is_deeply($seven->call('KEYS', '*'), [], '… and KEYS none');
+
+# ---- two databases ---------------------------------------------------------------------------
+
+my $writer = as('writer');
+prepare();
+is($writer->call('COPY', 'k', 'k2'), 1, 'COPY within the database');
+like($writer->call('COPY', 'k', 'k2', 'DB', 1), qr/^-NOPERM No permissions to access a key/, 'COPY into another database');
+like($writer->call('MOVE', 'k', 1), qr/^-NOPERM No permissions to access a key/, 'MOVE too');
+is($app->call('EXISTS', 'k'), 1, '… and nothing has moved');
+$writer->call('SELECT', 1);
+like($writer->call('GET', 'k'), qr/^-NOPERM User writer .*'get'/, 'another database is selected, and not read');
+like($writer->call('COPY', 'k', 'k2', 'DB', 0), qr/^-NOPERM User writer .*'copy'/, '… COPY from there');
+sql("SELECT kv.grant('writer', 1, 'read')");
+is($writer->call('GET', 'k'), undef, 'it is granted, and read by the same session');
+like($writer->call('SET', 'k', 1), qr/^-NOPERM .*kv\.grant\('writer', 1, 'write'\)/, '… and not written');
+sql("SELECT kv.grant('writer', 1, 'write')");
+is($writer->call('SET', 'k1', 1), 'OK', 'or both');
+is($writer->call('MOVE', 'k1', 0), 1, '… then MOVE');
+sql("SELECT kv.revoke('writer', 1)");
+like($writer->call('GET', 'k'), qr/^-NOPERM /, 'and is taken away');
+$writer->call('SELECT', 0);
+
+# ---- transactions ----------------------------------------------------------------------------
+
+sub exchange { my ($client, @lines) = @_; return map { $client->call(split / /) } @lines; }
+
+is_deeply([ exchange(as('reader'), 'MULTI', 'GET k') ], [ 'OK', 'QUEUED' ], 'MULTI keeps what is allowed');
+my @replies = exchange(as('reader'), 'MULTI', 'GET k', 'SET k x', 'EXEC');
+like($replies[2], qr/^-NOPERM User reader /, 'and refuses what is not');
+like($replies[3], qr/^-EXECABORT /, '… and EXEC all of it');
+@replies = exchange($writer, 'MULTI', 'SET k x', 'FLUSHALL', 'EXEC');
+like($replies[2], qr/^-NOPERM /, 'FLUSHALL in MULTI');
+@replies = exchange($writer, 'MULTI', 'SET k x', 'MOVE k 1', 'EXEC');
+like($replies[2], qr/^-NOPERM No permissions to access a key/, 'MOVE in MULTI');
+@replies = exchange($writer, 'MULTI', 'SELECT 1', 'GET k', 'SELECT 0', 'GET k', 'EXEC');
+like($replies[2], qr/^-NOPERM User writer/, 'a kept SELECT counts');
+is($replies[4], 'QUEUED', '… and the next one');
+$writer->call('SELECT', 1);
+@replies = exchange($writer, 'MULTI', 'SELECT 0', 'SET k both', 'GET k', 'EXEC');
+is_deeply($replies[4], [ 'OK', 'OK', 'both' ], 'a transaction that comes from a database without rights');
+is($app->call('GET', 'k'), 'both', '… is carried out');
+
+@replies = exchange($writer, 'SELECT 0', 'MULTI', 'SET k changed', 'GET k');
+sql("SELECT kv.revoke('writer', 0, 'write')");
+$app->call('SET', 'k', 'same');
+my $reply = $writer->call('EXEC');
+like($reply->[0], qr/^-NOPERM User writer .*'set'/, 'a right that goes between MULTI and EXEC is gone at EXEC');
+is($reply->[1], 'same', '… and the rest is carried out');
+sql("SELECT kv.grant('writer', 0, 'write')");
+
+# What may not be run is not locked either.
+my $holder = PgfirstStore::Session->new($node);
+$holder->ask("BEGIN; SELECT kv.set('held', 'x')");
+exchange($writer, 'MULTI', 'SET held 1', 'SET k 2');
+sql("SELECT kv.revoke('writer', 0, 'write')");
+$reply = $writer->call('EXEC');
+like(join('', @$reply), qr/^(-NOPERM .*){2}$/, 'nor waited for');
+$holder->ask('ROLLBACK');
+sql("SELECT kv.grant('writer', 0, 'write')");
+
+# ---- rights and sessions ---------------------------------------------------------------------
+
+my $reader = as('reader');
+prepare();
+is($reader->call('GET', 'k'), 'treasure', 'a session that reads');
+sql("REVOKE USAGE ON SCHEMA kv FROM reader");
+like($reader->call('GET', 'k'), qr/^-NOPERM .*GRANT USAGE/, 'USAGE is taken away');
+sql("GRANT USAGE ON SCHEMA kv TO reader");
+is($reader->call('GET', 'k'), 'treasure', '… and given back');
+sql("SELECT kv.revoke('reader', 0); CREATE ROLE readers; SELECT kv.grant('readers', 0, 'read')");
+like($reader->call('GET', 'k'), qr/^-NOPERM /, 'the grant is taken away');
+sql("GRANT readers TO reader");
+is($reader->call('GET', 'k'), 'treasure', '… and comes by membership');
+sql("REVOKE readers FROM reader; ALTER ROLE reader SUPERUSER");
+is($reader->call('SET', 'k', 'treasure'), 'OK', 'a superuser may all');
+is($reader->call('CONFIG', 'SET', 'hz', 10), 'OK', '… all');
+sql("ALTER ROLE reader NOSUPERUSER; SELECT kv.grant('reader', 0, 'read')");
+like($reader->call('SET', 'k', 'x'), qr/^-NOPERM /, '… until it is none');
+
+for my $case (
+	[ 'NOLOGIN', 'ALTER ROLE reader NOLOGIN', 'ALTER ROLE reader LOGIN' ],
+	[ 'VALID UNTIL in the past', "ALTER ROLE reader VALID UNTIL '2001-01-01'", "ALTER ROLE reader VALID UNTIL 'infinity'" ],
+	[ 'no CONNECT', 'REVOKE CONNECT ON DATABASE postgres FROM PUBLIC', 'GRANT CONNECT ON DATABASE postgres TO PUBLIC' ])
+{
+	my ($what, $take, $give) = @$case;
+	my $client = as('reader');
+	$client->call('SELECT', 1);
+	$client->call('SELECT', 0);
+	exchange(my $in_multi = as('reader'), 'MULTI', 'GET k');
+	sql($take);
+	is($client->call('PING'), '-NOAUTH Authentication required.', "$what: the next command is refused");
+	like($in_multi->call('EXEC'), qr/^-EXECABORT .*NOAUTH/, '… EXEC too');
+	like($client->call('AUTH', 'reader', 'secret'), qr/^-WRONGPASS /, '… and so is a login');
+	sql($give);
+	is($client->call('AUTH', 'reader', 'secret'), 'OK', '… until it is given back');
+	is($client->call('GET', 'k'), 'treasure', '… for the same connection');
+}
+my $soon = as('reader');
+sql("DO \$\$ BEGIN EXECUTE format('ALTER ROLE reader VALID UNTIL %L', clock_timestamp() + '2 seconds'); END \$\$");
+is($soon->call('GET', 'k'), 'treasure', 'a role that expires soon');
+wait_until('its expiry', sub { ($soon->call('GET', 'k') // '') eq '-NOAUTH Authentication required.'; }, 20);
+pass('… has expired, and nobody has told');
+sql("ALTER ROLE reader VALID UNTIL 'infinity' PASSWORD 'another'");
+$soon = as('reader', password => 'another');
+sql("ALTER ROLE reader PASSWORD 'secret'");
+is($soon->call('GET', 'k'), 'treasure', 'a changed password ends no session, as in Redis');
+sql("CREATE ROLE dropped LOGIN PASSWORD 'secret'; GRANT USAGE ON SCHEMA kv TO dropped; SELECT kv.grant('dropped', 0, 'read')");
+my $dropped = as('dropped');
+is($dropped->call('GET', 'k'), 'treasure', 'a role');
+sql("REVOKE USAGE ON SCHEMA kv FROM dropped; DROP ROLE dropped");
+is($dropped->call('ECHO', 'x'), '-NOAUTH Authentication required.', '… is dropped');
+
+# A lock on the table of rights delays those who need it, for a bounded time, and no one else.
+$node->append_conf('postgresql.conf', "pgfirst.redis_lock_timeout = '1s'");
+$node->reload;
+wait_until('the limit', sub { sql('SHOW pgfirst.redis_lock_timeout') eq '1s' });
+my $known = as('writer');
+is($known->call('GET', 'k'), 'treasure', 'who is known');
+$holder->ask("BEGIN; LOCK TABLE kv.access IN ACCESS EXCLUSIVE MODE");
+is($known->call('GET', 'k'), 'treasure', '… needs the table of rights no more');
+$holder->ask('ROLLBACK');
+sql("SELECT kv.grant('reader', 0, 'read')");
+$holder->ask("BEGIN; LOCK TABLE kv.access IN ACCESS EXCLUSIVE MODE");
+like($known->call('GET', 'k'), qr/^-ERR the list of rights is locked /, '… but when it has changed, and is told when it is locked');
+is($known->call('PING'), 'PONG', '… and goes on without rights');
+$holder->ask('ROLLBACK');
+is($known->call('GET', 'k'), 'treasure', '… and then with them');
+
+# ---- ACL -------------------------------------------------------------------------------------
+
+is(as('reader')->call('ACL', 'WHOAMI'), 'reader', 'ACL WHOAMI');
+is($app->call('ACL', 'WHOAMI'), 'app', '… of the default role');
+is_deeply([ sort @{ $app->call('ACL', 'USERS') } ], [qw(admin0 app nobody postgres reader writer)],
+	'ACL USERS: who may log in and has USAGE, of this tenant');
+is_deeply([ sort @{ $seven->call('ACL', 'USERS') } ], [qw(admin7 writer7)], '… and of the other');
+is_deeply([ sort @{ $app->call('ACL', 'LIST') } ], [
+	'user admin0 on sanitize-payload ~* &* -@all +@read +@write +@connection',
+	'user app on sanitize-payload ~* &* +@all', 'user nobody on sanitize-payload ~* &* -@all +@connection',
+	'user postgres on sanitize-payload ~* &* +@all', 'user reader on sanitize-payload ~* &* -@all +@read +@connection',
+	'user writer on sanitize-payload ~* &* -@all +@read +@write +@connection' ], 'ACL LIST');
+my @user = ('flags', [ 'on', 'sanitize-payload' ], 'passwords', [], 'commands', '-@all +@read +@connection',
+	'keys', '~*', 'channels', '&*', 'selectors', []);
+is_deeply($app->call('ACL', 'GETUSER', 'reader'), \@user, 'ACL GETUSER');
+is($app->call('ACL', 'GETUSER', 'outsider'), undef, '… of who has no USAGE');
+is($app->call('ACL', 'GETUSER', 'admin7'), undef, '… of another tenant');
+is($app->call('ACL', 'GETUSER', 'nowhere'), undef, '… of nobody');
+my $resp3 = redis($node);
+$resp3->call('HELLO', 3);
+$resp3->send('ACL', 'GETUSER', 'reader');
+is_deeply($resp3->reply, \@user, '… in RESP3');
+is_deeply($app->call('ACL', 'CAT', 'transaction'), [qw(discard exec multi unwatch watch)], 'ACL CAT of a category');
+ok((grep { $_ eq 'keyspace' } @{ $app->call('ACL', 'CAT') }), 'ACL CAT');
+like($app->call('ACL', 'CAT', 'nosuch'), qr/^-ERR Unknown category 'nosuch'/, '… of none');
+is($app->call('ACL', 'DRYRUN', 'reader', 'GET', 'k'), 'OK', 'ACL DRYRUN');
+is($app->call('ACL', 'DRYRUN', 'reader', 'SET', 'k', 'v'), "User reader has no permissions to run the 'set' command", '… that is refused');
+is($app->call('ACL', 'DRYRUN', 'app', 'CONFIG', 'SET', 'hz', 1), 'OK', '… of a subcommand');
+like($app->call('ACL', 'DRYRUN', 'nowhere', 'GET', 'k'), qr/^-ERR User 'nowhere' not found/, '… of nobody');
+like($app->call('ACL', 'DRYRUN', 'reader', 'NOSUCH'), qr/^-ERR Command 'NOSUCH' not found/, '… of no command');
+my %passwords = map { $app->call('ACL', 'GENPASS') => 1 } 1 .. 20;
+is(scalar(grep { /^[0-9a-f]{64}$/ } keys %passwords), 20, 'ACL GENPASS');
+is(length $app->call('ACL', 'GENPASS', 5), 2, '… of five bits');
+like($app->call('ACL', 'GENPASS', $_), qr/^-ERR ACL GENPASS argument must be/, "… of $_") for 0, -1, 4097, 'x';
+like($app->call('ACL', 'SETUSER', 'x', 'on'), qr/CREATE ROLE.*kv\.grant/, 'ACL SETUSER says what to do instead');
+like($app->call('ACL', 'DELUSER', 'x'), qr/DROP ROLE/, 'ACL DELUSER too');
+
+# ---- every function --------------------------------------------------------------------------
+
+# Of each that the extension has: what it needs (execute: that an administrator may call it), a call, and whether it
+# is refused where nothing can be changed. Triggers are called by PostgreSQL alone.
+my %functions = (
+	'access_check(integer,text)' => [ 'execute', "kv.access_check(0, 'read')", 1 ],
+	'access_role(text)' => [ 'execute', "kv.access_role('app')", 0 ],
+	'"check"(integer,boolean)' => [ 'execute', 'kv.check()', 0 ],
+	'create_database(integer,text)' => [ 'execute', 'kv.create_database(9)', 1 ],
+	'create_store(text,text,boolean)' => [ 'execute', "kv.create_store('kv', 'x', true)", 1 ],
+	'del(bytea,integer)' => [ 'write', "kv.del('k'::bytea)", 1 ],
+	'del(text,integer)' => [ 'write', "kv.del('k')", 1 ],
+	'get(bytea,integer)' => [ 'read', "kv.get('k'::bytea)", 0 ],
+	'get(text,integer)' => [ 'read', "kv.get('k')", 0 ],
+	'get_text(bytea,integer)' => [ 'read', "kv.get_text('k'::bytea)", 0 ],
+	'get_text(text,integer)' => [ 'read', "kv.get_text('k')", 0 ],
+	'"grant"(text,integer,text)' => [ 'execute', "kv.grant('reader', 0, 'read')", 1 ],
+	'live_keys()' => [ 'rows', 'kv.live_keys()', 0 ],
+	'may(integer,text)' => [ 'none', 'kv.may(0)', 0 ],
+	'revoke(text,integer,text)' => [ 'execute', "kv.revoke('reader', 5)", 1 ],
+	'set(bytea,bytea,interval,integer,boolean,boolean,boolean)' => [ 'write', "kv.set('k'::bytea, 'x'::bytea)", 1 ],
+	'set(text,bytea,interval,integer,boolean,boolean,boolean)' => [ 'write', "kv.set('k'::text, 'x'::bytea)", 1 ],
+	'set(text,text,interval,integer,boolean,boolean,boolean)' => [ 'write', "kv.set('k', 'x'::text)", 1 ],
+	'set_tenant(text,integer)' => [ 'execute', "kv.set_tenant('reader', 0)", 1 ],
+	'store_space()' => [ 'execute', 'kv.store_space()', 0 ],
+	'tenant()' => [ 'none', 'kv.tenant()', 0 ],
+);
+
+my @functions = split /\n/, sql(<<'SQL');
+SELECT regexp_replace(p.oid::regprocedure::text, '^kv\.', '') FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid
+JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+WHERE e.extname = 'pgfirst_kv' AND p.prorettype <> 'trigger'::regtype ORDER BY 1
+SQL
+is_deeply([ sort keys %functions ], [ sort @functions ], 'every function has a case here, and no other');
+
+$node->backup('base');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($node, 'base', has_streaming => 1);
+$standby->append_conf('postgresql.conf',
+	PgfirstTest::settings($standby, PostgreSQL::Test::Cluster::get_free_port(), conf => "pgfirst.redis_auth_delay = 0"));
+$standby->start;
+
+for my $name (grep { $functions{$_} } sort @functions)
+{
+	my ($needs, $call, $changes) = @{ $functions{$name} };
+	my $statement = "SELECT $call";
+	prepare();
+
+	like(sql_error('outsider', $statement), qr/permission denied for schema kv/, "$name without USAGE");
+	like(sql_error('nobody', $statement), qr/^psql:.*ERROR:  permission denied for function/, '… without EXECUTE') if $needs eq 'execute';
+	like(sql_error('nobody', $statement), qr/ERROR:  role "nobody" may not \w+.* database 0\nHINT:  SELECT kv\.grant\('nobody', 0, '$needs'\)/,
+		'… without the grant') if $needs =~ /^(read|write)$/;
+	like(sql_error('reader', $statement), qr/ERROR:  role "reader" may not write to database 0/, '… with a lesser one') if $needs eq 'write';
+	is($node->safe_psql('postgres', "SELECT count(*) FROM $call", extra_params => [ '-U', 'nobody' ]), 0,
+		'… without the grant') if $needs eq 'rows';
+	if ($needs =~ /^(read|write|rows)$/)
+	{
+		my $out = $node->safe_psql('postgres', "SELECT x FROM $call x", extra_params => [ '-U', 'writer7' ]);
+		unlike($out, qr/treasure|7472656173757265|k/, '… as another tenant') or diag($out);
+		is($app->call('GET', 'k'), 'treasure', '… which changes nothing');
+		$seven->call('FLUSHALL');
+	}
+	my $read_only = sql_error('postgres', "BEGIN READ ONLY; $statement; COMMIT");
+	my $there = sql_error('postgres', $statement, $standby);
+	if ($changes)
+	{
+		like($read_only, qr/ERROR:  .*read-only transaction/, '… in a read-only transaction');
+		like($there, qr/ERROR:  .*(read-only transaction|during recovery)/, '… on a standby');
+		is(sql("SELECT kv.get_text('k')"), 'treasure', '… has changed nothing');
+	}
+	else
+	{
+		is($read_only, '', '… in a read-only transaction');
+		is($there, '', '… on a standby');
+	}
+}
+
+# ---- the commands on a standby ---------------------------------------------------------------
+
+my $there;
+wait_until('the door of the standby', sub { $there = eval { redis($standby) }; });
+prepare();
+wait_until('what is written is there', sub { ($there->call('GET', 'k') // '') eq 'treasure' });
+for my $name (grep { $cases{$_} } @commands)
+{
+	my ($needs) = @{ $cases{$name} };
+	next if $name =~ /^(quit|reset|shutdown|save|bgsave|auth|hello|multi|watch|client\|kill|client\|pause)$/;
+	my $reply = $there->call(words($name, $cases{$name})) // 'nil';
+	my $writes = $needs eq 'write' || $name eq 'flushall';
+
+	is($reply =~ /^-READONLY /, $writes, "on a standby: $name") or diag($reply);
+	like(as('nobody', node => $standby)->call(words($name, $cases{$name})), qr/^-NOPERM /, '… without the grant') if $needs ne 'none';
+}
+$standby->stop;
+
+# ---- dumps -----------------------------------------------------------------------------------
+
+sql("CREATE ROLE gone; SELECT kv.grant('gone', 3, 'admin'), kv.set_tenant('gone', 9); DROP ROLE gone");
+my $listed = "SELECT string_agg(role || coalesce(db::text, '*') || level, ' ' ORDER BY role, db) FROM kv.grants";
+my $tenancies = "SELECT string_agg(role::text || tenant, ' ' ORDER BY role::text) FROM kv.tenancy WHERE tenant <> 9";
+sql('CREATE DATABASE copy');
+my $dump = $node->basedir . '/dump.sql';
+$node->command_ok([ 'pg_dump', '-f', $dump, 'postgres' ], 'pg_dump');
+unlike(slurp_file($dump), qr/^\d+\t\d\tadmin$/m, 'the rights of a dropped role are in no dump');
+$node->command_ok([ 'psql', '-qX1', '-v', 'ON_ERROR_STOP=1', '-f', $dump, 'copy' ], '… which is restored');
+is($node->safe_psql('copy', $listed), sql($listed), '… with every right');
+is($node->safe_psql('copy', $tenancies), sql($tenancies), '… and tenant');
+is($node->safe_psql('copy', "SELECT kv.get_text('k')"), 'treasure', '… and key');
+
+$node->stop;
+done_testing();
