@@ -83,6 +83,7 @@ class Pgfirst(Server):
 
     def __init__(self, directory):
         super().__init__(directory)
+        self.database_url = ""
         self.program = os.environ.get("PGFIRST_PROGRAM", os.path.join(ROOT, "build", "pgfirst"))
 
     def _run(self, *words):
@@ -97,7 +98,13 @@ class Pgfirst(Server):
         pg_port, redis_port = free_ports(2)
         self._run("up", "--pg-port", str(pg_port), "--redis-port", str(redis_port),
                   "--memory", "512MB")
-        url = urlsplit(json.loads(self._run("env", "--format", "json"))["REDIS_URL"])
+        self.find()
+
+    def find(self):
+        """Where the cluster that runs in the directory is."""
+        urls = json.loads(self._run("env", "--format", "json"))
+        self.database_url = urls["DATABASE_URL"]
+        url = urlsplit(urls["REDIS_URL"])
         self.port, self.user = url.port, unquote(url.username)
         self.password = unquote(url.password)
         self.socket = os.path.join(self.directory, "run", "redis.sock")
