@@ -29,6 +29,8 @@ class App:
         self.kind = store.kind
         self.log = os.path.join(directory, f"{schema}.log")
         self.port, self.process = 0, None
+        # What a browser kept after signing in, by user.
+        self.cookies = {}
 
     def sql(self, statement):
         """What psql prints, in the application's schema."""
@@ -53,9 +55,10 @@ class App:
             "PYTHONDONTWRITEBYTECODE": "1",
         }
         with open(self.log, "w", encoding="utf-8") as log:
+            # In this process's group, so that who ends the group ends the application as well.
             self.process = subprocess.Popen(
                 [PYTHON, os.path.join(ROOT, "examples", "facility", "run"), str(self.port)], env=environment,
-                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
 
     def wait(self):
         def answers():
@@ -118,11 +121,14 @@ class Page:
         return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]*>", " ", found[1] if found else self.text))).strip()
 
     def column(self, name):
-        """The cells of the table's column with this heading."""
-        heads = re.findall(r"<th[^>]*>(.*?)</th>", self.text)
-        rows = [re.findall(r"<td[^>]*>(.*?)</td>", row, re.S) for row in re.findall(r"<tr>(.*?)</tr>", self.text, re.S)]
-        at = heads.index(name)
-        return [unescape(re.sub(r"<[^>]*>", "", row[at])).strip() for row in rows if len(row) > at]
+        """The cells below this heading, of every table that has it."""
+        cells = []
+        for table in re.findall(r"<table>(.*?)</table>", self.text, re.S):
+            heads = re.findall(r"<th(?: [^>]*)?>(.*?)</th>", table)
+            if name in heads:
+                rows = [re.findall(r"<td[^>]*>(.*?)</td>", row, re.S) for row in re.findall(r"<tr>(.*?)</tr>", table, re.S)]
+                cells += [row[heads.index(name)] for row in rows if len(row) == len(heads)]
+        return [unescape(re.sub(r"<[^>]*>", "", cell)).strip() for cell in cells]
 
     def options(self, name):
         """{text: value} of a drop-down."""
