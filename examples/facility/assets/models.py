@@ -113,7 +113,8 @@ class Asset(models.Model):
     class Meta:
         ordering = ["tag"]
         constraints = [models.UniqueConstraint(fields=["customer", "tag"], name="asset_tag_once")]
-        indexes = [models.Index(fields=["customer", "state"]), models.Index(fields=["customer", "category"])]
+        indexes = [models.Index(fields=["customer", "state"], name="asset_by_state"),
+                   models.Index(fields=["customer", "category"], name="asset_by_category")]
 
     def __str__(self):
         return f"{self.tag} {self.name}"

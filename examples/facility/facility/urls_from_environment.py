@@ -9,6 +9,7 @@ is libpq's. A host that begins with a slash (percent-encoded, or as ?host=) is a
 """
 
 import os
+import re
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -36,18 +37,20 @@ def redis_url(number):
 
 
 def database():
-    """DATABASE_URL as an entry of DATABASES."""
+    """DATABASE_URL as an entry of DATABASES, and the schema that it names."""
     parts = read("DATABASE_URL", ("postgresql", "postgres"))
     options = dict(parse_qsl(parts.query))
     schema = options.pop("schema", None)
     if schema:
         options["options"] = f"{options.get('options', '')} -c search_path={schema}".strip()
+    # Not parts.hostname, which is in lower case, and a folder is not.
+    host = re.match(r"\[(.*?)\]|([^:]*)", parts.netloc.rpartition("@")[2])
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path[1:]),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
-        "HOST": options.pop("host", None) or unquote(parts.hostname or ""),
+        "HOST": options.pop("host", None) or unquote(host[1] or host[2] or ""),
         "PORT": str(parts.port or ""),
         "OPTIONS": options,
     }, schema or "public"
