@@ -508,6 +508,25 @@ def _(visit):
         check([browser.get("/assets/").status for browser in (ada, eino)], [200, 200])
 
 
+@step("the demo is removed, with what is cached of it, and comes again", compared=False)
+def _(visit):
+    def left():
+        return [len(visit.call(number, "KEYS", visit.app.key("*"))) for number in (1, 2, 3)]
+
+    visit.call(2, "SET", "somebody else's", "stays")
+    visit.browser("ada").get("/assets/")
+    check([number > 0 for number in left()], [True] * 3)
+    check(visit.app.manage("makemigrations", "--check").strip(), "No changes detected")
+    visit.app.manage("demo", "--remove")
+    check([left(), visit.app.sql("SELECT count(*) FROM assets_asset"), visit.call(2, "DEL", "somebody else's")], [[0, 0, 0], "0", 1])
+    check(visit.browser("ada").get("/assets/").status, 302)
+    for _round in range(2):
+        visit.app.manage("demo")
+        check(visit.app.sql("SELECT count(*), md5(string_agg(concat_ws('|', tag, name, state, installed, next_check, note), ',' "
+                            "ORDER BY tag)) FROM assets_asset"), "3600|5547f1d9cc74db1809ba2fc82e13cbbc")
+    has(visit.browser("ada", fresh=True).get("/assets/"), "1200 assets")
+
+
 # ---- both --------------------------------------------------------------------------------------
 
 

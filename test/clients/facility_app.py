@@ -28,7 +28,7 @@ class App:
         self.store, self.schema, self.database_url = store, schema, database_url
         self.kind = store.kind
         self.log = os.path.join(directory, f"{schema}.log")
-        self.port, self.process = 0, None
+        self.port, self.process, self.environment = 0, None, {}
         # What a browser kept after signing in, by user.
         self.cookies = {}
 
@@ -48,7 +48,7 @@ class App:
         self.forget()
         (self.port,) = servers.free_ports(1)
         store = self.store
-        environment = {
+        self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("PG", "DJANGO", "PYTHON"))},
             "REDIS_URL": f"redis://{store.user}:{quote(store.password, safe='')}@{store.host}:{store.port}/0",
             "DATABASE_URL": f"{self.database_url}?schema={self.schema}",
@@ -57,8 +57,17 @@ class App:
         with open(self.log, "w", encoding="utf-8") as log:
             # In this process's group, so that who ends the group ends the application as well.
             self.process = subprocess.Popen(
-                [PYTHON, os.path.join(ROOT, "examples", "facility", "run"), str(self.port)], env=environment,
+                [PYTHON, os.path.join(ROOT, "examples", "facility", "run"), str(self.port)], env=self.environment,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+
+    def manage(self, *words):
+        """What one of Django's commands for the project prints."""
+        done = subprocess.run(
+            [PYTHON, os.path.join(ROOT, "examples", "facility", "manage.py"), *words], env=self.environment,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"manage.py {' '.join(words)}: {done.stderr}")
+        return done.stdout
 
     def wait(self):
         def answers():

@@ -106,9 +106,12 @@ def choices(thing, customer_id):
 @receiver([post_save, post_delete], sender=Person)
 def list_changed(instance, **_):
     """Their names stand in the table as well."""
+    # Asked now: at the commit a deleted building's site may be gone, too.
+    customer_id = instance.customer_id
+
     def forget():
-        forget_dropdowns(instance.customer_id)
-        table_changed(instance.customer_id)
+        forget_dropdowns(customer_id)
+        table_changed(customer_id)
 
     transaction.on_commit(forget)
 
