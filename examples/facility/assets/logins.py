@@ -28,9 +28,11 @@ def sign_in(request, username, password):
             raise TooManyTries(cache.ttl(key))
         user = authenticate(request, username=username, password=password)
         if user is None:
-            # The first try begins the quarter of an hour; counting further does not prolong it.
-            cache.add(key, 0, timeout=settings.LOGIN_PERIOD)
-            cache.incr(key)
+            try:
+                cache.incr(key)
+            except ValueError:
+                # The first try begins the quarter of an hour; those that follow do not prolong it.
+                cache.set(key, 1, timeout=settings.LOGIN_PERIOD)
         else:
             cache.delete(key)
         return user
