@@ -155,7 +155,7 @@ def _(_visit):
             ("rediss://[::1]:1", "postgresql://u@[::1]/app", "rediss://[::1]:1/2|app|u||::1||{}|public"),
             ("", good, "REDIS_URL is not set: the application needs REDIS_URL and DATABASE_URL"),
             ("redis://cache", "", "DATABASE_URL is not set: the application needs REDIS_URL and DATABASE_URL"),
-            ("http://cache", good, "REDIS_URL begins with http://, not with one of redis://, rediss://, unix://"),
+            ("http://example.com", good, "REDIS_URL begins with http://, not with one of redis://, rediss://, unix://"),
             ("redis://cache", "mysql://db/app", "DATABASE_URL begins with mysql://, not with one of postgresql://, postgres://")):
         check(read(redis_url, database_url), expected)
 
