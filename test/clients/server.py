@@ -86,6 +86,7 @@ class Pgfirst(Server):
 
     def __init__(self, directory):
         super().__init__(directory)
+        self.database_url = ""
         self.program = os.environ.get("PGFIRST_PROGRAM", os.path.join(ROOT, "build", "pgfirst"))
 
     def _run(self, *words):
@@ -104,11 +105,17 @@ class Pgfirst(Server):
         with open(os.path.join(self.directory, "pgfirst.conf"), "a", encoding="utf-8") as file:
             file.write("pgfirst.redis_auth_delay = 0\n")
         self.restart()
-        url = urlsplit(json.loads(self._run("env", "--format", "json"))["REDIS_URL"])
+        self.find()
+        self._open_tls()
+
+    def find(self):
+        """Where the cluster that runs in the directory is."""
+        urls = json.loads(self._run("env", "--format", "json"))
+        self.database_url = urls["DATABASE_URL"]
+        url = urlsplit(urls["REDIS_URL"])
         self.port, self.user = url.port, unquote(url.username)
         self.password = unquote(url.password)
         self.socket = os.path.join(self.directory, "run", "redis.sock")
-        self._open_tls()
 
     def _open_tls(self):
         """A certificate of its own, which clients get beside the cluster, in a directory that they may enter."""
