@@ -36,10 +36,10 @@ typedef enum KvFlag
 	KV_NO_MULTI = 1 << 10,   /* refused there */
 	KV_ELSEWHERE = 1 << 11,  /* may change a key of another database, which is locked as well */
 	KV_EVERYWHERE = 1 << 12, /* empties all databases: the epochs of all of them are locked */
-	KV_SCRIPT = 1 << 13,     /* runs commands of a script; argument 2 says how many keys follow it */
-	KV_NO_SCRIPT = 1 << 14,  /* refused within scripts */
-	KV_HARMLESS = 1 << 24,   /* of KV_ADMIN: Redis calls it so, but anybody may */
-	KV_SERVER = 1 << 25      /* of KV_ADMIN: concerns all tenants, so the default one's admins may */
+	KV_SCRIPT = 1 << 13,    /* runs commands of a script; argument 2 says how many keys follow it */
+	KV_NO_SCRIPT = 1 << 14, /* refused within scripts */
+	KV_HARMLESS = 1 << 24,  /* of KV_ADMIN: Redis calls it so, but anybody may */
+	KV_SERVER = 1 << 25     /* of KV_ADMIN: concerns all tenants, so the default one's admins may */
 } KvFlag;
 
 /* What became of a call. */

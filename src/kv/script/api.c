@@ -373,9 +373,9 @@ acl_check(void *context)
 	Check *check = context;
 
 	check->command = kv_command_find(NULL, (RespSlice){check->name, check->length});
-	check->allowed = check->command && kv_command_allowed(check->command,
-	                                                      kv_run->call->session->levels,
-	                                                      kv_run->call->session->database);
+	check->allowed =
+	    check->command && kv_command_allowed(check->command, kv_run->call->session->levels,
+	                                         kv_run->call->session->database);
 }
 
 /* redis.acl_check_cmd(command, ...): whether the client may run it. */
