@@ -116,8 +116,9 @@ static void
 command_run(void *context)
 {
 	Command *command = context;
-	MemoryContext old = MemoryContextSwitchTo(kv_run->context);
+	MemoryContext old = MemoryContextSwitchTo(kv_run->each);
 
+	MemoryContextReset(kv_run->each);
 	if (!pgfirst_resp_parser_put(&kv_run->parser, command->lengths, (size_t) command->argc))
 		elog(ERROR, "no memory for a command of %d arguments", command->argc);
 	kv_run->reply.length = 0;

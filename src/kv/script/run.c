@@ -514,10 +514,12 @@ kv_script_run(KvCall *call, const KvScriptRequest *request)
 	if (!kv_script_unblocked(call, &outcome) || !open_home(call, &store, &outcome))
 		return outcome;
 	run.reads_only = request->reads_only || run.script->flags.no_writes;
-	run.locks = !run.reads_only && !run.script->reads_only && !call->read_only;
+	/* An EXEC that changes something locks everything; what it reads must stay as it is, too. */
+	run.locks = !run.reads_only && !call->read_only && (!run.script->reads_only || call->prepared);
 	run.deadline_us = pgfirst_clock_monotonic_us() + (int64) kv_script_timeout * 1000;
 	run.context =
 	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst script", ALLOCSET_DEFAULT_SIZES);
+	run.each = AllocSetContextCreate(run.context, "pgfirst script command", ALLOCSET_DEFAULT_SIZES);
 	pgfirst_resp_buffer_init(&run.reply,
 	                         (RespAllocator){.resize = reply_resize, .context = run.context}, 2);
 	pgfirst_resp_parser_init(&run.parser, (RespAllocator){.resize = parser_resize},

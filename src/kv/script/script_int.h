@@ -87,6 +87,7 @@ typedef struct KvRun
 	KvOutcome outcome;
 	ErrorData *error;
 	MemoryContext context; /* of the run */
+	MemoryContext each;    /* of the command under way; its reply is in `context` */
 	RespBuffer reply;      /* of the command under way */
 	RespParser parser;     /* its arguments */
 	char *arguments;       /* their bytes */
