@@ -3,10 +3,14 @@
  * database.c: the numbered databases of the Redis door; see database.h.
  *
  * What is needed to reach a key stands in two small tables of the extension: `identity` with the
- * secret that keys the hash (a cluster's own, in no dump), and `database` with a store and a durability per number.  They are
- * read directly (the loop may not use SPI) and kept until an invalidation of one of them, or of a
- * store, arrives; PostgreSQL delivers those when a lock is taken, that is, before anything of a
- * turn is read.
+ * secret that keys the hash (a cluster's own, in no dump), and `database` with a store, a durability and
+ * limits per number.  They are read directly (the loop may not use SPI) and kept until an invalidation of
+ * one of them, or of a store, arrives; PostgreSQL delivers those when a lock is taken, that is, before
+ * anything of a turn is read.
+ *
+ * Two databases may exchange their stores (see catalog.h).  Who does that locks both stores out for
+ * everybody else until it has committed; so whoever has got the lock of a store looks whether there is news,
+ * and if the number means another store by now, opens that one.  While it is open, it stays.
  *
  * The epoch of a database is a record of the store itself, so FLUSHDB is one write that takes no
  * lock on anything but that record.  It is read once per turn or SQL call, until the transaction changes
@@ -40,6 +44,7 @@
 #include "base/keylock.h"
 #include "kv/database.h"
 #include "kv/id.h"
+#include "kv/limit.h"
 #include "kv/position.h"
 #include "kv/type/key.h"
 
@@ -47,7 +52,7 @@ typedef struct KvDatabase
 {
 	Oid relation; /* InvalidOid: no such database */
 	Oid storage;
-	PgfirstDurability durability;
+	KvSettings settings;
 } KvDatabase;
 
 /* What the tables say. */
@@ -81,13 +86,16 @@ static struct
 	KvEpoch epochs[KV_DATABASES];
 } cache;
 
-/* The epochs in which the transaction under way has begun to change keys, by database. */
+/*
+ * The epochs in which the transaction under way has begun to change keys, by file: it may TRUNCATE a table, or
+ * exchange databases, and go on.  When there is no place left, the last one stays unpinned.
+ */
 static struct
 {
 	LocalTransactionId transaction;
-	Oid storage; /* the same transaction may TRUNCATE the table and go on */
+	Oid storage;
 	uint64 epoch;
-} pinned[KV_DATABASES];
+} pinned[2 * KV_DATABASES];
 
 /* ---- the cache --------------------------------------------------------------------------- */
 
@@ -184,14 +192,20 @@ cache_take_database(HeapTuple tuple, TupleDesc shape, KvCatalog *catalog)
 	int number = DatumGetInt32(heap_getattr(tuple, 1, shape, &null));
 	Oid relation = DatumGetObjectId(heap_getattr(tuple, 2, shape, &null));
 	char *durability = TextDatumGetCString(heap_getattr(tuple, 3, shape, &null));
+	Datum max_size = heap_getattr(tuple, 4, shape, &null);
+	KvSettings settings = {.max_size = null ? 0 : DatumGetInt64(max_size)};
+	char *eviction = TextDatumGetCString(heap_getattr(tuple, 5, shape, &null));
 
 	if (number < 0 || number >= KV_DATABASES)
 		return;
+	settings.durability = strcmp(durability, "durable") == 0   ? PGFIRST_DURABLE
+	                      : strcmp(durability, "relaxed") == 0 ? PGFIRST_RELAXED
+	                                                           : PGFIRST_VOLATILE;
+	/* The table allows no other names. */
+	(void) kv_eviction_find(eviction, strlen(eviction), &settings.eviction);
 	catalog->databases[number].relation = relation;
 	catalog->databases[number].storage = cache_find_storage(relation);
-	catalog->databases[number].durability = strcmp(durability, "durable") == 0   ? PGFIRST_DURABLE
-	                                        : strcmp(durability, "relaxed") == 0 ? PGFIRST_RELAXED
-	                                                                             : PGFIRST_VOLATILE;
+	catalog->databases[number].settings = settings;
 }
 
 static KvReady
@@ -282,10 +296,65 @@ kv_database_storage(int number)
 	return cache.catalog.databases[number].storage;
 }
 
+const KvSettings *
+kv_database_settings(int number)
+{
+	return &cache.catalog.databases[number].settings;
+}
+
 PgfirstDurability
 kv_database_durability(int number)
 {
-	return cache.catalog.databases[number].durability;
+	return cache.catalog.databases[number].settings.durability;
+}
+
+Oid
+kv_identity_table(void)
+{
+	return cache.catalog.identity_table;
+}
+
+Oid
+kv_database_table(void)
+{
+	return cache.catalog.database_table;
+}
+
+const char *
+kv_durability_name(PgfirstDurability durability)
+{
+	return durability == PGFIRST_DURABLE ? "durable" : durability == PGFIRST_RELAXED ? "relaxed" : "volatile";
+}
+
+static const char *const eviction_names[KV_EVICTIONS] = {
+    [KV_EVICT_NOTHING] = "noeviction",
+    [KV_EVICT_ALLKEYS_LRU] = "allkeys-lru",
+    [KV_EVICT_ALLKEYS_LFU] = "allkeys-lfu",
+    [KV_EVICT_ALLKEYS_RANDOM] = "allkeys-random",
+    [KV_EVICT_VOLATILE_LRU] = "volatile-lru",
+    [KV_EVICT_VOLATILE_LFU] = "volatile-lfu",
+    [KV_EVICT_VOLATILE_RANDOM] = "volatile-random",
+    [KV_EVICT_VOLATILE_TTL] = "volatile-ttl",
+};
+
+const char *
+kv_eviction_name(KvEviction eviction)
+{
+	return eviction_names[eviction];
+}
+
+bool
+kv_eviction_find(const char *name, Size length, KvEviction *eviction)
+{
+	for (int i = 0; i < KV_EVICTIONS; i++)
+	{
+		if (strlen(eviction_names[i]) != length ||
+		    pg_strncasecmp(eviction_names[i], name, length) != 0)
+			continue;
+		*eviction = (KvEviction) i;
+		return true;
+	}
+	return false;
 }
 
 Oid
@@ -353,20 +422,68 @@ space_read_epoch(KvSpace *space)
 static void
 space_pin_epoch(const KvSpace *space)
 {
-	pinned[space->number].transaction = MyLocalTransactionId();
-	pinned[space->number].storage = pgfirst_store_storage(space->store);
-	pinned[space->number].epoch = space->epoch;
+	LocalTransactionId transaction = MyLocalTransactionId();
+	Oid storage = pgfirst_store_storage(space->store);
+
+	for (int i = 0; i < (int) lengthof(pinned); i++)
+	{
+		if (pinned[i].transaction == transaction && pinned[i].storage != storage)
+			continue;
+		pinned[i].transaction = transaction;
+		pinned[i].storage = storage;
+		pinned[i].epoch = space->epoch;
+		return;
+	}
 }
 
 static bool
 space_use_pinned_epoch(KvSpace *space)
 {
-	if (pinned[space->number].transaction != MyLocalTransactionId() ||
-	    pinned[space->number].storage != pgfirst_store_storage(space->store))
-		return false;
-	space->epoch = pinned[space->number].epoch;
-	space->position = PGFIRST_POSITION_OWN;
-	return true;
+	LocalTransactionId transaction = MyLocalTransactionId();
+	Oid storage = pgfirst_store_storage(space->store);
+
+	for (int i = 0; i < (int) lengthof(pinned) && pinned[i].transaction == transaction; i++)
+	{
+		if (pinned[i].storage != storage)
+			continue;
+		space->epoch = pinned[i].epoch;
+		space->position = PGFIRST_POSITION_OWN;
+		return true;
+	}
+	return false;
+}
+
+static void
+space_refuse_missing(int number)
+{
+	if (!kv_database_exists(number))
+		ereport(ERROR,
+		        (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("database %d does not exist", number),
+		         errhint("SELECT %s.create_database(%d) makes it.",
+		                 quote_identifier(get_namespace_name(cache.catalog.schema)), number)));
+	if (kv_database_durability(number) == PGFIRST_VOLATILE && RecoveryInProgress())
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+		                errmsg("database %d is volatile: a standby does not have it", number)));
+}
+
+/* Opens the store that the number means, also if it has come to mean another one meanwhile. */
+static PgfirstStore *
+space_open_store(int number, bool writable, bool wait)
+{
+	for (;;)
+	{
+		Oid relation = kv_database_relation(number);
+		PgfirstStore *store;
+
+		space_refuse_missing(number);
+		store = pgfirst_store_open(relation, kv_database_durability(number), writable, wait);
+		if (!store || cache.valid)
+			return store;
+		if (kv_databases_ready(wait) == KV_BUSY)
+			return NULL;
+		if (kv_database_relation(number) == relation)
+			return store;
+	}
 }
 
 KvSpace *
@@ -378,21 +495,13 @@ kv_space_open(int number, bool writable, bool wait)
 	if (number < 0 || number >= KV_DATABASES)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 		                errmsg("a database's number is between 0 and %d", KV_DATABASES - 1)));
-	if (!kv_database_exists(number))
-		ereport(ERROR,
-		        (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("database %d does not exist", number),
-		         errhint("SELECT %s.create_database(%d) makes it.",
-		                 quote_identifier(get_namespace_name(cache.catalog.schema)), number)));
-	if (cache.catalog.databases[number].durability == PGFIRST_VOLATILE && RecoveryInProgress())
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-		                errmsg("database %d is volatile: a standby does not have it", number)));
+	space_refuse_missing(number);
 	space = &cache.spaces[number];
 	if (space->store)
 		kv_position_note(space->position);
 	if (space->store && (space->writable || !writable))
 		return space;
-	store = pgfirst_store_open(cache.catalog.databases[number].relation,
-	                           cache.catalog.databases[number].durability, writable, wait);
+	store = space_open_store(number, writable, wait);
 	if (!store)
 		return NULL;
 	if (space->store)
@@ -406,8 +515,9 @@ kv_space_open(int number, bool writable, bool wait)
 	space->number = number;
 	space->tenant = 0;
 	space->store = store;
-	space->durability = cache.catalog.databases[number].durability;
+	space->durability = kv_database_durability(number);
 	space->writable = writable;
+	kv_limit_attach(space);
 	if (space_use_pinned_epoch(space))
 		return space;
 	space_read_epoch(space);
@@ -454,6 +564,12 @@ kv_spaces_forget(void)
 {
 	for (int i = 0; i < KV_DATABASES; i++)
 		cache.spaces[i].store = NULL;
+}
+
+void
+kv_space_forget(int number)
+{
+	cache.spaces[number].store = NULL;
 }
 
 int

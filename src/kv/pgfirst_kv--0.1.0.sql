@@ -36,9 +36,12 @@ REVOKE ALL ON @extschema@.identity FROM PUBLIC;
 CREATE TABLE @extschema@.database (
 	number integer PRIMARY KEY CHECK (number BETWEEN 0 AND 15),
 	store regclass NOT NULL UNIQUE,
-	durability text NOT NULL CHECK (durability IN ('durable', 'relaxed', 'volatile'))
+	durability text NOT NULL CHECK (durability IN ('durable', 'relaxed', 'volatile')),
+	max_size bigint CHECK (max_size > 0),
+	eviction text NOT NULL DEFAULT 'noeviction' CHECK (eviction IN ('noeviction', 'allkeys-lru', 'allkeys-lfu',
+		'allkeys-random', 'volatile-lru', 'volatile-lfu', 'volatile-random', 'volatile-ttl'))
 );
-COMMENT ON TABLE @extschema@.database IS 'The numbered databases of the Redis door and where their records are.';
+COMMENT ON TABLE @extschema@.database IS 'The numbered databases of the Redis door, where their records are, and what was configured.';
 REVOKE ALL ON @extschema@.database FROM PUBLIC;
 
 -- Every process keeps what the two tables say; whoever writes them, a restore included, must tell.
@@ -91,6 +94,99 @@ COMMENT ON FUNCTION @extschema@.create_database(integer, text) IS
 'Makes database number 0 to 15: durable (logged, replies wait for the flush), relaxed (logged, replies do not wait) or volatile (not logged, empty after a crash).';
 -- Makes tables: for administrators.
 REVOKE ALL ON FUNCTION @extschema@.create_database(integer, text) FROM PUBLIC;
+
+-- The parameters that are null leave what they name as it is. The store is written anew where it is to be
+-- logged from now on, or no longer.
+CREATE FUNCTION @extschema@.configure(db integer, durability text DEFAULT NULL, max_size text DEFAULT NULL,
+	eviction text DEFAULT NULL) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS $$
+DECLARE
+	current record;
+	bytes bigint;
+BEGIN
+	SELECT d.store, c.relpersistence = 'p' AS logged INTO current
+	FROM @extschema@.database d JOIN pg_class c ON c.oid = d.store WHERE d.number = db;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object', MESSAGE = format('database %s does not exist', coalesce(db::text, 'null')),
+			HINT = format('SELECT %s.create_database(%s) makes it.', '@extschema@', coalesce(db::text, 'null'));
+	END IF;
+	IF durability NOT IN ('durable', 'relaxed', 'volatile') THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'durability is durable, relaxed or volatile';
+	END IF;
+	IF eviction NOT IN ('noeviction', 'allkeys-lru', 'allkeys-lfu', 'allkeys-random', 'volatile-lru',
+		'volatile-lfu', 'volatile-random', 'volatile-ttl') THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('there is no eviction "%s"', eviction),
+			HINT = 'noeviction, allkeys-lru, allkeys-lfu, allkeys-random, volatile-lru, volatile-lfu, volatile-random or volatile-ttl.';
+	END IF;
+	bytes := pg_size_bytes(max_size);
+	IF bytes < 0 THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'max_size is a number of bytes, or 0 for no limit';
+	END IF;
+	IF current.logged AND durability = 'volatile' THEN
+		EXECUTE format('ALTER TABLE %s SET UNLOGGED', current.store);
+	ELSIF NOT current.logged AND durability <> 'volatile' THEN
+		EXECUTE format('ALTER TABLE %s SET LOGGED', current.store);
+	END IF;
+	UPDATE @extschema@.database d SET
+		durability = coalesce(configure.durability, d.durability),
+		max_size = CASE WHEN bytes IS NULL THEN d.max_size ELSE nullif(bytes, 0) END,
+		eviction = coalesce(configure.eviction, d.eviction)
+	WHERE d.number = db;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.configure(integer, text, text, text) IS
+'Changes a database: its durability (durable, relaxed, volatile), its max_size (bytes, or as ''256MB''; 0 for no limit), and what is evicted when it would be exceeded. NULL leaves as it is. To and from volatile all of it is written anew, with everybody locked out.';
+-- Decides what is lost and what is thrown away: for administrators.
+REVOKE ALL ON FUNCTION @extschema@.configure(integer, text, text, text) FROM PUBLIC;
+
+CREATE FUNCTION @extschema@.configure(db integer, max_size bigint, durability text DEFAULT NULL,
+	eviction text DEFAULT NULL) RETURNS void
+	LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+	AS $$SELECT @extschema@.configure(db, durability, max_size::pg_catalog.text, eviction)$$;
+COMMENT ON FUNCTION @extschema@.configure(integer, bigint, text, text) IS 'The same with max_size as a number.';
+-- As the one above.
+REVOKE ALL ON FUNCTION @extschema@.configure(integer, bigint, text, text) FROM PUBLIC;
+
+CREATE FUNCTION @extschema@.drop_database(number integer) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS $$
+DECLARE
+	store regclass;
+BEGIN
+	DELETE FROM @extschema@.database d WHERE d.number = drop_database.number RETURNING d.store INTO store;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+			MESSAGE = format('database %s does not exist', coalesce(number::text, 'null'));
+	END IF;
+	EXECUTE format('DROP TABLE %s', store);
+END
+$$;
+COMMENT ON FUNCTION @extschema@.drop_database(integer) IS
+'Drops a database with all its keys. Clients that have selected it are told that it is not there.';
+-- Destroys everybody's keys: for administrators.
+REVOKE ALL ON FUNCTION @extschema@.drop_database(integer) FROM PUBLIC;
+
+CREATE FUNCTION @extschema@.swap_databases(a integer, b integer) RETURNS void
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_swap_databases';
+COMMENT ON FUNCTION @extschema@.swap_databases(integer, integer) IS
+'Exchanges two databases, with all that is configured for them, at commit, as SWAPDB does. Waits until nobody uses either.';
+-- Moves everybody's keys: for administrators.
+REVOKE ALL ON FUNCTION @extschema@.swap_databases(integer, integer) FROM PUBLIC;
+
+CREATE FUNCTION @extschema@.database_counts(db integer, OUT keys bigint, OUT expiring_keys bigint, OUT bytes bigint,
+	OUT evicted_keys bigint)
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_database_counts';
+COMMENT ON FUNCTION @extschema@.database_counts(integer) IS 'Behind the view databases.';
+CREATE VIEW @extschema@.databases AS
+SELECT d.number AS db, d.durability, d.max_size, d.eviction, c.keys, c.expiring_keys, c.bytes,
+	pg_catalog.pg_relation_size(d.store) AS file_bytes, c.evicted_keys
+FROM @extschema@.database d, LATERAL @extschema@.database_counts(d.number) c;
+COMMENT ON VIEW @extschema@.databases IS
+'Every database: what was configured, its keys and the bytes that they take (NULL until they have been counted after a start, and on a standby), the bytes of its file, and how many keys have been evicted since the server started.';
+GRANT SELECT ON @extschema@.databases TO PUBLIC;
 
 -- ---- keys -----------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ char *pgfirst_redis_default_role;
 int pgfirst_redis_max_clients = 20000;
 int pgfirst_redis_lock_timeout = 10000;
 int pgfirst_redis_client_memory = 256 * 1024;
+int pgfirst_redis_usage_memory = 16 * 1024;
 
 static void
 settings_define_door(void)
@@ -70,9 +71,21 @@ settings_define_clients(void)
 	    NULL, NULL);
 }
 
+static void
+settings_define_eviction(void)
+{
+	DefineCustomIntVariable(
+	    "pgfirst.redis_usage_memory",
+	    "Sets the memory in which databases that evict keys note which ones are used.",
+	    "16 bytes for each key that is kept; the largest power of two of it is used.",
+	    &pgfirst_redis_usage_memory, 16 * 1024, 64, 1024 * 1024, PGC_POSTMASTER, GUC_UNIT_KB, NULL,
+	    NULL, NULL);
+}
+
 void
 kv_settings_define(void)
 {
 	settings_define_door();
 	settings_define_clients();
+	settings_define_eviction();
 }

@@ -19,6 +19,7 @@ extern char *pgfirst_redis_default_role;
 extern int pgfirst_redis_max_clients;
 extern int pgfirst_redis_lock_timeout;  /* milliseconds */
 extern int pgfirst_redis_client_memory; /* kilobytes */
+extern int pgfirst_redis_usage_memory;  /* kilobytes */
 
 extern void kv_settings_define(void);
 

@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
@@ -26,7 +27,9 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/flush.h"
+#include "kv/count.h"
 #include "kv/database.h"
+#include "kv/limit.h"
 #include "kv/position.h"
 #include "kv/type/key.h"
 
@@ -35,6 +38,7 @@ PGFIRST_FUNCTION(pgfirst_kv_get_text);
 PGFIRST_FUNCTION(pgfirst_kv_set);
 PGFIRST_FUNCTION(pgfirst_kv_del);
 PGFIRST_FUNCTION(pgfirst_kv_keys);
+PGFIRST_FUNCTION(pgfirst_kv_database_counts);
 PGFIRST_FUNCTION(pgfirst_kv_create_store);
 PGFIRST_FUNCTION(pgfirst_kv_catalog_changed);
 
@@ -204,6 +208,7 @@ pgfirst_kv_set(PG_FUNCTION_ARGS)
 		                errmsg("a value cannot be longer than %zu bytes", KV_VALUE_MAX)));
 
 	space = argument_space(fcinfo, 3, true);
+	kv_limit_require(space->number);
 	kv_key_lock(space, key, nx || xx || keep_ttl, true);
 	if (nx || xx || keep_ttl)
 	{
@@ -322,6 +327,31 @@ pgfirst_kv_keys(PG_FUNCTION_ARGS)
 	}
 	result_durable();
 	return (Datum) 0;
+}
+
+/* Behind the view kv.databases: (keys, expiring_keys, bytes, evicted_keys) of one database. */
+Datum
+pgfirst_kv_database_counts(PG_FUNCTION_ARGS)
+{
+	int number = PG_GETARG_INT32(0);
+	Datum values[4] = {0};
+	bool nulls[4] = {false};
+	TupleDesc shape;
+	KvCount count;
+
+	if (get_call_result_type(fcinfo, NULL, &shape) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "the result of database_counts is no row");
+	if (kv_databases_ready(true) != KV_READY || !kv_database_exists(number))
+		PG_RETURN_NULL();
+	nulls[0] = nulls[1] = nulls[2] = RecoveryInProgress() || !kv_count_get(number, &count);
+	if (!nulls[0])
+	{
+		values[0] = Int64GetDatum(count.keys);
+		values[1] = Int64GetDatum(count.expires);
+		values[2] = Int64GetDatum(count.bytes);
+	}
+	values[3] = Int64GetDatum(kv_count_evictions(number));
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(shape), values, nulls)));
 }
 
 /* Behind kv.create_database: makes the store, as the current user, and returns its oid. */

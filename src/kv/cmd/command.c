@@ -16,10 +16,12 @@
 #include "utils/formatting.h"
 #include "utils/memutils.h"
 
+#include "base/clock.h"
 #include "kv/auth.h"
 #include "kv/cmd/commands.h"
 #include "kv/cmd/pause.h"
 #include "kv/cmd/stats.h"
+#include "kv/limit.h"
 #include "kv/settings.h"
 #include "lib/glob/glob.h"
 #include "lib/number/number.h"
@@ -286,6 +288,24 @@ kv_locked_out(KvCall *call, int holder, const char *what)
 	return KV_DONE;
 }
 
+#define TRY_AGAIN_US 1000
+
+KvOutcome
+kv_locked_out_for_now(KvCall *call, int holder, const char *what)
+{
+	KvSession *session = call->session;
+	int64 now_us = pgfirst_clock_monotonic_us();
+
+	if (session->wait_until_us == 0)
+		session->wait_until_us = now_us + (int64) pgfirst_redis_lock_timeout * 1000;
+	call->last_try = now_us >= session->wait_until_us;
+	if (kv_locked_out(call, holder, what) == KV_DONE)
+		return KV_DONE;
+	session->call_again_us = now_us + TRY_AGAIN_US;
+	kv_pause_briefly(now_us);
+	return KV_PARK_NEWS;
+}
+
 /* Tries the lock of the key that argument i is; KV_DONE with call->space NULL is answered. */
 static KvOutcome
 lock_key(KvCall *call, int i)
@@ -437,6 +457,27 @@ room_for_arguments(KvCall *call, KvOutcome *outcome)
 	return kv_room_for(call, KV_CHANGE_COST(bytes, call->argc), outcome);
 }
 
+/*
+ * Whether the database has room for a command that takes some; if not, it waits for the evictor or is refused.
+ * EXEC has looked before.
+ */
+static bool
+room_in_database(KvCall *call, KvOutcome *outcome)
+{
+	KvRoom room;
+
+	if (!(call->command->flags & KV_GROWS) || call->atomic)
+		return true;
+	room = kv_limit_room(call->session->database);
+	if (room == KV_ROOM || (room == KV_ROOM_SOON && kv_multi_is_open(call->session)))
+		return true;
+	if (room == KV_ROOM_SOON && !call->last_try)
+		*outcome = KV_PARK_LOCK; /* what is evicted was locked */
+	else
+		kv_reply_error(call, KV_OOM_WORDS);
+	return false;
+}
+
 /* Finds the command and checks what the table says; false if that has ended it, with the outcome. */
 static bool
 acceptable(KvCall *call, KvOutcome *outcome)
@@ -455,13 +496,14 @@ acceptable(KvCall *call, KvOutcome *outcome)
 		return false;
 	}
 	call->session->last_command = command;
+	kv_keys_spare(call->session->no_touch && command->function != kv_cmd_touch);
 	if (call->busy && OidIsValid(call->session->role) &&
 	    !(command->flags & (KV_LOADING | KV_NO_AUTH)))
 	{
 		*outcome = kv_locked_out(call, 0, "the list of databases");
 		return false;
 	}
-	return permitted(call);
+	return permitted(call) && room_in_database(call, outcome);
 }
 
 /* Opens and locks what the command needs, and calls its function. */

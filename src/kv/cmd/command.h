@@ -34,7 +34,8 @@ typedef enum KvFlag
 	KV_NOW = 1 << 9,         /* runs at once between MULTI and EXEC, too */
 	KV_NO_MULTI = 1 << 10,   /* refused there */
 	KV_ELSEWHERE = 1 << 11,  /* may change a key of another database, which is locked as well */
-	KV_EVERYWHERE = 1 << 12  /* empties all databases: the epochs of all of them are locked */
+	KV_EVERYWHERE = 1 << 12, /* empties all databases: the epochs of all of them are locked */
+	KV_GROWS = 1 << 20       /* takes room: refused in a database that is full (Redis: denyoom) */
 } KvFlag;
 
 /* What became of a call. */
@@ -87,6 +88,7 @@ struct KvCall
 	bool busy;       /* whether it is, and which databases, is locked just now */
 	bool last_try;   /* it has waited long enough: answer with an error instead of parking */
 	bool lengthy;    /* set by the command: it moved many bytes, as its kind rarely does */
+	bool ends_turn;  /* likewise: it has locks that others should not wait for */
 	bool executed;   /* the command's function was called */
 	bool atomic;     /* others of the same EXEC have run or will: it must not park */
 
@@ -172,6 +174,15 @@ extern const KvCommand *kv_command_look(KvCall *call);
  * the process, if it is known (else 0), and `what` it holds.
  */
 extern KvOutcome kv_locked_out(KvCall *call, int holder, const char *what);
+
+/*
+ * Something is locked of which nobody says when it is free again: KV_PARK_NEWS, or after
+ * pgfirst.redis_lock_timeout KV_DONE, as above.
+ */
+extern KvOutcome kv_locked_out_for_now(KvCall *call, int holder, const char *what);
+
+/* Opens and locks what a kept SWAPDB needs; true if it will answer with an error, too. */
+extern bool kv_swapdb_ready(KvCall *exec, const KvCall *kept, KvOutcome *outcome);
 
 /* ---- multi.c ----------------------------------------------------------------------------- */
 

@@ -23,10 +23,14 @@ typedef struct KvStats
 	pg_atomic_uint64 keyspace_hits;
 	pg_atomic_uint64 keyspace_misses;
 	pg_atomic_uint64 expired_keys;
+	pg_atomic_uint64 evicted_keys;
 	pg_atomic_uint64 turns;
 	pg_atomic_uint64 turns_aborted;
 	pg_atomic_uint64 client_memory; /* bytes in clients' buffers */
 	pg_atomic_uint64 started_us;    /* of the monotonic clock; of the first worker */
+	pg_atomic_uint64 commands_rate; /* in the last second or so, each second */
+	pg_atomic_uint64 input_rate;
+	pg_atomic_uint64 output_rate;
 } KvStats;
 
 extern KvStats *kv_stats;
@@ -38,6 +42,9 @@ kv_stats_add(pg_atomic_uint64 *counter, int64 more)
 {
 	pg_atomic_fetch_add_u64(counter, more);
 }
+
+/* Works out the rates, once a second: one process calls it now and then. */
+extern void kv_stats_sample(int64 now_us);
 
 /* Called once by kv's init. */
 extern void kv_stats_init(void);

@@ -326,6 +326,7 @@ run_command(KvClient *client)
 	client->parked_deadline = 0;
 	session->wait_until_us = 0;
 	session->wrote |= call.wrote && pgfirst_store_changed();
+	turn.over |= call.ends_turn;
 	if (call.executed && kv_slowlog_may_be())
 		note_time(&call);
 	if (kv_session_silent(session))
