@@ -288,21 +288,34 @@ kv_locked_out(KvCall *call, int holder, const char *what)
 	return KV_DONE;
 }
 
-#define TRY_AGAIN_US 1000
+/*
+ * It tries for a moment, in which other workers begin nothing new, and then rests for ten: it may be SQL that
+ * is in the way, for much longer than the others should stand still.
+ */
+#define TRY_AGAIN_US  1000
+#define TRY_MOMENT_US 5000
+#define TRY_ROUND_US  50000
 
 KvOutcome
 kv_locked_out_for_now(KvCall *call, int holder, const char *what)
 {
 	KvSession *session = call->session;
+	int64 timeout_us = (int64) pgfirst_redis_lock_timeout * 1000;
 	int64 now_us = pgfirst_clock_monotonic_us();
+	int64 round_us;
 
 	if (session->wait_until_us == 0)
-		session->wait_until_us = now_us + (int64) pgfirst_redis_lock_timeout * 1000;
+		session->wait_until_us = now_us + timeout_us;
+	call->ends_turn = true; /* it may have locked a part */
 	call->last_try = now_us >= session->wait_until_us;
 	if (kv_locked_out(call, holder, what) == KV_DONE)
 		return KV_DONE;
+	round_us = (now_us - (session->wait_until_us - timeout_us)) % TRY_ROUND_US;
 	session->call_again_us = now_us + TRY_AGAIN_US;
-	kv_pause_briefly(now_us);
+	if (round_us < TRY_MOMENT_US)
+		kv_pause_briefly(now_us);
+	else
+		session->call_again_us = now_us + TRY_ROUND_US - round_us;
 	return KV_PARK_NEWS;
 }
 

@@ -313,6 +313,7 @@ run_command(KvClient *client)
 	kv_position_reset();
 	outcome = kv_command_run(&call);
 	turn.running = NULL;
+	turn.over |= call.ends_turn;
 	turn.steps--;
 	if (!call.command || !(call.command->flags & (KV_FAST | KV_BLIND)) || call.lengthy ||
 	    client->parser.consumed > TURN_CHEAP || session->reply.length - start > TURN_CHEAP)
@@ -326,7 +327,6 @@ run_command(KvClient *client)
 	client->parked_deadline = 0;
 	session->wait_until_us = 0;
 	session->wrote |= call.wrote && pgfirst_store_changed();
-	turn.over |= call.ends_turn;
 	if (call.executed && kv_slowlog_may_be())
 		note_time(&call);
 	if (kv_session_silent(session))
