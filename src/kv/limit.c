@@ -100,6 +100,9 @@ kv_limit_room(int number)
 	if (likely(settings->max_size == 0))
 		return KV_ROOM;
 	bytes = kv_count_bytes(number);
+	/* Not counted yet: after a start, or when its table has been written anew. */
+	if (bytes == 0)
+		evictor_wake();
 	if (bytes <= settings->max_size)
 		return KV_ROOM;
 	if (settings->eviction == KV_EVICT_NOTHING ||

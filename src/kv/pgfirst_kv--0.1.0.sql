@@ -72,6 +72,8 @@ REVOKE ALL ON FUNCTION @extschema@.create_store(text, text, boolean) FROM PUBLIC
 CREATE FUNCTION @extschema@.create_database(number integer, durability text DEFAULT 'durable') RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS $$
+DECLARE
+	name text := 'database_' || number;
 BEGIN
 	IF number IS NULL OR number NOT BETWEEN 0 AND 15 THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
@@ -85,9 +87,12 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'duplicate_object',
 			MESSAGE = format('database %s exists already', number);
 	END IF;
+	-- A database that was exchanged with another one has kept the name of its table.
+	WHILE to_regclass(format('%I.%I', '@extschema@', name)) IS NOT NULL LOOP
+		name := name || '_';
+	END LOOP;
 	INSERT INTO @extschema@.database VALUES (number,
-		@extschema@.create_store('@extschema@', 'database_' || number, durability <> 'volatile'),
-		durability);
+		@extschema@.create_store('@extschema@', name, durability <> 'volatile'), durability);
 END
 $$;
 COMMENT ON FUNCTION @extschema@.create_database(integer, text) IS
@@ -105,11 +110,15 @@ DECLARE
 	current record;
 	bytes bigint;
 BEGIN
+	IF db IS NULL OR db NOT BETWEEN 0 AND 15 THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'a database''s number is between 0 and 15';
+	END IF;
 	SELECT d.store, c.relpersistence = 'p' AS logged INTO current
 	FROM @extschema@.database d JOIN pg_class c ON c.oid = d.store WHERE d.number = db;
 	IF NOT FOUND THEN
-		RAISE EXCEPTION USING ERRCODE = 'undefined_object', MESSAGE = format('database %s does not exist', coalesce(db::text, 'null')),
-			HINT = format('SELECT %s.create_database(%s) makes it.', '@extschema@', coalesce(db::text, 'null'));
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object', MESSAGE = format('database %s does not exist', db),
+			HINT = format('SELECT %I.create_database(%s) makes it.', '@extschema@', db);
 	END IF;
 	IF durability NOT IN ('durable', 'relaxed', 'volatile') THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',

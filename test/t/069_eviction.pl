@@ -138,7 +138,7 @@ is($full->call('SET', 'a', 'b'), 'OK', 'there is room again');
 
 # ---- eviction under load ---------------------------------------------------------------------
 
-my $limit = 3 * 1024 * 1024;
+my $limit = 2 * 1024 * 1024;
 sub pressed
 {
 	my ($eviction, $uses) = @_;
@@ -148,7 +148,7 @@ sub pressed
 	$clients[0]->call('FLUSHDB');
 	configure(1, "max_size => $limit, eviction => '$eviction'");
 	$clients[0]->call('SET', "hot$_", 'h' x 100) for 1 .. 100;
-	flood(\@clients, 42_000, sub {
+	flood(\@clients, 30_000, sub {
 		my $bytes = info($clients[0], 'memory')->{used_memory};
 
 		$largest = $bytes if $bytes > $largest;

@@ -358,6 +358,19 @@ evict_slice(void)
 	upkeep.evict_busy = !kv_evict_slice(upkeep.evict_number, &upkeep.evicted);
 }
 
+/* Whether a database with a limit waits to be counted. */
+static bool
+limit_unknown(void)
+{
+	KvCount count;
+
+	for (int number = 0; number < KV_DATABASES; number++)
+		if (kv_database_exists(number) && kv_database_settings(number)->max_size > 0 &&
+		    !kv_count_get(number, &count))
+			return true;
+	return false;
+}
+
 /* A slice for each database that is too large; says when to go on. */
 static int64
 evict_slices(int64 now_us)
@@ -388,7 +401,10 @@ static int64
 upkeep_run(int64 now_us)
 {
 	bool writable = !RecoveryInProgress();
+	bool asked = kv_limit_asked();
 
+	if (asked && limit_unknown())
+		upkeep.next_look = Min(upkeep.next_look, now_us + LOOK_UNCOUNTED_US);
 	if (now_us >= upkeep.next_look)
 	{
 		if (!in_transaction(look))
@@ -415,7 +431,7 @@ upkeep_run(int64 now_us)
 		memset(&upkeep.tidies[upkeep.tidy.number].cursor, 0, sizeof(PgfirstTidyCursor));
 		round_slice_done(&upkeep.tidy, true, now_us, now_us + REST_US);
 	}
-	if (kv_limit_asked() || now_us >= upkeep.next_evict)
+	if (asked || now_us >= upkeep.next_evict)
 		upkeep.next_evict = evict_slices(now_us);
 	return Min(Min(upkeep.next_look, upkeep.sweep.next), Min(upkeep.tidy.next, upkeep.next_evict));
 }
