@@ -65,7 +65,7 @@ const KvCommand kv_commands[] = {
      "7.0.0", "O(1)", "Sets a mark that CLIENT LIST shows; no client is spared for it.",
      "ON | OFF"},
     {"no-touch", "client", kv_cmd_client_no_touch, 3, ANY, NO_KEYS, "connection", "7.2.0", "O(1)",
-     "Sets a mark that CLIENT LIST shows; no key remembers when it was read.", "ON | OFF"},
+     "Lets what this connection reads not count as used, where keys are evicted.", "ON | OFF"},
     {"pause", "client", kv_cmd_client_pause, -3, ANY | KV_ADMIN, NO_KEYS, "connection", "2.9.50",
      "O(1)", "Lets the commands of all clients, or only changes, wait for so long.",
      "milliseconds [WRITE | ALL]"},
