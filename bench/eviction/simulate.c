@@ -144,9 +144,9 @@ typedef struct Trace
 } Trace;
 
 static const Trace traces[] = {
-    {"zipf 0.8", TRACE_ZIPF, 0.8},        {"zipf 1.0", TRACE_ZIPF, 1.0},
-    {"zipf 1.2", TRACE_ZIPF, 1.2},        {"zipf 0.8, scan", TRACE_SCAN, 0.8},
-    {"zipf 1.0, scan", TRACE_SCAN, 1.0},  {"loop", TRACE_LOOP, 0},
+    {"zipf 0.8", TRACE_ZIPF, 0.8},         {"zipf 1.0", TRACE_ZIPF, 1.0},
+    {"zipf 1.2", TRACE_ZIPF, 1.2},         {"zipf 0.8, scan", TRACE_SCAN, 0.8},
+    {"zipf 1.0, scan", TRACE_SCAN, 1.0},   {"loop", TRACE_LOOP, 0},
     {"zipf 1.0, shift", TRACE_SHIFT, 1.0},
 };
 

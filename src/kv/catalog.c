@@ -80,8 +80,8 @@ find_row(Relation table, int number)
 			found = heap_copytuple(tuple);
 	systable_endscan(scan);
 	if (!found)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-		                errmsg("database %d does not exist", number)));
+		ereport(ERROR,
+		        (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("database %d does not exist", number)));
 	return found;
 }
 
@@ -175,8 +175,8 @@ static void
 refuse_missing(int number)
 {
 	if (!kv_database_exists(number))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-		                errmsg("database %d does not exist", number)));
+		ereport(ERROR,
+		        (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("database %d does not exist", number)));
 }
 
 /* kv.swap_databases(a, b) */

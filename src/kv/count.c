@@ -289,7 +289,8 @@ kv_count_evictions(int number)
 	int64 evicted;
 
 	SpinLockAcquire(&shared->databases[number].lock);
-	evicted = shared->databases[number].owner == MyDatabaseId ? shared->databases[number].evicted : 0;
+	evicted =
+	    shared->databases[number].owner == MyDatabaseId ? shared->databases[number].evicted : 0;
 	SpinLockRelease(&shared->databases[number].lock);
 	return evicted;
 }

@@ -323,7 +323,9 @@ kv_database_table(void)
 const char *
 kv_durability_name(PgfirstDurability durability)
 {
-	return durability == PGFIRST_DURABLE ? "durable" : durability == PGFIRST_RELAXED ? "relaxed" : "volatile";
+	return durability == PGFIRST_DURABLE   ? "durable"
+	       : durability == PGFIRST_RELAXED ? "relaxed"
+	                                       : "volatile";
 }
 
 static const char *const eviction_names[KV_EVICTIONS] = {

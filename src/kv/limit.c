@@ -85,8 +85,8 @@ evictor_wake(void)
 {
 	Latch *evictor = shared->evictor;
 
-	if (pg_atomic_read_u32(&shared->asked) == 0 &&
-	    pg_atomic_exchange_u32(&shared->asked, 1) == 0 && evictor)
+	if (pg_atomic_read_u32(&shared->asked) == 0 && pg_atomic_exchange_u32(&shared->asked, 1) == 0 &&
+	    evictor)
 		SetLatch(evictor);
 }
 
@@ -119,8 +119,7 @@ kv_limit_room(int number)
 void
 kv_limit_require(int number)
 {
-	int64 deadline_us =
-	    pgfirst_clock_monotonic_us() + (int64) pgfirst_redis_lock_timeout * 1000;
+	int64 deadline_us = pgfirst_clock_monotonic_us() + (int64) pgfirst_redis_lock_timeout * 1000;
 	KvRoom room;
 
 	while ((room = kv_limit_room(number)) == KV_ROOM_SOON && pgfirst_store_locks() == 0 &&
@@ -134,8 +133,7 @@ kv_limit_require(int number)
 	if (room == KV_ROOM || (room == KV_ROOM_SOON && pgfirst_store_locks() > 0))
 		return;
 	ereport(ERROR,
-	        (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-	         errmsg("database %d is full", number),
+	        (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED), errmsg("database %d is full", number),
 	         errdetail("Its keys take " INT64_FORMAT " bytes; its max_size is " INT64_FORMAT ".",
 	                   kv_count_bytes(number), kv_database_settings(number)->max_size),
 	         room == KV_ROOM_SOON
@@ -180,7 +178,8 @@ kv_limit_evictor(void)
 bool
 kv_limit_asked(void)
 {
-	return pg_atomic_read_u32(&shared->asked) != 0 && pg_atomic_exchange_u32(&shared->asked, 0) != 0;
+	return pg_atomic_read_u32(&shared->asked) != 0 &&
+	       pg_atomic_exchange_u32(&shared->asked, 0) != 0;
 }
 
 int64

@@ -26,9 +26,9 @@
 
 typedef enum ConfigClass
 {
-	CONFIG_SHOWN,     /* computed; cannot be set here */
+	CONFIG_SHOWN,      /* computed; cannot be set here */
 	CONFIG_REMEMBERED, /* accepted and remembered; without effect unless it is in `effects` */
-	CONFIG_DATABASE /* of the selected database; see configure.h */
+	CONFIG_DATABASE    /* of the selected database; see configure.h */
 } ConfigClass;
 
 typedef struct ConfigParameter

@@ -124,7 +124,8 @@ kv_configure_set(const KvCall *call, const char *name, RespSlice value, KvSettin
 	return kv_eviction_find(value.data, value.length, &settings->eviction)
 	           ? NULL
 	           : "argument(s) must be one of the following: volatile-lru, volatile-lfu, "
-	             "volatile-random, volatile-ttl, allkeys-lru, allkeys-lfu, allkeys-random, noeviction";
+	             "volatile-random, volatile-ttl, allkeys-lru, allkeys-lfu, allkeys-random, "
+	             "noeviction";
 }
 
 /* Answers and returns false if the database cannot be configured now at all. */

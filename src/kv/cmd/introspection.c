@@ -23,7 +23,8 @@ reply_words(RespBuffer *reply, const char *const *words, const bool *apply, int 
 static void
 reply_flags(RespBuffer *reply, const KvCommand *command)
 {
-	static const char *const words[] = {"readonly", "write", "fast", "no_auth", "loading", "admin", "denyoom"};
+	static const char *const words[] = {"readonly", "write", "fast",   "no_auth",
+	                                    "loading",  "admin", "denyoom"};
 	const bool apply[] = {(command->flags & KV_READ) != 0,    (command->flags & KV_WRITE) != 0,
 	                      (command->flags & KV_FAST) != 0,    (command->flags & KV_NO_AUTH) != 0,
 	                      (command->flags & KV_LOADING) != 0, (command->flags & KV_ADMIN) != 0,

@@ -309,7 +309,8 @@ info_replication(KvCall *call, StringInfo out)
 	appendStringInfo(out,
 	                 "role:%s\r\nconnected_slaves:%d\r\nmaster_replid:%040llx\r\n"
 	                 "master_repl_offset:" UINT64_FORMAT "\r\n",
-	                 call->read_only ? "slave" : "master", call->read_only ? 0 : kv_replicas_count(),
+	                 call->read_only ? "slave" : "master",
+	                 call->read_only ? 0 : kv_replicas_count(),
 	                 (unsigned long long) GetSystemIdentifier(),
 	                 call->read_only ? GetXLogReplayRecPtr(NULL) : GetXLogInsertRecPtr());
 	if (call->read_only)

@@ -33,7 +33,8 @@ kv_stats_sample(int64 now_us)
 	if (passed_us < SAMPLE_US)
 		return;
 	/* CONFIG RESETSTAT may have set them back. */
-	if (last.at_us != 0 && commands >= last.commands && input >= last.input && output >= last.output)
+	if (last.at_us != 0 && commands >= last.commands && input >= last.input &&
+	    output >= last.output)
 	{
 		pg_atomic_write_u64(&kv_stats->commands_rate,
 		                    (commands - last.commands) * SAMPLE_US / (uint64) passed_us);

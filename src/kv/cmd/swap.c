@@ -21,7 +21,8 @@
 static const char *
 swap_numbers(const KvCall *call, int numbers[2])
 {
-	static const char *const words[] = {"ERR invalid first DB index", "ERR invalid second DB index"};
+	static const char *const words[] = {"ERR invalid first DB index",
+	                                    "ERR invalid second DB index"};
 	int64 values[2];
 
 	for (int i = 0; i < 2; i++)

@@ -389,7 +389,7 @@ evict_slices(int64 now_us)
 		kv_stats_add(&kv_stats->expired_keys, upkeep.evicted.expired);
 		kv_count_evicted(number, upkeep.evicted.evicted);
 		if (kv_limit_excess(number) > 0)
-			next_us = Min(next_us, now_us + (upkeep.evict_busy            ? BUSY_US
+			next_us = Min(next_us, now_us + (upkeep.evict_busy          ? BUSY_US
 			                                 : upkeep.evicted.fruitless ? EVICT_FRUITLESS_US
 			                                                            : 0));
 	}
