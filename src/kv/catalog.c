@@ -167,8 +167,7 @@ kv_catalog_swap(int a, int b)
 	/* What a crash leaves is all of the transaction or nothing: not some keys, and the old numbers. */
 	pgfirst_store_commands_together();
 	table_changed(table);
-	kv_space_forget(a);
-	kv_space_forget(b);
+	kv_spaces_exchanged(a, b);
 }
 
 static void

@@ -86,16 +86,13 @@ static struct
 	KvEpoch epochs[KV_DATABASES];
 } cache;
 
-/*
- * The epochs in which the transaction under way has begun to change keys, by file: it may TRUNCATE a table, or
- * exchange databases, and go on.  When there is no place left, the last one stays unpinned.
- */
+/* The epochs in which the transaction under way has begun to change keys, by database. */
 static struct
 {
 	LocalTransactionId transaction;
-	Oid storage;
+	Oid storage; /* the same transaction may TRUNCATE the table and go on */
 	uint64 epoch;
-} pinned[2 * KV_DATABASES];
+} pinned[KV_DATABASES];
 
 /* ---- the cache --------------------------------------------------------------------------- */
 
@@ -424,35 +421,20 @@ space_read_epoch(KvSpace *space)
 static void
 space_pin_epoch(const KvSpace *space)
 {
-	LocalTransactionId transaction = MyLocalTransactionId();
-	Oid storage = pgfirst_store_storage(space->store);
-
-	for (int i = 0; i < (int) lengthof(pinned); i++)
-	{
-		if (pinned[i].transaction == transaction && pinned[i].storage != storage)
-			continue;
-		pinned[i].transaction = transaction;
-		pinned[i].storage = storage;
-		pinned[i].epoch = space->epoch;
-		return;
-	}
+	pinned[space->number].transaction = MyLocalTransactionId();
+	pinned[space->number].storage = pgfirst_store_storage(space->store);
+	pinned[space->number].epoch = space->epoch;
 }
 
 static bool
 space_use_pinned_epoch(KvSpace *space)
 {
-	LocalTransactionId transaction = MyLocalTransactionId();
-	Oid storage = pgfirst_store_storage(space->store);
-
-	for (int i = 0; i < (int) lengthof(pinned) && pinned[i].transaction == transaction; i++)
-	{
-		if (pinned[i].storage != storage)
-			continue;
-		space->epoch = pinned[i].epoch;
-		space->position = PGFIRST_POSITION_OWN;
-		return true;
-	}
-	return false;
+	if (pinned[space->number].transaction != MyLocalTransactionId() ||
+	    pinned[space->number].storage != pgfirst_store_storage(space->store))
+		return false;
+	space->epoch = pinned[space->number].epoch;
+	space->position = PGFIRST_POSITION_OWN;
+	return true;
 }
 
 static void
@@ -572,6 +554,18 @@ void
 kv_space_forget(int number)
 {
 	cache.spaces[number].store = NULL;
+}
+
+/* If a savepoint takes it back, the pins are about other files than those they are asked for. */
+void
+kv_spaces_exchanged(int a, int b)
+{
+	typeof(pinned[0]) pin = pinned[a];
+
+	pinned[a] = pinned[b];
+	pinned[b] = pin;
+	kv_space_forget(a);
+	kv_space_forget(b);
 }
 
 int

@@ -120,8 +120,11 @@ extern KvSpace *kv_space_opened(int number);
 /* Forgets the open spaces: at the start of a turn, and of a call from SQL. */
 extern void kv_spaces_forget(void);
 
-/* One of them: its settings or its store have changed. */
+/* One of them: its settings have changed. */
 extern void kv_space_forget(int number);
+
+/* Two of them have exchanged their stores. */
+extern void kv_spaces_exchanged(int a, int b);
 
 /* The two tables of the extension, valid after kv_databases_ready(). */
 extern Oid kv_identity_table(void);

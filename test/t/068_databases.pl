@@ -23,17 +23,22 @@ max_wal_senders = 4
 autovacuum = off
 CONF
 
-# A client of each worker, by the process that serves it.
-my %clients;
-for (1 .. 200)
+# A client of each worker.
+sub clients
 {
-	my $client = redis($node);
-	my ($pid) = $client->call('INFO', 'server') =~ /^process_id:(\d+)/m;
-	$clients{$pid} //= $client;
-	last if keys %clients == 2;
+	my %clients;
+
+	for (1 .. 200)
+	{
+		my $client = redis($node);
+		my ($pid) = $client->call('INFO', 'server') =~ /^process_id:(\d+)/m;
+		$clients{$pid} //= $client;
+		return @clients{ sort keys %clients } if keys %clients == 2;
+	}
+	die "no clients of both workers\n";
 }
-is(scalar keys %clients, 2, 'clients of both workers');
-my ($a, $b) = @clients{ sort keys %clients };
+
+my ($a, $b) = clients();
 
 sub sql { return $node->safe_psql('postgres', $_[0]); }
 
@@ -144,7 +149,9 @@ $a->call('SET', "k$_", 'v' x 100) for 1 .. 300;
 $a->call('SET', 'large', 'l' x 3000000);
 $a->call('EXPIRE', 'k1', 1000);
 is(counted(2), '301 1', 'keys are counted');
-is(database(2, 'bytes'), sql('SELECT live_bytes - 0 FROM kv.space WHERE db = 2'), '… and their bytes are those of the pages');
+is(database(2, 'bytes'), sql('SELECT live_bytes FROM kv.space WHERE db = 2'), '… and their bytes are those of the pages');
+cmp_ok(database(2, 'bytes'), '>', 3_030_000, '… all of them');
+cmp_ok(database(2, 'bytes'), '<', 3_200_000, '… and no others');
 sql("SELECT kv.configure(2, 'volatile', '64MB', 'volatile-ttl')");
 is(sql("SELECT relpersistence FROM pg_class WHERE oid = 'kv.database_2'::regclass"), 'u', 'volatile is not logged');
 is($b->call('GET', 'k300'), 'v' x 100, 'its keys are there');
@@ -164,7 +171,7 @@ $a->call('SET', 'last', 'durable');
 crash($node);
 $node->start;
 wait_for_door($node);
-$_ = redis($node) for $a, $b;
+($a, $b) = clients();
 $_->call('SELECT', 2) for $a, $b;
 is($a->call('GET', 'last'), 'durable', 'what was answered after SET LOGGED survives a crash');
 is(counted(2), '302 1', '… with all of the database');
@@ -186,11 +193,12 @@ sql("SELECT kv.configure(1, 'relaxed', '1GB', 'allkeys-lfu')");
 is(counted(0), '100 0', 'a hundred keys');
 is(counted(1), '50 0', 'and fifty');
 is($a->call('SWAPDB', 0, 1), 'OK', 'SWAPDB');
+is(database(0, 'keys') . ' ' . database(1, 'keys'), '50 100', 'what is counted goes along at once');
 is($a->call('GET', 'b1'), 'in 1', 'who has selected the first sees the second');
 is($a->call('GET', 'a1'), undef, '… and not the first');
 is($b->call('GET', 'a1'), 'in 0', 'so do clients of the other worker');
 is(sql("SELECT kv.get_text('b1') || kv.get_text('a1', 1)"), 'in 1in 0', 'and SQL');
-is($a->call('DBSIZE') . $b->call('DBSIZE'), '50100', 'both are counted at once, without a census');
+is($a->call('DBSIZE') . $b->call('DBSIZE'), '50100', 'DBSIZE is that of the other');
 is(database(0, "durability || ' ' || eviction"), 'relaxed allkeys-lfu', 'what was configured goes along');
 $a->call('SET', 'b51', 'x');
 is($a->call('DBSIZE'), 51, '… and the count goes on');
@@ -230,7 +238,7 @@ $a->call('SWAPDB', 2, 3);
 is(sql("BEGIN; SELECT kv.set('s', 'x'); SELECT kv.swap_databases(0, 1); SELECT kv.get_text('s') IS NULL, kv.get_text('s', 1); COMMIT"),
 	"t\n\nt|x", 'a transaction sees its own exchange');
 is($b->call('GET', 's'), 'x', '… and others see it');
-is($a->call('DBSIZE') . ' ' . $b->call('DBSIZE'), '53 103', '… counted, without a census');
+is(database(0, 'keys') . ' ' . database(1, 'keys'), '53 103', '… counted at once');
 sql("BEGIN; SELECT kv.swap_databases(0, 1); ROLLBACK");
 is($b->call('GET', 's'), 'x', 'one that is rolled back');
 sql("BEGIN; SAVEPOINT s; SELECT kv.swap_databases(0, 1); SELECT kv.set('t', 'x'); ROLLBACK TO s; SELECT kv.set('u', 'y'); COMMIT");
@@ -259,6 +267,23 @@ like(sql_error("SET ROLE app; SELECT kv.swap_databases(0, 1)"), qr/42501/, 'not 
 	is($a->call('GET', 'held'), 'x', '… and has what it did');
 	$a->call('SWAPDB', 0, 1);
 	$session->end;
+}
+
+# SQL that waits for a database, while it becomes another one, finds the other one.
+{
+	my ($exchanging, @waiting) = map { PgfirstStore::Session->new($node) } 1 .. 3;
+
+	sql("SELECT kv.set('which', 'of 0'), kv.set('which', 'of 1', db => 1)");
+	$exchanging->ask('BEGIN; SELECT kv.swap_databases(0, 1)');
+	$waiting[0]->send("SELECT kv.get_text('which')");
+	$waiting[1]->send("SELECT kv.set('written', 'to 0')");
+	wait_until('both wait', sub { return sql("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation'") eq '2'; });
+	$exchanging->ask('COMMIT');
+	is($waiting[0]->answer, 'of 1', 'who has waited reads the database that it is now');
+	$waiting[1]->answer;
+	is(sql("SELECT kv.get_text('written') || (kv.get('written', 1) IS NULL)"), 'to 0true', '… and who has waited writes it');
+	$_->end for $exchanging, @waiting;
+	$a->call('SWAPDB', 0, 1);
 }
 
 # Two workers under load: nobody sees one database as the other, or half of an exchange.
@@ -315,37 +340,11 @@ is_deeply(exec_of($a, [ 'SET', 'c', 'in 0' ], [ 'SWAPDB', 0, 1 ], [ 'SET', 'd', 
 crash($node);
 $node->start;
 wait_for_door($node);
-$_ = redis($node) for $a, $b;
+($a, $b) = clients();
 is($a->call('GET', 'd') // '', 'in 0 now', 'an exchange that was answered survives a crash');
 $a->call('SELECT', 1);
 is($a->call('GET', 'c') // '', 'in 0', '… with what was changed with it');
 $a->call('SELECT', 0);
-
-# kill -9 in the middle: what one EXEC does before and behind its SWAPDB is all there or nothing of it.
-{
-	my ($halves, $done) = (0, 0);
-
-	$a->call('FLUSHALL');
-	for my $round (1 .. 8)
-	{
-		for (1 .. 300)
-		{
-			$a->send(@$_) for [ 'MULTI' ], [ 'INCR', 'n' ], [ 'SWAPDB', 0, 1 ], [ 'INCR', 'n' ], [ 'EXEC' ];
-		}
-		$a->reply(30) for 1 .. 5 * (1 + int rand 100);
-		crash($node);
-		$node->start;
-		wait_for_door($node);
-		$a = redis($node);
-		my $here = $a->call('GET', 'n') // 0;
-		$a->call('SELECT', 1);
-		$halves++ if $here != ($a->call('GET', 'n') // 0);
-		$a->call('SELECT', 0);
-		$done = $here;
-	}
-	cmp_ok($done, '>=', 8, 'transactions were carried out');
-	is($halves, 0, 'none is there by half');
-}
 
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $node->backup('base');
@@ -396,5 +395,49 @@ sql('SELECT kv.create_database(9)');
 is($a->call('GET', 'k'), undef, 'a new one is empty');
 like(sql_error('SELECT kv.drop_database(10)'), qr/42704.*database 10 does not exist/, 'one that is missing');
 is(sql('SELECT count(*) FROM kv.check()'), '0', 'the stores are sound');
+$node->stop;
+
+# ---- the server is killed at every WAL record of an EXEC with SWAPDB -----------------------------
+
+my $crashed = watched_node('databases_crash', conf => <<CONF);
+fsync = off
+wal_writer_delay = '10s'
+CONF
+my ($at, $none, @half) = (0, 0);
+while (1)
+{
+	my @processes = processes($crashed);
+	my $client = redis($crashed);
+
+	$client->call('FLUSHALL');
+	store_arm($crashed, 'crash', point => 'after a record', passes => $at++, who => 'pgfirst redis');
+	$client->raw(join '', map { PgfirstTest::Redis::encode(@$_) } [ 'MULTI' ], [ 'INCR', 'n' ], [ 'SWAPDB', 0, 1 ], [ 'EXEC' ]);
+	my ($what, $reply);
+	for (1 .. 4)
+	{
+		($what, $reply) = $client->outcome(60);
+		last if $what eq 'closed';
+	}
+	if ($what ne 'closed')
+	{
+		is_deeply($reply, [ 1, 'OK' ], 'EXEC');
+		store_arm($crashed, 'nothing');
+		last;
+	}
+	wait_until('all processes are gone', sub { return !grep { kill 0, $_ } @processes; });
+	$crashed->{_pid} = undef;
+	$crashed->start;
+	wait_for_door($crashed);
+	$client = redis($crashed);
+	my $here = $client->call('GET', 'n') // 'none';
+	$client->call('SELECT', 1);
+	my $there = $client->call('GET', 'n') // 'none';
+	$none++ if "$here $there" eq 'none none';
+	push @half, "record $at: $here $there" if "$here $there" ne 'none none' && "$here $there" ne 'none 1';
+}
+cmp_ok($at, '>', 1, "it was killed at $at records");
+cmp_ok($none, '>', 0, '… and had happened not at all');
+is("@half", '', '… or as a whole');
+$crashed->stop;
 
 done_testing();

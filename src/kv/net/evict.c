@@ -16,6 +16,7 @@
  */
 #include "postgres.h"
 
+#include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
@@ -72,8 +73,12 @@ look(KvSpace *space, Victims *victims, int64 now_ms)
 	PgfirstId from;
 	int wraps = 0;
 
-	if (!pg_strong_random(&from, sizeof(from)))
-		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not draw a random number")));
+	for (Size i = 0; i < sizeof(from); i += sizeof(uint64))
+	{
+		uint64 chance = pg_prng_uint64(&pg_global_prng_state);
+
+		memcpy(from.bytes + i, &chance, sizeof(chance));
+	}
 	walk = pgfirst_store_walk(space->store, &from, sizeof(KvHead));
 	for (int seen = 0; seen < LOOK_RECORDS;)
 	{
