@@ -368,8 +368,33 @@ is($standby->safe_psql('postgres', 'SELECT count(*) FROM kv.databases WHERE keys
 is(info($a, 'replication')->{connected_slaves}, 1, 'the primary counts its standby');
 $standby->stop;
 
+# What is answered is durable, on the standby too: without it nothing is.
+{
+	my ($writer, $what);
+
+	$node->append_conf('postgresql.conf', "synchronous_standby_names = 'standby'");
+	$node->reload;
+	wait_until('replies wait for the standby', sub {
+		$writer = redis($node);
+		$writer->send('SET', 'w', 1);
+		($what) = $writer->outcome(1);
+		return $what eq 'silent';
+	});
+	$a->send('SWAPDB', 0, 1);
+	($what) = $a->outcome(1);
+	is($what, 'silent', 'SWAPDB is answered when it is durable');
+	$b->send('CONFIG', 'SET', 'maxmemory', '78mb');
+	($what) = $b->outcome(1);
+	is($what, 'silent', '… CONFIG SET as well');
+	$node->append_conf('postgresql.conf', "synchronous_standby_names = ''");
+	$node->reload;
+	is_deeply([ map { $_->reply(30) } $writer, $a, $b ], [ ('OK') x 3 ], '… and then both are');
+	$a->call('SWAPDB', 0, 1);
+}
+
 # ---- INFO ------------------------------------------------------------------------------------
 
+$a->call('FLUSHDB');
 $a->call('CONFIG', 'SET', 'maxmemory', '100mb', 'maxmemory-policy', 'volatile-lru');
 $a->call('SET', "i$_", 'x' x 1000) for 1 .. 100;
 $a->call('EXPIRE', 'i1', 100);
