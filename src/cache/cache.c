@@ -34,9 +34,9 @@ cache_open(PgfirstKvAccess access)
 }
 
 PgfirstKv *
-cache_open_many(Size keys)
+cache_open_many(PgfirstKvAccess access, Size keys)
 {
-	return pgfirst_kv_open_many(pgfirst_cache_database, keys);
+	return pgfirst_kv_open_many(pgfirst_cache_database, access, keys);
 }
 
 RespSlice

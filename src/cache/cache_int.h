@@ -23,7 +23,7 @@ extern int pgfirst_cache_database;
 
 /* The entries of the caller, ready to be read or changed; for _many of that many keys. */
 extern PgfirstKv *cache_open(PgfirstKvAccess access);
-extern PgfirstKv *cache_open_many(Size keys);
+extern PgfirstKv *cache_open_many(PgfirstKvAccess access, Size keys);
 
 extern RespSlice cache_key(Datum key);
 extern RespSlice cache_value(Datum value, CacheKind kind);

@@ -86,7 +86,7 @@ static Datum
 entry_set(FunctionCallInfo fcinfo, CacheKind kind)
 {
 	EntryDraft draft = entry_draft(fcinfo, kind, "set");
-	PgfirstKv *kv = cache_open(PGFIRST_KV_WRITE);
+	PgfirstKv *kv = cache_open(PGFIRST_KV_GROW);
 
 	pgfirst_kv_lock(kv, &draft.key, 1, false);
 	pgfirst_kv_put(kv, draft.key, draft.value, draft.expiry);
@@ -97,7 +97,7 @@ static Datum
 entry_add(FunctionCallInfo fcinfo, CacheKind kind)
 {
 	EntryDraft draft = entry_draft(fcinfo, kind, "add");
-	PgfirstKv *kv = cache_open(PGFIRST_KV_WRITE);
+	PgfirstKv *kv = cache_open(PGFIRST_KV_GROW);
 	PgfirstKvEntry entry;
 
 	pgfirst_kv_lock(kv, &draft.key, 1, true);

@@ -128,7 +128,7 @@ pgfirst_cache_get_many_bytes(PG_FUNCTION_ARGS)
 static Datum
 pairs_set(const CachePairs *pairs, int64 expiry)
 {
-	PgfirstKv *kv = cache_open_many((Size) pairs->count);
+	PgfirstKv *kv = cache_open_many(PGFIRST_KV_GROW, (Size) pairs->count);
 
 	pgfirst_kv_lock(kv, pairs->keys, pairs->count, false);
 	for (int i = 0; i < pairs->count; i++)
@@ -236,7 +236,7 @@ pgfirst_cache_delete_many(PG_FUNCTION_ARGS)
 {
 	int count;
 	RespSlice *keys = array_keys(PG_GETARG_DATUM(0), &count);
-	PgfirstKv *kv = cache_open_many((Size) count);
+	PgfirstKv *kv = cache_open_many(PGFIRST_KV_WRITE, (Size) count);
 	int64 now_ms;
 	int deleted = 0;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL
  *
- * count.c: how many keys a database has; see count.h.
+ * count.c: how many keys a database has, and bytes; see count.h.
  *
  * While a transaction applies its write set, the observer adds up what it changes, per database and
  * epoch.  The commit hook adds the sum to shared memory: it runs when the changes are visible and
@@ -22,6 +22,9 @@
  * memory, so the others' keys are counted when somebody asks (DBSIZE goes through them in slices).  Of the others
  * only that is known which the sweep must know: how many of all their records will expire, and how often one of
  * them has emptied a database.
+ *
+ * SWAPDB exchanges what two numbers mean.  What is known goes with the stores, at its commit, while nobody
+ * else has either of them open.
  *
  * Rejected: a counter record per database (every write of every client would change it), and
  * counting when asked (ten million keys take seconds).
@@ -50,6 +53,7 @@ typedef struct CountShared
 		KvCount count;
 		int64 others_expires;
 		uint64 others_flushes;
+		int64 evicted;
 	} databases[KV_DATABASES];
 } CountShared;
 
@@ -67,6 +71,7 @@ typedef struct CountChange
 #define OTHERS PG_UINT64_MAX
 
 #define COUNT_CHANGES_MAX 64
+#define COUNT_SWAPS_MAX   64
 
 static CountShared *shared;
 static struct
@@ -74,6 +79,11 @@ static struct
 	int changes_count;
 	bool overflowed; /* too many places: the numbers become unknown */
 	CountChange changes[COUNT_CHANGES_MAX];
+	int swaps_count; /* of databases, to be done in this order */
+	struct
+	{
+		uint8 a, b;
+	} swaps[COUNT_SWAPS_MAX];
 } mine;
 
 /* Whether the number is about this store and file; under the lock, or as a hint. */
@@ -130,6 +140,7 @@ count_record(int number, Oid relation, const PgfirstRecord *record, int sign)
 		return;
 	change->count.keys += sign;
 	change->count.expires += record->expiry != 0 ? sign : 0;
+	change->count.bytes += sign * (int64) pgfirst_store_footprint(record->length);
 }
 
 static void
@@ -161,18 +172,63 @@ count_forget(void)
 {
 	mine.changes_count = 0;
 	mine.overflowed = false;
+	mine.swaps_count = 0;
+}
+
+/*
+ * What is known of two stores changes places with them.  If a savepoint has taken the exchange back, what
+ * stands under a number is about another store than its own, and is counted anew.
+ */
+static void
+count_swap(int a, int b)
+{
+	typeof(shared->databases[0]) *first = &shared->databases[Min(a, b)];
+	typeof(shared->databases[0]) *second = &shared->databases[Max(a, b)];
+	typeof(shared->databases[0]) held;
+
+	SpinLockAcquire(&first->lock);
+	SpinLockAcquire(&second->lock);
+	/* The locks as well: both are held. */
+	held = *first;
+	*first = *second;
+	*second = held;
+	SpinLockRelease(&second->lock);
+	SpinLockRelease(&first->lock);
+}
+
+void
+kv_count_swap(int a, int b)
+{
+	/* The catalog has too few databases for so many exchanges to be meant; what is unknown is counted. */
+	if (mine.swaps_count == COUNT_SWAPS_MAX)
+		return;
+	mine.swaps[mine.swaps_count].a = (uint8) a;
+	mine.swaps[mine.swaps_count++].b = (uint8) b;
+}
+
+/* The number that the store has now: its own transaction may have exchanged it since. */
+static int
+change_place(const CountChange *change)
+{
+	for (int i = 0; i < KV_DATABASES && mine.swaps_count > 0; i++)
+		if (count_is_of(i, change->relation, change->storage))
+			return i;
+	return change->number;
 }
 
 static void
 count_commit(XLogRecPtr position)
 {
+	for (int i = 0; i < mine.swaps_count; i++)
+		count_swap(mine.swaps[i].a, mine.swaps[i].b);
 	for (int i = 0; i < mine.changes_count; i++)
 	{
 		CountChange *change = &mine.changes[i];
-		volatile typeof(shared->databases[0]) *database = &shared->databases[change->number];
+		int number = change_place(change);
+		volatile typeof(shared->databases[0]) *database = &shared->databases[number];
 
 		SpinLockAcquire(&database->lock);
-		if (!count_is_of(change->number, change->relation, change->storage))
+		if (!count_is_of(number, change->relation, change->storage))
 		{
 			SpinLockRelease(&database->lock);
 			continue;
@@ -192,11 +248,13 @@ count_commit(XLogRecPtr position)
 			database->epoch = change->epoch;
 			database->count.keys = 0;
 			database->count.expires = 0;
+			database->count.bytes = 0;
 		}
 		if (change->epoch == database->epoch)
 		{
 			database->count.keys += change->count.keys;
 			database->count.expires += change->count.expires;
+			database->count.bytes += change->count.bytes;
 		}
 		SpinLockRelease(&database->lock);
 	}
@@ -248,6 +306,37 @@ kv_count_others(int number, KvCountOthers *others)
 	return true;
 }
 
+int64
+kv_count_bytes(int number)
+{
+	const volatile typeof(shared->databases[0]) *database = &shared->databases[number];
+
+	return database->known &&
+	               count_is_of(number, kv_database_relation(number), kv_database_storage(number))
+	           ? database->count.bytes
+	           : 0;
+}
+
+void
+kv_count_evicted(int number, int64 keys)
+{
+	SpinLockAcquire(&shared->databases[number].lock);
+	shared->databases[number].evicted += keys;
+	SpinLockRelease(&shared->databases[number].lock);
+}
+
+int64
+kv_count_evictions(int number)
+{
+	int64 evicted;
+
+	SpinLockAcquire(&shared->databases[number].lock);
+	evicted =
+	    shared->databases[number].owner == MyDatabaseId ? shared->databases[number].evicted : 0;
+	SpinLockRelease(&shared->databases[number].lock);
+	return evicted;
+}
+
 /* ---- the census -------------------------------------------------------------------------- */
 
 typedef struct Census
@@ -274,12 +363,13 @@ census_at_rest(void *context)
 		shared->databases[number].relation = census->relation;
 		shared->databases[number].storage = census->storage;
 		shared->databases[number].epoch = 0;
+		shared->databases[number].evicted = 0;
 	}
 	census->stale = shared->databases[number].epoch > census->space->epoch;
 	if (!census->stale)
 	{
 		shared->databases[number].epoch = census->space->epoch;
-		shared->databases[number].count = (KvCount){0, 0};
+		shared->databases[number].count = (KvCount){0};
 		shared->databases[number].others_expires = 0;
 	}
 	SpinLockRelease(&shared->databases[number].lock);
@@ -300,6 +390,7 @@ census_each(const PgfirstRecord *record, void *context)
 		return;
 	census->count.keys++;
 	census->count.expires += record->expiry != 0;
+	census->count.bytes += (int64) pgfirst_store_footprint(record->length);
 }
 
 bool
@@ -323,6 +414,7 @@ kv_count_census(KvSpace *space)
 	{
 		shared->databases[number].count.keys += census.count.keys;
 		shared->databases[number].count.expires += census.count.expires;
+		shared->databases[number].count.bytes += census.count.bytes;
 	}
 	shared->databases[number].others_expires += census.others_expires;
 	shared->databases[number].known = true;

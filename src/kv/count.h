@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL
  *
- * count.h: how many keys a database has, for DBSIZE and INFO, without counting them.
+ * count.h: how many keys a database has and how many bytes they take, without counting them.
  *
- * Shared memory holds a number per database of the default tenant.  Whoever commits changes adds
+ * For DBSIZE, INFO and limits.  Shared memory holds the numbers per database of the default tenant.  Whoever commits changes adds
  * what they changed; after a start of the server the first worker counts once (a census), and what
  * is committed meanwhile is added as usual.  Until then the number is unknown, and says so.
  */
@@ -17,6 +17,7 @@ typedef struct KvCount
 {
 	int64 keys;    /* that are there; the expired count until the sweep has taken them */
 	int64 expires; /* of them with an expiry */
+	int64 bytes;   /* that their records take of the file */
 } KvCount;
 
 /* False while the number is not known yet. */
@@ -31,6 +32,16 @@ typedef struct KvCountOthers
 
 /* Likewise. */
 extern bool kv_count_others(int number, KvCountOthers *others);
+
+/* The bytes alone, as a hint without a lock; 0 while they are not known. */
+extern int64 kv_count_bytes(int number);
+
+/* Keys of the database were evicted; and how many were since the server started. */
+extern void kv_count_evicted(int number, int64 keys);
+extern int64 kv_count_evictions(int number);
+
+/* When the transaction commits, the two databases will have exchanged their stores. */
+extern void kv_count_swap(int a, int b);
 
 /*
  * Counts the database if its number is unknown.  Inside a transaction of its own.  False if it has

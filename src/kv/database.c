@@ -3,10 +3,14 @@
  * database.c: the numbered databases of the Redis door; see database.h.
  *
  * What is needed to reach a key stands in two small tables of the extension: `identity` with the
- * secret that keys the hash (a cluster's own, in no dump), and `database` with a store and a durability per number.  They are
- * read directly (the loop may not use SPI) and kept until an invalidation of one of them, or of a
- * store, arrives; PostgreSQL delivers those when a lock is taken, that is, before anything of a
- * turn is read.
+ * secret that keys the hash (a cluster's own, in no dump), and `database` with a store, a durability and
+ * limits per number.  They are read directly (the loop may not use SPI) and kept until an invalidation of
+ * one of them, or of a store, arrives; PostgreSQL delivers those when a lock is taken, that is, before
+ * anything of a turn is read.
+ *
+ * Two databases may exchange their stores (see catalog.h).  Who does that locks both stores out for
+ * everybody else until it has committed; so whoever has got the lock of a store looks whether there is news,
+ * and if the number means another store by now, opens that one.  While it is open, it stays.
  *
  * The epoch of a database is a record of the store itself, so FLUSHDB is one write that takes no
  * lock on anything but that record.  It is read once per turn or SQL call, until the transaction changes
@@ -47,6 +51,7 @@
 #include "kv/access.h"
 #include "kv/database.h"
 #include "kv/id.h"
+#include "kv/limit.h"
 #include "kv/position.h"
 #include "kv/type/key.h"
 
@@ -54,7 +59,7 @@ typedef struct KvDatabase
 {
 	Oid relation; /* InvalidOid: no such database */
 	Oid storage;
-	PgfirstDurability durability;
+	KvSettings settings;
 } KvDatabase;
 
 /* What the tables say. */
@@ -213,14 +218,20 @@ cache_take_database(HeapTuple tuple, TupleDesc shape, KvCatalog *catalog)
 	int number = DatumGetInt32(heap_getattr(tuple, 1, shape, &null));
 	Oid relation = DatumGetObjectId(heap_getattr(tuple, 2, shape, &null));
 	char *durability = TextDatumGetCString(heap_getattr(tuple, 3, shape, &null));
+	Datum max_size = heap_getattr(tuple, 4, shape, &null);
+	KvSettings settings = {.max_size = null ? 0 : DatumGetInt64(max_size)};
+	char *eviction = TextDatumGetCString(heap_getattr(tuple, 5, shape, &null));
 
 	if (number < 0 || number >= KV_DATABASES)
 		return;
+	settings.durability = strcmp(durability, "durable") == 0   ? PGFIRST_DURABLE
+	                      : strcmp(durability, "relaxed") == 0 ? PGFIRST_RELAXED
+	                                                           : PGFIRST_VOLATILE;
+	/* The table allows no other names. */
+	(void) kv_eviction_find(eviction, strlen(eviction), &settings.eviction);
 	catalog->databases[number].relation = relation;
 	catalog->databases[number].storage = cache_find_storage(relation);
-	catalog->databases[number].durability = strcmp(durability, "durable") == 0   ? PGFIRST_DURABLE
-	                                        : strcmp(durability, "relaxed") == 0 ? PGFIRST_RELAXED
-	                                                                             : PGFIRST_VOLATILE;
+	catalog->databases[number].settings = settings;
 }
 
 static KvReady
@@ -312,10 +323,67 @@ kv_database_storage(int number)
 	return cache.catalog.databases[number].storage;
 }
 
+const KvSettings *
+kv_database_settings(int number)
+{
+	return &cache.catalog.databases[number].settings;
+}
+
 PgfirstDurability
 kv_database_durability(int number)
 {
-	return cache.catalog.databases[number].durability;
+	return cache.catalog.databases[number].settings.durability;
+}
+
+Oid
+kv_identity_table(void)
+{
+	return cache.catalog.identity_table;
+}
+
+Oid
+kv_database_table(void)
+{
+	return cache.catalog.database_table;
+}
+
+const char *
+kv_durability_name(PgfirstDurability durability)
+{
+	return durability == PGFIRST_DURABLE   ? "durable"
+	       : durability == PGFIRST_RELAXED ? "relaxed"
+	                                       : "volatile";
+}
+
+static const char *const eviction_names[KV_EVICTIONS] = {
+    [KV_EVICT_NOTHING] = "noeviction",
+    [KV_EVICT_ALLKEYS_LRU] = "allkeys-lru",
+    [KV_EVICT_ALLKEYS_LFU] = "allkeys-lfu",
+    [KV_EVICT_ALLKEYS_RANDOM] = "allkeys-random",
+    [KV_EVICT_VOLATILE_LRU] = "volatile-lru",
+    [KV_EVICT_VOLATILE_LFU] = "volatile-lfu",
+    [KV_EVICT_VOLATILE_RANDOM] = "volatile-random",
+    [KV_EVICT_VOLATILE_TTL] = "volatile-ttl",
+};
+
+const char *
+kv_eviction_name(KvEviction eviction)
+{
+	return eviction_names[eviction];
+}
+
+bool
+kv_eviction_find(const char *name, Size length, KvEviction *eviction)
+{
+	for (int i = 0; i < KV_EVICTIONS; i++)
+	{
+		if (strlen(eviction_names[i]) != length ||
+		    pg_strncasecmp(eviction_names[i], name, length) != 0)
+			continue;
+		*eviction = (KvEviction) i;
+		return true;
+	}
+	return false;
 }
 
 Oid
@@ -520,6 +588,39 @@ kv_space_flush_mixed(void)
 	return kv_space_others_write() && tenants.current->writing == tenants.writing;
 }
 
+static void
+space_refuse_missing(int number)
+{
+	if (!kv_database_exists(number))
+		ereport(ERROR,
+		        (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("database %d does not exist", number),
+		         errhint("SELECT %s.create_database(%d) makes it.",
+		                 quote_identifier(get_namespace_name(cache.catalog.schema)), number)));
+	if (kv_database_durability(number) == PGFIRST_VOLATILE && RecoveryInProgress())
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+		                errmsg("database %d is volatile: a standby does not have it", number)));
+}
+
+/* Opens the store that the number means, also if it has come to mean another one meanwhile. */
+static PgfirstStore *
+space_open_store(int number, bool writable, bool wait)
+{
+	for (;;)
+	{
+		Oid relation = kv_database_relation(number);
+		PgfirstStore *store;
+
+		space_refuse_missing(number);
+		store = pgfirst_store_open(relation, kv_database_durability(number), writable, wait);
+		if (!store || cache.valid)
+			return store;
+		if (kv_databases_ready(wait) == KV_BUSY)
+			return NULL;
+		if (kv_database_relation(number) == relation)
+			return store;
+	}
+}
+
 KvSpace *
 kv_space_open(int number, bool writable, bool wait)
 {
@@ -529,22 +630,14 @@ kv_space_open(int number, bool writable, bool wait)
 	if (number < 0 || number >= KV_DATABASES)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 		                errmsg("a database's number is between 0 and %d", KV_DATABASES - 1)));
-	if (!kv_database_exists(number))
-		ereport(ERROR,
-		        (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("database %d does not exist", number),
-		         errhint("SELECT %s.create_database(%d) makes it.",
-		                 quote_identifier(get_namespace_name(cache.catalog.schema)), number)));
-	if (cache.catalog.databases[number].durability == PGFIRST_VOLATILE && RecoveryInProgress())
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-		                errmsg("database %d is volatile: a standby does not have it", number)));
+	space_refuse_missing(number);
 	kv_access_enter(number, writable);
 	space = tenant_space(tenants.current, number);
 	if (space->store)
 		kv_position_note(space->position);
 	if (space->store && (space->writable || !writable))
 		return space;
-	store = pgfirst_store_open(cache.catalog.databases[number].relation,
-	                           cache.catalog.databases[number].durability, writable, wait);
+	store = space_open_store(number, writable, wait);
 	if (!store)
 		return NULL;
 	if (space->store)
@@ -558,8 +651,9 @@ kv_space_open(int number, bool writable, bool wait)
 	space->number = number;
 	space->tenant = tenants.current->number;
 	space->store = store;
-	space->durability = cache.catalog.databases[number].durability;
+	space->durability = kv_database_durability(number);
 	space->writable = writable;
+	kv_limit_attach(space);
 	if (space_use_pinned_epoch(space))
 		return space;
 	space_read_epoch(space);
@@ -641,6 +735,39 @@ kv_spaces_forget(void)
 	tenants.current = &tenants.zero;
 	if (tenants.others && hash_get_num_entries(tenants.others) > TENANTS_KEPT)
 		tenants_forget();
+}
+
+void
+kv_space_forget(int number)
+{
+	tenant_space(tenants.current, number)->store = NULL;
+}
+
+static void
+tenant_exchange(KvTenant *tenant, int a, int b)
+{
+	KvPin pin = tenant->pins[a];
+
+	tenant->pins[a] = tenant->pins[b];
+	tenant->pins[b] = pin;
+	tenant_space(tenant, a)->store = NULL;
+	tenant_space(tenant, b)->store = NULL;
+}
+
+/* If a savepoint takes it back, the pins are about other files than those they are asked for. */
+void
+kv_spaces_exchanged(int a, int b)
+{
+	tenant_exchange(&tenants.zero, a, b);
+	if (tenants.others)
+	{
+		HASH_SEQ_STATUS all;
+		KvTenant *tenant;
+
+		hash_seq_init(&all, tenants.others);
+		while ((tenant = hash_seq_search(&all)) != NULL)
+			tenant_exchange(tenant, a, b);
+	}
 }
 
 int

@@ -10,9 +10,33 @@
 
 #include "postgres.h"
 
+#include "lib/evict/victims.h"
 #include "store/store.h"
 
 #define KV_DATABASES 16
+
+/* What is given up when a database would become larger than it may; see limit.h. */
+typedef enum KvEviction
+{
+	KV_EVICT_NOTHING,
+	KV_EVICT_ALLKEYS_LRU,
+	KV_EVICT_ALLKEYS_LFU,
+	KV_EVICT_ALLKEYS_RANDOM,
+	KV_EVICT_VOLATILE_LRU, /* only keys with an expiry */
+	KV_EVICT_VOLATILE_LFU,
+	KV_EVICT_VOLATILE_RANDOM,
+	KV_EVICT_VOLATILE_TTL
+} KvEviction;
+
+#define KV_EVICTIONS (KV_EVICT_VOLATILE_TTL + 1)
+
+/* What can be configured of a database. */
+typedef struct KvSettings
+{
+	PgfirstDurability durability;
+	int64 max_size; /* bytes; 0: no limit */
+	KvEviction eviction;
+} KvSettings;
 
 /*
  * A key's hash mixes tenant and epoch in, so tenants and flushed epochs never meet.  It takes nothing of
@@ -28,6 +52,9 @@ typedef struct KvSpace
 	PgfirstDurability durability;
 	bool writable;
 	XLogRecPtr position; /* what knowing the epoch depends on */
+	Usage *usage;        /* where uses of keys are noted; NULL: nobody will want to know */
+	unsigned half_life;
+	uint32 salt; /* tells its keys from those of the same ids elsewhere */
 } KvSpace;
 
 typedef enum KvReady
@@ -48,8 +75,14 @@ extern bool kv_database_exists(int number);
 /* The highest number of a database, plus one; 0 if there is none. */
 extern int kv_database_count(void);
 
-/* How durable an existing database is. */
+/* How an existing database is configured. */
+extern const KvSettings *kv_database_settings(int number);
 extern PgfirstDurability kv_database_durability(int number);
+
+/* The names, as the table and CONFIG have them.  _find: false if there is no such name, in any case. */
+extern const char *kv_durability_name(PgfirstDurability durability);
+extern const char *kv_eviction_name(KvEviction eviction);
+extern bool kv_eviction_find(const char *name, Size length, KvEviction *eviction);
 
 /* The database whose store is `relation`, -1 if none. */
 extern int kv_database_number(Oid relation);
@@ -106,6 +139,16 @@ extern void kv_spaces_return(const KvEpochs *epochs);
 
 /* Forgets the open spaces: at the start of a turn, and of a call from SQL.  Tenant 0 is in use then. */
 extern void kv_spaces_forget(void);
+
+/* One of them: its settings have changed. */
+extern void kv_space_forget(int number);
+
+/* Two of them have exchanged their stores. */
+extern void kv_spaces_exchanged(int a, int b);
+
+/* The two tables of the extension, valid after kv_databases_ready(). */
+extern Oid kv_identity_table(void);
+extern Oid kv_database_table(void);
 
 /* Why the last kv_space_open returned NULL: the process that is in the way, 0 if it is gone. */
 extern int kv_space_holder(int number);

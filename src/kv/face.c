@@ -27,6 +27,7 @@
 #include "kv/count.h"
 #include "kv/database.h"
 #include "kv/kv.h"
+#include "kv/limit.h"
 #include "kv/position.h"
 #include "kv/settings.h"
 #include "kv/type/key.h"
@@ -60,17 +61,24 @@ call_begin(PgfirstKvAccess access)
 PgfirstKv *
 pgfirst_kv_open(int number, PgfirstKvAccess access)
 {
+	KvSpace *space;
+
 	call_begin(access);
-	return kv_space_open(number, access == PGFIRST_KV_WRITE, true);
+	space = kv_space_open(number, access != PGFIRST_KV_READ, true);
+	if (access == PGFIRST_KV_GROW)
+		kv_limit_require(number);
+	return space;
 }
 
 PgfirstKv *
-pgfirst_kv_open_many(int number, Size keys)
+pgfirst_kv_open_many(int number, PgfirstKvAccess access, Size keys)
 {
 	bool all = (Size) pgfirst_store_locks() + keys > PGFIRST_LOCKS_MAX;
 	KvSpace *space;
 
-	call_begin(PGFIRST_KV_WRITE);
+	call_begin(access);
+	if (access == PGFIRST_KV_GROW && kv_space_open(number, false, true))
+		kv_limit_require(number);
 	/* Before the lock that every writer takes, which two who then wanted this one would both hold. */
 	if (all && kv_space_open(number, false, true))
 		LockRelationOid(kv_database_relation(number), ShareRowExclusiveLock);

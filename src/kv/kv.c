@@ -11,6 +11,7 @@
 #include "kv/cmd/stats.h"
 #include "kv/count.h"
 #include "kv/kv.h"
+#include "kv/limit.h"
 #include "kv/net/process.h"
 #include "kv/net/upkeep.h"
 #include "kv/net/worker.h"
@@ -31,6 +32,7 @@ pgfirst_kv_init(void)
 	kv_script_init();
 	kv_throttle_init();
 	kv_count_init();
+	kv_limit_init();
 	kv_rows_init();
 	kv_process_init();
 	kv_upkeep_init();

@@ -32,13 +32,14 @@ typedef struct KvSpace PgfirstKv;
 typedef enum PgfirstKvAccess
 {
 	PGFIRST_KV_READ,
-	PGFIRST_KV_WRITE
+	PGFIRST_KV_WRITE, /* changes that take no room */
+	PGFIRST_KV_GROW /* others: they wait for the evictor, or are refused, where the database is full */
 } PgfirstKvAccess;
 
 /*
  * Begins a call on the keys of database `number` that belong to the caller.  Raises undefined_object where
- * there is none; for PGFIRST_KV_WRITE what PostgreSQL raises in read-only transactions, on a standby and
- * in parallel mode.
+ * there is none; for changes what PostgreSQL raises in read-only transactions, on a standby and in parallel
+ * mode; for PGFIRST_KV_GROW configuration_limit_exceeded where the database is full.
  */
 extern PgfirstKv *pgfirst_kv_open(int number, PgfirstKvAccess access);
 
@@ -47,7 +48,7 @@ extern PgfirstKv *pgfirst_kv_open(int number, PgfirstKvAccess access);
  * other writers of the database wait until it ends, and are locked out first, so that two such calls wait
  * for each other instead of failing.
  */
-extern PgfirstKv *pgfirst_kv_open_many(int number, Size keys);
+extern PgfirstKv *pgfirst_kv_open_many(int number, PgfirstKvAccess access, Size keys);
 
 /* ---- keys -------------------------------------------------------------------------------- */
 

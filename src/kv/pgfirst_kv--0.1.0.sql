@@ -37,9 +37,12 @@ REVOKE ALL ON @extschema@.identity FROM PUBLIC;
 CREATE TABLE @extschema@.database (
 	number integer PRIMARY KEY CHECK (number BETWEEN 0 AND 15),
 	store regclass NOT NULL UNIQUE,
-	durability text NOT NULL CHECK (durability IN ('durable', 'relaxed', 'volatile'))
+	durability text NOT NULL CHECK (durability IN ('durable', 'relaxed', 'volatile')),
+	max_size bigint CHECK (max_size > 0),
+	eviction text NOT NULL DEFAULT 'noeviction' CHECK (eviction IN ('noeviction', 'allkeys-lru', 'allkeys-lfu',
+		'allkeys-random', 'volatile-lru', 'volatile-lfu', 'volatile-random', 'volatile-ttl'))
 );
-COMMENT ON TABLE @extschema@.database IS 'The numbered databases of the Redis door and where their records are.';
+COMMENT ON TABLE @extschema@.database IS 'The numbered databases of the Redis door, where their records are, and what was configured.';
 REVOKE ALL ON @extschema@.database FROM PUBLIC;
 
 CREATE TABLE @extschema@.access (
@@ -98,6 +101,8 @@ REVOKE ALL ON FUNCTION @extschema@.create_store(text, text, boolean) FROM PUBLIC
 CREATE FUNCTION @extschema@.create_database(number integer, durability text DEFAULT 'durable') RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS $$
+DECLARE
+	name text := 'database_' || number;
 BEGIN
 	IF number IS NULL OR number NOT BETWEEN 0 AND 15 THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
@@ -111,9 +116,12 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'duplicate_object',
 			MESSAGE = format('database %s exists already', number);
 	END IF;
+	-- A database that was exchanged with another one has kept the name of its table.
+	WHILE to_regclass(format('%I.%I', '@extschema@', name)) IS NOT NULL LOOP
+		name := name || '_';
+	END LOOP;
 	INSERT INTO @extschema@.database VALUES (number,
-		@extschema@.create_store('@extschema@', 'database_' || number, durability <> 'volatile'),
-		durability);
+		@extschema@.create_store('@extschema@', name, durability <> 'volatile'), durability);
 	-- USAGE on the schema lets an application read and write, until this row is revoked.
 	INSERT INTO @extschema@.access (grantee, number, level) VALUES (0, create_database.number, 'write')
 		ON CONFLICT DO NOTHING;
@@ -123,6 +131,103 @@ COMMENT ON FUNCTION @extschema@.create_database(integer, text) IS
 'Makes database number 0 to 15: durable (logged, replies wait for the flush), relaxed (logged, replies do not wait) or volatile (not logged, empty after a crash).';
 -- Makes tables: for administrators.
 REVOKE ALL ON FUNCTION @extschema@.create_database(integer, text) FROM PUBLIC;
+
+-- The parameters that are null leave what they name as it is. The store is written anew where it is to be
+-- logged from now on, or no longer.
+CREATE FUNCTION @extschema@.configure(db integer, durability text DEFAULT NULL, max_size text DEFAULT NULL,
+	eviction text DEFAULT NULL) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS $$
+DECLARE
+	current record;
+	bytes bigint;
+BEGIN
+	IF db IS NULL OR db NOT BETWEEN 0 AND 15 THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'a database''s number is between 0 and 15';
+	END IF;
+	SELECT d.store, c.relpersistence = 'p' AS logged INTO current
+	FROM @extschema@.database d JOIN pg_class c ON c.oid = d.store WHERE d.number = db;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object', MESSAGE = format('database %s does not exist', db),
+			HINT = format('SELECT %I.create_database(%s) makes it.', '@extschema@', db);
+	END IF;
+	IF durability NOT IN ('durable', 'relaxed', 'volatile') THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'durability is durable, relaxed or volatile';
+	END IF;
+	IF eviction NOT IN ('noeviction', 'allkeys-lru', 'allkeys-lfu', 'allkeys-random', 'volatile-lru',
+		'volatile-lfu', 'volatile-random', 'volatile-ttl') THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('there is no eviction "%s"', eviction),
+			HINT = 'noeviction, allkeys-lru, allkeys-lfu, allkeys-random, volatile-lru, volatile-lfu, volatile-random or volatile-ttl.';
+	END IF;
+	bytes := pg_size_bytes(max_size);
+	IF bytes < 0 THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'max_size is a number of bytes, or 0 for no limit';
+	END IF;
+	IF current.logged AND durability = 'volatile' THEN
+		EXECUTE format('ALTER TABLE %s SET UNLOGGED', current.store);
+	ELSIF NOT current.logged AND durability <> 'volatile' THEN
+		EXECUTE format('ALTER TABLE %s SET LOGGED', current.store);
+	END IF;
+	UPDATE @extschema@.database d SET
+		durability = coalesce(configure.durability, d.durability),
+		max_size = CASE WHEN bytes IS NULL THEN d.max_size ELSE nullif(bytes, 0) END,
+		eviction = coalesce(configure.eviction, d.eviction)
+	WHERE d.number = db;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.configure(integer, text, text, text) IS
+'Changes a database: its durability (durable, relaxed, volatile), its max_size (bytes, or as ''256MB''; 0 for no limit), and what is evicted when it would be exceeded. NULL leaves as it is. To and from volatile all of it is written anew, with everybody locked out.';
+-- Decides what is lost and what is thrown away: for administrators.
+REVOKE ALL ON FUNCTION @extschema@.configure(integer, text, text, text) FROM PUBLIC;
+
+CREATE FUNCTION @extschema@.configure(db integer, max_size bigint, durability text DEFAULT NULL,
+	eviction text DEFAULT NULL) RETURNS void
+	LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+	AS $$SELECT @extschema@.configure(db, durability, max_size::pg_catalog.text, eviction)$$;
+COMMENT ON FUNCTION @extschema@.configure(integer, bigint, text, text) IS 'The same with max_size as a number.';
+-- As the one above.
+REVOKE ALL ON FUNCTION @extschema@.configure(integer, bigint, text, text) FROM PUBLIC;
+
+CREATE FUNCTION @extschema@.drop_database(number integer) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS $$
+DECLARE
+	store regclass;
+BEGIN
+	DELETE FROM @extschema@.database d WHERE d.number = drop_database.number RETURNING d.store INTO store;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+			MESSAGE = format('database %s does not exist', coalesce(number::text, 'null'));
+	END IF;
+	EXECUTE format('DROP TABLE %s', store);
+END
+$$;
+COMMENT ON FUNCTION @extschema@.drop_database(integer) IS
+'Drops a database with all its keys. Clients that have selected it are told that it is not there.';
+-- Destroys everybody's keys: for administrators.
+REVOKE ALL ON FUNCTION @extschema@.drop_database(integer) FROM PUBLIC;
+
+CREATE FUNCTION @extschema@.swap_databases(a integer, b integer) RETURNS void
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_swap_databases';
+COMMENT ON FUNCTION @extschema@.swap_databases(integer, integer) IS
+'Exchanges two databases, with all that is configured for them, at commit, as SWAPDB does. Waits until nobody uses either.';
+-- Moves everybody's keys: for administrators.
+REVOKE ALL ON FUNCTION @extschema@.swap_databases(integer, integer) FROM PUBLIC;
+
+CREATE FUNCTION @extschema@.database_counts(db integer, OUT keys bigint, OUT expiring_keys bigint, OUT bytes bigint,
+	OUT evicted_keys bigint)
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_database_counts';
+COMMENT ON FUNCTION @extschema@.database_counts(integer) IS 'Behind the view databases.';
+CREATE VIEW @extschema@.databases AS
+SELECT d.number AS db, d.durability, d.max_size, d.eviction, c.keys, c.expiring_keys, c.bytes,
+	pg_catalog.pg_relation_size(d.store) AS file_bytes, c.evicted_keys
+FROM @extschema@.database d, LATERAL @extschema@.database_counts(d.number) c;
+COMMENT ON VIEW @extschema@.databases IS
+'Every database: what was configured, its keys and the bytes that they take (NULL until they have been counted after a start, and on a standby), the bytes of its file, and how many keys have been evicted since the server started.';
+GRANT SELECT ON @extschema@.databases TO PUBLIC;
 
 -- ---- access ---------------------------------------------------------------------------------
 

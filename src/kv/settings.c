@@ -60,6 +60,7 @@ settings_define_tls(void)
 	    &pgfirst_redis_tls_auth_clients, KV_TLS_CLIENTS_OFF, tls_clients, PGC_SIGHUP, 0, NULL, NULL,
 	    NULL);
 }
+int pgfirst_redis_usage_memory = 16 * 1024;
 
 static void
 settings_define_door(void)
@@ -160,6 +161,17 @@ settings_define_tenant(void)
 	                        GUC_DISALLOW_IN_FILE | GUC_DISALLOW_IN_AUTO_FILE, NULL, NULL, NULL);
 }
 
+static void
+settings_define_eviction(void)
+{
+	DefineCustomIntVariable(
+	    "pgfirst.redis_usage_memory",
+	    "Sets the memory in which databases that evict keys note which ones are used.",
+	    "16 bytes for each key that is kept; the largest power of two of it is used.",
+	    &pgfirst_redis_usage_memory, 16 * 1024, 64, 1024 * 1024, PGC_POSTMASTER, GUC_UNIT_KB, NULL,
+	    NULL, NULL);
+}
+
 void
 kv_settings_define(void)
 {
@@ -168,4 +180,5 @@ kv_settings_define(void)
 	settings_define_connections();
 	settings_define_clients();
 	settings_define_tenant();
+	settings_define_eviction();
 }

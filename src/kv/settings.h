@@ -35,6 +35,7 @@ extern int pgfirst_redis_client_output_limit; /* kilobytes; 0: none */
 extern int pgfirst_redis_timeout;             /* seconds; 0: never */
 extern int pgfirst_redis_tcp_keepalive;       /* seconds; 0: none */
 extern int pgfirst_tenant;                    /* -1: as kv.set_tenant says */
+extern int pgfirst_redis_usage_memory;        /* kilobytes */
 
 extern void kv_settings_define(void);
 

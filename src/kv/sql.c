@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
@@ -25,6 +26,7 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "kv/access.h"
+#include "kv/count.h"
 #include "kv/database.h"
 #include "kv/kv.h"
 
@@ -33,6 +35,7 @@ PGFIRST_FUNCTION(pgfirst_kv_get_text);
 PGFIRST_FUNCTION(pgfirst_kv_set);
 PGFIRST_FUNCTION(pgfirst_kv_del);
 PGFIRST_FUNCTION(pgfirst_kv_keys);
+PGFIRST_FUNCTION(pgfirst_kv_database_counts);
 PGFIRST_FUNCTION(pgfirst_kv_create_store);
 PGFIRST_FUNCTION(pgfirst_kv_catalog_changed);
 
@@ -119,7 +122,7 @@ pgfirst_kv_set(PG_FUNCTION_ARGS)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 		                nx && xx ? errmsg("nx and xx exclude each other")
 		                         : errmsg("ttl and keep_ttl exclude each other")));
-	kv = pgfirst_kv_open(PG_GETARG_INT32(3), PGFIRST_KV_WRITE);
+	kv = pgfirst_kv_open(PG_GETARG_INT32(3), PGFIRST_KV_GROW);
 	pgfirst_kv_lock(kv, &key, 1, nx || xx || keep_ttl);
 	if (nx || xx || keep_ttl)
 	{
@@ -200,6 +203,31 @@ pgfirst_kv_keys(PG_FUNCTION_ARGS)
 		pgfirst_kv_each(pgfirst_kv_open(number, PGFIRST_KV_READ), now_ms, keys_row, &result);
 	}
 	return (Datum) 0;
+}
+
+/* Behind the view kv.databases: (keys, expiring_keys, bytes, evicted_keys) of one database. */
+Datum
+pgfirst_kv_database_counts(PG_FUNCTION_ARGS)
+{
+	int number = PG_GETARG_INT32(0);
+	Datum values[4] = {0};
+	bool nulls[4] = {false};
+	TupleDesc shape;
+	KvCount count;
+
+	if (get_call_result_type(fcinfo, NULL, &shape) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "the result of database_counts is no row");
+	if (kv_databases_ready(true) != KV_READY || !kv_database_exists(number))
+		PG_RETURN_NULL();
+	nulls[0] = nulls[1] = nulls[2] = RecoveryInProgress() || !kv_count_get(number, &count);
+	if (!nulls[0])
+	{
+		values[0] = Int64GetDatum(count.keys);
+		values[1] = Int64GetDatum(count.expires);
+		values[2] = Int64GetDatum(count.bytes);
+	}
+	values[3] = Int64GetDatum(kv_count_evictions(number));
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(shape), values, nulls)));
 }
 
 /* Behind kv.create_database: makes the store, as the current user, and returns its oid. */

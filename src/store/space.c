@@ -22,25 +22,55 @@ item_bytes(const StoreItem *item)
 	return store_leaf_size(item->length) + STORE_SLOT;
 }
 
-/* What the parts of a large record take. */
+/* What one part of a large record of this length takes. */
+static uint64
+part_bytes(Size length, uint32 number)
+{
+	Size from, to;
+
+	pgfirst_large_range(length, number, &from, &to);
+	return store_leaf_size(to - from + (number == 0 ? STORE_PART_OWNER : 0)) + STORE_SLOT;
+}
+
+/* What all of them take: but for the first and the last they are alike. */
+static uint64
+length_parts_bytes(Size length)
+{
+	uint32 parts = pgfirst_large_parts(length);
+	uint64 bytes = part_bytes(length, 0);
+
+	if (parts > 1)
+		bytes += part_bytes(length, parts - 1);
+	if (parts > 2)
+		bytes += (parts - 2) * part_bytes(length, 1);
+	return bytes;
+}
+
 static uint64
 parts_bytes(const StoreItem *item)
 {
 	StoreLarge large;
-	uint64 bytes = 0;
 
 	memcpy(&large, item->data, STORE_LARGE_HEADER);
 	if (item->length < STORE_LARGE_HEADER || large.length <= STORE_INLINE_MAX ||
 	    large.length > PGFIRST_RECORD_MAX)
 		pgfirst_page_damaged("a large record has an impossible length");
-	for (uint32 number = 0; number < pgfirst_large_parts(large.length); number++)
-	{
-		Size from, to;
+	return length_parts_bytes(large.length);
+}
 
-		pgfirst_large_range(large.length, number, &from, &to);
-		bytes += store_leaf_size(to - from + (number == 0 ? STORE_PART_OWNER : 0)) + STORE_SLOT;
-	}
-	return bytes;
+uint64
+pgfirst_store_file_bytes(PgfirstStore *store)
+{
+	return (uint64) RelationGetNumberOfBlocks(store->relation) * BLCKSZ;
+}
+
+uint64
+pgfirst_store_footprint(Size length)
+{
+	if (length <= STORE_INLINE_MAX)
+		return store_leaf_size(length) + STORE_SLOT;
+	return store_leaf_size(STORE_LARGE_HEADER + STORE_LARGE_PREFIX) + STORE_SLOT +
+	       length_parts_bytes(length);
 }
 
 /* parts: bytes of committed parts, without those that records lead to. */

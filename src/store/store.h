@@ -222,6 +222,12 @@ extern bool pgfirst_store_delete(PgfirstStore *store, const PgfirstId *id);
  */
 extern void pgfirst_store_commands_apart(void);
 
+/*
+ * From here on, and for what has been changed before, that is no longer so: all of it becomes visible when
+ * the transaction commits.  For a command that changes more than records.
+ */
+extern void pgfirst_store_commands_together(void);
+
 /* Whether commands of this transaction have become visible before it committed, or failed to. */
 extern bool pgfirst_store_applied_apart(void);
 
@@ -383,6 +389,12 @@ typedef struct PgfirstSpace
 	int depth; /* pages from the root to a leaf, both included; 0: the store is empty */
 } PgfirstSpace;
 extern void pgfirst_store_space(PgfirstStore *store, PgfirstSpace *space);
+
+/* The bytes of its file, that is, of the greatest part of it. */
+extern uint64 pgfirst_store_file_bytes(PgfirstStore *store);
+
+/* What a record of this length takes of a file: it counts for so much in `live`. */
+extern uint64 pgfirst_store_footprint(Size length);
 
 /* Called once by _PG_init. */
 extern void pgfirst_store_init(void);

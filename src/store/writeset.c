@@ -254,6 +254,12 @@ pgfirst_store_commands_apart(void)
 	set.apart = true;
 }
 
+void
+pgfirst_store_commands_together(void)
+{
+	set.apart = false;
+}
+
 bool
 pgfirst_units_apart(void)
 {

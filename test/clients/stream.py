@@ -252,6 +252,7 @@ class Stream:
             [b"GETBIT", b"a"], [b"BITCOUNT"], [b"BITPOS", b"a"], [b"BITOP", b"AND", b"a"], [b"BITOP", b"NOT", b"a"],
             [b"BITOP"], [b"COPY", b"a"], [b"RENAME", b"a"],
             [b"RENAME", b"a", b"b", b"c"], [b"RENAMENX"], [b"MOVE", b"a"], [b"MOVE", b"a", b"1", b"x"], [b"RANDOMKEY", b"x"],
+            [b"SWAPDB"], [b"SWAPDB", b"0"], [b"SWAPDB", b"0", b"1", b"2"],
             [b"UNLINK"], [b"TOUCH"], [b"EXPIREAT", b"a"], [b"PEXPIREAT"], [b"EXPIRETIME"], [b"PEXPIRETIME", b"a", b"b"],
             [b"FLUSHALL", b"x"], [b"FLUSHALL", b"ASYNC", b"SYNC"], [b"bogus", b"x" * 127, b"y"], [b"bogus", b"x" * 128, b"y"], [b"bogus", b""]])
 
@@ -300,7 +301,8 @@ class Stream:
         if number < 0.22:
             return [b"SELECT", pick([b"0", b"1", b"2", b"3", b"0", b"4", b"16", b"-1", b"x", b"", b"1.0", b"99999999999"])]
         if number < 0.225:
-            return pick([[b"FLUSHDB"], [b"FLUSHDB", b"ASYNC"], [b"flushdb", b"sync"], [b"FLUSHALL"],
+            return pick([[b"SWAPDB", self.database(), self.database()]] * 3 +
+                        [[b"FLUSHDB"], [b"FLUSHDB", b"ASYNC"], [b"flushdb", b"sync"], [b"FLUSHALL"],
                          [b"FLUSHALL", b"ASYNC"], [b"flushall", b"sync"]])
         if number < 0.32:
             return self.scripts.next()
@@ -346,7 +348,10 @@ class Stream:
         for _ in range(self.pick([0, 0, 1, 2])):
             commands.append([b"WATCH", *self.keys()])
         if commands and self.chance.random() < 0.3:
-            commands.append(self.within())
+            words = self.within()
+            # Here a watched key counts as changed, in Redis only if it is in one of the two.
+            if words[0] != b"SWAPDB":
+                commands.append(words)
         if self.chance.random() < 0.05:
             commands.append([b"UNWATCH"])
         commands.append([any_case(self.chance, b"MULTI")])

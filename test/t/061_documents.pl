@@ -47,8 +47,8 @@ my $kv = page('kv.md');
 for my $function (split /\n/, $node->safe_psql('postgres', <<'SQL'))
 	SELECT DISTINCT 'kv.' || proname FROM pg_proc p
 	WHERE pronamespace = 'kv'::regnamespace AND has_function_privilege('public', p.oid, 'EXECUTE')
-	AND prorettype <> 'trigger'::regtype AND proname <> 'live_keys'
-	UNION SELECT 'kv.create_database'
+	AND prorettype <> 'trigger'::regtype AND proname NOT IN ('live_keys', 'database_counts')
+	UNION SELECT unnest('{kv.create_database,kv.configure,kv.drop_database,kv.swap_databases}'::text[])
 SQL
 {
 	like($kv, qr/\Q$function\E\(/, "docs/kv.md describes $function");

@@ -16,10 +16,12 @@
 #include "utils/formatting.h"
 #include "utils/memutils.h"
 
+#include "base/clock.h"
 #include "kv/auth.h"
 #include "kv/cmd/commands.h"
 #include "kv/cmd/pause.h"
 #include "kv/cmd/stats.h"
+#include "kv/limit.h"
 #include "kv/settings.h"
 #include "lib/glob/glob.h"
 #include "lib/number/number.h"
@@ -371,6 +373,37 @@ kv_locked_out(KvCall *call, int holder, const char *what)
 	return KV_DONE;
 }
 
+/*
+ * It tries for a moment, in which other workers begin nothing new, and then rests for ten: it may be SQL that
+ * is in the way, for much longer than the others should stand still.
+ */
+#define TRY_AGAIN_US  1000
+#define TRY_MOMENT_US 5000
+#define TRY_ROUND_US  50000
+
+KvOutcome
+kv_locked_out_for_now(KvCall *call, int holder, const char *what)
+{
+	KvSession *session = call->session;
+	int64 timeout_us = (int64) pgfirst_redis_lock_timeout * 1000;
+	int64 now_us = pgfirst_clock_monotonic_us();
+	int64 round_us;
+
+	if (session->wait_until_us == 0)
+		session->wait_until_us = now_us + timeout_us;
+	call->ends_turn = true; /* it may have locked a part */
+	call->last_try = now_us >= session->wait_until_us;
+	if (kv_locked_out(call, holder, what) == KV_DONE)
+		return KV_DONE;
+	round_us = (now_us - (session->wait_until_us - timeout_us)) % TRY_ROUND_US;
+	session->call_again_us = now_us + TRY_AGAIN_US;
+	if (round_us < TRY_MOMENT_US)
+		kv_pause_briefly(now_us);
+	else
+		session->call_again_us = now_us + TRY_ROUND_US - round_us;
+	return KV_PARK_NEWS;
+}
+
 /* Tries the lock of the key that argument i is; KV_DONE with call->space NULL is answered. */
 static KvOutcome
 lock_key(KvCall *call, int i)
@@ -553,6 +586,27 @@ standing(KvCall *call, KvOutcome *outcome)
 	return true;
 }
 
+/*
+ * Whether the database has room for a command that takes some; if not, it waits for the evictor or is refused.
+ * EXEC has looked before.
+ */
+static bool
+room_in_database(KvCall *call, KvOutcome *outcome)
+{
+	KvRoom room;
+
+	if (!(call->command->flags & KV_GROWS) || call->atomic)
+		return true;
+	room = kv_limit_room(call->session->database);
+	if (room == KV_ROOM || (room == KV_ROOM_SOON && kv_multi_is_open(call->session)))
+		return true;
+	if (room == KV_ROOM_SOON && !call->last_try)
+		*outcome = KV_PARK_LOCK; /* what is evicted was locked */
+	else
+		kv_reply_error(call, KV_OOM_WORDS);
+	return false;
+}
+
 /* Finds the command and checks what the table says; false if that has ended it, with the outcome. */
 static bool
 acceptable(KvCall *call, KvOutcome *outcome)
@@ -573,6 +627,7 @@ acceptable(KvCall *call, KvOutcome *outcome)
 	call->session->last_command = command;
 	if (!standing(call, outcome))
 		return false;
+	kv_keys_spare(call->session->no_touch && command->function != kv_cmd_touch);
 	if (call->busy && OidIsValid(call->session->role) &&
 	    (kv_command_level(command) == KV_LEVEL_ADMIN ||
 	     !(command->flags & (KV_LOADING | KV_NO_AUTH))))
@@ -580,7 +635,7 @@ acceptable(KvCall *call, KvOutcome *outcome)
 		*outcome = kv_locked_out(call, 0, "the list of databases");
 		return false;
 	}
-	return permitted(call);
+	return permitted(call) && room_in_database(call, outcome);
 }
 
 /* Opens and locks what the command needs, and calls its function. */
@@ -637,7 +692,15 @@ KvOutcome
 kv_command_run_scripted(KvCall *call)
 {
 	call->command = scripted_command(call);
-	return call->command && permitted(call) ? execute(call) : KV_DONE;
+	if (!call->command || !permitted(call))
+		return KV_DONE;
+	/* While keys are evicted it goes on: the evictor waits for nobody who holds a script's locks. */
+	if ((call->command->flags & KV_GROWS) && kv_limit_room(call->session->database) == KV_ROOM_NONE)
+	{
+		kv_reply_error(call, KV_OOM_WORDS);
+		return KV_DONE;
+	}
+	return execute(call);
 }
 
 KvOutcome

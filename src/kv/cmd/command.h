@@ -38,6 +38,7 @@ typedef enum KvFlag
 	KV_EVERYWHERE = 1 << 12, /* empties all databases: the epochs of all of them are locked */
 	KV_SCRIPT = 1 << 13,    /* runs commands of a script; argument 2 says how many keys follow it */
 	KV_NO_SCRIPT = 1 << 14, /* refused within scripts */
+	KV_GROWS = 1 << 20,     /* takes room: refused in a database that is full (Redis: denyoom) */
 	KV_HARMLESS = 1 << 24,  /* of KV_ADMIN: Redis calls it so, but anybody may */
 	KV_SERVER = 1 << 25     /* of KV_ADMIN: concerns all tenants, so the default one's admins may */
 } KvFlag;
@@ -92,6 +93,7 @@ struct KvCall
 	bool busy;       /* whether it is, and which databases, is locked just now */
 	bool last_try;   /* it has waited long enough: answer with an error instead of parking */
 	bool lengthy;    /* set by the command: it moved many bytes, as its kind rarely does */
+	bool ends_turn;  /* likewise: it has locks that others should not wait for */
 	bool executed;   /* the command's function was called */
 	bool atomic;     /* it is part of an EXEC or a script: it must not park, but for locks */
 	bool prepared;   /* EXEC has locked everything, and made room */
@@ -206,6 +208,15 @@ extern const char *kv_command_name(const KvCommand *command);
 
 /* Whether the command is in a category of ACL CAT. */
 extern bool kv_command_in_category(const KvCommand *command, RespSlice category);
+
+/*
+ * Something is locked of which nobody says when it is free again: KV_PARK_NEWS, or after
+ * pgfirst.redis_lock_timeout KV_DONE, as above.
+ */
+extern KvOutcome kv_locked_out_for_now(KvCall *call, int holder, const char *what);
+
+/* Opens and locks what a kept SWAPDB needs; true if it will answer with an error, too. */
+extern bool kv_swapdb_ready(KvCall *exec, const KvCall *kept, KvOutcome *outcome);
 
 /* ---- multi.c ----------------------------------------------------------------------------- */
 

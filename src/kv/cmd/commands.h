@@ -140,6 +140,8 @@ extern KvOutcome kv_cmd_setbit(KvCall *call);
 extern KvOutcome kv_cmd_copy(KvCall *call);
 extern KvOutcome kv_cmd_flushall(KvCall *call);
 extern KvOutcome kv_cmd_move(KvCall *call);
+extern KvOutcome kv_cmd_swapdb(KvCall *call);
+extern KvOutcome kv_cmd_touch(KvCall *call);
 extern KvOutcome kv_cmd_rename(KvCall *call);
 extern KvOutcome kv_cmd_renamenx(KvCall *call);
 

@@ -6,7 +6,7 @@
  * into one of three classes. Some show a setting of pgfirst or of PostgreSQL, and changing them is
  * done there; some tune structures that do not exist here, so any value is accepted and remembered,
  * because clients and test suites set them and read them back; the others are refused.  The two of the
- * slow log are remembered and have effect.
+ * slow log are remembered and have effect.  Those of one database are in configure.c.
  */
 #include "postgres.h"
 
@@ -16,6 +16,7 @@
 #include "base/shmem.h"
 #include "kv/cmd/commands.h"
 #include "kv/cmd/config.h"
+#include "kv/cmd/configure.h"
 #include "kv/cmd/server.h"
 #include "kv/cmd/slowlog.h"
 #include "kv/settings.h"
@@ -25,8 +26,9 @@
 
 typedef enum ConfigClass
 {
-	CONFIG_SHOWN,     /* computed; cannot be set here */
-	CONFIG_REMEMBERED /* accepted and remembered; without effect unless it is in `effects` */
+	CONFIG_SHOWN,      /* computed; cannot be set here */
+	CONFIG_REMEMBERED, /* accepted and remembered; without effect unless it is in `effects` */
+	CONFIG_DATABASE    /* of the selected database; see configure.h */
 } ConfigClass;
 
 typedef struct ConfigParameter
@@ -166,8 +168,8 @@ show_bulk_limit(void)
 static const ConfigParameter parameters[] = {
     {"activedefrag", CONFIG_REMEMBERED, "no", NULL, NULL},
     {"activerehashing", CONFIG_REMEMBERED, "yes", NULL, NULL},
-    {"appendfsync", CONFIG_SHOWN, "always", NULL, "the durability of the database"},
-    {"appendonly", CONFIG_SHOWN, "yes", NULL, "the durability of the database"},
+    {"appendfsync", CONFIG_DATABASE, NULL, NULL, NULL},
+    {"appendonly", CONFIG_DATABASE, NULL, NULL, NULL},
     {"bind", CONFIG_SHOWN, NULL, show_bind, "pgfirst.redis_listen_addresses"},
     {"client-output-buffer-limit", CONFIG_SHOWN, NULL, show_output_limit,
      "pgfirst.redis_client_output_limit"},
@@ -180,8 +182,10 @@ static const ConfigParameter parameters[] = {
     {"lazyfree-lazy-user-del", CONFIG_REMEMBERED, "no", NULL, NULL},
     {"list-max-listpack-size", CONFIG_REMEMBERED, "-2", NULL, NULL},
     {"maxclients", CONFIG_SHOWN, NULL, show_max_clients, "pgfirst.redis_max_clients"},
-    {"maxmemory", CONFIG_SHOWN, "0", NULL, "the size of the disk"},
-    {"maxmemory-policy", CONFIG_SHOWN, "noeviction", NULL, "the configuration of the database"},
+    {"maxmemory", CONFIG_DATABASE, NULL, NULL, NULL},
+    {"maxmemory-clients", CONFIG_SHOWN, "0", NULL, "pgfirst.redis_client_memory"},
+    {"maxmemory-policy", CONFIG_DATABASE, NULL, NULL, NULL},
+    {"maxmemory-samples", CONFIG_REMEMBERED, "5", NULL, NULL},
     {"notify-keyspace-events", CONFIG_SHOWN, "", NULL, "a later version of pgfirst"},
     {"port", CONFIG_SHOWN, NULL, show_port, "pgfirst.redis_port"},
     {"proto-max-bulk-len", CONFIG_SHOWN, NULL, show_bulk_limit, "nothing: it is fixed"},
@@ -233,12 +237,14 @@ typedef struct ConfigShared
 static ConfigShared *shared;
 
 static const char *
-parameter_value(int i)
+parameter_value(const KvCall *call, int i)
 {
 	const ConfigParameter *parameter = &parameters[i];
 	char copy[CONFIG_VALUE_MAX];
 	bool set;
 
+	if (parameter->class == CONFIG_DATABASE)
+		return kv_configure_value(call, parameter->name);
 	if (parameter->show)
 		return parameter->show();
 	SpinLockAcquire(&shared->lock);
@@ -286,7 +292,7 @@ kv_cmd_config_get(KvCall *call)
 		if (!asked[i])
 			continue;
 		pgfirst_resp_write_text(call->reply, parameters[i].name);
-		pgfirst_resp_write_text(call->reply, parameter_value(i));
+		pgfirst_resp_write_text(call->reply, parameter_value(call, i));
 	}
 	return KV_DONE;
 }
@@ -370,14 +376,14 @@ apply(const ConfigParameter *parameter, RespSlice value)
 
 /* Answers and returns false if the parameter in this row cannot be set to the value. */
 static bool
-value_fits(KvCall *call, int row, RespSlice value)
+value_fits(KvCall *call, int row, RespSlice value, KvSettings *settings)
 {
 	const ConfigParameter *parameter = &parameters[row];
 	const char *wrong;
 
 	if (parameter->class == CONFIG_SHOWN)
 	{
-		const char *now = parameter_value(row);
+		const char *now = parameter_value(call, row);
 
 		/* Setting what it is already is how many clients check that they may. */
 		if (strlen(now) == value.length && memcmp(now, value.data, value.length) == 0)
@@ -388,7 +394,9 @@ value_fits(KvCall *call, int row, RespSlice value)
 		               parameter->name, parameter->elsewhere);
 		return false;
 	}
-	wrong = wrong_with(parameter, value);
+	wrong = parameter->class == CONFIG_DATABASE
+	            ? kv_configure_set(call, parameter->name, value, settings)
+	            : wrong_with(parameter, value);
 	if (wrong)
 		kv_reply_error(call, "ERR CONFIG SET failed (possibly related to argument '%s') - %s",
 		               parameter->name, wrong);
@@ -399,6 +407,9 @@ value_fits(KvCall *call, int row, RespSlice value)
 KvOutcome
 kv_cmd_config_set(KvCall *call)
 {
+	KvSettings settings = kv_configure_settings(call);
+	KvOutcome outcome;
+
 	if (call->argc % 2 != 0)
 	{
 		kv_reply_syntax(call);
@@ -407,14 +418,16 @@ kv_cmd_config_set(KvCall *call)
 	if (!names_fit(call))
 		return KV_DONE;
 	for (int i = 2; i < call->argc; i += 2)
-		if (!value_fits(call, named_row(call, i), kv_argument(call, i + 1)))
+		if (!value_fits(call, named_row(call, i), kv_argument(call, i + 1), &settings))
 			return KV_DONE;
+	if (!kv_configure(call, &settings, &outcome))
+		return outcome;
 	for (int i = 2; i < call->argc; i += 2)
 	{
 		RespSlice value = kv_argument(call, i + 1);
 		int row = named_row(call, i);
 
-		if (parameters[row].class == CONFIG_SHOWN)
+		if (parameters[row].class != CONFIG_REMEMBERED)
 			continue;
 		SpinLockAcquire(&shared->lock);
 		memcpy(shared->remembered[row].value, value.data, value.length);

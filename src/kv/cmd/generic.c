@@ -56,6 +56,13 @@ kv_cmd_exists(KvCall *call)
 	return KV_DONE;
 }
 
+/* TOUCH key [key ...]: that they have been read is what it is about. */
+KvOutcome
+kv_cmd_touch(KvCall *call)
+{
+	return kv_cmd_exists(call);
+}
+
 /* TYPE key */
 KvOutcome
 kv_cmd_type(KvCall *call)

@@ -42,6 +42,7 @@
 #include "base/clock.h"
 #include "kv/cmd/commands.h"
 #include "kv/cmd/stats.h"
+#include "kv/limit.h"
 #include "kv/script/script.h"
 
 #define FIRST_BYTES   512
@@ -591,6 +592,22 @@ others_ready(KvCall *call, const KeptWalk *walk, const KvCommand *command, int h
 	return ready;
 }
 
+/* Whether there is room for what the command under way adds to its database; as dispatch looks. */
+static Ready
+room_ready(KvCall *call, const KvCommand *command, int number, KvOutcome *outcome)
+{
+	KvRoom room = (command->flags & KV_GROWS) ? kv_limit_room(number) : KV_ROOM;
+
+	*outcome = KV_PARK_LOCK;
+	if (room == KV_ROOM)
+		return READY_YES;
+	if (room == KV_ROOM_SOON && !call->last_try)
+		return READY_PARK;
+	*outcome = KV_DONE;
+	kv_reply_error(call, "EXECABORT Transaction discarded because of: %s", KV_OOM_WORDS);
+	return READY_ANSWERED;
+}
+
 /* Opens and locks what the command under way will need, which will run in database `number`. */
 static Ready
 command_ready(KvCall *call, const KeptWalk *walk, const KvCommand *command, int number,
@@ -605,6 +622,11 @@ command_ready(KvCall *call, const KeptWalk *walk, const KvCommand *command, int 
 	    (call->read_only &&
 	     ((command->flags & KV_WRITE) || kv_database_durability(number) == PGFIRST_VOLATILE)))
 		return READY_YES; /* it will say what is wrong, if anything is */
+	if (command->function == kv_cmd_swapdb && !kv_swapdb_ready(call, &walk->call, outcome))
+		return *outcome == KV_DONE ? READY_ANSWERED : READY_PARK;
+	ready = room_ready(call, command, number, outcome);
+	if (ready != READY_YES)
+		return ready;
 	ready = database_ready(call, number, &space, outcome);
 	if (ready == READY_YES && (command->flags & KV_FLUSHES))
 		ready = epoch_ready(call, number, outcome);
@@ -735,6 +757,7 @@ run_each(KvCall *call)
 			     walk.call.command->name);
 		call->wrote |= walk.call.wrote;
 		call->durable |= walk.call.durable;
+		call->ends_turn |= walk.call.ends_turn;
 		MemoryContextReset(each);
 	}
 	MemoryContextSwitchTo(old);

@@ -9,11 +9,16 @@
  * lifted raises a counter, and the bell of released locks, to which whoever has parked clients listens,
  * wakes the other workers.
  *
+ * A worker that needs something to itself, for which the turns of the others leave no gap, asks them to begin
+ * no command on keys for some milliseconds.  It asks again and again until it has it, and not for longer
+ * than clients wait for locks.
+ *
  * As in Redis a second pause makes the first one neither shorter nor weaker.  Unlike there CLIENT
  * UNPAUSE is never paused itself, or nobody could take back a mistaken CLIENT PAUSE ALL.
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "port/atomics.h"
 #include "storage/spin.h"
 
@@ -39,7 +44,11 @@ typedef struct PauseShared
 	pg_atomic_uint64 lifted;  /* how many have been */
 	slock_t lock;
 	Pause pauses[PAUSES_MAX];
+	pg_atomic_uint64 brief_us; /* until when another worker should be let in; 0: there is none */
+	pg_atomic_uint32 brief_by; /* that worker's process */
 } PauseShared;
+
+#define BRIEF_US 3000
 
 static PauseShared *shared;
 static uint64 lifted_seen;
@@ -58,14 +67,38 @@ pause_of(uint32 tenant, int64 now_us)
 	return found;
 }
 
+void
+kv_pause_briefly(int64 now_us)
+{
+	pg_atomic_write_u32(&shared->brief_by, (uint32) MyProcPid);
+	pg_atomic_write_u64(&shared->brief_us, (uint64) now_us + BRIEF_US);
+}
+
+static bool
+brief_holds(const KvCommand *command, uint64 brief, int64 *until_us)
+{
+	if (pg_atomic_read_u32(&shared->brief_by) == (uint32) MyProcPid)
+		return false;
+	if (pgfirst_clock_monotonic_us() >= (int64) brief)
+	{
+		(void) pg_atomic_compare_exchange_u64(&shared->brief_us, &brief, 0);
+		return false;
+	}
+	*until_us = (int64) brief;
+	return (command->flags & (KV_READ | KV_WRITE)) != 0 || command->function == kv_cmd_exec;
+}
+
 bool
 kv_pause_holds(const KvCall *call, int64 *until_us)
 {
 	const KvCommand *command = call->command;
 	uint64 last = pg_atomic_read_u64(&shared->last_us);
+	uint64 brief = pg_atomic_read_u64(&shared->brief_us);
 	int64 now_us;
 	Pause pause;
 
+	if (brief != 0 && brief_holds(command, brief, until_us))
+		return true;
 	if (last == 0 || command->function == kv_cmd_client_unpause)
 		return false;
 	now_us = pgfirst_clock_monotonic_us();
@@ -177,6 +210,8 @@ pause_shared_init(void *fresh)
 	SpinLockInit(&fresh_shared->lock);
 	pg_atomic_init_u64(&fresh_shared->last_us, 0);
 	pg_atomic_init_u64(&fresh_shared->lifted, 0);
+	pg_atomic_init_u64(&fresh_shared->brief_us, 0);
+	pg_atomic_init_u32(&fresh_shared->brief_by, 0);
 }
 
 void

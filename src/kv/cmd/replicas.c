@@ -60,6 +60,12 @@ standbys_with(XLogRecPtr position)
 	return count;
 }
 
+int
+kv_replicas_count(void)
+{
+	return (int) standbys_with(1);
+}
+
 static bool
 refused_on_standby(KvCall *call, const char *name, const char *note)
 {

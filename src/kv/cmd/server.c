@@ -8,19 +8,23 @@
 #include "postgres.h"
 
 #include <sys/resource.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "access/xlog.h"
+#include "access/xlogrecovery.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "storage/pmsignal.h"
 #include "utils/builtins.h"
 #include "utils/formatting.h"
 #include "utils/guc.h"
+#include "utils/timestamp.h"
 
 #include "base/clock.h"
 #include "base/flush.h"
 #include "kv/cmd/commands.h"
+#include "kv/cmd/configure.h"
 #include "kv/cmd/save.h"
 #include "kv/cmd/server.h"
 #include "kv/cmd/stats.h"
@@ -136,8 +140,19 @@ info_server(KvCall *call, StringInfo out)
 	int64 uptime =
 	    (pgfirst_clock_monotonic_us() - (int64) stat_value(&kv_stats->started_us)) / 1000000;
 
-	appendStringInfo(out, "redis_version:%s\r\nredis_mode:standalone\r\narch_bits:%d\r\n",
-	                 KV_REDIS_VERSION, (int) sizeof(void *) * 8);
+	struct utsname system;
+
+	appendStringInfo(out,
+	                 "redis_version:%s\r\nredis_git_sha1:00000000\r\nredis_git_dirty:0\r\n"
+	                 "redis_build_id:%s\r\nredis_mode:standalone\r\n",
+	                 KV_REDIS_VERSION, PGFIRST_VERSION);
+	if (uname(&system) == 0)
+		appendStringInfo(out, "os:%s %s %s\r\n", system.sysname, system.release, system.machine);
+	appendStringInfo(out,
+	                 "arch_bits:%d\r\nmultiplexing_api:epoll\r\nrun_id:%016llx%024llx\r\n"
+	                 "executable:%s\r\nconfig_file:\r\n",
+	                 (int) sizeof(void *) * 8, (unsigned long long) GetSystemIdentifier(),
+	                 (unsigned long long) PgStartTime, my_exec_path);
 	appendStringInfo(out, "process_id:%d\r\ntcp_port:%d\r\nserver_time_usec:" INT64_FORMAT "\r\n",
 	                 MyProcPid,
 	                 pgfirst_redis_port != 0 ? pgfirst_redis_port : pgfirst_redis_tls_port,
@@ -157,35 +172,92 @@ info_clients(KvCall *call, StringInfo out)
 	                 stat_value(&kv_stats->blocked_clients));
 }
 
-/* What the door holds in memory: the buffers of its clients. The data is on PostgreSQL's pages. */
+static void
+append_bytes(StringInfo out, const char *field, int64 bytes)
+{
+	static const char units[] = "BKMGT";
+	double amount = (double) bytes;
+	int unit = 0;
+
+	while (amount >= 1024 && unit < 4)
+	{
+		amount /= 1024;
+		unit++;
+	}
+	appendStringInfo(out, "%s:" INT64_FORMAT "\r\n", field, bytes);
+	if (unit == 0)
+		appendStringInfo(out, "%s_human:" INT64_FORMAT "B\r\n", field, bytes);
+	else
+		appendStringInfo(out, "%s_human:%.2f%c\r\n", field, amount, units[unit]);
+}
+
+/* The bytes of the file of the session's database; 0 if it cannot be opened now. */
+static int64
+file_bytes(KvCall *call)
+{
+	int number = call->session->database;
+	KvSpace *space;
+
+	if (!call->available || call->busy || !kv_database_exists(number) ||
+	    (call->read_only && kv_database_durability(number) == PGFIRST_VOLATILE))
+		return 0;
+	space = kv_space_open(number, false, false);
+	return space ? (int64) pgfirst_store_file_bytes(space->store) : 0;
+}
+
+/*
+ * As CONFIG's maxmemory, it is about the selected database: used_memory are the bytes of its records,
+ * used_memory_rss those of its file, which keeps the size that it once had.
+ */
 static void
 info_memory(KvCall *call, StringInfo out)
 {
-	uint64 used = stat_value(&kv_stats->client_memory);
-	struct rusage usage;
+	KvSettings settings = kv_configure_settings(call);
+	int64 file = file_bytes(call);
+	KvCount count;
+	int64 used = kv_count_get(call->session->database, &count) ? count.bytes : 0;
+	int64 peak = Max(file, used);
 
-	getrusage(RUSAGE_SELF, &usage);
+	append_bytes(out, "used_memory", used);
+	append_bytes(out, "used_memory_rss", file);
+	append_bytes(out, "used_memory_peak", peak);
 	appendStringInfo(out,
-	                 "used_memory:" UINT64_FORMAT "\r\nused_memory_human:%.2fM\r\n"
-	                 "used_memory_rss:" UINT64_FORMAT "\r\nused_memory_peak:" UINT64_FORMAT "\r\n",
-	                 used, (double) used / 1048576, (uint64) usage.ru_maxrss * 1024,
-	                 (uint64) usage.ru_maxrss * 1024);
+	                 "used_memory_peak_perc:%.2f%%\r\nused_memory_overhead:0\r\n"
+	                 "used_memory_startup:0\r\nused_memory_dataset:" INT64_FORMAT
+	                 "\r\nused_memory_dataset_perc:100.00%%\r\n",
+	                 peak == 0 ? 0.0 : 100.0 * (double) used / (double) peak, used);
+	append_bytes(out, "total_system_memory",
+	             (int64) sysconf(_SC_PHYS_PAGES) * (int64) sysconf(_SC_PAGESIZE));
+	append_bytes(out, "maxmemory", settings.max_size);
 	appendStringInfo(out,
-	                 "used_memory_peak_human:%.2fM\r\nmaxmemory:0\r\nmaxmemory_human:0B\r\n"
-	                 "maxmemory_policy:noeviction\r\nmem_fragmentation_ratio:1.00\r\n",
-	                 (double) usage.ru_maxrss / 1024);
+	                 "maxmemory_policy:%s\r\nmem_fragmentation_ratio:%.2f\r\n"
+	                 "mem_fragmentation_bytes:" INT64_FORMAT "\r\n",
+	                 kv_eviction_name(settings.eviction),
+	                 used == 0 || file == 0 ? 1.0 : (double) file / (double) used,
+	                 Max(file - used, 0));
+	appendStringInfo(out,
+	                 "mem_clients_slaves:0\r\nmem_clients_normal:" UINT64_FORMAT
+	                 "\r\nmem_allocator:postgresql\r\nactive_defrag_running:0\r\n"
+	                 "lazyfree_pending_objects:0\r\nlazyfreed_objects:0\r\n",
+	                 stat_value(&kv_stats->client_memory));
 }
 
 static void
 info_persistence(KvCall *call, StringInfo out)
 {
+	bool logged = kv_configure_settings(call).durability != PGFIRST_VOLATILE;
+
 	appendStringInfo(out,
 	                 "loading:0\r\nasync_loading:0\r\nrdb_changes_since_last_save:0\r\n"
 	                 "rdb_bgsave_in_progress:%d\r\nrdb_last_save_time:" INT64_FORMAT "\r\n",
 	                 kv_save_in_progress(), kv_save_last());
-	appendStringInfoString(out, "rdb_last_bgsave_status:ok\r\n"
-	                            "aof_enabled:1\r\naof_rewrite_in_progress:0\r\n"
-	                            "aof_last_bgrewrite_status:ok\r\naof_last_write_status:ok\r\n");
+	appendStringInfo(out,
+	                 "rdb_last_bgsave_status:ok\r\nrdb_last_bgsave_time_sec:-1\r\n"
+	                 "rdb_current_bgsave_time_sec:-1\r\n"
+	                 "aof_enabled:%d\r\naof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0\r\n"
+	                 "aof_last_rewrite_time_sec:-1\r\naof_current_rewrite_time_sec:-1\r\n"
+	                 "aof_last_bgrewrite_status:ok\r\naof_last_write_status:ok\r\n",
+	                 logged);
 }
 
 static const struct
@@ -200,6 +272,7 @@ static const struct
     {"rejected_connections", offsetof(KvStats, connections_rejected)},
     {"client_output_buffer_limit_disconnections", offsetof(KvStats, output_limit_disconnections)},
     {"expired_keys", offsetof(KvStats, expired_keys)},
+    {"evicted_keys", offsetof(KvStats, evicted_keys)},
     {"keyspace_hits", offsetof(KvStats, keyspace_hits)},
     {"keyspace_misses", offsetof(KvStats, keyspace_misses)},
     {"total_error_replies", offsetof(KvStats, error_replies)},
@@ -217,7 +290,13 @@ info_stats(KvCall *call, StringInfo out)
 	for (int i = 0; i < (int) lengthof(counters); i++)
 		appendStringInfo(out, "%s:" UINT64_FORMAT "\r\n", counters[i].name,
 		                 stat_value(counter_at(i)));
-	appendStringInfoString(out, "evicted_keys:0\r\npubsub_channels:0\r\npubsub_patterns:0\r\n");
+	appendStringInfo(out,
+	                 "instantaneous_ops_per_sec:" UINT64_FORMAT
+	                 "\r\ninstantaneous_input_kbps:%.2f\r\ninstantaneous_output_kbps:%.2f\r\n",
+	                 stat_value(&kv_stats->commands_rate),
+	                 (double) stat_value(&kv_stats->input_rate) / 1024,
+	                 (double) stat_value(&kv_stats->output_rate) / 1024);
+	appendStringInfoString(out, "pubsub_channels:0\r\npubsub_patterns:0\r\n");
 }
 
 /* CONFIG RESETSTAT: the counters of INFO's section Stats begin anew, for all workers. */
@@ -234,9 +313,12 @@ static void
 info_replication(KvCall *call, StringInfo out)
 {
 	appendStringInfo(out,
-	                 "role:%s\r\nconnected_slaves:0\r\nmaster_replid:%040d\r\n"
-	                 "master_repl_offset:0\r\n",
-	                 call->read_only ? "slave" : "master", 0);
+	                 "role:%s\r\nconnected_slaves:%d\r\nmaster_replid:%040llx\r\n"
+	                 "master_repl_offset:" UINT64_FORMAT "\r\n",
+	                 call->read_only ? "slave" : "master",
+	                 call->read_only ? 0 : kv_replicas_count(),
+	                 (unsigned long long) GetSystemIdentifier(),
+	                 call->read_only ? GetXLogReplayRecPtr(NULL) : GetXLogInsertRecPtr());
 	if (call->read_only)
 		appendStringInfoString(out, "master_link_status:up\r\nslave_read_only:1\r\n");
 }
@@ -247,7 +329,9 @@ info_cpu(KvCall *call, StringInfo out)
 	struct rusage usage;
 
 	getrusage(RUSAGE_SELF, &usage);
-	appendStringInfo(out, "used_cpu_sys:%ld.%06ld\r\nused_cpu_user:%ld.%06ld\r\n",
+	appendStringInfo(out,
+	                 "used_cpu_sys:%ld.%06ld\r\nused_cpu_user:%ld.%06ld\r\n"
+	                 "used_cpu_sys_children:0.000000\r\nused_cpu_user_children:0.000000\r\n",
 	                 (long) usage.ru_stime.tv_sec, (long) usage.ru_stime.tv_usec,
 	                 (long) usage.ru_utime.tv_sec, (long) usage.ru_utime.tv_usec);
 }
@@ -278,11 +362,13 @@ static void
 info_pgfirst(KvCall *call, StringInfo out)
 {
 	XLogRecPtr durable = pgfirst_flush_position();
+	KvSettings settings = kv_configure_settings(call);
 
 	appendStringInfo(out, "pgfirst_version:%s\r\npostgresql_version:%s\r\n", PGFIRST_VERSION,
 	                 GetConfigOption("server_version", false, false));
-	appendStringInfo(out, "pgfirst_database:%s\r\npgfirst_workers:%d\r\n", pgfirst_redis_database,
-	                 pgfirst_redis_workers);
+	appendStringInfo(out, "pgfirst_database:%s\r\npgfirst_workers:%d\r\npgfirst_durability:%s\r\n",
+	                 pgfirst_redis_database, pgfirst_redis_workers,
+	                 kv_durability_name(settings.durability));
 	appendStringInfo(out,
 	                 "pgfirst_turns:" UINT64_FORMAT "\r\npgfirst_turns_aborted:" UINT64_FORMAT
 	                 "\r\npgfirst_durable_position:%X/%X\r\n",

@@ -25,4 +25,7 @@ extern bool kv_argument_timeout(KvCall *call, int i, int64 *milliseconds);
 /* When so many milliseconds will be over; a hundred years of them at most. */
 extern int64 kv_timeout_end(int64 now_us, int64 milliseconds);
 
+/* How many standbys stream from this server. */
+extern int kv_replicas_count(void);
+
 #endif

@@ -26,6 +26,7 @@ typedef struct KvStats
 	pg_atomic_uint64 keyspace_hits;
 	pg_atomic_uint64 keyspace_misses;
 	pg_atomic_uint64 expired_keys;
+	pg_atomic_uint64 evicted_keys;
 	pg_atomic_uint64 turns;
 	pg_atomic_uint64 turns_aborted;
 	pg_atomic_uint64 tls_handshakes; /* that have succeeded */
@@ -33,6 +34,9 @@ typedef struct KvStats
 	pg_atomic_uint64 output_limit_disconnections;
 	pg_atomic_uint64 client_memory; /* bytes in clients' buffers */
 	pg_atomic_uint64 started_us;    /* of the monotonic clock; of the first worker */
+	pg_atomic_uint64 commands_rate; /* in the last second or so, each second */
+	pg_atomic_uint64 input_rate;
+	pg_atomic_uint64 output_rate;
 
 	/*
 	 * Reads of the default tenant's keys by database, through the door and by SQL where it is the door's
@@ -66,6 +70,8 @@ kv_stats_count_lookups(int number, uint32 tenant, int64 hits, int64 misses)
 	if (misses != 0)
 		kv_stats_add(&kv_stats->lookups[number].misses, misses);
 }
+/* Works out the rates, once a second: one process calls it now and then. */
+extern void kv_stats_sample(int64 now_us);
 
 /* Called once by kv's init. */
 extern void kv_stats_init(void);

@@ -346,6 +346,7 @@ run_command(KvClient *client)
 	kv_position_reset();
 	outcome = kv_command_run(&call);
 	turn.running = NULL;
+	turn.over |= call.ends_turn;
 	turn.steps--;
 	if (!call.command || !(call.command->flags & (KV_FAST | KV_BLIND)) || call.lengthy ||
 	    client->parser.consumed > TURN_CHEAP || session->reply.length - start > TURN_CHEAP)

@@ -10,6 +10,7 @@
  *   sweep     deletes expired and flushed keys, a slice at a time: a slice holds its keys' locks too
  *             shortly to be noticed, and slices follow each other quickly only while there is much
  *             to delete.
+ *     evict     makes room in databases that are larger than they may be, at once when a writer asks for it.
  *
  * A standby only looks.
  */
@@ -33,6 +34,8 @@
 #include "kv/cmd/stats.h"
 #include "kv/count.h"
 #include "kv/database.h"
+#include "kv/limit.h"
+#include "kv/net/evict.h"
 #include "kv/net/process.h"
 #include "kv/net/upkeep.h"
 #include "kv/type/key.h"
@@ -57,6 +60,8 @@ extern PGDLLEXPORT void pgfirst_upkeep_main(Datum arg);
 #define BUSY_US    (SECOND_US / 500)
 #define BUSY_TRIES 10
 
+#define EVICT_FRUITLESS_US (SECOND_US / 20) /* after a slice that has found nothing */
+
 #define TIDY_SLICE   64 /* pages looked at at a time */
 #define TIDY_BUSY_US (SECOND_US / 50)
 
@@ -73,6 +78,7 @@ typedef struct UpkeepRound
 /* How far a database is swept.  A pass that could not go on keeps its place. */
 typedef struct UpkeepSweep
 {
+	Oid storage; /* of the file; what stands here says nothing of another */
 	PgfirstId cursor;
 	uint64 epoch;               /* with which the pass under way began */
 	uint64 done;                /* a whole pass has seen nothing older */
@@ -83,6 +89,7 @@ typedef struct UpkeepSweep
 
 typedef struct UpkeepTidy
 {
+	Oid storage;
 	PgfirstTidyCursor cursor;
 	uint32 began; /* pgfirst_store_untidy() with which the pass under way began */
 	uint32 done;  /* the same of the last whole pass */
@@ -102,6 +109,11 @@ static struct
 	UpkeepSweep sweeps[KV_DATABASES];
 	UpkeepRound tidy;
 	UpkeepTidy tidies[KV_DATABASES];
+
+	int64 next_evict;
+	int evict_number; /* of the database under way */
+	bool evict_busy;  /* it was locked */
+	KvEvicted evicted;
 } upkeep;
 
 /* Runs one piece in a transaction of its own; false, logged, if it failed. */
@@ -310,6 +322,8 @@ sweep_slice(void)
 	space = round_open(round, now_us);
 	if (!space)
 		return;
+	if (sweep->storage != kv_database_storage(round->number))
+		*sweep = (UpkeepSweep){.storage = kv_database_storage(round->number)};
 	if (!sweep_is_due(round->number, space, now_us))
 	{
 		round_pass_on(round, now_us);
@@ -356,6 +370,8 @@ tidy_slice(void)
 	space = round_open(round, now_us);
 	if (!space)
 		return;
+	if (tidy->storage != kv_database_storage(round->number))
+		*tidy = (UpkeepTidy){.storage = kv_database_storage(round->number)};
 	untidy = pgfirst_store_untidy(space->store);
 	if (tidy->once && untidy == tidy->done)
 	{
@@ -373,12 +389,65 @@ tidy_slice(void)
 	round_slice_done(round, slice.wrapped, now_us, now_us + TIDY_BUSY_US);
 }
 
+/* ---- evict ------------------------------------------------------------------------------- */
+
+static void
+evict_slice(void)
+{
+	upkeep.evict_busy = false;
+	if (kv_databases_ready(true) != KV_READY || !kv_database_exists(upkeep.evict_number) ||
+	    kv_limit_excess(upkeep.evict_number) == 0)
+		return;
+	upkeep.evict_busy = !kv_evict_slice(upkeep.evict_number, &upkeep.evicted);
+}
+
+/* Whether a database with a limit waits to be counted. */
+static bool
+limit_unknown(void)
+{
+	KvCount count;
+
+	for (int number = 0; number < KV_DATABASES; number++)
+		if (kv_database_exists(number) && kv_database_settings(number)->max_size > 0 &&
+		    !kv_count_get(number, &count))
+			return true;
+	return false;
+}
+
+/* A slice for each database that is too large; says when to go on. */
+static int64
+evict_slices(int64 now_us)
+{
+	int64 next_us = now_us + REST_US;
+
+	for (int number = 0; number < KV_DATABASES; number++)
+	{
+		if (!kv_database_exists(number) || kv_limit_excess(number) == 0)
+			continue;
+		upkeep.evict_number = number;
+		upkeep.evicted = (KvEvicted){0};
+		if (!in_transaction(evict_slice))
+			continue;
+		kv_stats_add(&kv_stats->evicted_keys, upkeep.evicted.evicted);
+		kv_stats_add(&kv_stats->expired_keys, upkeep.evicted.expired);
+		kv_count_evicted(number, upkeep.evicted.evicted);
+		if (kv_limit_excess(number) > 0)
+			next_us = Min(next_us, now_us + (upkeep.evict_busy          ? BUSY_US
+			                                 : upkeep.evicted.fruitless ? EVICT_FRUITLESS_US
+			                                                            : 0));
+	}
+	return next_us;
+}
+
 /* Does what is due; returns when it wants to be called again. */
 static int64
 upkeep_run(int64 now_us)
 {
 	bool writable = !RecoveryInProgress();
+	bool asked = kv_limit_asked();
 
+	if (asked && limit_unknown())
+		upkeep.next_look = Min(upkeep.next_look, now_us + LOOK_UNCOUNTED_US);
 	if (now_us >= upkeep.next_look)
 	{
 		if (!in_transaction(look))
@@ -405,7 +474,9 @@ upkeep_run(int64 now_us)
 		memset(&upkeep.tidies[upkeep.tidy.number].cursor, 0, sizeof(PgfirstTidyCursor));
 		round_slice_done(&upkeep.tidy, true, now_us, now_us + REST_US);
 	}
-	return Min(Min(upkeep.next_look, upkeep.sweep.next), upkeep.tidy.next);
+	if (asked || now_us >= upkeep.next_evict)
+		upkeep.next_evict = evict_slices(now_us);
+	return Min(Min(upkeep.next_look, upkeep.sweep.next), Min(upkeep.tidy.next, upkeep.next_evict));
 }
 
 void
@@ -415,6 +486,7 @@ pgfirst_upkeep_main(Datum arg)
 	kv_process_connect(KV_UPKEEP_SLOT, "pgfirst upkeep");
 	upkeep.context =
 	    AllocSetContextCreate(TopMemoryContext, "pgfirst upkeep", ALLOCSET_DEFAULT_SIZES);
+	kv_limit_evictor();
 	for (;;)
 	{
 		int64 now_us = pgfirst_clock_monotonic_us();
@@ -422,6 +494,7 @@ pgfirst_upkeep_main(Datum arg)
 		int64 tick_us = pgfirst_flush_tick(now_us);
 		int64 wait_ms;
 
+		kv_stats_sample(now_us);
 		pgfirst_worker_interrupts();
 		pgfirst_worker_reload();
 		wait_ms = (Min(due_us, tick_us) - pgfirst_clock_monotonic_us() + 999) / 1000;

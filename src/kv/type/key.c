@@ -4,10 +4,40 @@
  *
  * Records only: no pages, no SQL, no sockets.  An expired key is a dead key on every path here; its
  * record goes when it is overwritten or when the sweep finds it.
+ *
+ * Where keys are evicted, each use is noted (see limit.h): a read, of a key that is not there as well,
+ * and a write.
  */
 #include "postgres.h"
 
 #include "kv/type/key.h"
+
+static struct
+{
+	bool spared;   /* what is read now is not to count as used */
+	uint32 writes; /* since the last tick */
+} uses;
+
+void
+kv_keys_spare(bool spare)
+{
+	uses.spared = spare;
+}
+
+static inline void
+key_use(const KvSpace *space, const PgfirstId *id)
+{
+	if (unlikely(space->usage != NULL) && !uses.spared)
+		pgfirst_usage_touch(space->usage, id->bytes, space->salt, space->half_life);
+}
+
+static inline void
+key_written(const KvSpace *space, const PgfirstId *id)
+{
+	key_use(space, id);
+	if (unlikely(space->usage != NULL) && ++uses.writes % PGFIRST_USAGE_WRITES == 0)
+		pgfirst_usage_tick(space->usage);
+}
 
 const char *
 kv_type_name(KvType type)
@@ -66,6 +96,7 @@ key_read(KvSpace *space, RespSlice key, int64 now_ms, Size limit, KvEntry *entry
 
 	entry->type = KV_TYPE_NONE;
 	kv_space_id(space, key.data, key.length, &id);
+	key_use(space, &id);
 	found = pgfirst_store_get(space->store, &id, limit, &record);
 	if (!found || !kv_record_entry(space, &record, now_ms, entry))
 		return false;
@@ -148,6 +179,7 @@ key_record(const KvSpace *space, RespSlice key, Size length, int64 expiry, char 
 	memcpy(data, &head, sizeof(head));
 	memcpy(data + sizeof(head), key.data, key.length);
 	kv_space_id(space, key.data, key.length, &record->id);
+	key_written(space, &record->id);
 	return data + KV_HEAD_LIMIT(key.length);
 }
 

@@ -85,6 +85,9 @@ extern bool kv_key_read(KvSpace *space, RespSlice key, int64 now_ms, bool with_v
 extern bool kv_key_read_part(KvSpace *space, RespSlice key, int64 now_ms, Size limit,
                              KvEntry *entry);
 
+/* Whether what is read from now on counts as used, where keys are evicted: true: no (CLIENT NO-TOUCH). */
+extern void kv_keys_spare(bool spare);
+
 /* Says that these keys will be read soon. */
 extern void kv_keys_prefetch(KvSpace *space, const RespSlice *keys, int count);
 

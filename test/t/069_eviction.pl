@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: PostgreSQL
+#
+# 069_eviction.pl: a database that is full refuses what takes room, or evicts: it stays within its limit
+# under load, what is used stays, and what goes is deleted as by DEL.
+#
+# Seen to fail, each by the tests of its section:
+#   not noted yet.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../perl";
+use PgfirstStore;
+use PgfirstTest;
+use PostgreSQL::Test::Cluster;
+use Test::More;
+use Time::HiRes qw(time sleep);
+
+my $oom = "-OOM command not allowed when used memory > 'maxmemory'.";
+my $aborted = '-EXECABORT Transaction discarded because of: ' . substr($oom, 1);
+my $node = pgfirst_node('eviction', workers => 2, streaming => 1, conf => <<CONF);
+pgfirst.redis_lock_timeout = '60s'
+max_wal_senders = 4
+autovacuum = off
+CONF
+my $redis = redis($node);
+
+sub sql { return $node->safe_psql('postgres', $_[0]); }
+
+sub configure { my ($number, $how) = @_; sql("SELECT kv.configure($number, $how)"); }
+
+sub database
+{
+	my ($number, $column) = @_;
+	return sql("SELECT $column FROM kv.databases WHERE db = $number");
+}
+
+sub info
+{
+	my ($client, $section) = @_;
+	my %fields = map { /^([^:#]+):(.*)$/ ? ($1, $2) : () } split /\r\n/, $client->call('INFO', $section);
+
+	return \%fields;
+}
+
+# A client that has selected the database.
+sub client
+{
+	my ($number) = @_;
+	my $client = redis($node);
+
+	$client->call('SELECT', $number) eq 'OK' or die;
+	return $client;
+}
+
+# Waits until nothing is evicted any more.
+sub at_rest
+{
+	my ($client) = @_;
+
+	wait_until('eviction rests', sub {
+		my $memory = info($client, 'memory');
+		return $memory->{used_memory} <= $memory->{maxmemory};
+	});
+}
+
+# Sets so many keys, a pipeline of a hundred at a time by all of the clients, and calls $between between them.
+my $next = 0;
+sub flood
+{
+	my ($clients, $count, $between, @options) = @_;
+
+	while ($count > 0)
+	{
+		for my $client (@$clients)
+		{
+			$client->raw(join '', map { PgfirstTest::Redis::encode('SET', 'cold' . ++$next, 'v' x 100, @options) } 1 .. 100);
+		}
+		for my $client (@$clients)
+		{
+			for (1 .. 100)
+			{
+				my $reply = $client->reply(60);
+				die "SET: $reply" if $reply ne 'OK';
+			}
+		}
+		$count -= 100 * @$clients;
+		$between->() if $between;
+	}
+}
+
+# ---- without eviction ------------------------------------------------------------------------
+
+my $full = client(3);
+my $there = client(3);
+configure(3, "max_size => '200kB'");
+my $set = 0;
+$set++ while $set < 5000 && $full->call('SET', "k$set", 'x' x 100) eq 'OK';
+cmp_ok($set, '>', 500, 'a limited database takes keys');
+cmp_ok($set, '<', 2000, '… until it is full');
+cmp_ok(database(3, 'bytes'), '<', 220_000, '… which is its limit');
+is($full->call(@$_), $oom, "$_->[0] is refused")
+  for [ 'SET', 'k1', 'x' ], [ 'SETEX', 'a', 9, 'b' ], [ 'PSETEX', 'a', 9, 'b' ], [ 'SETNX', 'a', 'b' ], [ 'MSET', 'a', 'b' ],
+  [ 'MSETNX', 'a', 'b' ], [ 'APPEND', 'k1', 'y' ], [ 'INCR', 'n' ], [ 'DECR', 'n' ], [ 'INCRBY', 'n', 2 ], [ 'DECRBY', 'n', 2 ],
+  [ 'INCRBYFLOAT', 'n', 2 ], [ 'SETRANGE', 'k1', 1, 'z' ], [ 'SETBIT', 'k1', 1, 1 ], [ 'GETSET', 'k1', 'x' ],
+  [ 'BITOP', 'NOT', 'a', 'k1' ], [ 'COPY', 'k1', 'k2' ];
+is($full->call('GET', 'k1'), 'x' x 100, 'what reads goes on');
+is($full->call('EXPIRE', 'k1', 100), 1, '… and EXPIRE');
+is($full->call('PERSIST', 'k1'), 1, '… PERSIST');
+is($full->call('RENAME', 'k1', 'K1'), 'OK', '… RENAME');
+is($full->call('GETDEL', 'K1'), 'x' x 100, '… GETDEL');
+is($full->call('DEL', 'k2'), 1, '… DEL');
+is($redis->call('SET', 'elsewhere', 1), 'OK', 'other databases are not concerned');
+is((grep { $_ eq 'denyoom' } @{ $full->call('COMMAND', 'INFO', $_)->[0][2] }) ? 1 : 0, $_ eq 'set' ? 1 : 0, "COMMAND INFO $_")
+  for 'set', 'del';
+
+configure(3, "max_size => '100kB'");
+is($full->call('MULTI'), 'OK', 'MULTI');
+is($full->call('SET', 'a', 'b'), $oom, '… does not keep what is refused');
+is($full->call('EXEC'), '-EXECABORT Transaction discarded because of previous errors.', '… and EXEC refuses all');
+configure(3, 'max_size => 0');
+is($full->call('MULTI'), 'OK', 'MULTI');
+is($full->call(@$_), 'QUEUED', '…') for [ 'DEL', 'k3' ], [ 'SET', 'a', 'b' ];
+configure(3, "max_size => '100kB'");
+is($full->call('EXEC'), $aborted, 'EXEC of a database that has become full');
+is($there->call('EXISTS', 'k3'), 1, '… changes nothing');
+is($full->call('EXEC'), '-ERR EXEC without MULTI', '… and is over');
+is($full->call('MULTI') . $full->call('DEL', 'k3'), 'OKQUEUED', 'what takes no room');
+is_deeply($full->call('EXEC'), [1], '… goes on');
+
+my ($code, $out, $error) = $node->psql('postgres', "\\set VERBOSITY verbose\nSELECT kv.set('a', 'b', db => 3)");
+like($error, qr/ERROR:  53400: database 3 is full\nDETAIL:  Its keys take \d+ bytes; its max_size is 102400\.\nHINT:  .*kv\.configure\(3/,
+	'SQL is refused as well');
+is(sql("SELECT kv.del('k4', 3)"), 't', '… but may delete');
+$full->call('FLUSHDB');
+is($full->call('SET', 'a', 'b'), 'OK', 'there is room again');
+
+# ---- eviction under load ---------------------------------------------------------------------
+
+my $limit = 2 * 1024 * 1024;
+sub pressed
+{
+	my ($eviction, $uses) = @_;
+	my @clients = map { client(1) } 1 .. 6;
+	my ($largest, $before) = (0, database(1, 'evicted_keys'));
+
+	$clients[0]->call('FLUSHDB');
+	configure(1, "max_size => $limit, eviction => '$eviction'");
+	$clients[0]->call('SET', "hot$_", 'h' x 100) for 1 .. 100;
+	flood(\@clients, 30_000, sub {
+		my $bytes = info($clients[0], 'memory')->{used_memory};
+
+		$largest = $bytes if $bytes > $largest;
+		$clients[0]->call('MGET', map { "hot$_" } 1 .. 100) if $uses;
+	});
+	cmp_ok($largest, '<', 1.2 * $limit, "$eviction: the database stays within its limit under load");
+	cmp_ok($largest, '>', 0.9 * $limit, '… and uses it');
+	cmp_ok(database(1, 'evicted_keys') - $before, '>', 10_000, '… keys are evicted');
+	at_rest($clients[0]);
+	is($clients[0]->call('DBSIZE'), scalar @{ $clients[0]->call('KEYS', '*') }, '… and counted');
+	my @hot = grep { defined } @{ $clients[0]->call('MGET', map { "hot$_" } 1 .. 100) };
+	return scalar @hot;
+}
+
+cmp_ok(pressed('allkeys-lfu', 1), '>=', 95, 'allkeys-lfu: what is used stays');
+cmp_ok(pressed('allkeys-lru', 1), '>=', 90, 'allkeys-lru: what is used stays');
+cmp_ok(pressed('allkeys-lru', 0), '<=', 5, 'allkeys-lru: what is not used goes');
+cmp_ok(pressed('allkeys-random', 1), '<', 90, 'allkeys-random: anything goes');
+is(info(client(1), 'stats')->{evicted_keys}, database(1, 'evicted_keys'), 'INFO counts them');
+is(sql('SELECT count(*) FROM kv.check(1)'), '0', 'the store is sound');
+cmp_ok(database(1, 'file_bytes'), '<', 4 * $limit, 'the file does not grow for ever');
+$redis->call('CONFIG', 'RESETSTAT');
+is(info($redis, 'stats')->{evicted_keys}, 0, 'CONFIG RESETSTAT sets the counter back');
+
+# ---- only what expires -----------------------------------------------------------------------
+
+{
+	my @clients = map { client(1) } 1 .. 2;
+	my $client = $clients[0];
+
+	$client->call('FLUSHDB');
+	configure(1, "max_size => '1MB', eviction => 'volatile-lfu'");
+	$client->call('SET', "stay$_", 's' x 100) for 1 .. 500;
+	flood(\@clients, 12_000, undef, 'EX', 10_000);
+	is(scalar(grep { defined } @{ $client->call('MGET', map { "stay$_" } 1 .. 500) }), 500,
+		'volatile-lfu: keys without an expiry stay');
+	cmp_ok(database(1, 'bytes'), '<', 1.2 * 1024 * 1024, '… and the others make room');
+
+	$client->call('FLUSHDB');
+	configure(1, "eviction => 'volatile-ttl'");
+	$client->call('SET', "soon$_", 's' x 100, 'EX', 1000) for 1 .. 500;
+	$client->call('SET', "late$_", 's' x 100, 'EX', 100_000) for 1 .. 500;
+	flood(\@clients, 12_000, undef, 'EX', 50_000);
+	my $soon = grep { defined } @{ $client->call('MGET', map { "soon$_" } 1 .. 500) };
+	my $late = grep { defined } @{ $client->call('MGET', map { "late$_" } 1 .. 500) };
+	cmp_ok($soon, '<=', 10, 'volatile-ttl: what expires first goes first');
+	cmp_ok($late, '>=', 490, '… and what expires last stays');
+
+	$client->call('FLUSHDB');
+	configure(1, "eviction => 'volatile-random'");
+	my $reply = 'OK';
+	for (my $i = 0; $i < 20_000 && $reply eq 'OK'; $i++) { $reply = $client->call('SET', "p$i", 'v' x 100); }
+	is($reply, $oom, 'where nothing expires, nothing is evicted');
+	($code, $out, $error) = $node->psql('postgres', "SELECT kv.set('a', 'b', db => 1)");
+	like($error, qr/database 1 is full/, '… for SQL neither');
+}
+
+# ---- as by DEL -------------------------------------------------------------------------------
+
+{
+	my @clients = map { client(1) } 1 .. 2;
+	my ($watcher, $session) = (client(1), PgfirstStore::Session->new($node));
+
+	$clients[0]->call('FLUSHDB');
+	configure(1, "max_size => '1MB', eviction => 'allkeys-lru'");
+	$clients[0]->call('SET', 'watched', 'w');
+	$clients[0]->call('SET', "held$_", 'h') for 1 .. 20;
+	$watcher->call('WATCH', 'watched');
+	$session->ask("BEGIN; SELECT kv.set('held' || n, 'changed', db => 1) FROM generate_series(1, 20) n");
+	flood(\@clients, 16_000);
+	is($clients[0]->call('EXISTS', 'watched'), 0, 'a key that was watched is evicted');
+	$watcher->call('MULTI');
+	$watcher->call('PING');
+	is($watcher->call('EXEC'), undef, '… and EXEC notices');
+	is($clients[0]->call('EXISTS', map { "held$_" } 1 .. 20), 20, 'keys that a transaction has locked are passed over');
+	$session->ask('COMMIT');
+	is(sql("SELECT count(*) FROM generate_series(1, 20) n WHERE kv.get_text('held' || n, 1) = 'changed'"), '20', '… and are what it made them');
+	$session->end;
+}
+
+# CLIENT NO-TOUCH
+{
+	my @clients = map { client(1) } 1 .. 2;
+	my ($quiet, $loud) = (client(1), client(1));
+
+	$loud->call('FLUSHDB');
+	$quiet->call('CLIENT', 'NO-TOUCH', 'ON');
+	$loud->call('SET', "quiet$_", 'q' x 100) && $loud->call('SET', "loud$_", 'l' x 100) for 1 .. 100;
+	flood(\@clients, 16_000, sub {
+		$quiet->call('MGET', map { "quiet$_" } 1 .. 100);
+		$loud->call('MGET', map { "loud$_" } 1 .. 100);
+	});
+	my $kept = grep { defined } @{ $quiet->call('MGET', map { "quiet$_" } 1 .. 100) };
+	cmp_ok($kept, '<=', 10, 'CLIENT NO-TOUCH: what it reads is not kept for it');
+	$kept = grep { defined } @{ $loud->call('MGET', map { "loud$_" } 1 .. 100) };
+	cmp_ok($kept, '>=', 90, '… as for others');
+}
+
+# ---- writers that are faster than eviction -----------------------------------------------------
+
+{
+	my $client = client(1);
+	my $upkeep = worker_pid($node, 'pgfirst upkeep');
+	my $limit = 1024 * 1024;
+
+	kill 'STOP', $upkeep;
+	my ($sent, $what) = (0, 'reply');
+	while ($sent < 100_000 && $what eq 'reply')
+	{
+		$client->send('SET', 'fast' . ++$sent, 'v' x 1000);
+		($what) = $client->outcome(2);
+	}
+	is($what, 'silent', 'a writer that is too fast waits for the evictor');
+	cmp_ok(database(1, 'bytes'), '<', 1.1 * $limit, '… so the database stays within its limit');
+	is(client(1)->call('GET', 'none'), undef, '… and readers go on');
+	kill 'CONT', $upkeep;
+	is($client->reply(60), 'OK', '… then it goes on');
+
+	sql("ALTER SYSTEM SET pgfirst.redis_lock_timeout = '300ms'");
+	sql('SELECT pg_reload_conf()');
+	kill 'STOP', $upkeep;
+	my $reply = 'OK';
+	for (my $i = 0; $i < 10_000 && $reply eq 'OK'; $i++) { $reply = $client->call('SET', "late$i", 'v' x 1000); }
+	is($reply, $oom, 'it is refused when it has waited as long as for a lock');
+	kill 'CONT', $upkeep;
+	sql('ALTER SYSTEM RESET pgfirst.redis_lock_timeout');
+	sql('SELECT pg_reload_conf()');
+}
+
+# ---- crash and standby -------------------------------------------------------------------------
+
+{
+	my @clients = map { client(1) } 1 .. 2;
+
+	flood(\@clients, 4000);
+	my $standby = PostgreSQL::Test::Cluster->new('standby');
+	$node->backup('base');
+	$standby->init_from_backup($node, 'base', has_streaming => 1);
+	$standby->append_conf('postgresql.conf',
+		PgfirstTest::settings($standby, PostgreSQL::Test::Cluster::get_free_port(), workers => 1));
+	$standby->start;
+	wait_for_door($standby);
+	flood(\@clients, 8000);
+	at_rest($clients[0]);
+	$node->wait_for_catchup($standby);
+	my $replica = redis($standby);
+	$replica->call('SELECT', 1);
+	is_deeply([ sort @{ $replica->call('KEYS', '*') } ], [ sort @{ $clients[0]->call('KEYS', '*') } ],
+		'a standby has what was not evicted, and no more');
+	$standby->stop;
+
+	crash($node);
+	$node->start;
+	wait_for_door($node);
+	@clients = map { client(1) } 1 .. 2;
+	wait_until('counted', sub { return database(1, 'keys') ne ''; });
+	is(database(1, 'eviction'), 'allkeys-lru', 'what was configured survives a crash');
+	flood(\@clients, 8000);
+	cmp_ok(database(1, 'bytes'), '<', 1.2 * 1024 * 1024, '… and the limit holds');
+	at_rest($clients[0]);
+	is($clients[0]->call('DBSIZE'), scalar @{ $clients[0]->call('KEYS', '*') }, '… and the counts');
+	is(sql('SELECT count(*) FROM kv.check()'), '0', 'the stores are sound');
+}
+
+done_testing();
