@@ -20,8 +20,8 @@
  * What differs:
  *   memory     lua-cjson takes it from malloc, and ends the process when there is none.
  *   buffer     encode_keep_buffer is remembered, as every setting, and changes nothing.
- *   nesting    With limits raised that far, depth ends a few levels earlier, near 8,000 arrays or
- *              4,000 objects, because encoding keeps its own buffer on the stack.
+ *   nesting    With limits raised that far, it ends one or two levels earlier, near 8,000 arrays or
+ *              4,000 objects, because a buffer has its place on the stack.
  *   sparse     The product of keys and encode_sparse_array's ratio does not overflow.
  */
 #include "lib/lua/lualibs_int.h"
@@ -870,7 +870,7 @@ json_decode(lua_State *L)
 	lualibs_work_begin(&decoder.work, L);
 	decoder.text = decoder.next = decoder.begin = luaL_checklstring(L, 1, &length);
 	decoder.depth = 0;
-	/* Of one character at least the first two bytes of UTF-8 are not zero. */
+	/* JSON begins with ASCII: a zero among the first two bytes means that characters are wider. */
 	if (length >= 2 && (decoder.text[0] == '\0' || decoder.text[1] == '\0'))
 		luaL_error(L, "JSON parser does not support UTF-16 or UTF-32");
 

@@ -16,7 +16,7 @@ at random. What is left out, because Redis has no answer that it could be held t
   overflows an int when it is multiplied with the number of keys
 - keys of 32 bytes and more beside others: Redis's own Lua hashes all their bytes, Lua 5.1 only some of
   them, so that tables are walked in another order; tables and functions as keys, whose order is chance
-- nesting beyond some 3,900 levels after cjson's limits were raised: pgfirst ends a few levels earlier
+- nesting beyond some 3,990 levels after cjson's limits were raised: pgfirst ends one or two levels earlier
 - cmsgpack._COPYRIGHT: Redis names its author, pgfirst its own
 """
 
