@@ -600,9 +600,9 @@ static void
 memory_has_a_limit(void **state)
 {
 	static const char *const sources[] = {
-	    "cjson.encode(same(600))",
-	    "cmsgpack.pack(unpack(same(600)))",
-	    "struct.pack(string.rep('s', 600), unpack(same(600)))",
+	    "#cjson.encode(same(600))",
+	    "#cmsgpack.pack(unpack(same(600)))",
+	    "#struct.pack(string.rep('s', 600), unpack(same(600)))",
 	    "cjson.encode_sparse_array(true, 0) and cjson.encode({[100000000] = 1})",
 	    "cjson.decode('[' .. string.rep('{},', 2^21) .. '1]')",
 	    "cjson.decode('\"' .. string.rep('\\\\n', 2^24) .. '\"')",
