@@ -528,7 +528,6 @@ token_number(Decoder *decoder)
 	decoder->number = strtod(decoder->next, &end);
 	if (end == decoder->next)
 		return token_wrong(decoder, decoder->next, "invalid number");
-	lualibs_work_done(&decoder->work, (size_t) (end - decoder->next) / LUALIBS_SLICE);
 	decoder->next = end;
 	return JSON_NUMBER;
 }
@@ -661,7 +660,6 @@ token_string(Decoder *decoder)
 		escaped |= *end == '\\';
 		end += *end == '\\' && end[1] != '\0' ? 2 : 1;
 	}
-	lualibs_work_done(&decoder->work, (size_t) (end - begin) / LUALIBS_SLICE);
 	if (*end == '"' && !escaped)
 	{
 		decoder->next = end + 1;
@@ -691,6 +689,7 @@ token_next(Decoder *decoder)
 
 	while (*decoder->next != '\0' && strchr(" \t\n\r", *decoder->next) != NULL)
 		decoder->next++;
+	/* The token before, whatever it was, and the blanks. */
 	lualibs_work_done(&decoder->work,
 	                  1 + (size_t) (decoder->next - decoder->begin) / LUALIBS_SLICE);
 	decoder->begin = decoder->next;
