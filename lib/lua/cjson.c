@@ -20,8 +20,8 @@
  * What differs:
  *   memory     lua-cjson takes it from malloc, and ends the process when there is none.
  *   buffer     encode_keep_buffer is remembered, as every setting, and changes nothing.
- *   nesting    With limits raised that far, depth ends a few levels earlier, near 8,000 arrays or
- *              4,000 objects, because encoding keeps its own buffer on the stack.
+ *   nesting    With limits raised that far, it ends one or two levels earlier, near 8,000 arrays or
+ *              4,000 objects, because a buffer has its place on the stack.
  *   sparse     The product of keys and encode_sparse_array's ratio does not overflow.
  */
 #include "lib/lua/lualibs_int.h"
@@ -528,7 +528,6 @@ token_number(Decoder *decoder)
 	decoder->number = strtod(decoder->next, &end);
 	if (end == decoder->next)
 		return token_wrong(decoder, decoder->next, "invalid number");
-	lualibs_work_done(&decoder->work, (size_t) (end - decoder->next) / LUALIBS_SLICE);
 	decoder->next = end;
 	return JSON_NUMBER;
 }
@@ -661,7 +660,6 @@ token_string(Decoder *decoder)
 		escaped |= *end == '\\';
 		end += *end == '\\' && end[1] != '\0' ? 2 : 1;
 	}
-	lualibs_work_done(&decoder->work, (size_t) (end - begin) / LUALIBS_SLICE);
 	if (*end == '"' && !escaped)
 	{
 		decoder->next = end + 1;
@@ -691,6 +689,7 @@ token_next(Decoder *decoder)
 
 	while (*decoder->next != '\0' && strchr(" \t\n\r", *decoder->next) != NULL)
 		decoder->next++;
+	/* The token before, whatever it was, and the blanks. */
 	lualibs_work_done(&decoder->work,
 	                  1 + (size_t) (decoder->next - decoder->begin) / LUALIBS_SLICE);
 	decoder->begin = decoder->next;
@@ -870,7 +869,7 @@ json_decode(lua_State *L)
 	lualibs_work_begin(&decoder.work, L);
 	decoder.text = decoder.next = decoder.begin = luaL_checklstring(L, 1, &length);
 	decoder.depth = 0;
-	/* Of one character at least the first two bytes of UTF-8 are not zero. */
+	/* JSON begins with ASCII: a zero among the first two bytes means that characters are wider. */
 	if (length >= 2 && (decoder.text[0] == '\0' || decoder.text[1] == '\0'))
 		luaL_error(L, "JSON parser does not support UTF-16 or UTF-32");
 

@@ -10,7 +10,7 @@
  *
  * Packed, a number is an integer if it is one, in as few bytes as it takes, else a float if that is
  * exact, else a double.  A table is an array if its keys are 1 to n, an empty one too, else a map.
- * What has no counterpart is nil, and so is a table in the sixteenth: tables may contain themselves.
+ * What has no counterpart is nil, and so is a table that is in sixteen others: it may contain itself.
  *
  * Unpacked, integers of 64 bits are signed, whatever they say (to a script, 2^63 is negative).  A
  * table's length is believed only as far as there are bytes.  Nesting is followed in a loop, so that

@@ -10,7 +10,7 @@
  *   memory      All of it comes from Lua: buffers are userdata.  So the limit that the state's
  *               allocator sets holds, and where it ends there is Lua's "not enough memory".
  *   the stack   What is nested is walked in a loop.  Only cmsgpack.pack recurses, 16 levels deep,
- *               and there it ends, as Redis's does.  A call takes at most 100 KB of C's stack.
+ *               where it ends, as Redis's does.  A call takes at most 100 KB of C's stack.
  *   time        Loops tick (tick.h) once for some 4096 elements, or 64 KB of text; but not in the middle
  *               of a string that is copied in one piece, or of a number.
  *   state       None but in the Lua state: what cjson is told to do belongs to its table there.

@@ -22,8 +22,8 @@
  * the answer to the processor (numbers out of range, a sign where there are no 8 bytes), this gives
  * what the same code does on x86-64, written out.
  *
- * What differs: positions below 1 or behind the data are too far for any value; there, some come
- * round to 0 when they are aligned.
+ * Positions are not checked before the first option: one behind the data, as a negative one is, has
+ * no room for an option of any size, and alignment, which could bring it round to 0, is an option.
  */
 #include "lib/lua/lualibs_int.h"
 
@@ -365,7 +365,6 @@ struct_unpack(lua_State *L)
 		char option = *format.next++;
 		size_t size = struct_format_size(&format, option);
 
-		struct_check_room(L, length, position, 0);
 		position += struct_format_padding(&format, position, option, size);
 		struct_check_room(L, length, position, size);
 		/* For a value, and in the end the position. */

@@ -12,10 +12,11 @@ Arguments are what programs pass, what careless programs pass, and for decoders 
 at random. What is left out, because Redis has no answer that it could be held to:
 
 - bit.tohex with -2^31 digits: reads memory that is none of its business
-- arrays that hold millions of nulls because the settings were told to allow them
+- arrays that hold millions of nulls because the settings were told to allow them, and a ratio that
+  overflows an int when it is multiplied with the number of keys
 - keys of 32 bytes and more beside others: Redis's own Lua hashes all their bytes, Lua 5.1 only some of
   them, so that tables are walked in another order; tables and functions as keys, whose order is chance
-- nesting beyond some 3,900 levels after cjson's limits were raised: pgfirst ends a few levels earlier
+- nesting beyond some 3,990 levels after cjson's limits were raised: pgfirst ends one or two levels earlier
 - cmsgpack._COPYRIGHT: Redis names its author, pgfirst its own
 """
 
@@ -220,8 +221,11 @@ class Json(Source):
         values = ["true", "false", "nil", "0", "1", "2", "3", "5", "10", "14", "15", "-1", "'on'", "'off'", "'null'", "'1'", "'x'", "1.5",
                   "2147483647", "2147483648", "4294967297", "{}", "nan"]
         count = self.pick([0, 0, 1, 1, 1, 1, 2, 3, 4] if name == "encode_sparse_array" else [0, 1, 1, 1, 1, 1, 2])
-        arguments = ", ".join(self.pick(values) for _ in range(count))
-        return f"call(function() return cjson.{name}({arguments}) end)"
+        arguments = [self.pick(values) for _ in range(count)]
+        # The ratio of sparse arrays times their keys.
+        if count > 1 and arguments[1] == "2147483647":
+            arguments[1] = "1000000"
+        return f"call(function() return cjson.{name}({', '.join(arguments)}) end)"
 
     def small(self):
         """A value that no setting makes large."""
