@@ -223,11 +223,17 @@ is(elsewhere("BEGIN; SELECT cache.touch('e1', '1 millisecond') AND cache.touch('
 	"t\n0", '… and passes over single entries');
 is(elsewhere('SELECT cache.cleanup()'), '2', '… until they are free');
 
-# Cancelled, it takes its process along.
-fill('1 millisecond');
-like(refused($node, "SET statement_timeout = '20ms'; SELECT cache.cleanup()", 'elsewhere'), qr/statement timeout/, 'a clean-up is cancelled');
-wait_until('the process of the clean-up ends', sub {
-	sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pgfirst cleanup'") eq '0' });
+# Cancelled, it takes its process along. On a busy machine that may have been quicker.
+for my $try (1 .. 5)
+{
+	fill('1 millisecond');
+	my $said = refused($node, "SET statement_timeout = '20ms'; SELECT cache.cleanup()", 'elsewhere');
+	wait_until('the process of the clean-up ends', sub {
+		sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pgfirst cleanup'") eq '0' });
+	next if $try < 5 && (space())[0] == 1;
+	like($said, qr/statement timeout/, 'a clean-up is cancelled');
+	last;
+}
 cmp_ok((space())[0], '>', 1, '… with its process');
 cmp_ok(elsewhere('SELECT cache.cleanup()'), '>', 0, '… and another one finishes');
 is((space())[0], 1, '… the work');
