@@ -111,15 +111,13 @@ sub pgbench
 	return $error =~ s/^pgbench \(.*\n//r;
 }
 
-my @ten = map { "k$_" } 1 .. 10;
-my $keys = join ',', @ten;
-my $backwards = join ',', reverse @ten;
-sub value_of { return "array_fill(:v::text, ARRAY[10])"; }
+# So many that reading them takes a while, in which others commit.
+sub together { return "(SELECT array_agg('k' || i ORDER BY i $_[0]) FROM generate_series(1, 400) i)"; }
 my $error = pgbench(4,
-	"\\set v random(1, 1000000)\nSELECT cache.set_many('{$keys}'::text[], @{[ value_of() ]})",
-	"\\set v random(1, 1000000)\nSELECT cache.set_many('{$backwards}'::text[], @{[ value_of() ]})",
-	"SELECT cache.delete_many('{k5,k4,k3,k10,k1,k2,k6,k9,k8,k7}')",
-	"SELECT 1 / (count(DISTINCT value) <= 1 AND count(*) IN (0, 10))::int FROM cache.get_many('{$keys}')");
+	"\\set v random(1, 1000000)\nSELECT cache.set_many(@{[ together('') ]}, array_fill(:v::text, ARRAY[400]))",
+	"\\set v random(1, 1000000)\nSELECT cache.set_many(@{[ together('DESC') ]}, array_fill(:v::text, ARRAY[400]))",
+	"SELECT cache.delete_many(@{[ together('DESC') ]})",
+	"SELECT 1 / (count(DISTINCT value) <= 1 AND count(*) IN (0, 400))::int FROM cache.get_many(@{[ together('') ]})");
 is($error, '', 'entries that are set, read and deleted together, in any order: nobody fails, and readers see all or nothing');
 $error = pgbench(4,
 	"SELECT cache.set_many(array_agg('l' || i), array_agg('x'::text)) FROM generate_series(1, 1200) i",
@@ -223,11 +221,17 @@ is(elsewhere("BEGIN; SELECT cache.touch('e1', '1 millisecond') AND cache.touch('
 	"t\n0", '… and passes over single entries');
 is(elsewhere('SELECT cache.cleanup()'), '2', '… until they are free');
 
-# Cancelled, it takes its process along.
-fill('1 millisecond');
-like(refused($node, "SET statement_timeout = '20ms'; SELECT cache.cleanup()", 'elsewhere'), qr/statement timeout/, 'a clean-up is cancelled');
-wait_until('the process of the clean-up ends', sub {
-	sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pgfirst cleanup'") eq '0' });
+# Cancelled, it takes its process along. On a busy machine that may have been quicker.
+for my $try (1 .. 5)
+{
+	fill('1 millisecond');
+	my $said = refused($node, "SET statement_timeout = '20ms'; SELECT cache.cleanup()", 'elsewhere');
+	wait_until('the process of the clean-up ends', sub {
+		sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pgfirst cleanup'") eq '0' });
+	next if $try < 5 && (space())[0] == 1;
+	like($said, qr/statement timeout/, 'a clean-up is cancelled');
+	last;
+}
 cmp_ok((space())[0], '>', 1, '… with its process');
 cmp_ok(elsewhere('SELECT cache.cleanup()'), '>', 0, '… and another one finishes');
 is((space())[0], 1, '… the work');
