@@ -49,11 +49,20 @@ start_check_port(const Cluster *cluster, const char *option, int port)
 	     "port %d of this cluster is taken by %s", port, port_holder(port));
 }
 
+static void
+start_check_tls_port(const Cluster *cluster, int redis_port)
+{
+	if (redis_port != 0 && redis_port == settings_get_port(cluster, "pgfirst.redis_tls_port"))
+		fail(EXIT_USAGE, "Give Redis another, with --redis-port, or change pgfirst.conf.",
+		     "pgfirst.redis_tls_port is %d already", redis_port);
+}
+
 void
 cluster_check_new_ports(const Cluster *cluster, const Arguments *arguments)
 {
 	if (arguments->pg_port >= 0 && arguments->pg_port != settings_get_port(cluster, "port"))
 		start_check_port(cluster, "--pg-port", (int) arguments->pg_port);
+	start_check_tls_port(cluster, (int) arguments->redis_port);
 	if (arguments->redis_port >= 0 &&
 	    arguments->redis_port != settings_get_port(cluster, "pgfirst.redis_port"))
 		start_check_port(cluster, "--redis-port", (int) arguments->redis_port);
@@ -74,9 +83,7 @@ start_ports(const Cluster *cluster, const Arguments *arguments)
 	if (pg_port == redis_port)
 		fail(EXIT_USAGE, "Give them two, with --pg-port or --redis-port.",
 		     "PostgreSQL and Redis would both be on port %d", pg_port);
-	if (redis_port != 0 && redis_port == settings_get_port(cluster, "pgfirst.redis_tls_port"))
-		fail(EXIT_USAGE, "Give Redis another, with --redis-port, or change pgfirst.conf.",
-		     "pgfirst.redis_tls_port is %d already", redis_port);
+	start_check_tls_port(cluster, redis_port);
 	start_check_port(cluster, "--pg-port", pg_port);
 	start_check_port(cluster, "--redis-port", redis_port);
 	if (pg_port != old_pg_port)

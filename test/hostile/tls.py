@@ -11,7 +11,10 @@ bytes in their place. The certificates are not looked at here; 067_tls.pl does t
 """
 
 import hashlib
+import os
 import random
+import select
+import signal
 import socket
 import ssl
 import subprocess
@@ -246,6 +249,37 @@ def slowly():
     equal(good, [True] * 100, "a handshake may come byte by byte")
 
 
+@patience(2000)
+def burst():
+    """Nine hundred first messages at the same moment: a second of work, beside which others are served."""
+    hello = Wire(OLD).hello()  # which has to be answered with a signature
+    crowd = [socket.create_connection(("127.0.0.1", door.options.tls_port), 30) for _ in range(900)]
+    wait_until(lambda: info("connected_clients") >= len(crowd))
+    with Client() as client:
+        client.call("PING")
+        os.kill(door.options.pid, signal.SIGSTOP)
+        for sock in crowd:
+            sock.sendall(hello)
+        os.kill(door.options.pid, signal.SIGCONT)
+        waiting, pings, began = select.poll(), 0, time.monotonic()
+        for sock in crowd:
+            waiting.register(sock, select.POLLIN)
+        left = len(crowd)
+        while left > 0 and time.monotonic() < began + 60:
+            client.call("PING")
+            pings += 1
+            for number, _ in waiting.poll(0) if pings % 5 == 0 else []:
+                waiting.unregister(number)
+                left -= 1
+    note("%d commands beside them, in %.2f s" % (pings, time.monotonic() - began))
+    equal(left, 0, "all are answered")
+    # A round for each two hundred of them if they were not held back.
+    ok(pings >= 40, "and others between them")
+    for sock in crowd:
+        sock.close()
+    settled()
+
+
 @patience(1000)
 def flood():
     """Handshakes, as fast as four threads can."""
@@ -451,17 +485,31 @@ def fuzz():
 
 @patience(2000)
 def pipelines():
-    """A hundred thousand commands in a piece, and a large value, back and forth."""
-    count = 100000
-    with TlsClient(receive_buffer=65536) as client, Watch() as watch:
-        data = b"".join(command("SET", "pipe%d" % (i % 1000), "v%d" % i) for i in range(count))
-        thread = threading.Thread(target=client.send, args=(data,))
-        thread.start()
-        good = client.exactly(5 * count) == b"+OK\r\n" * count
-        thread.join()
-        ok(good, "100,000 pipelined commands are answered, each")
-        client.send(b"".join(command("GET", "pipe%d" % (i % 1000)) for i in range(2000)))
-        ok(all(client.reply() == b"v%d" % (count - 1000 + i % 1000) for i in range(2000)), "and have been done")
+    """Four clients with 30,000 commands in a piece each, and a large value, back and forth."""
+    count = 30000
+
+    def one(name):
+        try:
+            with TlsClient(receive_buffer=65536) as client:
+                data = b"".join(command("SET", "%s%d" % (name, i % 1000), "v%d" % i) for i in range(count))
+                sender = threading.Thread(target=client.send, args=(data,), daemon=True)
+                sender.start()
+                answered.append(client.exactly(5 * count) == b"+OK\r\n" * count)
+                sender.join()
+                client.send(b"".join(command("GET", "%s%d" % (name, i)) for i in range(1000)))
+                done.append(all(client.reply() == b"v%d" % (count - 1000 + i) for i in range(1000)))
+        except (OSError, EOFError) as error:
+            note("%s: %s" % (name, error))
+
+    answered, done = [], []
+    threads = [threading.Thread(target=one, args=(name,)) for name in "abcd"]
+    with Watch() as watch:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    equal(answered, [True] * 4, "30,000 pipelined commands of each of four are answered")
+    equal(done, [True] * 4, "and have been done")
     watch.bounded(64 * MB, "in bounded memory")
     value = random.Random(1).randbytes(8 * MB)
     with TlsClient() as client, TlsClient(receive_buffer=4096) as reader:
@@ -507,7 +555,8 @@ def never_reads():
 
 def s_client(words, wanted, *arguments):
     """openssl's own client, which knows how to ask for new keys (K) and a new handshake (R), logged in; a word at a
-    time, or it would take them for one. What it has printed when `wanted` is in it or it has ended, and whether it had not ended."""
+    time, or it would take them for one. What it has printed when `wanted` is in it or it has ended, and whether it had
+    not ended."""
     with subprocess.Popen(["openssl", "s_client", "-connect", "127.0.0.1:%d" % door.options.tls_port, "-nbio", *arguments],
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         out = []
@@ -610,5 +659,5 @@ def no_room():
 
 run([surplus] if allowed else [no_room] if fits else
     [late] if timeout else
-    [idle, half_open, slowly, flood, plain_text, tls_on_the_other_port, goodbye, cut, garbage, fuzz, pipelines,
+    [idle, half_open, slowly, burst, flood, plain_text, tls_on_the_other_port, goodbye, cut, garbage, fuzz, pipelines,
      never_reads, new_keys])

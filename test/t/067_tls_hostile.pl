@@ -3,10 +3,10 @@
 # What can be done to the TLS port, beside an innocent client of the port without: see test/hostile/tls.py.
 # FUZZ_SEED and FUZZ_SECONDS choose other damages, and more of them.
 #
-# Seen to fail: handshakes taken as they come, without a list and a millisecond (flood: the innocent waits); no
-# BEGUN_MAX (half_open); no drop_late (late); a read that ends with the input that is wanted, and not with the
-# wire (pipelines: it hangs); messages not counted (new_keys); no goodbye at the close (goodbye); OpenSSL's
-# memory not counted (no_room); the first byte not looked at (plain_text, tls_on_the_other_port).
+# Seen to fail: handshakes taken as they come, without a millisecond's limit (burst); no BEGUN_MAX (half_open);
+# nobody late dropped (late); a read that ends with the input that is wanted, and not with the wire
+# (pipelines); messages not counted (new_keys); no goodbye at the close (goodbye); OpenSSL's memory not counted
+# (idle); the first byte not looked at (plain_text, tls_on_the_other_port).
 
 use strict;
 use warnings;
