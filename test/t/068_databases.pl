@@ -28,14 +28,13 @@ sub clients
 {
 	my %clients;
 
-	for (1 .. 200)
-	{
+	wait_until('there are clients of both workers', sub {
 		my $client = redis($node);
 		my ($pid) = $client->call('INFO', 'server') =~ /^process_id:(\d+)/m;
 		$clients{$pid} //= $client;
-		return @clients{ sort keys %clients } if keys %clients == 2;
-	}
-	die "no clients of both workers\n";
+		return keys %clients == 2;
+	});
+	return @clients{ sort keys %clients };
 }
 
 my ($a, $b) = clients();

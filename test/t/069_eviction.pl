@@ -224,6 +224,7 @@ is(info($redis, 'stats')->{evicted_keys}, 0, 'CONFIG RESETSTAT sets the counter 
 	$watcher->call('PING');
 	is($watcher->call('EXEC'), undef, '… and EXEC notices');
 	is($clients[0]->call('EXISTS', map { "held$_" } 1 .. 20), 20, 'keys that a transaction has locked are passed over');
+	at_rest($clients[0]);
 	$session->ask('COMMIT');
 	is(sql("SELECT count(*) FROM generate_series(1, 20) n WHERE kv.get_text('held' || n, 1) = 'changed'"), '20', '… and are what it made them');
 	$session->end;
