@@ -207,6 +207,7 @@ run_protected(lua_State *lua)
 	int behind = request->first_key + request->keys;
 
 	lua_settop(lua, 0);
+	lua_gc(lua, LUA_GCRESTART, 0); /* an error may have ended loadstring() without */
 	lua_pushcfunction(lua, error_with_place);
 	push_arguments(lua, request->first_key, request->keys);
 	kv_sandbox_global(lua, "KEYS");

@@ -18,12 +18,10 @@
  *
  * Lua 5.1 also trusts its programs more than a server may.  Replaced therefore:
  *
- *     load, loadstring      precompiled code is not checked and can do anything: refused.  The parser
- *                           loses what the collector takes meanwhile: the collector stands still.
+ *     load, loadstring      the parser loses what the collector takes meanwhile: it stands still
  *     coroutine.resume,     run the other coroutine on the C stack, as deep as one likes: they ask how
  *     .wrap, pcall, xpcall  deep it is.  And none of them catches the end of a run (kv_run_unwind).
- *     collectgarbage        its parameters stay as they are; a collection looks at the clock
- *     string.find, …        see lib/lua/bounded.h
+ *     string.find, …        and all else that takes long in C, or takes precompiled code: see lib/lua/bounded.c
  *     math.random           Redis's generator, which begins anywhere and goes on from script to script;
  *                           the C library's belongs to PostgreSQL
  */
@@ -205,48 +203,32 @@ table_insert(lua_State *lua)
 
 /* ---- loading code ------------------------------------------------------------------------------ */
 
+static void pass_on_stop(lua_State *lua);
+
 /*
- * Leaves the function, or nil and what is wrong, on the stack; returns how many.  While the parser of
- * Lua 5.1 works, what it has read is known to nobody, so the collector must not run.
+ * loadstring(text [, name]); upvalue 1 is that of lib/lua, which refuses precompiled code.  What Lua 5.1's parser
+ * has read is known to nobody while it works, so the collector stands still.
  */
-static int
-load_text(lua_State *lua, const char *source, size_t length, const char *name)
-{
-	int status;
-
-	if (length > 0 && source[0] == LUA_SIGNATURE[0])
-	{
-		lua_pushnil(lua);
-		lua_pushliteral(lua, "precompiled code is refused");
-		return 2;
-	}
-	lua_gc(lua, LUA_GCSTOP, 0);
-	status = luaL_loadbuffer(lua, source, length, name);
-	lua_gc(lua, LUA_GCRESTART, 0);
-	if (status == 0)
-		return 1;
-	lua_pushnil(lua);
-	lua_insert(lua, -2);
-	return 2;
-}
-
-/* loadstring(source [, name]) */
 static int
 base_loadstring(lua_State *lua)
 {
-	size_t length;
-	const char *source = luaL_checklstring(lua, 1, &length);
+	int results;
 
-	return load_text(lua, source, length, luaL_optstring(lua, 2, source));
+	lua_gc(lua, LUA_GCSTOP, 0);
+	results = lua_tocfunction(lua, lua_upvalueindex(1))(lua);
+	lua_gc(lua, LUA_GCRESTART, 0);
+	pass_on_stop(lua);
+	return results;
 }
 
-/* load(function [, name]): the pieces are all there before the parser begins. */
+/*
+ * load(function [, name]): all pieces are there before the parser begins, because the function could
+ * have the collector run.  Upvalues: table.concat, loadstring.
+ */
 static int
 base_load(lua_State *lua)
 {
 	const char *name = luaL_optstring(lua, 2, "=(load)");
-	const char *source;
-	size_t length;
 
 	luaL_checktype(lua, 1, LUA_TFUNCTION);
 	lua_settop(lua, 2);
@@ -261,12 +243,14 @@ base_load(lua_State *lua)
 			return luaL_error(lua, "reader function must return a string");
 		lua_rawseti(lua, 3, i);
 	}
-	lua_pop(lua, 1);
-	lua_pushvalue(lua, lua_upvalueindex(1)); /* table.concat */
+	lua_settop(lua, 3);
+	lua_pushvalue(lua, lua_upvalueindex(2));
+	lua_pushvalue(lua, lua_upvalueindex(1));
 	lua_pushvalue(lua, 3);
 	lua_call(lua, 1, 1);
-	source = lua_tolstring(lua, -1, &length);
-	return load_text(lua, source, length, name);
+	lua_pushstring(lua, name);
+	lua_call(lua, 2, LUA_MULTRET);
+	return lua_gettop(lua) - 3;
 }
 
 /* ---- calls that could go too deep, or catch what they must not ----------------------------------- */
@@ -382,32 +366,6 @@ coroutine_wrap(lua_State *lua)
 	return results;
 }
 
-/* collectgarbage([option [, argument]]): what would change the collector's ways is accepted, in vain. */
-static int
-base_collectgarbage(lua_State *lua)
-{
-	static const char *const options[] = {"stop", "restart",  "collect",    "count",
-	                                      "step", "setpause", "setstepmul", NULL};
-	static const int codes[] = {LUA_GCSTOP, LUA_GCRESTART,  LUA_GCCOLLECT,   LUA_GCCOUNT,
-	                            LUA_GCSTEP, LUA_GCSETPAUSE, LUA_GCSETSTEPMUL};
-	int code = codes[luaL_checkoption(lua, 1, "collect", options)];
-	int result = 0;
-
-	kv_run_look(lua);
-	if (code == LUA_GCCOUNT)
-	{
-		lua_pushnumber(lua, lua_gc(lua, LUA_GCCOUNT, 0) + lua_gc(lua, LUA_GCCOUNTB, 0) / 1024.0);
-		return 1;
-	}
-	if (code == LUA_GCCOLLECT || code == LUA_GCSTEP)
-		result = lua_gc(lua, code, luaL_optint(lua, 2, 0));
-	if (code == LUA_GCSTEP)
-		lua_pushboolean(lua, result);
-	else
-		lua_pushnumber(lua, result);
-	return 1;
-}
-
 /* ---- random numbers ---------------------------------------------------------------------------- */
 
 /* math.random([m [, n]]) */
@@ -481,10 +439,8 @@ wrap_base(lua_State *lua)
 	                                     {"next", base_next},
 	                                     {"getmetatable", base_getmetatable},
 	                                     {"setmetatable", base_setmetatable},
-	                                     {"loadstring", base_loadstring},
 	                                     {"pcall", base_pcall},
 	                                     {"xpcall", base_xpcall},
-	                                     {"collectgarbage", base_collectgarbage},
 	                                     {NULL, NULL}};
 
 	for (const luaL_Reg *function = functions; function->name; function++)
@@ -492,9 +448,13 @@ wrap_base(lua_State *lua)
 	lua_getglobal(lua, "next");
 	lua_pushcclosure(lua, base_pairs, 1);
 	lua_setglobal(lua, "pairs");
+	lua_getglobal(lua, "loadstring");
+	lua_pushcclosure(lua, base_loadstring, 1);
+	lua_setglobal(lua, "loadstring");
 	lua_getglobal(lua, "table");
 	lua_getfield(lua, -1, "concat");
-	lua_pushcclosure(lua, base_load, 1);
+	lua_getglobal(lua, "loadstring");
+	lua_pushcclosure(lua, base_load, 2);
 	lua_setglobal(lua, "load");
 	lua_pop(lua, 1);
 	wrap_field(lua, "table", "insert", table_insert);
