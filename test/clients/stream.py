@@ -166,7 +166,7 @@ class Stream:
             [b"MSET", b"a", b"1", b"b"], [b"mset", b"a"], [b"set", b"a", b"1"], [b"set", b"a", b"get"], [b"SET", b"a", b"1", b"GET"],
             [b"set", b"a", b"1", b"px", b"5", b"get"], [b"del", *self.keys()], [b"exists", b"a"], [b"type", b"x"], [b"expire", b"a", b"1"],
             [b"expire", b"a"], [b"ttl", b"a"], [b"pttl", b"a"], [b"persist", b"a"], [b"incr", b"a"], [b"incrby", b"a", b"x"],
-            [b"decr", b""], [b"ping", b"x"], [b"ping"], [b"bogus", b"a"], [b"config", b"get", b"x"], [b"config", b"bogus"],
+            [b"decr", b""], [b"eval", b"x", b"2", b"a", b"b", b"c"], [b"EVAL", b"x", b"0", b"a"], [b"evalsha", b"x", b"9", b"a"], [b"ping", b"x"], [b"ping"], [b"bogus", b"a"], [b"config", b"get", b"x"], [b"config", b"bogus"],
             [b"config|get", b"x"], [b"command", b"getkeys", b"get", b"a"], [b"select", b"0"], [b"keys", b"a"], [b"scan", b"0"],
             [b"slowlog", b"get"], [b"wait", b"1", b"2"], [b"", b""], [], [b"pexpire", b"a", b"1"], [b"client", b"kill", b"x"]])
         return [self.pick([b"GETKEYS", b"getkeys", b"GETKEYSANDFLAGS"]), *command]

@@ -188,10 +188,10 @@ kv_command_keys_of(const KvCommand *command, const KvCall *call, int shift, int 
 	*first = 3;
 	*step = 1;
 	if (argc < 3)
-		return 0;
+		return -1;
 	number = kv_argument(call, shift + 2);
 	if (!pgfirst_int64_parse(number.data, number.length, &keys) || keys < 0 || keys > argc - 3)
-		return 0;
+		return -1;
 	*last = 2 + (int) keys;
 	return (int) keys;
 }

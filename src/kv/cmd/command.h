@@ -166,7 +166,7 @@ extern const KvCommand *kv_command_find(const char *container, RespSlice name);
 /*
  * Numbers of the arguments that are keys, as the table has them; returns how many there are.  Those of
  * scripts depend on the arguments: for them the second form, for a command whose name is argument
- * `shift` of the call.
+ * `shift` of the call; -1 if they cannot be told.
  */
 extern int kv_command_keys(const KvCommand *command, int argc, int *first, int *last, int *step);
 extern int kv_command_keys_of(const KvCommand *command, const KvCall *call, int shift, int *first,

@@ -357,11 +357,9 @@ getkeys(KvCall *call, bool with_flags)
 	if (!command)
 		return KV_DONE;
 	keys = kv_command_keys_of(command, call, 2, &first, &last, &step);
-	if (keys == 0)
+	if (keys < 0 || (keys == 0 && !(command->flags & KV_SCRIPT)))
 	{
-		kv_reply_error(call, command->flags & KV_SCRIPT
-		                         ? "ERR The command has no key arguments"
-		                         : "ERR Invalid arguments specified for command");
+		kv_reply_error(call, "ERR Invalid arguments specified for command");
 		return KV_DONE;
 	}
 	pgfirst_resp_write_array(call->reply, (size_t) keys);

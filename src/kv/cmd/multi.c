@@ -258,7 +258,7 @@ kv_multi_keep(KvCall *call)
 	memcpy(multi->bytes + multi->length, call->data, length);
 	multi->length += length;
 	multi->commands++;
-	multi->keys += kv_command_keys_of(call->command, call, 0, &first, &last, &step);
+	multi->keys += Max(kv_command_keys_of(call->command, call, 0, &first, &last, &step), 0);
 	multi->scripts |= is_script(call->command);
 	if ((call->command->flags & KV_WRITE) || is_script(call->command))
 		multi->data += KV_CHANGE_COST(length, call->argc);
@@ -633,7 +633,7 @@ command_ready(KvCall *call, const KeptWalk *walk, const KvCommand *command, int 
 	if (ready == READY_YES)
 		ready = others_ready(call, walk, command, number, outcome);
 	if (!multi_locks(call) ||
-	    kv_command_keys_of(command, &walk->call, 0, &first, &last, &step) == 0)
+	    kv_command_keys_of(command, &walk->call, 0, &first, &last, &step) <= 0)
 		return ready;
 	for (int i = first; i <= last && ready == READY_YES; i += step)
 		ready = argument_ready(call, walk, space, i, outcome);
