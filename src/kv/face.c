@@ -81,7 +81,11 @@ pgfirst_kv_open_many(int number, PgfirstKvAccess access, Size keys)
 		kv_limit_require(number);
 	/* Before the lock that every writer takes, which two who then wanted this one would both hold. */
 	if (all && kv_space_open(number, false, true))
+	{
 		LockRelationOid(kv_database_relation(number), ShareRowExclusiveLock);
+		/* Opened anew, to stay in the epoch in which the transaction began to change keys. */
+		kv_spaces_forget();
+	}
 	space = kv_space_open(number, true, true);
 	if (all)
 		(void) pgfirst_store_lock_all(space->store, true);

@@ -204,6 +204,15 @@ SELECT cache.set('later', '5');
 COMMIT;
 SELECT * FROM cache.get_many('{before,s,later}');
 
+BEGIN;
+SAVEPOINT one;
+SELECT cache.clear();
+SELECT cache.set_many(array_agg('n' || i), array_agg(i::text)) FROM generate_series(1, 1500) i;
+ROLLBACK TO one;
+SELECT cache.set('later', '6');
+COMMIT;
+SELECT * FROM cache.get_many('{before,s,later,n1}');
+
 -- Released, it holds, and once more within it.
 BEGIN;
 SELECT cache.set('gone', '1');
