@@ -4,10 +4,16 @@
  * a comment says otherwise; test/clients/lualibs.py compares the two with thousands of scripts.
  *
  * Seen to fail:
- *   memory_has_a_limit      with malloc() in lualibs_bytes_reserve in place of userdata
- *   memory_in_use_is_held   with the new userdata popped, not put in its place (under ASan)
- *   nesting_is_no_recursion with each of the three loops calling itself for a table in a table
- *   work_can_be_stopped     without lualibs_work_done in any one of the loops that are named there
+ *   memory_has_a_limit       with malloc() in lualibs_bytes_reserve in place of userdata
+ *   memory_in_use_is_held    with the new userdata popped there, not put in its place (under ASan)
+ *   nesting_is_no_recursion  with each of the three loops calling itself for a table in a table, and
+ *                            without lua_checkstack in encode_table
+ *   work_is_reported         without lualibs_work_done in any one place where it stands
+ *   msgpack_unpacks          without the check in unpack_take; msgpack_packs without MSGPACK_NESTING
+ *   struct_unpacks           without struct_check_room, in either place; struct_packs without the limits
+ *                            of a format's numbers and of "string too short"
+ *   json_decodes             with 512 bytes for strings of any length (under ASan)
+ *   bit_operations           with -2^31 digits negated
  */
 #include <setjmp.h>
 #include <stdarg.h>
