@@ -182,7 +182,7 @@ extern char *door_value(struct pg_conn *connection, const char *sql);
 extern char *door_sql_problem(const Cluster *cluster);
 extern char *door_redis_problem(const Cluster *cluster);
 extern char *door_tls_problem(const Cluster *cluster); /* NULL if somebody listens there */
-extern void door_wait(const Cluster *cluster); /* until both answer; fails after 30 s */
+extern void door_wait(const Cluster *cluster);         /* until both answer; fails after 30 s */
 
 /* ---- create.c, and the commands ---------------------------------------------------------- */
 

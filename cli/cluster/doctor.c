@@ -133,10 +133,10 @@ check_ports(const Cluster *cluster, const Look *look, Report *report)
 	{
 		int port;
 		const char *move;
-	} ports[] = {{look->pg_port, text_format("%s --pg-port PORT", cluster_command(cluster, "up"))},
-	             {look->redis_port,
-	              text_format("%s --redis-port PORT", cluster_command(cluster, "up"))},
-	             {look->tls_port, "pgfirst.redis_tls_port in pgfirst.conf"}};
+	} ports[] = {
+	    {look->pg_port, text_format("%s --pg-port PORT", cluster_command(cluster, "up"))},
+	    {look->redis_port, text_format("%s --redis-port PORT", cluster_command(cluster, "up"))},
+	    {look->tls_port, "pgfirst.redis_tls_port in pgfirst.conf"}};
 
 	if (look->pid != 0)
 		return;

@@ -183,9 +183,10 @@ write_redis(TextBuffer *text, const SettingsPlan *plan)
 	setting(text, "pgfirst.redis_listen_addresses", "'127.0.0.1'",
 	        "Only this machine.  data/pg_hba.conf does not apply to this door; roles and their\n"
 	        "passwords do.");
-	setting(text, "pgfirst.redis_tls_port", "0",
-	        "A second port, which speaks TLS (rediss://), with data/server.crt and data/server.key;\n"
-	        "0 for none.  \"pgfirst status\" shows it.");
+	setting(
+	    text, "pgfirst.redis_tls_port", "0",
+	    "A second port, which speaks TLS (rediss://), with data/server.crt and data/server.key;\n"
+	    "0 for none.  \"pgfirst status\" shows it.");
 	setting(text, "pgfirst.redis_unix_socket",
 	        settings_quote(text_format("%s/redis.sock", plan->run_dir)),
 	        "The same door as a unix socket; '' for none.");
