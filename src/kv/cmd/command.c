@@ -263,7 +263,8 @@ kv_command_level(const KvCommand *command)
 		return KV_LEVEL_ADMIN;
 	if (command->flags & KV_WRITE)
 		return KV_LEVEL_WRITE;
-	return (command->flags & KV_READ) || command->first_key > 0 ? KV_LEVEL_READ : KV_LEVEL_NONE;
+	return (command->flags & (KV_READ | KV_READERS)) || command->first_key > 0 ? KV_LEVEL_READ
+	                                                                           : KV_LEVEL_NONE;
 }
 
 bool
