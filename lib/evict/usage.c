@@ -107,15 +107,22 @@ pgfirst_usage_of(const Usage *usage, const uint8_t *id, uint32_t salt, unsigned 
 	                 .age = a.age > b.age ? a.age : b.age};
 }
 
-/* Raises the cell to at least this value, as of now. */
-static void
-cell_raise(uint32_t *where, uint32_t cell, uint32_t value, uint32_t now, unsigned half_life)
+void
+pgfirst_usage_prefetch(const Usage *usage, const uint8_t *id, uint32_t salt)
 {
-	UsageOf there = cell_now(cell, now, half_life);
-	uint32_t raised = now << VALUE_BITS | (there.value > value ? there.value : value);
+	size_t cells[2];
 
-	if (raised != cell)
-		__atomic_store_n(where, raised, __ATOMIC_RELAXED);
+	usage_cells(usage, id, salt, cells);
+	__builtin_prefetch(&usage->cells[cells[0]], 1);
+}
+
+static void
+cell_store(uint32_t *where, uint32_t was, uint32_t value, uint32_t now)
+{
+	uint32_t cell = now << VALUE_BITS | value;
+
+	if (cell != was)
+		__atomic_store_n(where, cell, __ATOMIC_RELAXED);
 }
 
 void
@@ -128,11 +135,16 @@ pgfirst_usage_touch(Usage *usage, const uint8_t *id, uint32_t salt, unsigned hal
 	usage_cells(usage, id, salt, cells);
 	a = __atomic_load_n(&usage->cells[cells[0]], __ATOMIC_RELAXED);
 	b = __atomic_load_n(&usage->cells[cells[1]], __ATOMIC_RELAXED);
-	value_a = cell_now(a, now, half_life).value;
-	value_b = cell_now(b, now, half_life).value;
+	value_a = a & VALUE_MAX;
+	value_b = b & VALUE_MAX;
+	/* Mostly a key that is asked for often was just asked for. */
+	if (a >> VALUE_BITS != now)
+		value_a = cell_now(a, now, half_life).value;
+	if (b >> VALUE_BITS != now)
+		value_b = cell_now(b, now, half_life).value;
 	value = (value_a < value_b ? value_a : value_b) + PGFIRST_USAGE_ONE;
 	if (value > VALUE_MAX)
 		value = VALUE_MAX;
-	cell_raise(&usage->cells[cells[0]], a, value, now, half_life);
-	cell_raise(&usage->cells[cells[1]], b, value, now, half_life);
+	cell_store(&usage->cells[cells[0]], a, value_a > value ? value_a : value, now);
+	cell_store(&usage->cells[cells[1]], b, value_b > value ? value_b : value, now);
 }

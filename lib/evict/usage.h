@@ -57,6 +57,9 @@ extern unsigned pgfirst_usage_half_life(uint64_t keys);
 /* The key is used.  salt tells keys of the same id apart, such as those of several databases. */
 extern void pgfirst_usage_touch(Usage *usage, const uint8_t *id, uint32_t salt, unsigned half_life);
 
+/* It will be soon: brings its line into the cache. */
+extern void pgfirst_usage_prefetch(const Usage *usage, const uint8_t *id, uint32_t salt);
+
 /* PGFIRST_USAGE_WRITES keys have been written. */
 extern void pgfirst_usage_tick(Usage *usage);
 

@@ -4,7 +4,9 @@
 # under load, what is used stays, and what goes is deleted as by DEL.
 #
 # Seen to fail, each by the tests of its section:
-#   not noted yet.
+#   key_use() that notes nothing (hot keys go); room_ready() and kv_limit_require() that find room everywhere (EXEC and
+#   SQL are not refused); kv_keys_spare() that does nothing; take() that deletes without the key's lock; kv_limit_worth()
+#   that takes keys without an expiry as well; kv_limit_room() that never lets a writer wait.
 
 use strict;
 use warnings;
@@ -257,7 +259,7 @@ is(info($redis, 'stats')->{evicted_keys}, 0, 'CONFIG RESETSTAT sets the counter 
 
 	kill 'STOP', $upkeep;
 	my ($sent, $what) = (0, 'reply');
-	while ($sent < 100_000 && $what eq 'reply')
+	while ($sent < 5000 && $what eq 'reply')
 	{
 		$client->send('SET', 'fast' . ++$sent, 'v' x 1000);
 		($what) = $client->outcome(2);

@@ -155,6 +155,8 @@ usage_knows_the_salt(void **state)
 	Usage *usage = usage_new(1024);
 
 	(void) state;
+	pgfirst_usage_prefetch(usage, id_of(1), 7);
+	assert_int_equal(pgfirst_usage_of(usage, id_of(1), 7, HALF_LIFE).value, 0);
 	pgfirst_usage_touch(usage, id_of(1), 7, HALF_LIFE);
 	assert_int_equal(pgfirst_usage_of(usage, id_of(1), 7, HALF_LIFE).value, PGFIRST_USAGE_ONE);
 	assert_int_equal(pgfirst_usage_of(usage, id_of(1), 8, HALF_LIFE).value, 0);

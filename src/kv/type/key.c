@@ -132,7 +132,11 @@ kv_keys_prefetch(KvSpace *space, const RespSlice *keys, int count)
 		int n = Min(count - done, (int) lengthof(ids));
 
 		for (int i = 0; i < n; i++)
+		{
 			kv_space_id(space, keys[done + i].data, keys[done + i].length, &ids[i]);
+			if (unlikely(space->usage != NULL))
+				pgfirst_usage_prefetch(space->usage, ids[i].bytes, space->salt);
+		}
 		pgfirst_store_prefetch(space->store, ids, n);
 	}
 }
