@@ -40,7 +40,8 @@ typedef enum KvFlag
 	KV_NO_SCRIPT = 1 << 14, /* refused within scripts */
 	KV_GROWS = 1 << 20,     /* takes room: refused in a database that is full (Redis: denyoom) */
 	KV_HARMLESS = 1 << 24,  /* of KV_ADMIN: Redis calls it so, but anybody may */
-	KV_SERVER = 1 << 25     /* of KV_ADMIN: concerns all tenants, so the default one's admins may */
+	KV_SERVER = 1 << 25,    /* of KV_ADMIN: concerns all tenants, so the default one's admins may */
+	KV_READERS = 1 << 26    /* names no key, but is for those who may read */
 } KvFlag;
 
 /* What became of a call. */
