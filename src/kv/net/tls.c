@@ -358,8 +358,10 @@ kv_tls_shakes_hands(const KvClient *client)
 uint32
 kv_tls_interest(const KvClient *client)
 {
-	/* Whose turn will come need not be reported again and again. */
-	return (client->tls->has_something ? 0 : EPOLLIN) | (kv_tls_unsent(client) ? EPOLLOUT : 0);
+	/* Whose turn will come need not be reported again and again, nor who has first to read. */
+	if (kv_tls_unsent(client))
+		return EPOLLOUT;
+	return client->tls->has_something ? 0 : EPOLLIN;
 }
 
 void
