@@ -172,7 +172,7 @@ def fuzz():
     # Buffers of 32 MB, a turn's values of as much again, and what a write set takes.
     watch.bounded(96 * MB, "its memory is bounded")
     ok(wait_until(lambda: info("connected_clients") <= 3), "it has forgotten the connections")
-    ok(wait_until(lambda: info("used_memory") < MB), "and their buffers")
+    ok(wait_until(lambda: info("mem_clients_normal") < MB), "and their buffers")
 
 
 begin(__doc__)

@@ -52,7 +52,7 @@ def one_takes_all():
         said = oom(hog, b"*3\r\n$3\r\nSET\r\n$3\r\nhog\r\n$200000000\r\n" + b"x" * 60 * MB)
         ok(said in (OOM_BUFFERS, "closed"), "who takes more than redis_client_memory is disconnected")
         note("it heard: %s" % said)
-        ok(wait_until(lambda: info("used_memory") < MB), "its memory is free")
+        ok(wait_until(lambda: info("mem_clients_normal") < MB), "its memory is free")
     watch.bounded(BUFFERS + 8 * MB, "and it did not take more than it may")
 
 
@@ -61,7 +61,7 @@ def one_takes_nearly_all():
     with Setting("pgfirst.redis_client_memory", "32MB"):
         hog = Client()
         hog.send(b"*3\r\n$3\r\nSET\r\n$3\r\nhog\r\n$200000000\r\n" + b"x" * 15 * MB)
-        ok(wait_until(lambda: info("used_memory") > 14 * MB), "a client holds most of the buffers")
+        ok(wait_until(lambda: info("mem_clients_normal") > 14 * MB), "a client holds most of the buffers")
         others = [Client() for _ in range(20)]
         for number, other in enumerate(others):
             other.send(command("SET", "other%d" % number, b"y" * 1400000)[:-1])
@@ -86,7 +86,7 @@ def strangers_take_all():
                 pass
         known.send(b"\n")
         equal(known.reply(), "OK", "60 MB of strangers' lines do not cost a known client its 4 MB")
-        ok(info("used_memory") <= BUFFERS, "the limit holds")
+        ok(info("mem_clients_normal") <= BUFFERS, "the limit holds")
     watch.bounded(BUFFERS + 16 * MB, "in memory too")
     for stranger in strangers:
         stranger.close()
@@ -116,11 +116,11 @@ def names():
         for _ in range(10):
             clients.append(Client())
             said.append(oom(clients[-1], command("CLIENT", "SETNAME", "n" * 6 * MB)))
-        ok(said[0] == "OK" and info("used_memory") <= BUFFERS, "names of 6 MB count as buffers")
+        ok(said[0] == "OK" and info("mem_clients_normal") <= BUFFERS, "names of 6 MB count as buffers")
     watch.bounded(BUFFERS + 8 * MB, "and are bounded with them")
     for client in clients:
         client.close()
-    ok(wait_until(lambda: info("used_memory") < MB), "and are forgotten with their clients")
+    ok(wait_until(lambda: info("mem_clients_normal") < MB), "and are forgotten with their clients")
 
 
 @patience(1000)
@@ -163,7 +163,7 @@ def large_keys_and_values():
     with Client() as client:
         client.send(b"*3\r\n$3\r\nSET\r\n$5\r\nvalue\r\n$536870913\r\n")
         equal(client.rest(), b"-ERR Protocol error: invalid bulk length\r\n", "one byte more than 512 MB is refused")
-    ok(wait_until(lambda: info("used_memory") < MB), "and nothing stays")
+    ok(wait_until(lambda: info("mem_clients_normal") < MB), "and nothing stays")
 
 
 @patience(2000)
@@ -273,7 +273,7 @@ def keys_left():
         got = [client.reply() for _ in range(4)]
         equal([len(got[0]), got[1], got[2], len(got[3])], [20000, [b"leave1"], "OK", 10], "each KEYS lists its own")
         client.call("DEL", *["leave%d" % i for i in range(20000)])
-    ok(wait_until(lambda: info("used_memory") < MB), "and nothing stays of those who left")
+    ok(wait_until(lambda: info("mem_clients_normal") < MB), "and nothing stays of those who left")
 
 
 begin(__doc__)

@@ -84,7 +84,7 @@ def leaves():
         ok(blocked(0), "the one that closed goes with the timeout at the latest")
         held.run("ROLLBACK;")
     ok(wait_until(lambda: info("connected_clients") <= 2), "all are gone")
-    ok(wait_until(lambda: info("used_memory") < MB), "and their memory")
+    ok(wait_until(lambda: info("mem_clients_normal") < MB), "and their memory")
 
 
 @patience(1000)
@@ -95,7 +95,7 @@ def gigabytes():
         sent = push(client.sock, command("SET", "behind", b"x" * 1000) * 100, 0.7)
         note("%.1f MB were taken before the sender was stopped" % (sent / MB))
         ok(sent < 64 * MB, "a client that waits is not listened to")
-        ok(info("used_memory") < MB, "and nothing is gathered of it")
+        ok(info("mem_clients_normal") < MB, "and nothing is gathered of it")
         held.release()
         client.sock.settimeout(10)
         good = client.exactly(5 * 1000) == b"+OK\r\n" * 1000

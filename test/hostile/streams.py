@@ -25,17 +25,17 @@ def never_reads():
         mute.sock.settimeout(1)
         mute.send(command("GET", "large") * 100)
         time.sleep(1)
-        gathered = info("used_memory")
+        gathered = info("mem_clients_normal")
     watch.bounded(24 * MB, "100 GETs of 1 MB by a client that does not read gather a few of them")
     ok(gathered < 4 * MB, "what is gathered is about OUTPUT_FULL")
-    note("used_memory %.1f MB" % (gathered / MB))
+    note("mem_clients_normal %.1f MB" % (gathered / MB))
     before = cpu_seconds()
     time.sleep(1)
     spent = cpu_seconds() - before
     ok(spent < 0.6, "a stalled client keeps nobody busy")
     note("%.2f s of CPU in a second, the innocent client's share included" % spent)
     mute.close()
-    ok(wait_until(lambda: info("used_memory") < MB), "what it has not read goes with it")
+    ok(wait_until(lambda: info("mem_clients_normal") < MB), "what it has not read goes with it")
 
 
 def reads_late():
@@ -91,7 +91,7 @@ def gigabyte():
     ok(sent < 1024 * MB, "nor of GETs")
     watch.bounded(16 * MB, "which cost as little")
     client.reset()
-    ok(wait_until(lambda: info("used_memory") < MB), "and nothing is left of them")
+    ok(wait_until(lambda: info("mem_clients_normal") < MB), "and nothing is left of them")
 
 
 @patience(1000)
@@ -116,14 +116,14 @@ def announced():
             client.send(b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$536870912\r\n")
         time.sleep(0.5)
         # Memory that is taken and not written to does not show in the process.
-        ok(info("used_memory") < 1000 * 20 * 1024, "512 MB announced by each of 1,000 clients are not taken")
+        ok(info("mem_clients_normal") < 1000 * 20 * 1024, "512 MB announced by each of 1,000 clients are not taken")
         ok(info("connected_clients") >= 1000, "and nobody is disconnected for them")
     watch.bounded(40 * MB, "they cost what they have sent")
     for client in clients:
         client.send(b"x" * 100)
     for client in clients:
         client.close()
-    ok(wait_until(lambda: info("used_memory") < MB), "and are forgotten when they leave")
+    ok(wait_until(lambda: info("mem_clients_normal") < MB), "and are forgotten when they leave")
 
 
 def million_announced():
@@ -252,8 +252,8 @@ def begin_again():
     with Client() as client:
         client.call("MGET", *range(200000))
         client.send(b"*")  # the next command has begun
-        ok(wait_until(lambda: info("used_memory") < MB), "200,000 arguments are forgotten when they are answered")
-        note("used_memory %d kB" % (info("used_memory") // 1024))
+        ok(wait_until(lambda: info("mem_clients_normal") < MB), "200,000 arguments are forgotten when they are answered")
+        note("mem_clients_normal %d kB" % (info("mem_clients_normal") // 1024))
 
 
 begin(__doc__)

@@ -157,7 +157,7 @@ def gone(sock, seconds=10):
 def settled():
     """Nobody is connected but an innocent client and who asks, and nothing is kept for anybody."""
     ok(wait_until(lambda: info("connected_clients") <= 2, 30), "all are gone")
-    ok(wait_until(lambda: info("used_memory") < MB, 10), "and their memory")
+    ok(wait_until(lambda: info("mem_clients_normal") < MB, 10), "and their memory")
 
 
 # ---- handshakes ----------------------------------------------------------------------------------
@@ -175,7 +175,7 @@ def idle():
         spent = cpu_seconds() - before
     ok(watch.grown / count <= IDLE_BYTES, "an idle connection costs 32 kB at most")
     note("%.1f kB each; %d handshakes" % (watch.grown / count / 1024, info("pgfirst_tls_handshakes")))
-    counted = info("used_memory") / count
+    counted = info("mem_clients_normal") / count
     ok(watch.grown / count / 2 < counted <= IDLE_BYTES, "and is counted as about that")
     note("%.1f kB counted" % (counted / 1024))
     ok(spent < 0.6, "and no time")
@@ -544,7 +544,7 @@ def never_reads():
             pass
         note("%.1f MB were taken before the sender was stopped" % (sent / MB))
         ok(sent < 64 * MB, "it is stopped")
-        ok(info("used_memory") < 4 * MB, "and little is kept for it")
+        ok(info("mem_clients_normal") < 4 * MB, "and little is kept for it")
         client.reset()
     watch.bounded(32 * MB, "in bounded memory")
     settled()

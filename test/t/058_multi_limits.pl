@@ -98,7 +98,7 @@ is(redis($node)->call('STRLEN', 'megabyte'), 1_000_000, 'and the worker goes on'
 $redis = redis($node);
 $redis->call('MULTI');
 $redis->call('NOSUCH');
-sub used { return (redis($node)->call('INFO', 'memory') =~ /^used_memory:(\d+)/m)[0]; }
+sub used { return (redis($node)->call('INFO', 'memory') =~ /^mem_clients_normal:(\d+)/m)[0]; }
 $redis->call('SET', 'big', 'x' x 1_000_000) for 1 .. 20;
 cmp_ok(used(), '<', 30_000_000, 'what EXEC will refuse anyway is not kept');
 like($redis->call('EXEC'), qr/^-EXECABORT/, '… and refused');
