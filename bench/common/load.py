@@ -115,7 +115,11 @@ class RedisLoad:
 
 
 # What redis-benchmark cannot send: commands one behind the other, sent as one piece.
-SEQUENCES = {"multi": ["MULTI"] + ["SET KEY VALUE"] * MANY_KEYS + ["EXEC"]}
+SCRIPT = "redis.call('SET',KEYS[1],ARGV[1]);redis.call('EXPIRE',KEYS[1],1000);return(redis.call('GET',KEYS[1]))"
+SEQUENCES = {
+    "multi": ["MULTI"] + ["SET KEY VALUE"] * MANY_KEYS + ["EXEC"],
+    "eval": ["EVAL %s 1 KEY VALUE" % SCRIPT],
+}
 
 
 def sequence_load(address, work_, requests):
@@ -195,8 +199,11 @@ class RedisConnection:
 
 
 def postgres_load(conninfo, table, work_, requests):
-    """bench/redis/pgload.c; ten changes between MULTI and EXEC are one statement of ten there."""
-    op = "mset" if work_.op == "multi" else work_.op
+    """
+    bench/redis/pgload.c; ten changes between MULTI and EXEC are one statement of ten there, and a script
+    that sets a key is one of one.
+    """
+    op = {"multi": "mset", "eval": "set"}.get(work_.op, work_.op)
     argv = [os.path.join(os.getcwd(), "build/bench/pgload"), "-d", conninfo, "-t", table, "-o", op]
     argv += ["-c", str(work_.clients), "-P", str(work_.pipeline), "-n", str(requests)]
     argv += ["-r", str(work_.keys), "-s", str(settings.VALUE_BYTES)]

@@ -43,6 +43,8 @@ ROWS = [
     row("INCR durable, 16 pipelined", "incr", pipeline=16, target=None, checkpoints=True),
     row("MSET of 10, durable", "mset", checkpoints=True),
     row("MULTI of 10 SETs, durable", "multi", checkpoints=True),
+    row("EVAL of three calls, volatile", "eval", "volatile", target=0.8),
+    row("EVAL of three calls, durable", "eval", target=0.8, checkpoints=True),
 ]
 
 SLOW_ROWS = [
