@@ -317,6 +317,12 @@ kv_access_tenant(Oid role)
 }
 
 bool
+kv_access_has_tenants(void)
+{
+	return rights.tables && rights.tables->tenancies_count > 0;
+}
+
+bool
 kv_access_everywhere(KvLevels levels)
 {
 	int there = kv_database_count();

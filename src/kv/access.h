@@ -51,6 +51,9 @@ extern bool kv_access_ready(bool wait);
 extern KvLevels kv_access_levels(Oid role);
 extern uint32 kv_access_tenant(Oid role);
 
+/* Whether kv.set_tenant has given any role a tenant of its own.  After _ready. */
+extern bool kv_access_has_tenants(void);
+
 /* Whether the levels are admin's in every database that there is. */
 extern bool kv_access_everywhere(KvLevels levels);
 

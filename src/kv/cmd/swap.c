@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "kv/access.h"
 #include "kv/catalog.h"
 #include "kv/cmd/commands.h"
 #include "kv/position.h"
@@ -70,8 +71,8 @@ kv_cmd_swapdb(KvCall *call)
 	const char *wrong = swap_numbers(call, numbers);
 	KvOutcome outcome;
 
-	if (!wrong && call->session->tenant != 0)
-		wrong = "ERR SWAPDB would exchange the databases of all tenants; only the default one may";
+	if (!wrong && (call->session->tenant != 0 || kv_access_has_tenants()))
+		wrong = "ERR SWAPDB would exchange the databases of all tenants";
 	if (wrong)
 	{
 		kv_reply_error(call, "%s", wrong);
