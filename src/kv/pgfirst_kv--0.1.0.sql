@@ -202,6 +202,7 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
 			MESSAGE = format('database %s does not exist', coalesce(number::text, 'null'));
 	END IF;
+	DELETE FROM @extschema@.access a WHERE a.number = drop_database.number;
 	EXECUTE format('DROP TABLE %s', store);
 END
 $$;
@@ -216,18 +217,6 @@ COMMENT ON FUNCTION @extschema@.swap_databases(integer, integer) IS
 'Exchanges two databases, with all that is configured for them, at commit, as SWAPDB does. Waits until nobody uses either.';
 -- Moves everybody's keys: for administrators.
 REVOKE ALL ON FUNCTION @extschema@.swap_databases(integer, integer) FROM PUBLIC;
-
-CREATE FUNCTION @extschema@.database_counts(db integer, OUT keys bigint, OUT expiring_keys bigint, OUT bytes bigint,
-	OUT evicted_keys bigint)
-	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_database_counts';
-COMMENT ON FUNCTION @extschema@.database_counts(integer) IS 'Behind the view databases.';
-CREATE VIEW @extschema@.databases AS
-SELECT d.number AS db, d.durability, d.max_size, d.eviction, c.keys, c.expiring_keys, c.bytes,
-	pg_catalog.pg_relation_size(d.store) AS file_bytes, c.evicted_keys
-FROM @extschema@.database d, LATERAL @extschema@.database_counts(d.number) c;
-COMMENT ON VIEW @extschema@.databases IS
-'Every database: what was configured, its keys and the bytes that they take (NULL until they have been counted after a start, and on a standby), the bytes of its file, and how many keys have been evicted since the server started.';
-GRANT SELECT ON @extschema@.databases TO PUBLIC;
 
 -- ---- access ---------------------------------------------------------------------------------
 
@@ -360,6 +349,19 @@ CREATE FUNCTION @extschema@.tenant() RETURNS integer
 	LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_tenant';
 COMMENT ON FUNCTION @extschema@.tenant() IS
 'The tenant whose keys the current user reaches: pgfirst.tenant where an administrator has set it, else what set_tenant says, else 0.';
+
+CREATE FUNCTION @extschema@.database_counts(db integer, OUT keys bigint, OUT expiring_keys bigint, OUT bytes bigint,
+	OUT evicted_keys bigint)
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_database_counts';
+COMMENT ON FUNCTION @extschema@.database_counts(integer) IS 'Behind the view databases.';
+CREATE VIEW @extschema@.databases AS
+SELECT d.number AS db, d.durability, d.max_size, d.eviction, c.keys, c.expiring_keys, c.bytes,
+	pg_catalog.pg_relation_size(d.store) AS file_bytes, c.evicted_keys
+FROM @extschema@.database d, LATERAL @extschema@.database_counts(d.number) c
+WHERE @extschema@.may(d.number);
+COMMENT ON VIEW @extschema@.databases IS
+'Every database that the current user may read: what was configured, its keys and the bytes that they take (NULL until they have been counted after a start, and on a standby), the bytes of its file, and how many keys have been evicted since the server started.';
+GRANT SELECT ON @extschema@.databases TO PUBLIC;
 
 -- ---- keys -----------------------------------------------------------------------------------
 
