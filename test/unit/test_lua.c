@@ -25,6 +25,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "lib/lua/tick.h"
 #include "test/unit/lua_state.h"
 
 typedef struct Case
