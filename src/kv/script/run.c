@@ -295,10 +295,11 @@ run_attempt(KvRun *run, PgfirstStore *store, bool *same)
 	kv_shared_run_begin(run->state->tenant);
 	run_lua(run);
 	kv_shared_run_end();
-	*same = run->locks || !store || pgfirst_store_together_end();
 	run->call->session->database = database;
+	/* The transaction goes, and all marks with it; until then no page may be looked at. */
 	if (run->stop == KV_STOP_ERROR)
-		return; /* the transaction goes, and all marks with it */
+		return;
+	*same = run->locks || !store || pgfirst_store_together_end();
 	if (run->stop == KV_STOP_NOT)
 	{
 		pgfirst_store_mark_keep();
@@ -321,7 +322,7 @@ run_attempts(KvRun *run, PgfirstStore *store)
 
 	for (;;)
 	{
-		bool same;
+		bool same = true;
 
 		run->call->reply->length = start;
 		run_attempt(run, store, &same);
