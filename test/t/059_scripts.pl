@@ -136,6 +136,23 @@ is($here->reply(20), 1, 'then it flushes it');
 is_deeply($there->call('MGET', 'meanwhile', 'fresh', 'of1'), [ undef, 1, undef ], '… with what came meanwhile');
 $there->call('SELECT', 0);
 
+# What it has flushed in vain is there for who comes next in the same turn.
+for my $pair ([ $here, $here_too ], [ $here_too, $here ])
+{
+	my ($flusher, $next) = @$pair;
+	$_->call('SELECT', 1) for $here, $here_too;
+	$next->call('SET', 'stays', 1);
+	$holder->ask("BEGIN; SELECT kv.set('held', '6'::text)");
+	kill 'STOP', $pid;
+	$flusher->send('EVAL', 'redis.call("FLUSHDB") redis.call("SELECT", 0) return redis.call("SET", "held", 1)', 0);
+	$next->send('GET', 'stays');
+	kill 'CONT', $pid;
+	is($next->reply(20), '1', 'a database that a script has flushed in vain is as it was in the same turn');
+	$holder->ask('COMMIT');
+	is($flusher->reply(20), 'OK', '… and is flushed in the end');
+	$_->call('SELECT', 0) for $here, $here_too;
+}
+
 $holder->ask("BEGIN; SELECT kv.set('held', '7'::text)");
 is($here->call('EVAL_RO', 'return redis.call("GET", KEYS[1])', 1, 'held'), '1', 'a script that may change nothing waits for nobody');
 $here->call('EVAL', 'return redis.call("GET", "other")', 0);
