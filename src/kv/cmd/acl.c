@@ -379,35 +379,3 @@ kv_cmd_acl_log(KvCall *call)
 	kv_reply_error(call, "ERR ACL LOG is refused: what is denied is answered and not recorded");
 	return KV_DONE;
 }
-
-/* ACL HELP */
-KvOutcome
-kv_cmd_acl_help(KvCall *call)
-{
-	static const char *const lines[] = {
-	    "ACL shows the users, who are roles of PostgreSQL, and what they may.",
-	    "CAT [category]",
-	    "    Returns the categories of commands, or the commands of one.",
-	    "DRYRUN username command [argument ...]",
-	    "    Says whether the user may run the command in the selected database.",
-	    "GENPASS [bits]",
-	    "    Returns a random password of so many bits, 256 if not told.",
-	    "GETUSER username",
-	    "    Describes a user.",
-	    "LIST",
-	    "    Describes all users, one a line.",
-	    "USERS",
-	    "    Returns the names of all users.",
-	    "WHOAMI",
-	    "    Returns the name of this connection's user.",
-	    "HELP",
-	    "    Returns these lines.",
-	    "Users are made by CREATE ROLE and dropped by DROP ROLE; kv.grant() and kv.revoke() change",
-	    "what they may.",
-	};
-
-	pgfirst_resp_write_array(call->reply, lengthof(lines));
-	for (int i = 0; i < (int) lengthof(lines); i++)
-		pgfirst_resp_write_simple(call->reply, lines[i]);
-	return KV_DONE;
-}

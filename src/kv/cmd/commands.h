@@ -41,7 +41,6 @@ extern KvOutcome kv_cmd_evalsha(KvCall *call);
 extern KvOutcome kv_cmd_script_debug(KvCall *call);
 extern KvOutcome kv_cmd_script_exists(KvCall *call);
 extern KvOutcome kv_cmd_script_flush(KvCall *call);
-extern KvOutcome kv_cmd_script_help(KvCall *call);
 extern KvOutcome kv_cmd_script_kill(KvCall *call);
 extern KvOutcome kv_cmd_script_load(KvCall *call);
 
@@ -60,6 +59,7 @@ extern KvOutcome kv_cmd_command_getkeys(KvCall *call);
 extern KvOutcome kv_cmd_command_getkeysandflags(KvCall *call);
 extern KvOutcome kv_cmd_command_info(KvCall *call);
 extern KvOutcome kv_cmd_command_list(KvCall *call);
+extern KvOutcome kv_cmd_help(KvCall *call);
 
 /* acl.c */
 extern KvOutcome kv_cmd_acl_cat(KvCall *call);
@@ -67,7 +67,6 @@ extern KvOutcome kv_cmd_acl_deluser(KvCall *call);
 extern KvOutcome kv_cmd_acl_dryrun(KvCall *call);
 extern KvOutcome kv_cmd_acl_genpass(KvCall *call);
 extern KvOutcome kv_cmd_acl_getuser(KvCall *call);
-extern KvOutcome kv_cmd_acl_help(KvCall *call);
 extern KvOutcome kv_cmd_acl_list(KvCall *call);
 extern KvOutcome kv_cmd_acl_load(KvCall *call);
 extern KvOutcome kv_cmd_acl_log(KvCall *call);
@@ -89,7 +88,6 @@ extern KvOutcome kv_cmd_time(KvCall *call);
 
 /* slowlog.c */
 extern KvOutcome kv_cmd_slowlog_get(KvCall *call);
-extern KvOutcome kv_cmd_slowlog_help(KvCall *call);
 extern KvOutcome kv_cmd_slowlog_len(KvCall *call);
 extern KvOutcome kv_cmd_slowlog_reset(KvCall *call);
 
@@ -172,7 +170,6 @@ extern KvOutcome kv_listing_count(KvCall *call);
 /* object.c */
 extern KvOutcome kv_cmd_object_encoding(KvCall *call);
 extern KvOutcome kv_cmd_object_freq(KvCall *call);
-extern KvOutcome kv_cmd_object_help(KvCall *call);
 extern KvOutcome kv_cmd_object_idletime(KvCall *call);
 extern KvOutcome kv_cmd_object_refcount(KvCall *call);
 

@@ -4,6 +4,8 @@
  */
 #include "postgres.h"
 
+#include "utils/formatting.h"
+
 #include "kv/cmd/commands.h"
 
 /* Writes the words that apply as a set; two passes, because the count comes first. */
@@ -479,5 +481,32 @@ kv_cmd_command_list(KvCall *call)
 	for (int i = 0; i < kv_commands_count; i++)
 		if (listed(&kv_commands[i], filter, value, &steps))
 			pgfirst_resp_write_text(call->reply, kv_command_name(&kv_commands[i]));
+	return KV_DONE;
+}
+
+/* ---- HELP ------------------------------------------------------------------------------------ */
+
+/* HELP of a command with subcommands: what the table says of them. */
+KvOutcome
+kv_cmd_help(KvCall *call)
+{
+	const char *container = call->command->container;
+	const KvCommand *whole = kv_command_find(NULL, (RespSlice){container, strlen(container)});
+
+	pgfirst_resp_write_array(call->reply, 1 + 2 * count_subcommands(whole));
+	pgfirst_resp_write_simple(call->reply,
+	                          psprintf("%s <subcommand> [<argument> ...]. Subcommands are:",
+	                                   asc_toupper(container, strlen(container))));
+	for (int i = 0; i < kv_commands_count; i++)
+	{
+		const KvCommand *command = &kv_commands[i];
+
+		if (!command->container || strcmp(command->container, container) != 0)
+			continue;
+		pgfirst_resp_write_simple(
+		    call->reply, psprintf("%s %s", asc_toupper(command->name, strlen(command->name)),
+		                          command->arguments));
+		pgfirst_resp_write_simple(call->reply, psprintf("    %s", command->summary));
+	}
 	return KV_DONE;
 }

@@ -92,27 +92,3 @@ kv_cmd_object_refcount(KvCall *call)
 		pgfirst_resp_write_integer(call->reply, 1);
 	return KV_DONE;
 }
-
-/* OBJECT HELP */
-KvOutcome
-kv_cmd_object_help(KvCall *call)
-{
-	static const char *const lines[] = {
-	    "OBJECT <subcommand> [<key>]. Subcommands are:",
-	    "ENCODING <key>",
-	    "    How Redis would keep the value: int, embstr or raw.",
-	    "FREQ <key>",
-	    "    Refused: how often keys are used is not recorded.",
-	    "IDLETIME <key>",
-	    "    0: when keys are used is not recorded.",
-	    "REFCOUNT <key>",
-	    "    1: values are not shared.",
-	    "HELP",
-	    "    These lines.",
-	};
-
-	pgfirst_resp_write_array(call->reply, lengthof(lines));
-	for (int i = 0; i < (int) lengthof(lines); i++)
-		pgfirst_resp_write_simple(call->reply, lines[i]);
-	return KV_DONE;
-}

@@ -126,28 +126,3 @@ kv_cmd_script_debug(KvCall *call)
 		kv_reply_error(call, "ERR scripts cannot be debugged here");
 	return KV_DONE;
 }
-
-/* SCRIPT HELP */
-KvOutcome
-kv_cmd_script_help(KvCall *call)
-{
-	static const char *const lines[] = {
-	    "SCRIPT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-	    "DEBUG (YES|SYNC|NO)",
-	    "    Answers to NO; scripts cannot be debugged here.",
-	    "EXISTS <sha1> [<sha1> ...]",
-	    "    Say of each whether EVALSHA would find it.",
-	    "FLUSH [ASYNC|SYNC]",
-	    "    Forget all scripts.",
-	    "KILL",
-	    "    End the scripts that other workers run; nothing of what they changed is kept.",
-	    "LOAD <script>",
-	    "    Remember a script without running it.",
-	    "HELP",
-	    "    Print this help."};
-
-	pgfirst_resp_write_array(call->reply, lengthof(lines));
-	for (int i = 0; i < (int) lengthof(lines); i++)
-		pgfirst_resp_write_simple(call->reply, lines[i]);
-	return KV_DONE;
-}

@@ -336,30 +336,6 @@ kv_cmd_slowlog_reset(KvCall *call)
 	return KV_DONE;
 }
 
-/* SLOWLOG HELP */
-KvOutcome
-kv_cmd_slowlog_help(KvCall *call)
-{
-	static const char *const lines[] = {
-	    "SLOWLOG keeps the commands that took longer than slowlog-log-slower-than microseconds.",
-	    "GET [count]",
-	    "    Returns the newest entries: 10, or so many, or with -1 all. Of each: its number, when",
-	    "    it was in seconds since 1970, the microseconds it took, its arguments, and the",
-	    "    client's address and name.",
-	    "LEN",
-	    "    Returns how many entries there are.",
-	    "RESET",
-	    "    Forgets them.",
-	    "HELP",
-	    "    Returns these lines.",
-	};
-
-	pgfirst_resp_write_array(call->reply, lengthof(lines));
-	for (int i = 0; i < (int) lengthof(lines); i++)
-		pgfirst_resp_write_simple(call->reply, lines[i]);
-	return KV_DONE;
-}
-
 /* ---- settings and start ------------------------------------------------------------------ */
 
 void
