@@ -273,8 +273,8 @@ pgfirst_kv_size(PgfirstKv *kv)
 	KvCount count;
 	int64 bytes;
 
-	/* Nobody keeps the number on a standby, nor where no Redis door is. */
-	if (RecoveryInProgress() || !kv_count_get(kv->number, &count))
+	/* Nobody keeps the number on a standby, nor where no Redis door is, nor of other tenants. */
+	if (RecoveryInProgress() || kv->tenant != 0 || !kv_count_get(kv->number, &count))
 		count = kv_count_walk(kv);
 	bytes = DatumGetInt64(DirectFunctionCall2(pg_relation_size,
 	                                          ObjectIdGetDatum(pgfirst_store_relation(kv->store)),

@@ -28,6 +28,7 @@
 #define OPS_AHEAD  32 /* whose leaves are on their way */
 #define RUN_MIN    8  /* ops for one leaf, from which on it is filled from left to right */
 #define UNIT_TRIES 16
+#define ROOM_TRIES 1000 /* others may take the room that was made, but not so often */
 
 static struct
 {
@@ -240,6 +241,7 @@ pgfirst_ops_apply_each(StoreOp *ops, int count, TransactionId xid)
 	Batch batch = {.store = ops[0].store, .xid = xid};
 	int first = 0;
 	int ahead = 0;
+	int tries = 0;
 
 	while (first < count)
 	{
@@ -261,11 +263,15 @@ pgfirst_ops_apply_each(StoreOp *ops, int count, TransactionId xid)
 			done = batch_add(&batch, &ops[first], ahead - first);
 			if (done == 0)
 			{
+				/* A page whose account of its room is wrong has room whenever it is asked, and none. */
+				if (++tries > ROOM_TRIES)
+					pgfirst_page_damaged("room that was made on it is not there");
 				pgfirst_tree_make_room(batch.store, &ops[first].key, op_room(&ops[first]),
 				                       batch.run >= RUN_MIN);
 				continue;
 			}
 		}
+		tries = 0;
 		first += done;
 		/* What did not fit on a leaf that is in the batch already begins the next one. */
 		while (first < ahead && batch.plans < STORE_RECORD_PAGES &&

@@ -80,6 +80,7 @@ is($redis->call('GET', 'stays'), 's', '… what has no expiry stays');
 is(worker_pid($node), $worker, 'the worker has lived through it all');
 $node->stop;
 $node->start;
+wait_for_door($node);
 is(redis($node)->call('GET', 'stays'), 's', '… and so has the data');
 $node->stop;
 done_testing();

@@ -8,7 +8,9 @@
 #   (counted twice, or kept after the end); kv_spaces_return() that does nothing; kv_shared_script() that finds
 #   nothing; kv_lua_of() that does not look at flushes; kv_run_look() without kv_shared_run_killed(), or without the
 #   clock; error_handled() that does not look at `stop`; run_kept() that does not undo; is_script() that is always
-#   false; kv_pause_holds() without KV_SCRIPT; run_settle() that does not rethrow.
+#   false; kv_pause_holds() without KV_SCRIPT; run_settle() that does not rethrow. And as it was before: replies of
+#   many levels without a look at the clock, arguments without a limit, collections outside of protected calls, an
+#   EXEC whose script parks, a deadline for each script of an EXEC, _RO scripts that lock nothing within one.
 
 use strict;
 use warnings;
@@ -166,6 +168,40 @@ $holder->ask('COMMIT');
 is_deeply($here->reply(20), [ 12, 'OK' ], 'then it is done, once');
 is_deeply($there->call('MGET', 'before', 'held'), [ '13', 'exec' ], '… as a whole');
 
+# A transaction that only reads, a script in which needs a database that somebody has locked as a whole.
+$there->call('SELECT', 1);
+$there->call('SET', 'fresh', 1);
+$there->call('SELECT', 0);
+my $whole = PgfirstStore::Session->new($node);
+$whole->ask('BEGIN; LOCK TABLE kv.database_1 IN ACCESS EXCLUSIVE MODE');
+$here->call('MULTI');
+$here->call('GET', 'before');
+$here->call('EVAL_RO', 'redis.call("SELECT", 1) return redis.call("GET", "fresh")', 0);
+$here->call('GET', 'before');
+$here->send('EXEC');
+silent($here, 'EXEC waits for what a script in it reads');
+$whole->ask('COMMIT');
+is_deeply($here->reply(20), [ '13', '1', '13' ], '… and answers all of it');
+
+# In a transaction that changes something, what a script reads stays as it is until the end.
+$there->call('SET', 'steady', 'old');
+$here->call('MULTI');
+$here->call('SET', 'changes', 1);
+$here->call('EVAL_RO', 'return redis.call("GET", "steady")', 0);
+$here->call('EVAL_RO', 'for i = 1, 3e7 do end return redis.call("GET", "steady")', 0);
+$here->send('EXEC');
+$there->call('SET', 'steady', 'new') for 1 .. 20;
+my $steady = $here->reply(60);
+is($steady->[1], $steady->[2], 'what scripts of a transaction read is of one moment');
+
+for my $before ([ 'SWAPDB', 2, 3 ], [ 'CONFIG', 'SET', 'maxmemory', 0 ])
+{
+	$here->call('MULTI');
+	$here->call(@$before);
+	like($here->call('EVAL', 'return 1', 0), qr/^-ERR a script must come before SWAPDB and CONFIG SET/, "$before->[0], then a script");
+	like($here->call('EXEC'), qr/^-EXECABORT/, '… are not done');
+}
+
 setting('pgfirst.redis_lock_timeout', '700ms');
 $holder->ask("BEGIN; SELECT kv.set('held', '8'::text)");
 like($here->call('EVAL', $into_held, 0, 'late'), qr/^-ERR a key is locked by the transaction of process \d+, for longer/,
@@ -223,6 +259,19 @@ for my $endless (
 	cmp_ok(time - $began, '<', 20, '… soon');
 }
 is($here->call('GET', 'lost'), undef, 'a script that was ended keeps nothing');
+for my $long ('local t = {} for i = 1, 60 do t = { t, t } end return t', 'local s = ("1"):rep(3e7) local x while true do x = s + 0 end')
+{
+	my $began = time;
+	like($here->call('EVAL', $long, 0), qr/^-ERR (the script has run for longer|.*memory)/, "it ends: $long");
+	cmp_ok(time - $began, '<', 20, '… soon');
+}
+{
+	my $began = time;
+	$here->call('MULTI');
+	$here->call('EVAL', 'while true do end', 0) for 1 .. 200;
+	is(scalar(grep { /^-ERR the script has run/ } @{ $here->call('EXEC') }), 200, 'scripts of one EXEC have the time of one');
+	cmp_ok(time - $began, '<', 20, '… together');
+}
 is($here->call('EVAL', $long, 0) =~ /^-ERR the script has run/ ? 1 : 0, 1, '… not even that it has flushed the database');
 is_deeply($here_too->call('MGET', 'lost', 'kept'), [ undef, '1' ], '… which is as it was');
 setting('pgfirst.redis_script_timeout', '60s');
@@ -249,6 +298,16 @@ for my $hungry ('local t = {} for i = 1, 1e9 do t[i] = i end', 'local s = "x" wh
 	like($here->call('EVAL', $hungry, 0), qr/^-ERR .*(not enough memory|excessive nesting)/, "memory has a limit: $hungry");
 }
 is($here->call('EVAL', 'return #("x"):rep(10e6)', 0), 10000000, '… and there is some for the next one');
+like($here->call('EVAL', 'local s = ("x"):rep(1e7) local t = {} for i = 1, 1000 do t[i] = s end return redis.pcall("SET", unpack(t))', 0),
+	qr/^-OOM the arguments of a command/, '… for arguments of a command, too');
+# As many strings as need a larger table, which is made smaller when they have gone: beside scripts that take the rest.
+$here->call('EVAL', 'local t = {} for i = 1, 530000 do t[i] = "s" .. i end return #t', 0);
+for my $size (1e6, 1e5, 1e4)
+{
+	for my $n (1 .. 200) { last if $here->call('SCRIPT', 'LOAD', "return '$n" . ('x' x $size) . "'") =~ /^-/; }
+}
+is($here->call('EVAL', 'return 1', 0), 1, 'what scripts leave no room for is forgotten');
+is($here->call('SCRIPT', 'FLUSH'), 'OK', '…');
 for my $deep ('local function f() local co = coroutine.wrap(f) co() end f()', 'local function f() return pcall(f) end return tostring(f())',
 	'local function f() return 1 + f() end return f()', 'local t = {} t[1] = t return t', 'return loadstring("return " .. ("("):rep(100000))',
 	'local s = "x" for i = 1, 300 do s = "(" .. s .. ")" end return loadstring("return " .. s)',

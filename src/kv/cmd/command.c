@@ -518,7 +518,7 @@ prepare(KvCall *call)
 		kv_reply_error(call, "ERR database %d is volatile: a standby does not have it", number);
 		return KV_DONE;
 	}
-	if (flushes && !call->atomic && kv_space_flush_mixed())
+	if (flushes && !call->prepared && kv_space_flush_mixed())
 		return KV_PARK_TURN;
 	call->space = kv_space_open(number, writes, false);
 	if (!call->space)
@@ -587,6 +587,22 @@ standing(KvCall *call, KvOutcome *outcome)
 	return true;
 }
 
+KvRoom
+kv_command_room(const KvCall *call, const KvCommand *command, int home)
+{
+	bool script = (command->flags & KV_SCRIPT) && !(command->flags & KV_READ);
+	int number, argument;
+	KvRoom room;
+
+	if (!(command->flags & KV_GROWS) && !script)
+		return KV_ROOM;
+	if (!(command->flags & KV_ELSEWHERE) ||
+	    !kv_command_elsewhere(call, command, home, &number, &argument))
+		number = home;
+	room = kv_limit_room(number);
+	return script && room == KV_ROOM_NONE ? KV_ROOM : room;
+}
+
 /*
  * Whether the database has room for a command that takes some; if not, it waits for the evictor or is refused.
  * EXEC has looked before.
@@ -596,9 +612,9 @@ room_in_database(KvCall *call, KvOutcome *outcome)
 {
 	KvRoom room;
 
-	if (!(call->command->flags & KV_GROWS) || call->atomic)
+	if (call->atomic)
 		return true;
-	room = kv_limit_room(call->session->database);
+	room = kv_command_room(call, call->command, call->session->database);
 	if (room == KV_ROOM || (room == KV_ROOM_SOON && kv_multi_is_open(call->session)))
 		return true;
 	if (room == KV_ROOM_SOON && !call->last_try)
@@ -696,7 +712,7 @@ kv_command_run_scripted(KvCall *call)
 	if (!call->command || !permitted(call))
 		return KV_DONE;
 	/* While keys are evicted it goes on: the evictor waits for nobody who holds a script's locks. */
-	if ((call->command->flags & KV_GROWS) && kv_limit_room(call->session->database) == KV_ROOM_NONE)
+	if (kv_command_room(call, call->command, call->session->database) == KV_ROOM_NONE)
 	{
 		kv_reply_error(call, KV_OOM_WORDS);
 		return KV_DONE;

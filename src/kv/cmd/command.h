@@ -18,6 +18,7 @@
 #include "kv/access.h"
 #include "kv/cmd/session.h"
 #include "kv/database.h"
+#include "kv/limit.h"
 #include "kv/type/key.h"
 #include "lib/resp/resp.h"
 
@@ -218,6 +219,12 @@ extern KvOutcome kv_locked_out_for_now(KvCall *call, int holder, const char *wha
 
 /* Opens and locks what a kept SWAPDB needs; true if it will answer with an error, too. */
 extern bool kv_swapdb_ready(KvCall *exec, const KvCall *kept, KvOutcome *outcome);
+
+/*
+ * Whether the database that the command makes larger, if it does, has room; `home` is where it runs.  A
+ * script only waits while keys are evicted: what it does is looked at when it does it.
+ */
+extern KvRoom kv_command_room(const KvCall *call, const KvCommand *command, int home);
 
 /* ---- multi.c ----------------------------------------------------------------------------- */
 

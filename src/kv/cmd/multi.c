@@ -76,7 +76,8 @@ struct KvMulti
 	bool broken;  /* a command was refused: EXEC will refuse all */
 	bool flushes; /* one of them empties a database */
 	int commands;
-	bool scripts; /* some command is a script that may change keys */
+	bool scripts; /* some command is a script */
+	bool catalog; /* one changes what databases are, which cannot be taken back */
 	int database; /* in which the next command would run */
 	bool insists; /* locks, although it changes nothing */
 	KvBlocked blocked;
@@ -235,6 +236,12 @@ is_script(const KvCommand *command)
 	return (command->flags & KV_SCRIPT) && !(command->flags & KV_READ);
 }
 
+static bool
+changes_catalog(const KvCommand *command)
+{
+	return command->function == kv_cmd_swapdb || command->function == kv_cmd_config_set;
+}
+
 void
 kv_multi_keep(KvCall *call)
 {
@@ -249,6 +256,14 @@ kv_multi_keep(KvCall *call)
 		pgfirst_resp_write_simple(call->reply, "QUEUED");
 		return;
 	}
+	/* A script may have to begin again, when somebody has a key of which it had not told. */
+	if (multi->catalog && (call->command->flags & KV_SCRIPT))
+	{
+		kv_multi_break(call->session);
+		kv_reply_error(call, "ERR a script must come before SWAPDB and CONFIG SET within a "
+		                     "transaction");
+		return;
+	}
 	if (!multi_reserve(call->session, length))
 	{
 		kv_multi_break(call->session);
@@ -259,7 +274,8 @@ kv_multi_keep(KvCall *call)
 	multi->length += length;
 	multi->commands++;
 	multi->keys += Max(kv_command_keys_of(call->command, call, 0, &first, &last, &step), 0);
-	multi->scripts |= is_script(call->command);
+	multi->scripts |= (call->command->flags & KV_SCRIPT) != 0;
+	multi->catalog |= changes_catalog(call->command);
 	if ((call->command->flags & KV_WRITE) || is_script(call->command))
 		multi->data += KV_CHANGE_COST(length, call->argc);
 	multi->flushes |= (call->command->flags & (KV_FLUSHES | KV_EVERYWHERE)) != 0;
@@ -448,6 +464,15 @@ parser_resize(void *context, void *block, size_t size)
 	return block ? repalloc_huge(block, size) : MemoryContextAllocHuge(TopMemoryContext, size);
 }
 
+/* Whether it locks all its keys. */
+static bool
+multi_locks(const KvCall *call)
+{
+	const struct KvMulti *multi = call->session->multi;
+
+	return (multi->data > 0 || multi->insists) && !call->read_only;
+}
+
 static void
 kept_begin(KeptWalk *walk, const KvCall *exec, Size from)
 {
@@ -462,6 +487,7 @@ kept_begin(KeptWalk *walk, const KvCall *exec, Size from)
 	walk->call = *exec;
 	walk->call.parser = &kept_parser;
 	walk->call.atomic = walk->call.prepared = true;
+	walk->call.locks_reads = multi_locks(exec);
 	walk->call.last_try =
 	    false; /* or it might answer with an error what it should have waited for */
 	walk->at = from;
@@ -519,15 +545,6 @@ key_lock(KvCall *call, KvSpace *space, RespSlice key, KvOutcome *outcome)
 	if (kv_key_lock(space, key, true, false))
 		return READY_YES;
 	return not_now(call, kv_key_lock_holder(space, key), "a key", outcome);
-}
-
-/* Whether it locks all its keys. */
-static bool
-multi_locks(const KvCall *call)
-{
-	const struct KvMulti *multi = call->session->multi;
-
-	return (multi->data > 0 || multi->insists) && !call->read_only;
 }
 
 /* Opens a database for the transaction; if it has more keys than there are locks, as a whole. */
@@ -594,9 +611,10 @@ others_ready(KvCall *call, const KeptWalk *walk, const KvCommand *command, int h
 
 /* Whether there is room for what the command under way adds to its database; as dispatch looks. */
 static Ready
-room_ready(KvCall *call, const KvCommand *command, int number, KvOutcome *outcome)
+room_ready(KvCall *call, const KeptWalk *walk, const KvCommand *command, int number,
+           KvOutcome *outcome)
 {
-	KvRoom room = (command->flags & KV_GROWS) ? kv_limit_room(number) : KV_ROOM;
+	KvRoom room = kv_command_room(&walk->call, command, number);
 
 	*outcome = KV_PARK_LOCK;
 	if (room == KV_ROOM)
@@ -624,7 +642,7 @@ command_ready(KvCall *call, const KeptWalk *walk, const KvCommand *command, int 
 		return READY_YES; /* it will say what is wrong, if anything is */
 	if (command->function == kv_cmd_swapdb && !kv_swapdb_ready(call, &walk->call, outcome))
 		return *outcome == KV_DONE ? READY_ANSWERED : READY_PARK;
-	ready = room_ready(call, command, number, outcome);
+	ready = room_ready(call, walk, command, number, outcome);
 	if (ready != READY_YES)
 		return ready;
 	ready = database_ready(call, number, &space, outcome);
@@ -776,6 +794,7 @@ run_kept(KvCall *call)
 
 	if (!call->session->multi->scripts)
 		return run_each(call);
+	kv_script_exec_begins();
 	kv_spaces_note(&epochs);
 	pgfirst_store_mark();
 	outcome = run_each(call);
@@ -818,7 +837,7 @@ read_kept(KvCall *call)
 	int64 deadline_us = pgfirst_clock_monotonic_us() + READ_AGAIN_US;
 	int database = call->session->database;
 	Size start = call->reply->length;
-	KvOutcome outcome = KV_DONE;
+	KvOutcome outcome = KV_DONE, ignored;
 	bool hold = true;
 	bool same;
 
@@ -828,9 +847,11 @@ read_kept(KvCall *call)
 		call->session->database = database;
 		if (store)
 			pgfirst_store_together_begin(store);
-		(void) run_kept(call);
+		outcome = run_kept(call);
 		same = !store || pgfirst_store_together_end();
-		(void) watches_hold(call, &hold, &outcome);
+		if (outcome != KV_DONE)
+			return outcome;
+		(void) watches_hold(call, &hold, &ignored);
 	} while (!same && hold && !call->reply->failed && pgfirst_clock_monotonic_us() < deadline_us);
 	if (!hold)
 	{

@@ -71,7 +71,7 @@ command_reserve(void *context)
 
 	if (kv_run->arguments_size >= size)
 		return;
-	kv_run->arguments_size = Max(size, kv_run->arguments_size * 2);
+	kv_run->arguments_size = Max(size, Min(kv_run->arguments_size * 2, 64 * 1024));
 	if (kv_run->arguments)
 		pfree(kv_run->arguments);
 	kv_run->arguments = NULL;
@@ -100,6 +100,9 @@ command_arguments(lua_State *lua, Command *command)
 			kv_lua_raise(lua, "Lua redis lib command arguments must be strings or integers");
 		total += lua_objlen(lua, i);
 	}
+	if (total > (Size) kv_script_memory_limit * 1024)
+		kv_lua_raise(lua, "-OOM the arguments of a command would take more memory than "
+		                  "pgfirst.redis_script_memory");
 	if (!kv_run_guard(command_reserve, &total))
 		kv_run_unwind(lua);
 	command->lengths = (size_t *) kv_run->arguments;
@@ -276,6 +279,8 @@ api_sha1hex(lua_State *lua)
 	if (lua_gettop(lua) != 1)
 		return kv_lua_raise(lua, "wrong number of arguments");
 	bytes = lua_tolstring(lua, 1, &length);
+	if (bytes && length > 64 * 1024)
+		kv_run_look(lua);
 	kv_sha_of((RespSlice){bytes, bytes ? length : 0}, &sha);
 	kv_sha_text(&sha, digits);
 	lua_pushstring(lua, digits);

@@ -112,6 +112,7 @@ array_push(lua_State *lua, Source *source)
 	lua_createtable(lua, (int) Min(count, 1 << 20), 0);
 	for (int64 i = 1; i <= count; i++)
 	{
+		kv_run_step(lua);
 		value_push(lua, source);
 		lua_rawseti(lua, -2, (int) i);
 	}
@@ -127,6 +128,7 @@ map_push(lua_State *lua, Source *source, bool map)
 	lua_newtable(lua);
 	for (int64 i = 0; i < count; i++)
 	{
+		kv_run_step(lua);
 		value_push(lua, source);
 		if (map)
 			value_push(lua, source);
@@ -318,8 +320,6 @@ write_array(lua_State *lua, RespBuffer *reply)
 	pgfirst_resp_write_array(reply, (size_t) count);
 	for (int i = 1; i <= count; i++)
 	{
-		if (i % 4096 == 0)
-			kv_run_look(lua);
 		lua_rawgeti(lua, -1, i);
 		kv_lua_to_reply(lua, reply);
 	}
@@ -416,6 +416,10 @@ kv_lua_to_reply(lua_State *lua, RespBuffer *reply)
 	size_t length;
 	const char *words;
 
+	kv_run_step(lua);
+	/* Nobody will read it any more. */
+	if (reply->failed)
+		luaL_error(lua, "the reply takes too much memory");
 	if (stack_is_too_deep() || !lua_checkstack(lua, 8))
 	{
 		pgfirst_resp_write_error(reply, "ERR reached lua stack limit", 27);

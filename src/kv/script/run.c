@@ -32,9 +32,9 @@
 
 #define HOOK_INSTRUCTIONS 100
 #define LOOK_COUNTS       50                   /* hooks between two looks at the clock */
+#define LOOK_STEPS        256                  /* values between two of them */
 #define LOOK_BYTES        ((Size) 1024 * 1024) /* that Lua takes; copying them takes as long */
 #define READ_AGAIN_US     ((int64) 20 * 1000)  /* from when on a script that reads locks as well */
-#define RANDOM_START      UINT64CONST(0x330E)  /* see sandbox.c */
 
 /* The key that a script could not lock. */
 struct KvScriptKey
@@ -45,6 +45,8 @@ struct KvScriptKey
 };
 
 KvRun *kv_run;
+
+static int64 exec_deadline_us; /* of all scripts of the EXEC under way */
 
 /* ---- ending Lua from within -------------------------------------------------------------------- */
 
@@ -112,8 +114,17 @@ kv_run_look(lua_State *lua)
 static void
 run_hook(lua_State *lua, lua_Debug *where)
 {
-	if (++kv_run->counts >= LOOK_COUNTS || kv_run->state->fresh >= LOOK_BYTES ||
+	/* An instruction may take as long as there is memory: where there is much, it looks sooner. */
+	kv_run->counts += 1 + (int) (kv_run->state->bytes / LOOK_BYTES * 4);
+	if (kv_run->counts >= LOOK_COUNTS || kv_run->state->fresh >= LOOK_BYTES ||
 	    kv_run->stop != KV_STOP_NOT)
+		kv_run_look(lua);
+}
+
+void
+kv_run_step(lua_State *lua)
+{
+	if (++kv_run->steps % LOOK_STEPS == 0)
 		kv_run_look(lua);
 }
 
@@ -193,9 +204,19 @@ push_arguments(lua_State *lua, int first, int count)
 	{
 		RespSlice argument = kv_argument(call, first + i);
 
+		kv_run_step(lua);
 		lua_pushlstring(lua, argument.data, argument.length);
 		lua_rawseti(lua, -2, i + 1);
 	}
+}
+
+static void
+forget_arguments(lua_State *lua)
+{
+	lua_pushnil(lua);
+	kv_sandbox_global(lua, "KEYS");
+	lua_pushnil(lua);
+	kv_sandbox_global(lua, "ARGV");
 }
 
 /* Everything that a run does in Lua. */
@@ -208,6 +229,8 @@ run_protected(lua_State *lua)
 
 	lua_settop(lua, 0);
 	lua_gc(lua, LUA_GCRESTART, 0); /* an error may have ended loadstring() without */
+	/* Those of the run before may take as much memory as there is. */
+	forget_arguments(lua);
 	lua_pushcfunction(lua, error_with_place);
 	push_arguments(lua, request->first_key, request->keys);
 	kv_sandbox_global(lua, "KEYS");
@@ -219,12 +242,13 @@ run_protected(lua_State *lua)
 		kv_lua_to_reply(lua, call->reply);
 	else if (kv_run->stop == KV_STOP_NOT)
 		answer_error(lua, call->reply);
+	forget_arguments(lua);
 	return 0;
 }
 
 /* ---- one attempt ------------------------------------------------------------------------------- */
 
-/* The reply to a command of the script; an error of PostgreSQL's is caught there (kv_run_guard). */
+/* Arguments of and reply to a command of the script; an error of PostgreSQL's is caught there (kv_run_guard). */
 static void *
 reply_resize(void *context, void *block, size_t size)
 {
@@ -237,19 +261,6 @@ reply_resize(void *context, void *block, size_t size)
 	if (size > (Size) kv_script_memory_limit * 1024)
 		return NULL;
 	return block ? repalloc_huge(block, size) : MemoryContextAllocHuge(context, size);
-}
-
-/* The parser keeps its memory from one run to the next. */
-static void *
-parser_resize(void *context, void *block, size_t size)
-{
-	if (size == 0)
-	{
-		if (block)
-			pfree(block);
-		return NULL;
-	}
-	return block ? repalloc_huge(block, size) : MemoryContextAllocHuge(TopMemoryContext, size);
 }
 
 static void
@@ -292,9 +303,7 @@ run_attempt(KvRun *run, PgfirstStore *store, bool *same)
 	pgfirst_store_mark();
 	if (!run->locks && store)
 		pgfirst_store_together_begin(store);
-	kv_shared_run_begin(run->state->tenant);
 	run_lua(run);
-	kv_shared_run_end();
 	run->call->session->database = database;
 	/* The transaction goes, and all marks with it; until then no page may be looked at. */
 	if (run->stop == KV_STOP_ERROR)
@@ -400,6 +409,18 @@ kv_script_unblocked(KvCall *call, KvOutcome *outcome)
 	return false;
 }
 
+static int64
+script_deadline(void)
+{
+	return pgfirst_clock_monotonic_us() + (int64) kv_script_timeout * 1000;
+}
+
+void
+kv_script_exec_begins(void)
+{
+	exec_deadline_us = script_deadline();
+}
+
 /* ---- the whole --------------------------------------------------------------------------------- */
 
 /* The compiled script, or NULL after answering. */
@@ -454,6 +475,8 @@ run_settle(KvRun *run, int database)
 			run->script->reads_only = !run->wrote;
 			break;
 		case KV_STOP_PARK:
+			if (run->outcome == KV_PARK_TURN)
+				return run->outcome;
 			if (run->outcome != KV_PARK_LOCK)
 				elog(ERROR, "a command could not be finished within a script");
 			key_remember(run, database);
@@ -516,18 +539,21 @@ kv_script_run(KvCall *call, const KvScriptRequest *request)
 	if (!kv_script_unblocked(call, &outcome) || !open_home(call, &store, &outcome))
 		return outcome;
 	run.reads_only = request->reads_only || run.script->flags.no_writes;
-	/* An EXEC that changes something locks everything; what it reads must stay as it is, too. */
-	run.locks = !run.reads_only && !call->read_only && (!run.script->reads_only || call->prepared);
-	run.deadline_us = pgfirst_clock_monotonic_us() + (int64) kv_script_timeout * 1000;
+	/* An EXEC that changes something locks all that it reads, too; one that does not has its own way. */
+	run.locks = !call->read_only &&
+	            (call->prepared ? call->locks_reads : !run.reads_only && !run.script->reads_only);
+	run.deadline_us = call->prepared ? exec_deadline_us : script_deadline();
 	run.context =
 	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst script", ALLOCSET_DEFAULT_SIZES);
 	run.each = AllocSetContextCreate(run.context, "pgfirst script command", ALLOCSET_DEFAULT_SIZES);
 	pgfirst_resp_buffer_init(&run.reply,
 	                         (RespAllocator){.resize = reply_resize, .context = run.context}, 2);
-	pgfirst_resp_parser_init(&run.parser, (RespAllocator){.resize = parser_resize},
+	pgfirst_resp_parser_init(&run.parser,
+	                         (RespAllocator){.resize = reply_resize, .context = run.context},
 	                         (RespLimits){0});
 
 	kv_run = &run;
+	kv_shared_run_begin(state->tenant);
 	PG_TRY();
 	{
 		run_attempts(&run, store);
@@ -539,7 +565,6 @@ kv_script_run(KvCall *call, const KvScriptRequest *request)
 		kv_shared_run_end();
 	}
 	PG_END_TRY();
-	pgfirst_resp_parser_free(&run.parser);
 	MemoryContextDelete(run.context);
 	return outcome;
 }

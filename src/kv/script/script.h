@@ -57,6 +57,9 @@ typedef struct KvScriptRequest
  */
 extern KvOutcome kv_script_run(KvCall *call, const KvScriptRequest *request);
 
+/* An EXEC begins to run its commands: pgfirst.redis_script_timeout is for all scripts in it together. */
+extern void kv_script_exec_begins(void);
+
 /*
  * The key that a script of the session could not lock is tried before it begins again: to try it in vain
  * takes nothing, and so wakes nobody else who waits.  False: still locked, with what to return.

@@ -38,10 +38,11 @@ typedef struct KvLua
 	uint64 last_used;    /* of all runs */
 	uint64 flushes_seen; /* see shared.c */
 	uint64 runs;
-	Size bytes;     /* that Lua has */
-	Size fresh;     /* taken since the last look at the clock */
-	Size collected; /* what was left when everything was collected last */
-	bool inside;    /* Lua is running: if a run finds it set, the one before did not come back */
+	Size bytes;       /* that Lua has */
+	Size fresh;       /* taken since the last look at the clock */
+	Size collected;   /* what was left when everything was collected last */
+	bool inside;      /* Lua is running: if a run finds it set, the one before did not come back */
+	bool unprotected; /* nobody would catch an error: memory has no limit */
 	HTAB *scripts;
 	uint64 random; /* the generator behind math.random */
 } KvLua;
@@ -83,6 +84,7 @@ typedef struct KvRun
 	int protocol; /* of replies to the script: redis.setresp() */
 	int64 deadline_us;
 	int counts; /* of instructions, since the last look at the clock */
+	int steps;  /* of kv_run_step() */
 	KvStop stop;
 	KvOutcome outcome;
 	ErrorData *error;
@@ -109,6 +111,9 @@ extern int kv_run_stop(lua_State *lua, KvStop stop);
 
 /* Looks at clock, interrupts and kills; unwinds if the run has to end. */
 extern void kv_run_look(lua_State *lua);
+
+/* The same now and then: for each value of something that may be long. */
+extern void kv_run_step(lua_State *lua);
 
 /* ---- Lua's side ---------------------------------------------------------------------------- */
 

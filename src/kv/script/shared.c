@@ -11,6 +11,8 @@
  * Flushes.  A counter for each tenant (hashed: another tenant's costs a compilation) says that compiled
  * scripts must be forgotten; each worker looks before it runs one.
  *
+ * Who flushes as the default tenant flushes for all: nobody else can, when another one has filled the area.
+ *
  * Runs.  A slot for each process says whose script it runs, and takes the word that it be ended.
  *
  * All texts stand one behind the other in one area; what a flush leaves is moved together.  There are few,
@@ -153,7 +155,7 @@ kv_shared_scripts_drop(uint32 tenant)
 		SharedScript *script = (SharedScript *) (texts() + at);
 		Size size = SHARED_SCRIPT_SIZE(script->length);
 
-		if (script->tenant != tenant)
+		if (script->tenant != tenant && tenant != 0)
 		{
 			memmove(texts() + kept, script, size);
 			kept += size;
@@ -161,7 +163,9 @@ kv_shared_scripts_drop(uint32 tenant)
 		at += size;
 	}
 	shared->used = kept;
-	pg_atomic_fetch_add_u64(&shared->flushes[tenant % FLUSH_COUNTERS], 1);
+	for (uint32 i = 0; i < FLUSH_COUNTERS; i++)
+		if (tenant == 0 || i == tenant % FLUSH_COUNTERS)
+			pg_atomic_fetch_add_u64(&shared->flushes[i], 1);
 	LWLockRelease(&shared->lock);
 }
 

@@ -97,7 +97,8 @@ lua_memory_resize(void *context, void *block, size_t before, size_t size)
 	}
 	if (size > before)
 	{
-		if (state->bytes + (size - before) > (Size) kv_script_memory_limit * 1024)
+		if (!state->unprotected &&
+		    state->bytes + (size - before) > (Size) kv_script_memory_limit * 1024)
 			return NULL;
 		state->fresh += size - before;
 	}
@@ -118,12 +119,30 @@ kv_lua_collect(KvLua *state, lua_State *thread)
 	state->collected = state->bytes;
 }
 
+/* Outside of a protected call, where even a collection may ask for memory. */
+static void
+collect_all(KvLua *state)
+{
+	state->unprotected = true;
+	lua_gc(state->lua, LUA_GCCOLLECT, 0);
+	state->unprotected = false;
+	state->collected = state->bytes;
+}
+
 void
 kv_lua_tidy(KvLua *state)
 {
-	if (state->bytes >= (Size) kv_script_memory_limit * 1024 / 4)
-		lua_gc(state->lua, LUA_GCCOLLECT, 0);
-	state->collected = 0;
+	Size limit = (Size) kv_script_memory_limit * 1024;
+
+	if (state->bytes < limit / 4 || state->bytes < state->collected + limit / 16)
+		return;
+	collect_all(state);
+	/* What is left is the scripts themselves. */
+	if (state->bytes >= limit / 4)
+	{
+		kv_lua_forget_scripts(state);
+		collect_all(state);
+	}
 }
 
 /* ---- states ------------------------------------------------------------------------------------ */
@@ -193,15 +212,12 @@ state_place(uint32 tenant)
 	{
 		KvLua *state = lua.states[i];
 
-		if (!state || state->tenant == tenant)
-		{
-			place = &lua.states[i];
-			break;
-		}
-		if (state->last_used < (*place)->last_used)
+		if (state && state->tenant == tenant)
+			return &lua.states[i];
+		if (*place && (!state || state->last_used < (*place)->last_used))
 			place = &lua.states[i];
 	}
-	if (*place && (*place)->tenant != tenant)
+	if (*place)
 	{
 		state_free(*place);
 		*place = NULL;
@@ -269,7 +285,9 @@ kv_lua_script(KvLua *state, const KvSha *sha)
 static void
 script_forget(KvLua *state, KvScript *script)
 {
+	state->unprotected = true;
 	luaL_unref(state->lua, LUA_REGISTRYINDEX, script->function);
+	state->unprotected = false;
 	hash_search(state->scripts, &script->sha, HASH_REMOVE, NULL);
 }
 
@@ -434,6 +452,12 @@ kv_lua_compile(KvLua *state, const KvSha *sha, RespSlice body, char **wrong)
 			return NULL;
 	}
 	*wrong = compile(state, &compilation);
+	if (*wrong && strcmp(*wrong, "not enough memory") == 0)
+	{
+		kv_lua_forget_scripts(state);
+		collect_all(state);
+		*wrong = compile(state, &compilation);
+	}
 	if (*wrong)
 	{
 		*wrong = psprintf("Error compiling script (new function): %s", *wrong);
