@@ -31,7 +31,7 @@ for my $row (split /\n/, $table)
 {
 	my (undef, undef, $commands) = split /\|/, $row;
 	next if $commands =~ /---/;
-	while ($commands =~ /\b([A-Z]+)\b(?: \(([-A-Z ]+)\))?/g)
+	while ($commands =~ /\b([A-Z_]+)\b(?: \(([-A-Z ]+)\))?/g)
 	{
 		my ($command, $subcommands) = (lc $1, lc($2 // ''));
 		$said{$command} = 1;
