@@ -358,7 +358,11 @@ class Stream:
         # A refused command breaks the whole; let most of them succeed.
         careful = self.chance.random() < 0.8
         for _ in range(self.chance.choice([0, 1, 2, 3, 5, 12])):
-            commands.append(self.within(careful))
+            words = self.within(careful)
+            # Behind these pgfirst refuses scripts.
+            if not (words[0].upper().startswith(b"EVAL") and any(
+                    kept[0].upper() == b"SWAPDB" or [word.upper() for word in kept[:2]] == [b"CONFIG", b"SET"] for kept in commands)):
+                commands.append(words)
         if not careful:
             commands += self.pick([[], [[b"MULTI"]], [[b"WATCH", b"a"]], [[b"UNWATCH"]], [[b"EXEC", b"x"]]])
         return commands + [self.pick([[b"EXEC"], [b"EXEC"], [b"exec"], [b"DISCARD"]])]

@@ -590,7 +590,7 @@ standing(KvCall *call, KvOutcome *outcome)
 KvRoom
 kv_command_room(const KvCall *call, const KvCommand *command, int home)
 {
-	bool script = (command->flags & KV_SCRIPT) && !(command->flags & KV_READ);
+	bool script = kv_command_is_writing_script(command);
 	int number, argument;
 	KvRoom room;
 

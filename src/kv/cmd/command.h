@@ -165,6 +165,13 @@ extern const int kv_commands_count;
 /* The row of this name (and container, or NULL), in any case; NULL if there is none. */
 extern const KvCommand *kv_command_find(const char *container, RespSlice name);
 
+/* Whether it is a script that may change keys, of which it need not have told. */
+static inline bool
+kv_command_is_writing_script(const KvCommand *command)
+{
+	return (command->flags & KV_SCRIPT) && !(command->flags & KV_READ);
+}
+
 /*
  * Numbers of the arguments that are keys, as the table has them; returns how many there are.  Those of
  * scripts depend on the arguments: for them the second form, for a command whose name is argument

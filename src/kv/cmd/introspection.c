@@ -94,7 +94,7 @@ reply_key_specification(RespBuffer *reply, const KvCommand *command)
 	pgfirst_resp_write_text(reply, "flags");
 	pgfirst_resp_write_set(reply, 1);
 	pgfirst_resp_write_simple(
-	    reply, command->flags & KV_WRITE || (scripts && !(command->flags & KV_READ)) ? "RW" : "RO");
+	    reply, command->flags & KV_WRITE || kv_command_is_writing_script(command) ? "RW" : "RO");
 	reply_specification(reply, "begin_search", "index", 1);
 	reply_number(reply, "index", scripts ? 2 : command->first_key);
 	if (scripts)
@@ -317,7 +317,7 @@ key_use(const KvCall *call, const KvCommand *command, bool is_first)
 	for (int i = 0; i < (int) lengthof(key_uses); i++)
 		if (strcmp(key_uses[i].name, name) == 0)
 			return is_first || !key_uses[i].others ? key_uses[i].first : key_uses[i].others;
-	return command->flags & KV_WRITE ? "Wau" : "Ra";
+	return (command->flags & KV_WRITE) || kv_command_is_writing_script(command) ? "Wau" : "Ra";
 }
 
 static void
@@ -359,7 +359,13 @@ getkeys(KvCall *call, bool with_flags)
 	if (!command)
 		return KV_DONE;
 	keys = kv_command_keys_of(command, call, 2, &first, &last, &step);
-	if (keys < 0 || (keys == 0 && !(command->flags & KV_SCRIPT)))
+	/* A script need not have keys, and what cannot be told of its keys is none, as in Redis. */
+	if (keys < 0 && (command->flags & KV_SCRIPT))
+	{
+		keys = last = 0;
+		first = step = 1;
+	}
+	else if (keys == 0 && !(command->flags & KV_SCRIPT))
 	{
 		kv_reply_error(call, "ERR Invalid arguments specified for command");
 		return KV_DONE;

@@ -229,13 +229,6 @@ multi_reserve(KvSession *session, Size more)
 	return true;
 }
 
-/* A script that may change keys, of which it need not have told. */
-static bool
-is_script(const KvCommand *command)
-{
-	return (command->flags & KV_SCRIPT) && !(command->flags & KV_READ);
-}
-
 static bool
 changes_catalog(const KvCommand *command)
 {
@@ -276,7 +269,7 @@ kv_multi_keep(KvCall *call)
 	multi->keys += Max(kv_command_keys_of(call->command, call, 0, &first, &last, &step), 0);
 	multi->scripts |= (call->command->flags & KV_SCRIPT) != 0;
 	multi->catalog |= changes_catalog(call->command);
-	if ((call->command->flags & KV_WRITE) || is_script(call->command))
+	if ((call->command->flags & KV_WRITE) || kv_command_is_writing_script(call->command))
 		multi->data += KV_CHANGE_COST(length, call->argc);
 	multi->flushes |= (call->command->flags & (KV_FLUSHES | KV_EVERYWHERE)) != 0;
 	pgfirst_resp_write_simple(call->reply, "QUEUED");

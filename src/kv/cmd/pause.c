@@ -109,8 +109,7 @@ kv_pause_holds(const KvCall *call, int64 *until_us)
 		return false;
 	}
 	pause = pause_of(call->session->tenant, now_us);
-	if (!pause.all && !(command->flags & KV_WRITE) &&
-	    !((command->flags & KV_SCRIPT) && !(command->flags & KV_READ)) &&
+	if (!pause.all && !(command->flags & KV_WRITE) && !kv_command_is_writing_script(command) &&
 	    !(command->function == kv_cmd_exec && kv_multi_writes(call->session)))
 		return false;
 	*until_us = pause.until_us;

@@ -347,7 +347,7 @@ api_log(lua_State *lua)
 		return kv_lua_raise(lua, "First argument must be a number (log level).");
 	level = (int) lua_tonumber(lua, 1);
 	if (level < 0 || level >= (int) lengthof(levels))
-		return kv_lua_raise(lua, "Invalid log level.");
+		return kv_lua_raise(lua, "Invalid debug level.");
 	luaL_buffinit(lua, &words);
 	for (int i = 2; i <= count; i++)
 	{
