@@ -437,7 +437,8 @@ MEANINGLESS_FLAGS = {"denyoom", "noscript", "stale", "allow_busy", "skip_monitor
 # Redis lists these under other categories of its access control, which pgfirst does not have: containers under
 # none of their own, COMMAND with the connection's, DBSIZE, FLUSHALL, FLUSHDB and SWAPDB with the keyspace's, some as dangerous.
 OTHER_CATEGORIES = {
-    b"slowlog", b"command|getkeys", b"command|getkeysandflags", b"command|help", b"wait", b"eval_ro", b"evalsha_ro",
+    b"slowlog", b"command|getkeys", b"command|getkeysandflags", b"command|help", b"wait", b"eval_ro", b"evalsha_ro", b"script",
+    b"script|flush",
     b"client", b"config", b"command", b"command|count", b"command|docs", b"command|info", b"command|list",
     b"dbsize", b"flushall", b"flushdb", b"info", b"keys", b"object", b"swapdb"}
 
