@@ -274,7 +274,8 @@ write_status(lua_State *lua, RespBuffer *reply)
 	line[0] = '+';
 	for (size_t i = 0; i < length; i++)
 		line[i + 1] = words[i] == '\r' || words[i] == '\n' ? ' ' : words[i];
-	memcpy(line + length + 1, "\r\n", 2);
+	line[length + 1] = '\r';
+	line[length + 2] = '\n';
 	reply->length += length + 3;
 }
 

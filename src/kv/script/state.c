@@ -316,7 +316,8 @@ scripts_trim(KvLua *state)
 	while ((script = hash_seq_search(&all)) != NULL)
 		if (!oldest || script->last_used < oldest->last_used)
 			oldest = script;
-	script_forget(state, oldest);
+	if (oldest)
+		script_forget(state, oldest);
 }
 
 /* ---- compiling --------------------------------------------------------------------------------- */
