@@ -17,9 +17,10 @@
  * redis.log().  A script that fails keeps what it has changed before, as in Redis; one that is ended, by
  * time or by SCRIPT KILL, keeps nothing, which Redis cannot do.
  *
- * A script keeps the worker, as it keeps Redis, but for no longer than pgfirst.redis_script_timeout.
- * A hook looks at the clock every few instructions; functions in C that may take long do so themselves, and
- * so does every command.
+ * A script keeps the worker, as it keeps Redis, but for no longer than pgfirst.redis_script_timeout, which all
+ * scripts of one EXEC have together.  A hook looks at the clock every few instructions, sooner where there is
+ * much memory that one of them could be about; functions in C that may take long do so themselves, and so does
+ * every command.  Compiling a text is not bounded but by its length.
  */
 #include "postgres.h"
 
