@@ -19,6 +19,8 @@ static struct
 	 */
 	XLogRecPtr last_commit_end;
 
+	XLogRecPtr end;   /* of what the last transaction wrote */
+	bool asks;        /* somebody else is asked to flush it */
 	bool sub_aborted; /* a savepoint is being rolled back; its locks are still held */
 } xact;
 
@@ -52,12 +54,22 @@ xact_event(XactEvent event, void *arg)
 		case XACT_EVENT_PRE_COMMIT:
 			FORWARD(pre_commit)();
 			xact.last_commit_end = XactLastCommitEnd;
+			xact.end = InvalidXLogRecPtr;
+			/* To PostgreSQL it looks like a transaction that has only read. */
+			if (xact.asks && !TransactionIdIsValid(GetTopTransactionIdIfAny()))
+			{
+				xact.end = XactLastRecEnd;
+				XactLastRecEnd = InvalidXLogRecPtr;
+			}
 			break;
 		case XACT_EVENT_COMMIT:
-			BACKWARD(commit)
-			(XactLastCommitEnd != xact.last_commit_end ? XactLastCommitEnd : InvalidXLogRecPtr);
+			if (XactLastCommitEnd != xact.last_commit_end)
+				xact.end = XactLastCommitEnd;
+			xact.asks = false;
+			BACKWARD(commit)(xact.end);
 			break;
 		case XACT_EVENT_ABORT:
+			xact.asks = false;
 			BACKWARD(abort)();
 			break;
 		case XACT_EVENT_PRE_PREPARE:
@@ -99,6 +111,18 @@ xact_resources_released(ResourceReleasePhase phase, bool commits, bool top_level
 		return;
 	xact.sub_aborted = false;
 	FORWARD(released)();
+}
+
+void
+pgfirst_xact_asks_for_flush(void)
+{
+	xact.asks = true;
+}
+
+XLogRecPtr
+pgfirst_xact_position(void)
+{
+	return xact.end;
 }
 
 void

@@ -11,8 +11,8 @@
  *   pre_commit   may fail: the transaction then aborts.  The only place where write sets go to
  *                pages.
  *   commit       the changes are visible and the locks are still held.  Cannot fail: what it
- *                needs is reserved before.  xact_position is the end of the commit record, or
- *                InvalidXLogRecPtr when the transaction wrote none.
+ *                needs is reserved before.  xact_position is the end of what the transaction wrote,
+ *                or InvalidXLogRecPtr if that was nothing.
  *   abort        undo.  Cannot fail.
  *   released     locks are gone, also after an abort: the place to wake whoever waits for them.
  *                Called in every backend at the end of every top transaction and when a savepoint
@@ -52,6 +52,17 @@ typedef struct PgfirstXactHooks
 
 /* hooks must live as long as the process; any member but name may be NULL. */
 extern void pgfirst_xact_register(PgfirstXactOrder order, const PgfirstXactHooks *hooks);
+
+/*
+ * The caller asks for what the transaction under way writes to be flushed when it has committed (see flush.h), so
+ * PostgreSQL need not: without it, every asynchronous commit that fills a page of WAL wakes the WAL writer,
+ * which then keeps the flush helper waiting for the lock that both need.  Only changes without a transaction id are
+ * spared that.  Until the end of the transaction.
+ */
+extern void pgfirst_xact_asks_for_flush(void);
+
+/* The end of what the last transaction of this process wrote; InvalidXLogRecPtr if that was nothing. */
+extern XLogRecPtr pgfirst_xact_position(void);
 
 /* Called once by _PG_init. */
 extern void pgfirst_xact_init(void);

@@ -38,11 +38,19 @@
 #include "base/compat.h"
 #include "store/store_int.h"
 
-#define OPS_AT_ONCE  256 /* that are prepared at a time */
-#define AHEAD        32  /* entries whose positions are on their way */
-#define TAGGED_MAX   32
-#define UNIT_OPS_MAX 128 /* more cannot be on four leaves with any likelihood */
-#define UNIT_PARTS   3   /* of a large record that is written without a transaction id */
+#define OPS_AT_ONCE 256 /* that are prepared at a time */
+#define AHEAD       32  /* entries whose positions are on their way */
+#define TAGGED_MAX  32
+#define UNIT_OPS_MAX                                                                               \
+	128              /* more cannot be on four leaves with any likelihood; fit into OPS_AT_ONCE */
+#define UNIT_PARTS 3 /* of a large record that is written without a transaction id */
+
+/*
+ * The ops under way: of records, and beside them of the parts of one.  They stay, because they would take as long to get
+ * and to give back in each turn as to fill.
+ */
+static StoreOp ops_at_once[OPS_AT_ONCE];
+static StoreOp parts_at_once[OPS_AT_ONCE];
 
 static struct
 {
@@ -165,7 +173,7 @@ op_of_part(StoreOp *op, StoreEntry *entry, uint64 incarnation, uint32 number)
 /* ---- with a transaction id ------------------------------------------------------------------- */
 
 static uint64
-apply_parts(StoreEntry *entry, StoreOp *ops, TransactionId xid)
+apply_parts(StoreEntry *entry, TransactionId xid)
 {
 	uint64 incarnation = pgfirst_incarnation_next(entry->store);
 	uint32 parts = entry_parts(entry);
@@ -179,8 +187,8 @@ apply_parts(StoreEntry *entry, StoreOp *ops, TransactionId xid)
 		int count = (int) Min(parts - first, OPS_AT_ONCE);
 
 		for (int i = 0; i < count; i++)
-			op_of_part(&ops[i], entry, incarnation, first + (uint32) i);
-		pgfirst_ops_apply_each(ops, count, xid);
+			op_of_part(&parts_at_once[i], entry, incarnation, first + (uint32) i);
+		pgfirst_ops_apply_each(parts_at_once, count, xid);
 	}
 	return incarnation;
 }
@@ -204,23 +212,15 @@ apply_with_id(StoreEntry **entries, Size count)
 	tagged_add(entries[0]->store->oid);
 	for (Size i = 0; i < count;)
 	{
-		StoreOp *ops = palloc(OPS_AT_ONCE * sizeof(StoreOp));
-		StoreOp *parts = NULL;
 		int n = 0;
 
 		while (i < count && n < OPS_AT_ONCE)
 		{
-			uint64 incarnation = 0;
+			uint64 incarnation = entry_is_large(entries[i]) ? apply_parts(entries[i], xid) : 0;
 
-			if (entry_is_large(entries[i]))
-			{
-				if (parts == NULL)
-					parts = palloc(OPS_AT_ONCE * sizeof(StoreOp));
-				incarnation = apply_parts(entries[i], parts, xid);
-			}
-			op_of_entry(&ops[n++], entries[i++], incarnation);
+			op_of_entry(&ops_at_once[n++], entries[i++], incarnation);
 		}
-		pgfirst_ops_apply_each(ops, n, xid);
+		pgfirst_ops_apply_each(ops_at_once, n, xid);
 		MemoryContextReset(context);
 	}
 	MemoryContextSwitchTo(old);
@@ -235,11 +235,11 @@ op_compare(const void *a, const void *b)
 	return store_key_compare(&((const StoreOp *) a)->key, &((const StoreOp *) b)->key);
 }
 
-/* The ops of the entries of one unit, in the order of their keys; NULL if they are too many. */
-static StoreOp *
-unit_ops(StoreEntry **entries, uint32 count, int *ops_count)
+/* Makes the ops of the entries of one unit, in the order of their keys; 0 if they are too many. */
+static int
+unit_ops(StoreEntry **entries, uint32 count)
 {
-	StoreOp *ops;
+	StoreOp *ops = ops_at_once;
 	Size total = 0;
 	int n = 0;
 
@@ -247,9 +247,8 @@ unit_ops(StoreEntry **entries, uint32 count, int *ops_count)
 	{
 		total += 1 + entry_parts(entries[i]);
 		if (entry_parts(entries[i]) > UNIT_PARTS || total > UNIT_OPS_MAX)
-			return NULL;
+			return 0;
 	}
-	ops = palloc(total * sizeof(StoreOp));
 	for (uint32 i = 0; i < count; i++)
 	{
 		uint64 incarnation = 0;
@@ -266,25 +265,21 @@ unit_ops(StoreEntry **entries, uint32 count, int *ops_count)
 	}
 	if (total > count)
 		qsort(ops, total, sizeof(StoreOp), op_compare);
-	*ops_count = n;
-	return ops;
+	return n;
 }
 
 /* Applies those of the entries that stand for themselves, `count` of one store. */
 static void
 apply_singles(StoreEntry **entries, Size count)
 {
-	StoreOp *ops = palloc0(Min(count, OPS_AT_ONCE) * sizeof(StoreOp));
-
 	for (Size first = 0; first < count; first += OPS_AT_ONCE)
 	{
 		int n = (int) Min(count - first, OPS_AT_ONCE);
 
 		for (int i = 0; i < n; i++)
-			op_of_entry(&ops[i], entries[first + (Size) i], 0);
-		pgfirst_ops_apply_each(ops, n, InvalidTransactionId);
+			op_of_entry(&ops_at_once[i], entries[first + (Size) i], 0);
+		pgfirst_ops_apply_each(ops_at_once, n, InvalidTransactionId);
 	}
-	pfree(ops);
 }
 
 /*
@@ -364,13 +359,12 @@ apply_apart(StoreEntry **entries, Size count, const bool *across)
 	for (uint32 unit = 0; unit < units; unit++)
 	{
 		StoreEntry **first = &some[ends[unit] - members[unit]];
-		int ops_count;
-		StoreOp *ops;
+		int ops;
 
 		if (members[unit] == 0 || stands_alone(first[0], members, across))
 			continue;
-		ops = across != NULL && across[unit] ? NULL : unit_ops(first, members[unit], &ops_count);
-		if (ops != NULL && pgfirst_ops_apply_together(ops, ops_count))
+		ops = across != NULL && across[unit] ? 0 : unit_ops(first, members[unit]);
+		if (ops > 0 && pgfirst_ops_apply_together(ops_at_once, ops))
 			members[unit] = 0;
 	}
 	n = 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL
  *
- * batch.c: changes of records go to their leaves, up to four leaves in one WAL record.
+ * batch.c: changes of records go to their leaves, up to four leaves in one WAL record; and more at once where
+ * nothing is logged.
  *
  * Room is made before anything is changed, and a leaf is locked only while it is looked at, changed and
  * logged.  Nobody else can change the records meanwhile, because their locks are held or the whole
@@ -91,15 +92,30 @@ op_room(const StoreOp *op)
 
 /* ---- a record ---------------------------------------------------------------------------- */
 
-/* Up to four leaves with their ops, to be changed by one record. */
+/* Leaves with their ops, to be changed by one record. */
 typedef struct Batch
 {
 	PgfirstStore *store;
 	TransactionId xid; /* InvalidTransactionId: the changes are final */
 	int run;           /* how many ops would have gone to the leaf that was added last */
+	int limit;         /* of plans */
 	int plans;
-	StorePlan plan[STORE_RECORD_PAGES];
+	StorePlan plan[STORE_CHANGE_PAGES];
 } Batch;
+
+/* Pages of the plans of the batch that there is. */
+static PGAlignedBlock images[STORE_CHANGE_PAGES];
+
+/* Sets what must be: the plans are set when they are made, and would take longer to clear than to make. */
+static void
+batch_begin(Batch *batch, PgfirstStore *store, TransactionId xid)
+{
+	batch->store = store;
+	batch->xid = xid;
+	batch->run = 0;
+	batch->limit = pgfirst_record_limit(store->relation);
+	batch->plans = 0;
+}
 
 static void
 batch_unlock(Batch *batch)
@@ -213,6 +229,7 @@ batch_add(Batch *batch, StoreOp *ops, int count)
 	while (n < count && store_page_covers(plan->leaf.page, &ops[n].key))
 		n++;
 	plan->ops = ops;
+	plan->image = images[batch->plans].data;
 	plan->count = batch->run = n;
 	batch->plans++;
 	pgfirst_plan_make(plan, batch->xid);
@@ -238,11 +255,12 @@ batch_has(const Batch *batch, BlockNumber block)
 void
 pgfirst_ops_apply_each(StoreOp *ops, int count, TransactionId xid)
 {
-	Batch batch = {.store = ops[0].store, .xid = xid};
 	int first = 0;
 	int ahead = 0;
 	int tries = 0;
+	Batch batch;
 
+	batch_begin(&batch, ops[0].store, xid);
 	while (first < count)
 	{
 		int done;
@@ -299,7 +317,7 @@ unit_collect(Batch *batch, StoreOp *ops, int count, StoreOp **full)
 	while (i < count)
 	{
 		int before = batch->plans;
-		int done = batch->plans < STORE_RECORD_PAGES ? batch_add(batch, &ops[i], count - i) : 0;
+		int done = batch->plans < batch->limit ? batch_add(batch, &ops[i], count - i) : 0;
 
 		i += done;
 		if (done > 0 &&
@@ -328,17 +346,20 @@ unit_leaves(StoreOp *ops, int count, bool certain)
 bool
 pgfirst_ops_apply_together(StoreOp *ops, int count)
 {
-	Batch batch = {.store = ops[0].store, .xid = InvalidTransactionId};
+	Batch batch;
 
+	batch_begin(&batch, ops[0].store, InvalidTransactionId);
 	/* A guess may be wrong, but hardly so that four leaves look like more. */
-	if (unit_leaves(ops, count, false) > STORE_RECORD_PAGES)
+	if (unit_leaves(ops, count, false) > batch.limit)
 		return false;
+	for (int i = 0; i < count; i += OPS_AHEAD)
+		pgfirst_ops_prefetch(&ops[i], Min(count - i, OPS_AHEAD));
 	for (int tries = 0; tries < UNIT_TRIES; tries++)
 	{
 		StoreOp *full;
 
 		CHECK_FOR_INTERRUPTS();
-		if (tries > 0 && unit_leaves(ops, count, true) > STORE_RECORD_PAGES)
+		if (tries > 0 && unit_leaves(ops, count, true) > batch.limit)
 			return false;
 		if (unit_collect(&batch, ops, count, &full))
 		{

@@ -476,10 +476,10 @@ pgfirst_plan_make(StorePlan *plan, TransactionId xid)
 	plan->rebuild = false;
 	if (fit < plan->count)
 	{
-		StoreEdit copy = {.page = plan->image.data, .image = true};
+		StoreEdit copy = {.page = plan->image, .image = true};
 
-		(void) pgfirst_page_settle(plan->image.data, plan->leaf.page);
-		plan->count = plan_look(plan, plan->image.data, xid);
+		(void) pgfirst_page_settle(plan->image, plan->leaf.page);
+		plan->count = plan_look(plan, plan->image, xid);
 		plan->rebuild = true;
 		for (int i = 0; i < plan->count; i++)
 			op_observe(&plan->ops[i]);
@@ -494,7 +494,7 @@ void
 pgfirst_plan_change(StorePlan *plan, StoreEdit *edit, TransactionId xid)
 {
 	if (plan->rebuild)
-		pgfirst_edit_replace(edit, plan->image.data);
+		pgfirst_edit_replace(edit, plan->image);
 	else
 		ops_change(plan, edit, xid);
 }

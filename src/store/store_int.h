@@ -383,7 +383,7 @@ typedef struct StorePlan
 	StoreOp *ops;
 	int count;
 	bool rebuild; /* the leaf is replaced by `image` */
-	PGAlignedBlock image;
+	char *image;  /* a page's room, aligned */
 } StorePlan;
 
 /*

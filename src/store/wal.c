@@ -26,7 +26,8 @@
  * A record is atomic: replay applies all its pages or, where the record is not complete, none.
  * That is the unit in which a store changes without a transaction id.
  *
- * Stores that are not logged take the same path around the insertion.  Built with
+ * Stores that are not logged take the same path around the insertion, and have room for more pages: they
+ * are empty after a crash, so that a change is whole for whoever looks once its pages are unlocked. Built with
  * PGFIRST_GENERIC_XLOG, the records are written by PostgreSQL's own calls, as whole pages: slow, and
  * there for the day on which a version of PostgreSQL changes what the replay expects.
  */
@@ -62,8 +63,9 @@ pgfirst_record_page(StoreRecord *record, Buffer buffer)
 {
 	StoreEdit *edit;
 
-	if (record->pages >= STORE_RECORD_PAGES)
-		elog(ERROR, "a change of a store takes more than %d pages", STORE_RECORD_PAGES);
+	if (record->pages >= pgfirst_record_limit(record->relation))
+		elog(ERROR, "a change of a store takes more than %d pages",
+		     pgfirst_record_limit(record->relation));
 	edit = &record->edits[record->pages++];
 	edit->buffer = buffer;
 	edit->page = BufferGetPage(buffer);

@@ -3,7 +3,7 @@
  * wal.h: changing pages, and one WAL record for each set of changes; see wal.c for the rules.
  *
  *     pgfirst_record_begin(&record, relation);
- *     leaf = pgfirst_record_page(&record, buffer);      up to four, exclusively locked
+ *     leaf = pgfirst_record_page(&record, buffer);      as many as pgfirst_record_limit(), exclusively locked
  *     pgfirst_record_change(&record);                   from here on nothing may raise
  *     pgfirst_edit_remove(leaf, slot); …
  *     end = pgfirst_record_insert(&record);             pages still locked
@@ -19,7 +19,8 @@
 
 #include "store/page.h"
 
-#define STORE_RECORD_PAGES 4
+#define STORE_RECORD_PAGES 4  /* changed by one WAL record */
+#define STORE_CHANGE_PAGES 64 /* changed at once where nothing is logged */
 #define STORE_EDIT_PIECES  40
 #define STORE_EDIT_BYTES   (BLCKSZ / 2) /* more than this is logged as the whole page */
 
@@ -41,11 +42,18 @@ typedef struct StoreRecord
 {
 	Relation relation;
 	int pages;
-	StoreEdit edits[STORE_RECORD_PAGES];
+	StoreEdit edits[STORE_CHANGE_PAGES];
 #ifdef PGFIRST_GENERIC_XLOG
 	struct GenericXLogState *generic;
 #endif
 } StoreRecord;
+
+/* How many pages of the relation can be changed at once. */
+static inline int
+pgfirst_record_limit(Relation relation)
+{
+	return RelationNeedsWAL(relation) ? STORE_RECORD_PAGES : STORE_CHANGE_PAGES;
+}
 
 extern void pgfirst_record_begin(StoreRecord *record, Relation relation);
 extern StoreEdit *pgfirst_record_page(StoreRecord *record, Buffer buffer);

@@ -7,7 +7,8 @@
 # watch_holds() without pgfirst_store_changes() (a change in the same turn is missed); kv_cmd_watch() that
 # does not wait for the turn (its own earlier SET makes EXEC fail); watches_hold() without locks (both of two
 # transactions that watch what the other changes succeed); pgfirst_unit_next() for each command of EXEC
-# (halves are seen); space_read_epoch() that begins a new unit (what EXEC sets before its FLUSHDB is seen).
+# (halves are seen); STORE_CHANGE_PAGES of 4 (forty keys that are not logged take an id); batch_change() that unlocks each
+# leaf when it has changed it (halves of a volatile database are seen); space_read_epoch() that begins a new unit (what EXEC sets before its FLUSHDB is seen).
 
 use strict;
 use warnings;
@@ -247,26 +248,47 @@ for (1 .. 300)
 }
 is($both, 0, 'of two that watch what the other changes, one fails');
 
-for my $keys (3, 40)
+# Among so many that forty are on more leaves than one record of the log changes; and where nothing is logged.
+sql("SELECT kv.create_database(5, 'volatile')");
+for my $database (0, 5)
 {
-	my $end = time + 4;
-	$a->call('MSET', map { ("together$_", 0) } 1 .. $keys);
-	$failed = in_processes(4, sub {
-		my ($number) = @_;
-		my $redis = redis($node);
-		for (my $n = 1; time < $end; $n++)
-		{
-			if ($number <= 2)
+	my $redis = redis($node);
+	$redis->call('SELECT', $database);
+	$redis->call('MSET', map { ("beside$_", 'x' x 100) } $_ * 200 .. $_ * 200 + 199) for 1 .. 100;
+	for my $keys (3, 40)
+	{
+		my $end = time + 4;
+		$redis->call('MSET', map { ("together$_", 0) } 1 .. $keys);
+		$failed = in_processes(4, sub {
+			my ($number) = @_;
+			my $redis = redis($node);
+			$redis->call('SELECT', $database);
+			for (my $n = 1; time < $end; $n++)
 			{
-				exec_of($redis, map { [ 'SET', "together$_", "$number/$n" ] } 1 .. $keys);
-				next;
+				if ($number <= 2)
+				{
+					exec_of($redis, map { [ 'SET', "together$_", "$number/$n" ] } 1 .. $keys);
+					next;
+				}
+				my $seen = $redis->call('MGET', map { "together$_" } 1 .. $keys);
+				$seen = exec_of($redis, map { [ 'GET', "together$_" ] } 1 .. $keys) if $n % 2;
+				die "half: @$seen\n" if grep { $_ ne $seen->[0] } @$seen;
 			}
-			my $seen = $redis->call('MGET', map { "together$_" } 1 .. $keys);
-			$seen = exec_of($redis, map { [ 'GET', "together$_" ] } 1 .. $keys) if $n % 2;
-			die "half: @$seen\n" if grep { $_ ne $seen->[0] } @$seen;
-		}
-	});
-	is($failed, 0, "$keys keys that are changed together are seen together");
+		});
+		is($failed, 0, "$keys keys of database $database that are changed together are seen together");
+	}
+
+	# The first id is the question's own. Other processes take some now and then.
+	my $ids;
+	for (1 .. 20)
+	{
+		my $before = sql('SELECT pg_current_xact_id()');
+		exec_of($redis, map { [ 'SET', "together$_", 'end' ] } 1 .. 40);
+		$ids = sql('SELECT pg_current_xact_id()') - $before - 1;
+		last if $ids == 0;
+	}
+	if ($database == 0) { cmp_ok($ids, '>', 0, 'forty keys that are logged take a transaction id') }
+	else { is($ids, 0, '… that are not logged take none') }
 }
 
 # The same across a FLUSHDB in the middle: the old keys or the new ones, whoever asks, and never none.

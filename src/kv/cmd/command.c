@@ -628,7 +628,8 @@ room_in_database(KvCall *call, KvOutcome *outcome)
 static bool
 acceptable(KvCall *call, KvOutcome *outcome)
 {
-	const KvCommand *command = kv_command_look(call);
+	/* One that EXEC has kept is known. */
+	const KvCommand *command = call->command ? call->command : kv_command_look(call);
 
 	*outcome = KV_DONE;
 	if (!command)

@@ -2,7 +2,7 @@
  *
  * multi.c: MULTI, EXEC, DISCARD, WATCH and UNWATCH.
  *
- * Between MULTI and EXEC dispatch checks a client's commands as always and then keeps them, as the bytes
+ * Between MULTI and EXEC dispatch checks a client's commands as always and then keeps them, with the bytes
  * that came, in the client's own memory.  EXEC runs them in one turn as one unit of the write set: other
  * clients see all of it or nothing, and so does whoever looks after a crash.
  *
@@ -46,6 +46,7 @@
 #include "kv/script/script.h"
 
 #define FIRST_BYTES   512
+#define KEPT_HEADER   sizeof(const KvCommand *)
 #define READ_AGAIN_US ((int64) 20 * 1000) /* from when on a transaction that reads locks as well */
 
 typedef struct KvWatch
@@ -229,6 +230,16 @@ multi_reserve(KvSession *session, Size more)
 	return true;
 }
 
+/* A command as it is kept: which it is, and the bytes that came. */
+static void
+multi_append(struct KvMulti *multi, const KvCall *call)
+{
+	memcpy(multi->bytes + multi->length, &call->command, KEPT_HEADER);
+	memcpy(multi->bytes + multi->length + KEPT_HEADER, call->data, call->parser->consumed);
+	multi->length += KEPT_HEADER + call->parser->consumed;
+	multi->commands++;
+}
+
 static bool
 changes_catalog(const KvCommand *command)
 {
@@ -257,15 +268,13 @@ kv_multi_keep(KvCall *call)
 		                     "transaction");
 		return;
 	}
-	if (!multi_reserve(call->session, length))
+	if (!multi_reserve(call->session, KEPT_HEADER + length))
 	{
 		kv_multi_break(call->session);
 		reply_no_memory(call);
 		return;
 	}
-	memcpy(multi->bytes + multi->length, call->data, length);
-	multi->length += length;
-	multi->commands++;
+	multi_append(multi, call);
 	multi->keys += Max(kv_command_keys_of(call->command, call, 0, &first, &last, &step), 0);
 	multi->scripts |= (call->command->flags & KV_SCRIPT) != 0;
 	multi->catalog |= changes_catalog(call->command);
@@ -498,6 +507,8 @@ kept_next(KeptWalk *walk)
 		return false;
 	}
 	walk->from = walk->at;
+	memcpy(&walk->call.command, multi->bytes + walk->at, KEPT_HEADER);
+	walk->at += KEPT_HEADER;
 	walk->call.data = multi->bytes + walk->at;
 	if (pgfirst_resp_parse(&kept_parser, walk->call.data, multi->length - walk->at) != RESP_COMMAND)
 		elog(ERROR, "a command that was kept for EXEC cannot be read");
@@ -661,7 +672,7 @@ commands_ready(KvCall *call, KvOutcome *outcome)
 	kept_begin(&walk, call, 0);
 	while (ready == READY_YES && kept_next(&walk))
 	{
-		const KvCommand *command = kv_command_look(&walk.call);
+		const KvCommand *command = walk.call.command;
 
 		if (command->function == kv_cmd_select)
 			number = kv_select_target(&walk.call, number);

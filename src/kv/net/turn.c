@@ -36,6 +36,7 @@
 #include "base/clock.h"
 #include "base/flush.h"
 #include "base/keylock.h"
+#include "base/xact.h"
 #include "kv/cmd/pause.h"
 #include "kv/cmd/slowlog.h"
 #include "kv/cmd/stats.h"
@@ -78,6 +79,7 @@ static struct
 	int steps; /* commands to run before the next look */
 	int ahead; /* commands whose records are on their way */
 	bool over;
+	bool durable; /* something was changed that is to be flushed */
 	int64 http_logged_us;
 	int64 tls_logged_us;
 } turn;
@@ -101,7 +103,7 @@ turn_start(void)
 	turn.commands = 0;
 	turn.steps = TURN_STEPS;
 	turn.ahead = 1; /* the first opens the database */
-	turn.over = false;
+	turn.over = turn.durable = false;
 	turn.now_ms = pgfirst_clock_wall_ms();
 	now_us = pgfirst_clock_monotonic_us();
 	turn.deadline_us = now_us + TURN_TIME_US;
@@ -115,18 +117,20 @@ turn_start(void)
 		turn.available = ready == KV_READY;
 }
 
-/* Returns the end of the commit record, InvalidXLogRecPtr if there was nothing to write. */
+/* Returns the end of what it has written, InvalidXLogRecPtr if that is nothing. */
 static XLogRecPtr
 turn_commit(void)
 {
-	XLogRecPtr before = XactLastCommitEnd;
-
 	turn.client = NULL;
 	if (!turn.started)
 		return InvalidXLogRecPtr;
+	if (turn.durable)
+		pgfirst_xact_asks_for_flush();
 	CommitTransactionCommand();
 	turn.started = false;
-	return XactLastCommitEnd != before ? XactLastCommitEnd : InvalidXLogRecPtr;
+	if (turn.durable) /* even if all who wait for it should have gone */
+		pgfirst_flush_request(pgfirst_xact_position());
+	return pgfirst_xact_position();
 }
 
 /* ---- parking ----------------------------------------------------------------------------- */
@@ -347,6 +351,7 @@ run_command(KvClient *client)
 	outcome = kv_command_run(&call);
 	turn.running = NULL;
 	turn.over |= call.ends_turn;
+	turn.durable |= call.wrote && call.durable;
 	turn.steps--;
 	if (!call.command || !(call.command->flags & (KV_FAST | KV_BLIND)) || call.lengthy ||
 	    client->parser.consumed > TURN_CHEAP || session->reply.length - start > TURN_CHEAP)
