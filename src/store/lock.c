@@ -28,7 +28,7 @@
  * Where it is the only one, it takes the first few locks one by one and then the whole store's
  * (pgfirst_store_lock_whole_after), until the end of its turn.  Taking that costs as much as some
  * dozens of keys, because PostgreSQL looks into the fast-path locks of every process; hence not
- * at once.  Others who want to write wait for the turn, some milliseconds at most, but not again and
+ * at once, unless the turn before had twice as many.  Others who want to write wait for the turn, some milliseconds at most, but not again and
  * again: whoever opens a store to write leaves a sign, before it asks for the lock of the relation,
  * and the loop that finds it takes keys one by one for a while.  So an SQL session that writes all the
  * time waits for keys, not for turns.  The sign is only a wish: who leaves it just after the loop has
@@ -73,6 +73,7 @@ static struct
 	bool loop;
 	int whole_after;        /* keys; 0: not in this transaction */
 	int spared;             /* locks of keys not taken, because it has the whole store's */
+	int asked_last;         /* keys of its last transaction that had any */
 	int64 now;              /* when the transaction began, on pgfirst_clock_monotonic_us */
 	int64 whole_not_before; /* on the same clock */
 } locks;
@@ -192,7 +193,10 @@ pgfirst_store_lock_whole_after(int keys, int64 now_us)
 		locks.whole_not_before = now_us + WHOLE_REST_US;
 	}
 	locks.now = now_us;
-	locks.whole_after = now_us < locks.whole_not_before ? 0 : keys;
+	if (now_us < locks.whole_not_before)
+		locks.whole_after = 0;
+	else
+		locks.whole_after = locks.asked_last > 2 * keys ? 1 : keys;
 }
 
 /* One try; whoever was in the way may stay there for long. */
@@ -283,6 +287,8 @@ pgfirst_store_locks_spared(void)
 void
 pgfirst_lock_forget(void)
 {
+	if (locks.loop && locks.count > 0)
+		locks.asked_last = locks.count + locks.spared;
 	locks_truncate(0);
 	locks.whole_after = 0;
 	locks.spared = 0;
