@@ -12,6 +12,9 @@
 #include "postgres.h"
 
 #include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <sys/epoll.h>
 
 #include "access/genam.h"
@@ -54,6 +57,8 @@
 #define DOOR_RETRY_US  ((int64) 1000000)
 #define HORIZON_US     ((int64) 5000000)
 #define IDLE_LOOK_US   ((int64) 1000000)
+#define KEPT_MEMORY    (4 * 1024 * 1024)
+#define LARGE_MEMORY   (1024 * 1024)
 
 extern PGDLLEXPORT void pgfirst_redis_main(Datum arg);
 
@@ -82,6 +87,19 @@ worker_leaves(int code, Datum arg)
 	for (dlist_node *node = kv_clients.states[KV_CLIENT_PARKED].head.next;
 	     node && node != &kv_clients.states[KV_CLIENT_PARKED].head; node = node->next)
 		kv_stats_add(&kv_stats->blocked_clients, -1);
+}
+
+/*
+ * What a turn gives back, some hundred kilobytes, the next one takes again: the C library is not to return it to
+ * the system in between, as it would from 128 kB on, page by page.  Large values still are.
+ */
+static void
+keep_memory(void)
+{
+#ifdef __GLIBC__
+	(void) mallopt(M_TRIM_THRESHOLD, KEPT_MEMORY);
+	(void) mallopt(M_MMAP_THRESHOLD, LARGE_MEMORY);
+#endif
 }
 
 static void
@@ -287,6 +305,7 @@ pgfirst_redis_main(Datum arg)
 {
 	worker.number = DatumGetInt32(arg);
 	pgfirst_worker_start();
+	keep_memory();
 	kv_process_connect(worker.number, "pgfirst redis");
 	kv_process_bound_waits();
 	kv_script_begin(worker.number);
