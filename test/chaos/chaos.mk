@@ -7,7 +7,9 @@
 chaos:
 	@test/chaos/rounds
 
-build/chaos/load: test/chaos/load.c
+CHAOS_LOAD := $(addprefix test/chaos/,load.c known.c ask.c answer.c)
+
+build/chaos/load: $(CHAOS_LOAD) test/chaos/load.h
 	@mkdir -p $(@D)
-	$(SHIM_CC) -std=c11 -O2 -Wall -Wextra -Wmissing-prototypes -Wshadow -Wvla -Werror -o $@.new $<
+	$(SHIM_CC) -std=c11 -O2 -Wall -Wextra -Wmissing-prototypes -Wshadow -Wvla -Werror -o $@.new $(CHAOS_LOAD)
 	@mv $@.new $@

@@ -61,18 +61,19 @@ sub wait_for_door
 	$self->{node}->poll_query_until('postgres',
 		"SELECT count(*) = 4 FROM kv.database WHERE number < 4") or die 'no databases';
 	$self->{node}->poll_query_until('postgres',
-		"SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'pgfirst redis 1'")
-	  or die 'no worker';
+		"SELECT count(*) = current_setting('pgfirst.redis_workers')::int FROM pg_stat_activity
+		WHERE backend_type LIKE 'pgfirst redis%'") or die 'no worker';
 	return;
 }
 
-# What must not change: when the server started, and the worker's pid.
+# What must not change: when the server started, and the workers' pids.
 sub identity
 {
 	my ($self) = @_;
 
 	return $self->{node}->safe_psql('postgres', <<'SQL');
-SELECT pg_postmaster_start_time(), pid FROM pg_stat_activity WHERE backend_type = 'pgfirst redis 1'
+SELECT pg_postmaster_start_time(), string_agg(pid::text, ' ' ORDER BY backend_type)
+FROM pg_stat_activity WHERE backend_type LIKE 'pgfirst redis%'
 SQL
 }
 
@@ -81,7 +82,7 @@ sub attack
 {
 	my ($self, $program, @arguments) = @_;
 	my $before = $self->identity;
-	my ($pid) = $before =~ /\|(\d+)$/ or die "no worker: $before";
+	my ($pid) = $before =~ /\|(\d+)/ or die "no worker: $before";
 	my $log_from = -s $self->{node}->logfile;
 
 	local $ENV{PGHOST} = $self->{node}->host;

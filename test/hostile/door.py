@@ -255,17 +255,17 @@ def push(sock, data, seconds):
 # ---- the worker ----------------------------------------------------------------------------------
 
 
-def status(field):
-    with open("/proc/%d/status" % options.pid) as file:
+def status(field, pid=None):
+    with open("/proc/%d/status" % (pid or options.pid)) as file:
         for line in file:
             if line.startswith(field + ":"):
                 return int(line.split()[1])
     return 0
 
 
-def private():
+def private(pid=None):
     """Bytes of the worker's own memory: pages of shared memory are the server's."""
-    return status("RssAnon") * 1024
+    return status("RssAnon", pid) * 1024
 
 
 def cpu_seconds():
@@ -277,8 +277,11 @@ def cpu_seconds():
 class Watch:
     """The most private memory that the worker has while this is open, above what it had before."""
 
+    def __init__(self, pid=None):
+        self.pid = pid or options.pid
+
     def __enter__(self):
-        self.before = self.most = private()
+        self.before = self.most = private(self.pid)
         self.going = True
         self.thread = threading.Thread(target=self._look, daemon=True)
         self.thread.start()
@@ -286,13 +289,13 @@ class Watch:
 
     def _look(self):
         while self.going:
-            self.most = max(self.most, private())
+            self.most = max(self.most, private(self.pid))
             time.sleep(0.01)
 
     def __exit__(self, *unused):
         self.going = False
         self.thread.join()
-        self.most = max(self.most, private())
+        self.most = max(self.most, private(self.pid))
 
     @property
     def grown(self):

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: PostgreSQL
 """fuzz_port.py: wrong bytes over many connections at once, for a while.
 
-Streams of valid commands are damaged (bytes flipped, cut, doubled, lengths changed, streams spliced)
+Streams of valid commands, transactions and scripts among them, are damaged (bytes flipped, cut, doubled, lengths changed, streams spliced)
 and sent in pieces of any size, while replies are read at times, and connections half-closed, closed
 and reset. All that is asked of the server is that it stays the same process, answers an innocent
 client as always, and forgets what it was made to remember. Hostile.pm looks into the log.
@@ -10,6 +10,7 @@ client as always, and forgets what it was made to remember. Hostile.pm looks int
 The same --seed sends the same streams, though not at the same moments.
 """
 
+import hashlib
 import random
 import socket
 import struct
@@ -23,6 +24,9 @@ KEYS = ["k%d" % i for i in range(30)] + ["", b"\0", b"a\r\nb", "x" * 300, b"\xff
 VALUES = ["", "1", "-1", "9223372036854775807", b"\0\1\2", "word", b"\r\n$5\r\n", "v" * 5000, "v" * 70000]
 NUMBERS = ["0", "1", "-1", "10", "100", "100000", "9223372036854775807", "-9223372036854775808",
            "18446744073709551615", "1e3", "01", "+1", "x", ""]
+SCRIPTS = ["return 1", "return {KEYS[1], {1, {2, 3}}}", "return redis.call('SET', KEYS[1], ARGV[1])", "error('x')", "(", "\x1bLua",
+           "for i = 1, 50 do redis.call('INCR', 'n' .. i) end return redis.status_reply('fine')"]
+SHAS = [hashlib.sha1(script.encode()).hexdigest() for script in SCRIPTS] + ["0" * 40, "x"]
 PATTERNS = ["*", "k*", "k?", "[k-z]*", "[^k]*", "[", "\\", "*" * 50, "k[0-", "*1*2*3*"]
 
 
@@ -58,6 +62,10 @@ def words(rng):
         lambda: ["CONFIG"] + rng.choice([["GET", "*"], ["SET", "hz", number], ["GET", rng.choice(PATTERNS)]]),
         lambda: ["INFO", rng.choice(["all", "memory", "nosuch"])],
         lambda: ["TIME"],
+        lambda: rng.choice([["MULTI"], ["EXEC"], ["EXEC"], ["DISCARD"], ["WATCH"] + keys, ["UNWATCH"]]),
+        lambda: [rng.choice(["EVAL", "EVAL_RO"]), rng.choice(SCRIPTS), rng.choice(["0", "1", "1", "2", number]), key, value],
+        lambda: [rng.choice(["EVALSHA", "EVALSHA_RO"]), rng.choice(SHAS), rng.choice(["0", "1", "1", number]), key, value],
+        lambda: ["SCRIPT"] + rng.choice([["LOAD", rng.choice(SCRIPTS)], ["EXISTS"] + SHAS, ["FLUSH"], ["KILL"], ["nosuch"]]),
         lambda: rng.choice([["RESET"], ["QUIT"], ["NOSUCH", key]]),
     ])()
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: PostgreSQL
 #
-# 030_chaos.pl: kills processes under load and counts what was acknowledged; see test/chaos/load.c for
+# 030_chaos.pl: kills processes under load and counts what was acknowledged; see test/chaos/load.h for
 # what is known and compared. A few rounds here, CHAOS_ROUNDS of them by `make chaos`, in an order
 # that CHAOS_SEED decides.
 #
@@ -12,6 +12,11 @@
 #          has not been made durable is still in the memory of the processes, and killed with them
 #
 # Killed are only processes of these servers.
+#
+# Seen to fail, within as many rounds as stand behind it: a script of which each command is a unit of its own (7);
+# units_across_stores() that finds none (9); run_attempt() that keeps what it should undo (7), or does not look at
+# what it has read once more (6); a reply to EVAL that leaves before what it wrote is durable (21);
+# kv_shared_script() that finds nothing (4).
 
 use strict;
 use warnings;
@@ -73,8 +78,8 @@ sub standby_of
 sub contents
 {
 	return $_[0]->safe_psql('postgres',
-		q{SELECT count(*), md5(string_agg(key || '=' || kv.get_text(key) || expires_at::text, ',' ORDER BY key_bytes)),
-			md5(string_agg(key || '=' || kv.get_text(key), ',' ORDER BY key_bytes)) FROM kv.keys WHERE db = 0});
+		q{SELECT count(*), md5(string_agg(key || '=' || kv.get_text(key, db) || expires_at::text, ',' ORDER BY db, key_bytes)),
+			md5(string_agg(key || '=' || kv.get_text(key, db), ',' ORDER BY db, key_bytes)) FROM kv.keys});
 }
 
 # Tells the load a word and reads the line that answers it; notes go to the test's log.
@@ -220,7 +225,7 @@ sub round
 	my $sql_wrong = sql_end($server);
 	my $checked = order($server, 'check', qr/^checked/);
 	my $shown = $node->safe_psql('postgres',
-		"SELECT key || E'\\t' || kv.get_text(key) FROM kv.keys WHERE key LIKE 'chaos:%'");
+		"SELECT key || E'\\t' || split_part(kv.get_text(key, db), ' ', 1) FROM kv.keys WHERE key LIKE 'chaos:%'");
 	my $by_sql = order($server, "sql\n$shown\n", qr/^sql/);
 
 	my $damage = $node->safe_psql('postgres', 'SELECT db, block, problem FROM kv.check()');
@@ -248,16 +253,18 @@ if ($standby)
 	$standby->stop;
 }
 
-my %sum;
+my %sum = (acknowledged => 0);
 for my $server (values %servers)
 {
 	my $total = order($server, 'quit', qr/^total/);
 	waitpid $server->{pid}, 0;
 	note "$server->{name}: $total, $server->{sql} through SQL";
-	$sum{acknowledged} += $1 + $server->{sql} if $total =~ /^total (\d+)/;
-	$sum{shown} += $1 if $total =~ /(\d+) shown/;
-	$sum{wrong} += $1 if $total =~ /(\d+) wrong/;
+	$sum{$2} += $1 while $total =~ /(\d+) ([a-z]+)/g;
+	$sum{acknowledged} += $server->{sql};
 	$server->{node}->stop;
 }
-is($sum{wrong}, 0, "seed $seed, $rounds rounds: $sum{acknowledged} acknowledged writes and $sum{shown} shown values, none missing");
+cmp_ok($sum{scripts}, '>', 100, "seed $seed, $rounds rounds: $sum{scripts} acknowledged scripts");
+cmp_ok($sum{transactions}, '>', 100, "… and $sum{transactions} acknowledged transactions");
+is($sum{halves}, 0, "… and nobody was shown a half of one, of $sum{groups} times that somebody looked");
+is($sum{wrong}, 0, "… and of $sum{acknowledged} acknowledged writes and $sum{shown} shown values none is missing");
 done_testing();

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: PostgreSQL
 #
-# Damaged streams of commands over many connections. FUZZ_SEED and FUZZ_SECONDS choose others, and
-# longer ones.
+# Damaged streams of commands over many connections, and hostile scripts from many clients. FUZZ_SEED and
+# FUZZ_SECONDS choose others, and longer ones.
 
 use strict;
 use warnings;
@@ -14,6 +14,14 @@ use Test::More;
 # Buffers so small that they run out now and then.
 my $server = Hostile::server('fuzz', 'pgfirst.redis_client_memory' => '32MB');
 
-$server->attack('fuzz_port', '--seed', $ENV{FUZZ_SEED} // 1, '--seconds', $ENV{FUZZ_SECONDS} // 10);
+my @how = ('--seed', $ENV{FUZZ_SEED} || 1, '--seconds', $ENV{FUZZ_SECONDS} || 8);
+
+$server->attack('fuzz_port', @how);
+$server->node->stop;
+
+# Two workers, because scripts of one are killed through the other.
+$server = Hostile::server('fuzz_scripts', 'pgfirst.redis_workers' => 2,
+	'pgfirst.redis_script_timeout' => '100ms', 'pgfirst.redis_script_memory' => '32MB');
+$server->attack('fuzz_scripts', @how);
 
 done_testing();
