@@ -25,6 +25,10 @@
  * sends chooses it.  A role's tenant is its own and not inherited: of two groups it could not be said which.
  * Nothing need be made for a tenant before its first key.
  *
+ * PostgreSQL tells nobody that a role is dropped, and may give its number to another one, one day.  The rows of
+ * such roles are passed over at once where they would matter, and upkeep deletes them within seconds; so do kv.grant
+ * and its like, for databases that no Redis door serves.
+ *
  * On a command's way stands one comparison: what was found out for a session or for the current user is good
  * as long as the generation is, which every invalidation raises that may concern a right.  The tables are
  * read directly, because the loop may not use SPI.
@@ -316,10 +320,34 @@ kv_access_tenant(Oid role)
 	return 0;
 }
 
+static bool
+role_exists(Oid role)
+{
+	return SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(role));
+}
+
 bool
 kv_access_has_tenants(void)
 {
-	return rights.tables && rights.tables->tenancies_count > 0;
+	for (int i = 0; rights.tables && i < rights.tables->tenancies_count; i++)
+		if (role_exists(rights.tables->tenancies[i].role))
+			return true;
+	return false;
+}
+
+bool
+kv_access_lock_dropped(void)
+{
+	const AccessTables *tables = rights.tables;
+	bool dropped = false;
+
+	for (int i = 0; i < tables->tenancies_count && !dropped; i++)
+		dropped = !role_exists(tables->tenancies[i].role);
+	for (int i = 0; i < tables->grants_count && !dropped; i++)
+		dropped = OidIsValid(tables->grants[i].role) && !role_exists(tables->grants[i].role);
+	return dropped && OidIsValid(tables->access_table) && OidIsValid(tables->tenancy_table) &&
+	       ConditionalLockRelationOid(tables->access_table, ShareRowExclusiveLock) &&
+	       ConditionalLockRelationOid(tables->tenancy_table, ShareRowExclusiveLock);
 }
 
 bool

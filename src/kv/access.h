@@ -51,8 +51,14 @@ extern bool kv_access_ready(bool wait);
 extern KvLevels kv_access_levels(Oid role);
 extern uint32 kv_access_tenant(Oid role);
 
-/* Whether kv.set_tenant has given any role a tenant of its own.  After _ready. */
+/* Whether kv.set_tenant has given any role that there is a tenant of its own.  After _ready. */
 extern bool kv_access_has_tenants(void);
+
+/*
+ * Whether the tables have rows of roles that have been dropped.  If so they are locked for writing, unless
+ * somebody else is writing them: then the answer is no.  After _ready.
+ */
+extern bool kv_access_lock_dropped(void);
 
 /* Whether the levels are admin's in every database that there is. */
 extern bool kv_access_everywhere(KvLevels levels);

@@ -186,7 +186,9 @@ kv_auth_verify(RespSlice user, RespSlice password, bool *used, Oid *role)
 
 /* ---- after the login --------------------------------------------------------------------- */
 
-/* "pgfirst.tenant=7" of a row of pg_db_role_setting; -1 if there is none. */
+#define NOTHING_SAID PG_INT32_MIN
+
+/* "pgfirst.tenant=7" of a row of pg_db_role_setting. */
 static int32
 auth_setting_tenant(HeapTuple tuple, TupleDesc shape)
 {
@@ -197,7 +199,7 @@ auth_setting_tenant(HeapTuple tuple, TupleDesc shape)
 	int count;
 
 	if (null)
-		return -1;
+		return NOTHING_SAID;
 	deconstruct_array(DatumGetArrayTypeP(settings), TEXTOID, -1, false, TYPALIGN_INT, &items, NULL,
 	                  &count);
 	for (int i = 0; i < count; i++)
@@ -208,12 +210,12 @@ auth_setting_tenant(HeapTuple tuple, TupleDesc shape)
 		if (pg_strncasecmp(item, name, sizeof(name) - 1) == 0)
 			return (int32) strtol(item + sizeof(name) - 1, NULL, 0);
 	}
-	return -1;
+	return NOTHING_SAID;
 }
 
 /*
  * What ALTER ROLE and ALTER DATABASE say of pgfirst.tenant, as a connection of this role to this database would
- * follow it: for the role here, for the role, for the database.  -1 if nothing is said.
+ * follow it: for the role here, for the role, for the database, for all roles.  -1 if nothing is said, or that.
  */
 static int32
 auth_set_tenant(Oid role)
@@ -222,11 +224,14 @@ auth_set_tenant(Oid role)
 	{
 		Oid database;
 		Oid role;
-	} places[] = {{MyDatabaseId, role}, {InvalidOid, role}, {MyDatabaseId, InvalidOid}};
+	} places[] = {{MyDatabaseId, role},
+	              {InvalidOid, role},
+	              {MyDatabaseId, InvalidOid},
+	              {InvalidOid, InvalidOid}};
 	Relation settings = table_open(DbRoleSettingRelationId, AccessShareLock);
-	int32 tenant = -1;
+	int32 tenant = NOTHING_SAID;
 
-	for (int i = 0; i < (int) lengthof(places) && tenant < 0; i++)
+	for (int i = 0; i < (int) lengthof(places) && tenant == NOTHING_SAID; i++)
 	{
 		ScanKeyData keys[2];
 		SysScanDesc scan;
@@ -243,7 +248,39 @@ auth_set_tenant(Oid role)
 		systable_endscan(scan);
 	}
 	table_close(settings, AccessShareLock);
-	return tenant;
+	return Max(tenant, -1);
+}
+
+uint32
+kv_auth_tenant(Oid role)
+{
+	int32 set = auth_set_tenant(role);
+
+	return set >= 0 ? (uint32) set : kv_access_tenant(role);
+}
+
+bool
+kv_auth_has_tenants(void)
+{
+	Relation settings;
+	SysScanDesc scan;
+	HeapTuple tuple;
+	bool found = false;
+
+	if (kv_access_has_tenants())
+		return true;
+	settings = table_open(DbRoleSettingRelationId, AccessShareLock);
+	scan = systable_beginscan(settings, InvalidOid, false, NULL, 0, NULL);
+	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Oid database = ((Form_pg_db_role_setting) GETSTRUCT(tuple))->setdatabase;
+
+		found = (database == MyDatabaseId || database == InvalidOid) &&
+		        auth_setting_tenant(tuple, RelationGetDescr(settings)) > 0;
+	}
+	systable_endscan(scan);
+	table_close(settings, AccessShareLock);
+	return found;
 }
 
 void

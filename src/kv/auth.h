@@ -50,6 +50,12 @@ kv_auth_is_current(const KvSession *session, int64 now_ms)
  */
 extern KvStanding kv_auth_look(KvSession *session, bool available, int64 now_ms);
 
+/* The tenant that a new connection of the role would have.  Needs a transaction, and the rights to be ready. */
+extern uint32 kv_auth_tenant(Oid role);
+
+/* Whether anybody has a tenant of its own, by kv.set_tenant or by a setting; as above. */
+extern bool kv_auth_has_tenants(void);
+
 /* The name of the session's role, for messages; in the current memory context. */
 extern const char *kv_auth_role_name(const KvSession *session);
 

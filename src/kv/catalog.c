@@ -40,6 +40,7 @@
 #include "base/keylock.h"
 #include "kv/catalog.h"
 #include "kv/count.h"
+#include "kv/limit.h"
 #include "store/store.h"
 
 PGFIRST_FUNCTION(pgfirst_kv_swap_databases);
@@ -90,6 +91,7 @@ static void
 table_changed(Relation table)
 {
 	CacheInvalidateRelcache(table);
+	kv_limit_configured();
 	CommandCounterIncrement();
 	table_close(table, NoLock);
 	/* The locks that this needs are there. */

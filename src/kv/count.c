@@ -19,9 +19,10 @@
  * it opens the store, before its first change.
  *
  * All this is about the default tenant.  A number for every tenant would be a table without bounds in shared
- * memory, so the others' keys are counted when somebody asks (DBSIZE goes through them in slices).  Of the others
- * only that is known which the sweep must know: how many of all their records will expire, and how often one of
- * them has emptied a database.
+ * memory, so another's keys are counted when it asks (DBSIZE goes through them in slices).  Of the others
+ * that is known which limits and the sweep must know: the records of all of them together, and how often one of
+ * them has emptied a database.  Whose epoch is over cannot be told of a sum: what another tenant has flushed
+ * counts until the sweep has taken it, which begins with it at once.
  *
  * SWAPDB exchanges what two numbers mean.  What is known goes with the stores, at its commit, while nobody
  * else has either of them open.
@@ -51,7 +52,7 @@ typedef struct CountShared
 		Oid storage;
 		uint64 epoch;
 		KvCount count;
-		int64 others_expires;
+		KvCount others; /* records of all other tenants, flushed ones included */
 		uint64 others_flushes;
 		int64 evicted;
 	} databases[KV_DATABASES];
@@ -95,6 +96,15 @@ count_is_of(int number, Oid relation, Oid storage)
 	       shared->databases[number].storage == storage;
 }
 
+/* Of what others change at the same time, under its lock. */
+static void
+count_add(volatile KvCount *count, const KvCount *more)
+{
+	count->keys += more->keys;
+	count->expires += more->expires;
+	count->bytes += more->bytes;
+}
+
 static CountChange *
 change_for(int number, Oid relation, uint64 epoch)
 {
@@ -123,19 +133,11 @@ count_record(int number, Oid relation, const PgfirstRecord *record, int sign)
 	CountChange *change;
 
 	memcpy(&head, record->data, Min(record->length, sizeof(head)));
-	if (head.tenant != 0)
-	{
-		/* Only what will expire is of interest. */
-		change = record->expiry != 0 ? change_for(number, relation, OTHERS) : NULL;
-		if (change)
-			change->count.expires += sign;
-		return;
-	}
 	/* An older epoch's records are garbage that no number counts. */
-	if ((count_is_of(number, relation, kv_database_storage(number)) &&
-	     head.epoch < shared->databases[number].epoch))
+	if (head.tenant == 0 && count_is_of(number, relation, kv_database_storage(number)) &&
+	    head.epoch < shared->databases[number].epoch)
 		return;
-	change = change_for(number, relation, head.epoch);
+	change = change_for(number, relation, head.tenant == 0 ? head.epoch : OTHERS);
 	if (!change)
 		return;
 	change->count.keys += sign;
@@ -237,7 +239,7 @@ count_commit(XLogRecPtr position)
 			database->known = false;
 		if (change->epoch == OTHERS)
 		{
-			database->others_expires += change->count.expires;
+			count_add(&database->others, &change->count);
 			database->others_flushes += change->flushes;
 			SpinLockRelease(&database->lock);
 			continue;
@@ -251,11 +253,7 @@ count_commit(XLogRecPtr position)
 			database->count.bytes = 0;
 		}
 		if (change->epoch == database->epoch)
-		{
-			database->count.keys += change->count.keys;
-			database->count.expires += change->count.expires;
-			database->count.bytes += change->count.bytes;
-		}
+			count_add(&database->count, &change->count);
 		SpinLockRelease(&database->lock);
 	}
 	count_forget();
@@ -300,9 +298,20 @@ kv_count_others(int number, KvCountOthers *others)
 	if (!kv_count_get(number, &count))
 		return false;
 	SpinLockAcquire(&shared->databases[number].lock);
-	others->expires = shared->databases[number].others_expires;
+	others->count = shared->databases[number].others;
 	others->flushes = shared->databases[number].others_flushes;
 	SpinLockRelease(&shared->databases[number].lock);
+	return true;
+}
+
+bool
+kv_count_all(int number, KvCount *count)
+{
+	KvCountOthers others;
+
+	if (!kv_count_get(number, count) || !kv_count_others(number, &others))
+		return false;
+	count_add(count, &others.count);
 	return true;
 }
 
@@ -313,7 +322,7 @@ kv_count_bytes(int number)
 
 	return database->known &&
 	               count_is_of(number, kv_database_relation(number), kv_database_storage(number))
-	           ? database->count.bytes
+	           ? database->count.bytes + database->others.bytes
 	           : 0;
 }
 
@@ -346,7 +355,7 @@ typedef struct Census
 	Oid storage;
 	bool stale; /* flushed after the space was opened */
 	KvCount count;
-	int64 others_expires;
+	KvCount others;
 } Census;
 
 static void
@@ -370,7 +379,7 @@ census_at_rest(void *context)
 	{
 		shared->databases[number].epoch = census->space->epoch;
 		shared->databases[number].count = (KvCount){0};
-		shared->databases[number].others_expires = 0;
+		shared->databases[number].others = (KvCount){0};
 	}
 	SpinLockRelease(&shared->databases[number].lock);
 }
@@ -379,18 +388,19 @@ static void
 census_each(const PgfirstRecord *record, void *context)
 {
 	Census *census = context;
+	KvCount *count = &census->count;
 	KvHead head;
 
 	if (record->kind != KV_KIND_DIRECTORY)
 		return;
 	kv_record_head(record, &head);
-	if (head.tenant != 0)
-		census->others_expires += record->expiry != 0;
-	if (head.tenant != 0 || head.epoch != census->space->epoch)
+	if (head.tenant != census->space->tenant)
+		count = &census->others;
+	else if (head.epoch != census->space->epoch)
 		return;
-	census->count.keys++;
-	census->count.expires += record->expiry != 0;
-	census->count.bytes += (int64) pgfirst_store_footprint(record->length);
+	count->keys++;
+	count->expires += record->expiry != 0;
+	count->bytes += (int64) pgfirst_store_footprint(record->length);
 }
 
 bool
@@ -411,12 +421,8 @@ kv_count_census(KvSpace *space)
 	SpinLockAcquire(&shared->databases[number].lock);
 	/* Flushed meanwhile: what was counted is gone, and the number started from zero by itself. */
 	if (shared->databases[number].epoch == space->epoch)
-	{
-		shared->databases[number].count.keys += census.count.keys;
-		shared->databases[number].count.expires += census.count.expires;
-		shared->databases[number].count.bytes += census.count.bytes;
-	}
-	shared->databases[number].others_expires += census.others_expires;
+		count_add(&shared->databases[number].count, &census.count);
+	count_add(&shared->databases[number].others, &census.others);
 	shared->databases[number].known = true;
 	SpinLockRelease(&shared->databases[number].lock);
 	return true;

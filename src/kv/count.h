@@ -2,8 +2,8 @@
  *
  * count.h: how many keys a database has and how many bytes they take, without counting them.
  *
- * For DBSIZE, INFO and limits.  Shared memory holds the numbers per database of the default tenant.  Whoever commits changes adds
- * what they changed; after a start of the server the first worker counts once (a census), and what
+ * For DBSIZE, INFO and limits.  Shared memory holds the numbers per database, of the default tenant and of all others
+ * together.  Whoever commits changes adds what they changed; after a start of the server the first worker counts once (a census), and what
  * is committed meanwhile is added as usual.  Until then the number is unknown, and says so.
  */
 #ifndef PGFIRST_KV_COUNT_H
@@ -23,17 +23,20 @@ typedef struct KvCount
 /* False while the number is not known yet. */
 extern bool kv_count_get(int number, KvCount *count);
 
-/* Of the keys of all other tenants. */
+/* Of the keys of all other tenants; what they have flushed counts until the sweep has taken it. */
 typedef struct KvCountOthers
 {
-	int64 expires;  /* records with an expiry, flushed ones included */
+	KvCount count;
 	uint64 flushes; /* how often one has emptied the database since the start of the server */
 } KvCountOthers;
 
 /* Likewise. */
 extern bool kv_count_others(int number, KvCountOthers *others);
 
-/* The bytes alone, as a hint without a lock; 0 while they are not known. */
+/* Of the keys of all tenants.  False while it is not known. */
+extern bool kv_count_all(int number, KvCount *count);
+
+/* The bytes alone of all tenants, as a hint without a lock; 0 while they are not known. */
 extern int64 kv_count_bytes(int number);
 
 /* Keys of the database were evicted; and how many were since the server started. */

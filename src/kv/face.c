@@ -118,8 +118,14 @@ entry_set(PgfirstKvEntry *entry, bool found, const KvEntry *read)
 bool
 pgfirst_kv_read(PgfirstKv *kv, RespSlice key, int64 now_ms, PgfirstKvEntry *entry)
 {
+	return pgfirst_kv_read_part(kv, key, now_ms, SIZE_MAX, entry);
+}
+
+bool
+pgfirst_kv_read_part(PgfirstKv *kv, RespSlice key, int64 now_ms, Size limit, PgfirstKvEntry *entry)
+{
 	KvEntry read;
-	bool found = kv_key_read(kv, key, now_ms, true, &read);
+	bool found = kv_key_read_part(kv, key, now_ms, limit, &read);
 
 	result_durable();
 	if (found && read.type != KV_TYPE_STRING)
@@ -420,16 +426,30 @@ pgfirst_kv_bytea(RespSlice bytes)
 	return PointerGetDatum(cstring_to_text_with_len(bytes.data, (int) bytes.length));
 }
 
+TimestampTz
+pgfirst_kv_after(Datum interval, int64 now_ms)
+{
+	return DatumGetTimestampTz(DirectFunctionCall2(
+	    timestamptz_pl_interval, TimestampTzGetDatum(now_ms * 1000 - UNIX_EPOCH_USECS), interval));
+}
+
+int64
+pgfirst_kv_moment(TimestampTz moment)
+{
+	if (TIMESTAMP_IS_NOEND(moment))
+		return 0;
+	if (TIMESTAMP_IS_NOBEGIN(moment))
+		return 1;
+	/* The last years have no more room in microseconds since 1970. */
+	return Max(moment / 1000 + UNIX_EPOCH_USECS / 1000, 1);
+}
+
 int64
 pgfirst_kv_expiry(Datum ttl, int64 now_ms, const char *hint)
 {
-	TimestampTz moment = DatumGetTimestampTz(DirectFunctionCall2(
-	    timestamptz_pl_interval, TimestampTzGetDatum(now_ms * 1000 - UNIX_EPOCH_USECS), ttl));
-	int64 expiry = moment / 1000 + UNIX_EPOCH_USECS / 1000; /* the last years have no more room */
+	int64 expiry = pgfirst_kv_moment(pgfirst_kv_after(ttl, now_ms));
 
-	if (TIMESTAMP_IS_NOEND(moment))
-		return 0;
-	if (expiry <= now_ms)
+	if (expiry != 0 && expiry <= now_ms)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 		                errmsg("ttl must be at least one millisecond"), errhint("%s", hint)));
 	return expiry;

@@ -65,6 +65,10 @@ typedef struct PgfirstKvEntry
 /* Reads a string and its value; false if it is not there.  Raises wrong_object_type for other types. */
 extern bool pgfirst_kv_read(PgfirstKv *kv, RespSlice key, int64 now_ms, PgfirstKvEntry *entry);
 
+/* The same with the first `limit` bytes of the value, or as many as there are; value_length is that of all. */
+extern bool pgfirst_kv_read_part(PgfirstKv *kv, RespSlice key, int64 now_ms, Size limit,
+                                 PgfirstKvEntry *entry);
+
 /* Whether there is a key of any type; without its value. */
 extern bool pgfirst_kv_find(PgfirstKv *kv, RespSlice key, int64 now_ms, PgfirstKvEntry *entry);
 
@@ -155,6 +159,10 @@ extern Datum pgfirst_kv_bytea(RespSlice bytes);
 
 /* The moment that lies an interval after now; raises, with that hint, where it does not. */
 extern int64 pgfirst_kv_expiry(Datum ttl, int64 now_ms, const char *hint);
+
+/* The same in two steps, wherever the moment lies; infinity is never, and the time before 1970 its beginning. */
+extern TimestampTz pgfirst_kv_after(Datum interval, int64 now_ms);
+extern int64 pgfirst_kv_moment(TimestampTz moment);
 extern TimestampTz pgfirst_kv_timestamp(int64 expiry);
 
 #endif

@@ -4,7 +4,11 @@
  *
  * By default a database has no limit and nothing is ever evicted, so that no cache can take a queue's
  * place.  max_size limits the bytes that the records of living keys take of the file (count.c knows them);
- * the file itself has room for changes between and may be about twice as large.
+ * the file itself has room for changes between and may be about twice as large.  It is the database's own limit:
+ * the keys of all tenants count, whoever fills it is refused with everybody else, and whosever keys are used
+ * least are evicted.  (Rejected: the default tenant's keys alone, so that another tenant's had no limit, and
+ * everybody was refused for what one tenant had; a limit for each tenant, for which each had to be
+ * counted.)
  *
  *       0                          max_size                     max_size + 1/16
  *       ├──────────────────────────────┼──────────────────────────────┤
@@ -37,6 +41,7 @@
 
 #include "base/clock.h"
 #include "base/shmem.h"
+#include "base/xact.h"
 #include "kv/count.h"
 #include "kv/limit.h"
 #include "kv/settings.h"
@@ -53,6 +58,12 @@ typedef struct LimitShared
 
 static LimitShared *shared;
 static Usage *usage;
+
+static struct
+{
+	bool configured; /* by the transaction under way */
+	bool news;       /* by one that has committed; its locks are being released */
+} mine;
 
 static bool
 only_expiring(KvEviction eviction)
@@ -106,7 +117,7 @@ kv_limit_room(int number)
 	if (bytes <= settings->max_size)
 		return KV_ROOM;
 	if (settings->eviction == KV_EVICT_NOTHING ||
-	    (only_expiring(settings->eviction) && kv_count_get(number, &count) && count.expires == 0))
+	    (only_expiring(settings->eviction) && kv_count_all(number, &count) && count.expires == 0))
 		return KV_ROOM_NONE;
 	evictor_wake();
 	return bytes - settings->max_size > settings->max_size / HARD_PART ? KV_ROOM_SOON : KV_ROOM;
@@ -156,7 +167,7 @@ kv_limit_attach(KvSpace *space)
 	space->salt = pgfirst_store_relation(space->store);
 	if (space->usage)
 		space->half_life = pgfirst_usage_half_life(
-		    kv_count_get(space->number, &count) ? (uint64) Max(count.keys, 0) : 0);
+		    kv_count_all(space->number, &count) ? (uint64) Max(count.keys, 0) : 0);
 }
 
 /* ---- the evictor ------------------------------------------------------------------------- */
@@ -180,6 +191,38 @@ kv_limit_asked(void)
 {
 	return pg_atomic_read_u32(&shared->asked) != 0 &&
 	       pg_atomic_exchange_u32(&shared->asked, 0) != 0;
+}
+
+/*
+ * It is woken when the transaction's locks are gone: by then everybody can hear of what has changed, and the
+ * evictor, which looks at the settings of each slice anew, sees them.
+ */
+void
+kv_limit_configured(void)
+{
+	mine.configured = true;
+}
+
+static void
+limit_commit(XLogRecPtr position)
+{
+	mine.news = mine.configured;
+	mine.configured = false;
+}
+
+static void
+limit_abort(void)
+{
+	mine.configured = false;
+}
+
+static void
+limit_released(void)
+{
+	if (likely(!mine.news))
+		return;
+	mine.news = false;
+	evictor_wake();
 }
 
 int64
@@ -237,6 +280,10 @@ usage_init(void *fresh)
 void
 kv_limit_init(void)
 {
+	static const PgfirstXactHooks hooks = {
+	    .name = "limits", .commit = limit_commit, .abort = limit_abort, .released = limit_released};
+
+	pgfirst_xact_register(PGFIRST_XACT_LIMIT, &hooks);
 	pgfirst_shmem_request("pgfirst kv limits", sizeof(LimitShared), (void **) &shared,
 	                      limit_shared_init);
 	pgfirst_shmem_request("pgfirst kv usage", pgfirst_usage_size(usage_lines()), (void **) &usage,

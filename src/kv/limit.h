@@ -28,6 +28,9 @@ extern void kv_limit_require(int number);
 /* Where the uses of a space's keys are noted: fills in usage and half_life. */
 extern void kv_limit_attach(KvSpace *space);
 
+/* The transaction changes what is configured: when it has committed, the evictor hears of it. */
+extern void kv_limit_configured(void);
+
 /* The calling process is the evictor from now on. */
 extern void kv_limit_evictor(void);
 

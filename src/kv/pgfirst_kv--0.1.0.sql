@@ -45,6 +45,12 @@ CREATE TABLE @extschema@.database (
 COMMENT ON TABLE @extschema@.database IS 'The numbered databases of the Redis door, where their records are, and what was configured.';
 REVOKE ALL ON @extschema@.database FROM PUBLIC;
 
+CREATE TABLE @extschema@.dropped (
+	number integer PRIMARY KEY CHECK (number BETWEEN 0 AND 15)
+);
+COMMENT ON TABLE @extschema@.dropped IS 'The numbers that drop_database has dropped: the Redis door makes those of the first four databases that are missing, but not these.';
+REVOKE ALL ON @extschema@.dropped FROM PUBLIC;
+
 CREATE TABLE @extschema@.access (
 	grantee regrole NOT NULL,
 	number integer NOT NULL CHECK (number BETWEEN -1 AND 15),
@@ -81,6 +87,7 @@ COMMENT ON TRIGGER changed ON @extschema@.identity IS 'Makes every process read 
 COMMENT ON TRIGGER changed ON @extschema@.database IS 'Makes every process read the table again.';
 
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.database', '');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.dropped', '');
 -- A dropped role is a number in a dump, which may be somebody else where that is restored.
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.access',
 	'WHERE grantee = 0 OR EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = grantee)');
@@ -122,6 +129,7 @@ BEGIN
 	END LOOP;
 	INSERT INTO @extschema@.database VALUES (number,
 		@extschema@.create_store('@extschema@', name, durability <> 'volatile'), durability);
+	DELETE FROM @extschema@.dropped d WHERE d.number = create_database.number;
 	-- USAGE on the schema lets an application read and write, until this row is revoked.
 	INSERT INTO @extschema@.access (grantee, number, level) VALUES (0, create_database.number, 'write')
 		ON CONFLICT DO NOTHING;
@@ -166,11 +174,17 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = 'max_size is a number of bytes, or 0 for no limit';
 	END IF;
-	IF current.logged AND durability = 'volatile' THEN
-		EXECUTE format('ALTER TABLE %s SET UNLOGGED', current.store);
-	ELSIF NOT current.logged AND durability <> 'volatile' THEN
-		EXECUTE format('ALTER TABLE %s SET LOGGED', current.store);
-	END IF;
+	BEGIN
+		IF current.logged AND durability = 'volatile' THEN
+			EXECUTE format('ALTER TABLE %s SET UNLOGGED', current.store);
+		ELSIF NOT current.logged AND durability <> 'volatile' THEN
+			EXECUTE format('ALTER TABLE %s SET LOGGED', current.store);
+		END IF;
+	EXCEPTION WHEN object_in_use THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_in_use',
+			MESSAGE = format('database %s has been used by this transaction and cannot be written anew in it', db),
+			HINT = 'Configure it in a transaction of its own, or before its keys are used.';
+	END;
 	UPDATE @extschema@.database d SET
 		durability = coalesce(configure.durability, d.durability),
 		max_size = CASE WHEN bytes IS NULL THEN d.max_size ELSE nullif(bytes, 0) END,
@@ -203,7 +217,12 @@ BEGIN
 			MESSAGE = format('database %s does not exist', coalesce(number::text, 'null'));
 	END IF;
 	DELETE FROM @extschema@.access a WHERE a.number = drop_database.number;
+	INSERT INTO @extschema@.dropped VALUES (drop_database.number) ON CONFLICT DO NOTHING;
 	EXECUTE format('DROP TABLE %s', store);
+EXCEPTION WHEN object_in_use THEN
+	RAISE EXCEPTION USING ERRCODE = 'object_in_use',
+		MESSAGE = format('database %s has been used by this transaction and cannot be dropped in it', number),
+		HINT = 'Drop it in a transaction of its own, or before its keys are used.';
 END
 $$;
 COMMENT ON FUNCTION @extschema@.drop_database(integer) IS
@@ -360,7 +379,7 @@ SELECT d.number AS db, d.durability, d.max_size, d.eviction, c.keys, c.expiring_
 FROM @extschema@.database d, LATERAL @extschema@.database_counts(d.number) c
 WHERE @extschema@.may(d.number);
 COMMENT ON VIEW @extschema@.databases IS
-'Every database that the current user may read: what was configured, its keys and the bytes that they take (NULL until they have been counted after a start, and on a standby), the bytes of its file, and how many keys have been evicted since the server started.';
+'Every database that the current user may read: what was configured, the default tenant''s keys, the bytes that all tenants'' keys take, which max_size limits (NULL until they have been counted after a start, and on a standby), the bytes of its file, and how many keys have been evicted since the server started.';
 GRANT SELECT ON @extschema@.databases TO PUBLIC;
 
 -- ---- keys -----------------------------------------------------------------------------------
@@ -413,6 +432,250 @@ CREATE VIEW @extschema@.keys AS SELECT * FROM @extschema@.live_keys();
 COMMENT ON VIEW @extschema@.keys IS
 'Every live key of the current user''s tenant, in databases that it may read: database, key (NULL where it is not valid UTF-8) and its bytes, type, expiry, bytes of the value.';
 GRANT SELECT ON @extschema@.keys TO PUBLIC;
+
+-- What follows is named as in Redis and does what the command does. Where Redis has a null there is one; of a key that holds
+-- another type all raise wrong_object_type.
+
+CREATE FUNCTION @extschema@.incr(key text, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_incr';
+CREATE FUNCTION @extschema@.incr(key bytea, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_incr';
+COMMENT ON FUNCTION @extschema@.incr(text, integer) IS
+'Adds 1 to a string that is an integer, 0 if there is none, at commit. Returns the sum.';
+COMMENT ON FUNCTION @extschema@.incr(bytea, integer) IS
+'Adds 1 to a string that is an integer, 0 if there is none, at commit. Returns the sum.';
+
+CREATE FUNCTION @extschema@.decr(key text, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_decr';
+CREATE FUNCTION @extschema@.decr(key bytea, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_decr';
+COMMENT ON FUNCTION @extschema@.decr(text, integer) IS
+'Subtracts 1 from a string that is an integer, 0 if there is none, at commit. Returns the difference.';
+COMMENT ON FUNCTION @extschema@.decr(bytea, integer) IS
+'Subtracts 1 from a string that is an integer, 0 if there is none, at commit. Returns the difference.';
+
+CREATE FUNCTION @extschema@.incrby(key text, increment bigint, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_incrby';
+CREATE FUNCTION @extschema@.incrby(key bytea, increment bigint, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_incrby';
+COMMENT ON FUNCTION @extschema@.incrby(text, bigint, integer) IS
+'Adds to a string that is an integer, 0 if there is none, at commit. Returns the sum.';
+COMMENT ON FUNCTION @extschema@.incrby(bytea, bigint, integer) IS
+'Adds to a string that is an integer, 0 if there is none, at commit. Returns the sum.';
+
+CREATE FUNCTION @extschema@.decrby(key text, decrement bigint, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_decrby';
+CREATE FUNCTION @extschema@.decrby(key bytea, decrement bigint, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_decrby';
+COMMENT ON FUNCTION @extschema@.decrby(text, bigint, integer) IS
+'Subtracts from a string that is an integer, 0 if there is none, at commit. Returns the difference.';
+COMMENT ON FUNCTION @extschema@.decrby(bytea, bigint, integer) IS
+'Subtracts from a string that is an integer, 0 if there is none, at commit. Returns the difference.';
+
+CREATE FUNCTION @extschema@.incrbyfloat(key text, increment double precision,
+	db integer DEFAULT 0) RETURNS double precision
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_incrbyfloat';
+CREATE FUNCTION @extschema@.incrbyfloat(key bytea, increment double precision,
+	db integer DEFAULT 0) RETURNS double precision
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_incrbyfloat';
+COMMENT ON FUNCTION @extschema@.incrbyfloat(text, double precision, integer) IS
+'Adds to a string that is a number, 0 if there is none, at commit. Returns the sum.';
+COMMENT ON FUNCTION @extschema@.incrbyfloat(bytea, double precision, integer) IS
+'Adds to a string that is a number, 0 if there is none, at commit. Returns the sum.';
+
+CREATE FUNCTION @extschema@.append(key text, value text, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_append';
+CREATE FUNCTION @extschema@.append(key text, value bytea, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_append';
+CREATE FUNCTION @extschema@.append(key bytea, value bytea, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_append';
+COMMENT ON FUNCTION @extschema@.append(text, text, integer) IS
+'Appends to a string, an empty one if there is none, at commit. Returns the bytes that it then has.';
+COMMENT ON FUNCTION @extschema@.append(text, bytea, integer) IS
+'Appends to a string, an empty one if there is none, at commit. Returns the bytes that it then has.';
+COMMENT ON FUNCTION @extschema@.append(bytea, bytea, integer) IS
+'Appends to a string, an empty one if there is none, at commit. Returns the bytes that it then has.';
+
+CREATE FUNCTION @extschema@.strlen(key text, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_strlen';
+CREATE FUNCTION @extschema@.strlen(key bytea, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_strlen';
+COMMENT ON FUNCTION @extschema@.strlen(text, integer) IS 'The bytes of a string; 0 if there is none.';
+COMMENT ON FUNCTION @extschema@.strlen(bytea, integer) IS 'The bytes of a string; 0 if there is none.';
+
+CREATE FUNCTION @extschema@.getrange(key text, start bigint, stop bigint, db integer DEFAULT 0) RETURNS bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_getrange';
+CREATE FUNCTION @extschema@.getrange(key bytea, start bigint, stop bigint, db integer DEFAULT 0) RETURNS bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_getrange';
+COMMENT ON FUNCTION @extschema@.getrange(text, bigint, bigint, integer) IS
+'A piece of a string, both ends included, from 0, or from -1 at its end; empty if nothing is there.';
+COMMENT ON FUNCTION @extschema@.getrange(bytea, bigint, bigint, integer) IS
+'A piece of a string, both ends included, from 0, or from -1 at its end; empty if nothing is there.';
+
+CREATE FUNCTION @extschema@.setrange(key text, start bigint, value text, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_setrange';
+CREATE FUNCTION @extschema@.setrange(key text, start bigint, value bytea, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_setrange';
+CREATE FUNCTION @extschema@.setrange(key bytea, start bigint, value bytea, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_setrange';
+COMMENT ON FUNCTION @extschema@.setrange(text, bigint, text, integer) IS
+'Overwrites a piece of a string from a place on, behind zeros where it is shorter, at commit. Returns the bytes that it then has.';
+COMMENT ON FUNCTION @extschema@.setrange(text, bigint, bytea, integer) IS
+'Overwrites a piece of a string from a place on, behind zeros where it is shorter, at commit. Returns the bytes that it then has.';
+COMMENT ON FUNCTION @extschema@.setrange(bytea, bigint, bytea, integer) IS
+'Overwrites a piece of a string from a place on, behind zeros where it is shorter, at commit. Returns the bytes that it then has.';
+
+CREATE FUNCTION @extschema@.getset(key text, value text, db integer DEFAULT 0) RETURNS bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_getset';
+CREATE FUNCTION @extschema@.getset(key text, value bytea, db integer DEFAULT 0) RETURNS bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_getset';
+CREATE FUNCTION @extschema@.getset(key bytea, value bytea, db integer DEFAULT 0) RETURNS bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_getset';
+COMMENT ON FUNCTION @extschema@.getset(text, text, integer) IS
+'Sets a string for ever, at commit, and returns the value that it had.';
+COMMENT ON FUNCTION @extschema@.getset(text, bytea, integer) IS
+'Sets a string for ever, at commit, and returns the value that it had.';
+COMMENT ON FUNCTION @extschema@.getset(bytea, bytea, integer) IS
+'Sets a string for ever, at commit, and returns the value that it had.';
+
+CREATE FUNCTION @extschema@.getdel(key text, db integer DEFAULT 0) RETURNS bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_getdel';
+CREATE FUNCTION @extschema@.getdel(key bytea, db integer DEFAULT 0) RETURNS bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_getdel';
+COMMENT ON FUNCTION @extschema@.getdel(text, integer) IS 'Deletes a string, at commit, and returns its value.';
+COMMENT ON FUNCTION @extschema@.getdel(bytea, integer) IS 'Deletes a string, at commit, and returns its value.';
+
+CREATE FUNCTION @extschema@.getex(key text, ttl interval DEFAULT NULL, db integer DEFAULT 0,
+	persist boolean DEFAULT false) RETURNS bytea
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_getex';
+CREATE FUNCTION @extschema@.getex(key bytea, ttl interval DEFAULT NULL, db integer DEFAULT 0,
+	persist boolean DEFAULT false) RETURNS bytea
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_getex';
+COMMENT ON FUNCTION @extschema@.getex(text, interval, integer, boolean) IS
+'The value of a string, which at commit expires after ttl, or never if persist.';
+COMMENT ON FUNCTION @extschema@.getex(bytea, interval, integer, boolean) IS
+'The value of a string, which at commit expires after ttl, or never if persist.';
+
+CREATE FUNCTION @extschema@.mget(keys text[], db integer DEFAULT 0) RETURNS bytea[]
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_mget';
+CREATE FUNCTION @extschema@.mget(keys bytea[], db integer DEFAULT 0) RETURNS bytea[]
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_mget';
+COMMENT ON FUNCTION @extschema@.mget(text[], integer) IS
+'The values of many strings as of one moment, in the order of the keys; NULL where there is none.';
+COMMENT ON FUNCTION @extschema@.mget(bytea[], integer) IS
+'The values of many strings as of one moment, in the order of the keys; NULL where there is none.';
+
+CREATE FUNCTION @extschema@.exists(key text, db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_exists';
+CREATE FUNCTION @extschema@.exists(key bytea, db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_exists';
+COMMENT ON FUNCTION @extschema@.exists(text, integer) IS 'Whether there is a key, of any type.';
+COMMENT ON FUNCTION @extschema@.exists(bytea, integer) IS 'Whether there is a key, of any type.';
+
+CREATE FUNCTION @extschema@.type(key text, db integer DEFAULT 0) RETURNS text
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_type';
+CREATE FUNCTION @extschema@.type(key bytea, db integer DEFAULT 0) RETURNS text
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_type';
+COMMENT ON FUNCTION @extschema@.type(text, integer) IS 'The type of a key; NULL if there is none.';
+COMMENT ON FUNCTION @extschema@.type(bytea, integer) IS 'The type of a key; NULL if there is none.';
+
+CREATE FUNCTION @extschema@.ttl(key text, db integer DEFAULT 0) RETURNS interval
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_ttl';
+CREATE FUNCTION @extschema@.ttl(key bytea, db integer DEFAULT 0) RETURNS interval
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_ttl';
+COMMENT ON FUNCTION @extschema@.ttl(text, integer) IS
+'How long a key will be there; NULL if it never expires, or if there is none.';
+COMMENT ON FUNCTION @extschema@.ttl(bytea, integer) IS
+'How long a key will be there; NULL if it never expires, or if there is none.';
+
+CREATE FUNCTION @extschema@.expiretime(key text, db integer DEFAULT 0) RETURNS timestamptz
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_expiretime';
+CREATE FUNCTION @extschema@.expiretime(key bytea, db integer DEFAULT 0) RETURNS timestamptz
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_expiretime';
+COMMENT ON FUNCTION @extschema@.expiretime(text, integer) IS
+'When a key expires; infinity for never, NULL if there is none.';
+COMMENT ON FUNCTION @extschema@.expiretime(bytea, integer) IS
+'When a key expires; infinity for never, NULL if there is none.';
+
+CREATE FUNCTION @extschema@.expire(key text, ttl interval, db integer DEFAULT 0, nx boolean DEFAULT false,
+	xx boolean DEFAULT false, gt boolean DEFAULT false, lt boolean DEFAULT false) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_expire_in';
+CREATE FUNCTION @extschema@.expire(key bytea, ttl interval, db integer DEFAULT 0, nx boolean DEFAULT false,
+	xx boolean DEFAULT false, gt boolean DEFAULT false, lt boolean DEFAULT false) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_expire_in';
+COMMENT ON FUNCTION @extschema@.expire(text, interval, integer, boolean, boolean, boolean, boolean) IS
+'Lets a key expire after ttl, from commit on; nx only if it has no expiry, xx only if it has one, gt and lt only if that is later or earlier. Deletes it if that is over. Returns whether it was done.';
+COMMENT ON FUNCTION @extschema@.expire(bytea, interval, integer, boolean, boolean, boolean, boolean) IS
+'Lets a key expire after ttl, from commit on; nx only if it has no expiry, xx only if it has one, gt and lt only if that is later or earlier. Deletes it if that is over. Returns whether it was done.';
+
+CREATE FUNCTION @extschema@.expireat(key text, at timestamptz, db integer DEFAULT 0, nx boolean DEFAULT false,
+	xx boolean DEFAULT false, gt boolean DEFAULT false, lt boolean DEFAULT false) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_expireat';
+CREATE FUNCTION @extschema@.expireat(key bytea, at timestamptz, db integer DEFAULT 0, nx boolean DEFAULT false,
+	xx boolean DEFAULT false, gt boolean DEFAULT false, lt boolean DEFAULT false) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_expireat';
+COMMENT ON FUNCTION @extschema@.expireat(text, timestamptz, integer, boolean, boolean, boolean, boolean) IS
+'Lets a key expire at a moment, as expire does; infinity is never.';
+COMMENT ON FUNCTION @extschema@.expireat(bytea, timestamptz, integer, boolean, boolean, boolean, boolean) IS
+'Lets a key expire at a moment, as expire does; infinity is never.';
+
+CREATE FUNCTION @extschema@.persist(key text, db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_persist';
+CREATE FUNCTION @extschema@.persist(key bytea, db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_persist';
+COMMENT ON FUNCTION @extschema@.persist(text, integer) IS
+'Lets a key never expire, at commit. Returns whether it had an expiry.';
+COMMENT ON FUNCTION @extschema@.persist(bytea, integer) IS
+'Lets a key never expire, at commit. Returns whether it had an expiry.';
+
+CREATE FUNCTION @extschema@.rename(key text, newkey text, db integer DEFAULT 0) RETURNS void
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_rename';
+CREATE FUNCTION @extschema@.rename(key bytea, newkey bytea, db integer DEFAULT 0) RETURNS void
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_rename';
+COMMENT ON FUNCTION @extschema@.rename(text, text, integer) IS
+'Gives a key another name, at commit, in place of what had that name.';
+COMMENT ON FUNCTION @extschema@.rename(bytea, bytea, integer) IS
+'Gives a key another name, at commit, in place of what had that name.';
+
+CREATE FUNCTION @extschema@.renamenx(key text, newkey text, db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_renamenx';
+CREATE FUNCTION @extschema@.renamenx(key bytea, newkey bytea, db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_renamenx';
+COMMENT ON FUNCTION @extschema@.renamenx(text, text, integer) IS
+'Gives a key another name, at commit, unless a key has it. Returns whether it did.';
+COMMENT ON FUNCTION @extschema@.renamenx(bytea, bytea, integer) IS
+'Gives a key another name, at commit, unless a key has it. Returns whether it did.';
+
+CREATE FUNCTION @extschema@.copy(source text, destination text, db integer DEFAULT 0, to_db integer DEFAULT NULL,
+	replace boolean DEFAULT false) RETURNS boolean
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_copy';
+CREATE FUNCTION @extschema@.copy(source bytea, destination bytea, db integer DEFAULT 0,
+	to_db integer DEFAULT NULL, replace boolean DEFAULT false) RETURNS boolean
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_copy';
+COMMENT ON FUNCTION @extschema@.copy(text, text, integer, integer, boolean) IS
+'Gives another key, in another database if to_db says so, the value and the expiry of a key, at commit; replace if there is one already. Returns whether it did.';
+COMMENT ON FUNCTION @extschema@.copy(bytea, bytea, integer, integer, boolean) IS
+'Gives another key, in another database if to_db says so, the value and the expiry of a key, at commit; replace if there is one already. Returns whether it did.';
+
+CREATE FUNCTION @extschema@.move(key text, to_db integer, db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_move';
+CREATE FUNCTION @extschema@.move(key bytea, to_db integer, db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_move';
+COMMENT ON FUNCTION @extschema@.move(text, integer, integer) IS
+'Takes a key to another database, at commit, unless that has one of this name. Returns whether it did.';
+COMMENT ON FUNCTION @extschema@.move(bytea, integer, integer) IS
+'Takes a key to another database, at commit, unless that has one of this name. Returns whether it did.';
+
+CREATE FUNCTION @extschema@.string_of(key bytea, db integer, OUT value text, OUT value_bytes bytea)
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_string_of';
+COMMENT ON FUNCTION @extschema@.string_of(bytea, integer) IS 'Behind the view strings.';
+CREATE VIEW @extschema@.strings AS
+SELECT k.db, k.key, s.value, k.expires_at, k.key_bytes, s.value_bytes
+FROM @extschema@.live_keys() k, LATERAL @extschema@.string_of(k.key_bytes, k.db) s
+WHERE k.type = 'string' AND s.value_bytes IS NOT NULL;
+COMMENT ON VIEW @extschema@.strings IS
+'Every string of the current user''s tenant, in databases that it may read: database, key and value (NULL where they are not valid UTF-8), expiry, and the bytes of both.';
+GRANT SELECT ON @extschema@.strings TO PUBLIC;
 
 -- ---- upkeep ---------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL
  *
- * sql.c: the SQL door of kv: kv.get, kv.get_text, kv.set, kv.del and the view kv.keys.
+ * sql.c: the SQL door of kv: kv.get, kv.get_text, kv.set, kv.del and the view kv.keys.  sql_string.c and
+ * sql_key.c have the functions that are named as commands.
  *
  * The same records as behind the Redis door, inside the caller's transaction: a kv.set is seen by
  * Redis clients when the transaction commits and by nobody if it rolls back.  Reads give the newest
@@ -29,6 +30,8 @@
 #include "kv/count.h"
 #include "kv/database.h"
 #include "kv/kv.h"
+#include "kv/limit.h"
+#include "kv/sql.h"
 
 PGFIRST_FUNCTION(pgfirst_kv_get);
 PGFIRST_FUNCTION(pgfirst_kv_get_text);
@@ -47,10 +50,26 @@ argument_is_text(FunctionCallInfo fcinfo, int n)
 	return get_fn_expr_argtype(fcinfo->flinfo, n) == TEXTOID;
 }
 
-static RespSlice
-argument_key(FunctionCallInfo fcinfo, int n)
+RespSlice
+kv_sql_key(FunctionCallInfo fcinfo, int n)
 {
 	return pgfirst_kv_key(PG_GETARG_DATUM(n), argument_is_text(fcinfo, n));
+}
+
+RespSlice
+kv_sql_value(FunctionCallInfo fcinfo, int n)
+{
+	return pgfirst_kv_value(PG_GETARG_DATUM(n), argument_is_text(fcinfo, n));
+}
+
+void
+kv_sql_refuse_nulls(FunctionCallInfo fcinfo, int count, int but, const char *words,
+                    const char *hint)
+{
+	for (int i = 0; i < count; i++)
+		if (PG_ARGISNULL(i) && i != but)
+			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("%s", words),
+			                hint ? errhint("%s", hint) : 0));
 }
 
 /* The moment that lies `ttl` from now; 0 for a NULL. */
@@ -66,7 +85,7 @@ argument_expiry(FunctionCallInfo fcinfo, int n, int64 now_ms)
 static bool
 read_value(FunctionCallInfo fcinfo, PgfirstKvEntry *entry)
 {
-	RespSlice key = argument_key(fcinfo, 0);
+	RespSlice key = kv_sql_key(fcinfo, 0);
 
 	return pgfirst_kv_read(pgfirst_kv_open(PG_GETARG_INT32(1), PGFIRST_KV_READ), key,
 	                       pgfirst_clock_wall_ms(), entry);
@@ -107,13 +126,9 @@ pgfirst_kv_set(PG_FUNCTION_ARGS)
 	int64 expiry;
 	bool nx, xx, keep_ttl;
 
-	for (int i = 0; i < 7; i++)
-		if (PG_ARGISNULL(i) && i != 2)
-			ereport(ERROR,
-			        (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-			         errmsg("only ttl may be null in kv.set"), errhint("kv.del deletes a key.")));
-	key = argument_key(fcinfo, 0);
-	value = pgfirst_kv_value(PG_GETARG_DATUM(1), argument_is_text(fcinfo, 1));
+	kv_sql_refuse_nulls(fcinfo, 7, 2, "only ttl may be null in kv.set", "kv.del deletes a key.");
+	key = kv_sql_key(fcinfo, 0);
+	value = kv_sql_value(fcinfo, 1);
 	expiry = argument_expiry(fcinfo, 2, now_ms);
 	nx = PG_GETARG_BOOL(4);
 	xx = PG_GETARG_BOOL(5);
@@ -142,7 +157,7 @@ pgfirst_kv_set(PG_FUNCTION_ARGS)
 Datum
 pgfirst_kv_del(PG_FUNCTION_ARGS)
 {
-	RespSlice key = argument_key(fcinfo, 0);
+	RespSlice key = kv_sql_key(fcinfo, 0);
 	PgfirstKv *kv = pgfirst_kv_open(PG_GETARG_INT32(1), PGFIRST_KV_WRITE);
 	PgfirstKvEntry entry;
 
@@ -224,7 +239,8 @@ pgfirst_kv_database_counts(PG_FUNCTION_ARGS)
 	{
 		values[0] = Int64GetDatum(count.keys);
 		values[1] = Int64GetDatum(count.expires);
-		values[2] = Int64GetDatum(count.bytes);
+		/* What max_size limits: of all tenants' keys. */
+		values[2] = Int64GetDatum(kv_count_all(number, &count) ? count.bytes : 0);
 	}
 	values[3] = Int64GetDatum(kv_count_evictions(number));
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(shape), values, nulls)));
@@ -250,6 +266,7 @@ pgfirst_kv_catalog_changed(PG_FUNCTION_ARGS)
 		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 		                errmsg("catalog_changed is a trigger function")));
 	CacheInvalidateRelcache(trigger->tg_relation);
+	kv_limit_configured();
 	/* A trigger returns no tuple by a null pointer, not by an SQL null. */
 	return PointerGetDatum(NULL);
 }

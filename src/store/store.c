@@ -283,6 +283,7 @@ pgfirst_committed_get(PgfirstStore *store, const PgfirstId *id, Size limit, Pgfi
 		StoreLeaf leaf;
 		StoreLarge large;
 
+		pgfirst_together_reserve();
 		if (!pgfirst_leaf_lock(store, &key, BUFFER_LOCK_SHARE, &leaf))
 		{
 			pgfirst_together_note(store, id, NULL, STORE_TAG_NONE);

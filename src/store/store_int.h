@@ -447,7 +447,10 @@ extern uint32 pgfirst_position_stamp_of_store(PgfirstStore *store);
 
 /* ---- together.c: several records as of one moment ---------------------------------------------------- */
 
-/* A record, or its absence, was read; its leaf is still locked (NULL: the store is empty). */
+/* A record is going to be read: makes room for what is noted of it, while no page is locked. */
+extern void pgfirst_together_reserve(void);
+
+/* It, or its absence, was read; its leaf is still locked (NULL: the store is empty). */
 extern void pgfirst_together_note(PgfirstStore *store, const PgfirstId *id, const StoreLeaf *leaf,
                                   StoreTag tag);
 extern void pgfirst_together_forget(void);

@@ -16,6 +16,12 @@
  *
  * Mostly nobody else writes.  The slot of the store has a stamp too; when that has not moved, and no
  * tag of a running transaction was met, nothing needs to be looked at again.
+ *
+ * A script may read the same records a million times, and each note takes 40 bytes.  So when there are some
+ * thousands, those that say the same are put together: what is kept grows with what was read, not with how
+ * often.  A command that reads many different ones, once, pays for two sorts at most.  A record that was read in two
+ * states keeps two notes, of which one will not hold.  Beyond NOTES_MAX the stamp of the store must do: whoever reads
+ * so much finds that nobody has written to the store, or is told that something has changed.
  */
 #include "postgres.h"
 
@@ -23,6 +29,11 @@
 #include "utils/memutils.h"
 
 #include "store/store_int.h"
+
+/* Where notes that say the same are put together; the last is the most, 40 MB: no command names more keys. */
+#define NOTES_FEW  ((Size) 4 * 1024)
+#define NOTES_MANY ((Size) 64 * 1024)
+#define NOTES_MAX  ((Size) 1024 * 1024)
 
 typedef struct Noted
 {
@@ -39,6 +50,7 @@ static struct
 	uint32 store_stamp;
 	bool look_again; /* the tag of a running transaction was met, or nobody raises stamps here */
 	bool recovery;
+	bool too_many; /* some reads are not noted */
 	Noted *noted;
 	Size count;
 	Size room;
@@ -63,6 +75,7 @@ pgfirst_store_together_begin(PgfirstStore *store)
 	together.recovery = together.look_again = RecoveryInProgress();
 	together.noted = NULL;
 	together.count = together.room = 0;
+	together.too_many = false;
 	pg_read_barrier();
 }
 
@@ -73,23 +86,64 @@ pgfirst_together_forget(void)
 	together.depth = 0;
 }
 
+/* Any order in which those that say the same stand next to each other. */
+static int
+noted_compare(const void *a, const void *b)
+{
+	const Noted *one = a;
+	const Noted *other = b;
+	int order = memcmp(&one->id, &other->id, sizeof(PgfirstId));
+
+	if (order == 0 && one->store != other->store)
+		order = (uintptr_t) one->store < (uintptr_t) other->store ? -1 : 1;
+	if (order == 0 && one->stamp != other->stamp)
+		order = one->stamp < other->stamp ? -1 : 1;
+	if (order == 0 && one->tag != other->tag)
+		order = one->tag < other->tag ? -1 : 1;
+	return order;
+}
+
+static void
+notes_put_together(void)
+{
+	Size kept = 0;
+
+	qsort(together.noted, together.count, sizeof(Noted), noted_compare);
+	for (Size i = 1; i < together.count; i++)
+		if (noted_compare(&together.noted[kept], &together.noted[i]) != 0)
+			together.noted[++kept] = together.noted[i];
+	together.count = kept + 1;
+}
+
+void
+pgfirst_together_reserve(void)
+{
+	Size room = together.room;
+
+	if (likely(together.store == NULL) || together.count < room)
+		return;
+	if (room == NOTES_FEW || room == NOTES_MANY || (room == NOTES_MAX && !together.too_many))
+		notes_put_together();
+	if (room > 0 && together.count <= room / 2)
+		return;
+	together.too_many = room == NOTES_MAX;
+	if (together.too_many)
+		return;
+	together.room = room == 0 ? 32 : room * 2;
+	together.noted =
+	    room == 0 ? MemoryContextAlloc(pgfirst_store_context(), together.room * sizeof(Noted))
+	              : repalloc_huge(together.noted, together.room * sizeof(Noted));
+}
+
 void
 pgfirst_together_note(PgfirstStore *store, const PgfirstId *id, const StoreLeaf *leaf, StoreTag tag)
 {
 	if (likely(together.store == NULL))
 		return;
-	if (together.count == together.room)
-	{
-		Size room = together.room == 0 ? 32 : together.room * 2;
-
-		together.noted = together.room == 0
-		                     ? MemoryContextAlloc(pgfirst_store_context(), room * sizeof(Noted))
-		                     : repalloc_huge(together.noted, room * sizeof(Noted));
-		together.room = room;
-	}
 	together.look_again |= tag == STORE_TAG_RUNNING || store != together.store;
-	together.noted[together.count++] =
-	    (Noted){.store = store, .id = *id, .stamp = stamp_of(store, id, leaf), .tag = tag};
+	if (together.count < together.room)
+		together.noted[together.count++] =
+		    (Noted){.store = store, .id = *id, .stamp = stamp_of(store, id, leaf), .tag = tag};
 }
 
 static bool
@@ -120,8 +174,11 @@ pgfirst_store_together_end(void)
 	together.store = NULL;
 	pg_read_barrier();
 	if (together.look_again || pgfirst_position_stamp_of_store(store) != together.store_stamp)
+	{
+		same = !together.too_many;
 		for (Size i = 0; i < together.count && same; i++)
 			same = is_as_noted(&together.noted[i]);
+	}
 	if (together.noted != NULL)
 		pfree(together.noted);
 	return same;

@@ -10,7 +10,8 @@
 # kv_access_everywhere() that is content with one database; granted() without KV_ELSEWHERE; permitted() that
 # takes session->database within MULTI; command_ready() that does not ask kv_command_allowed() (the key stays locked);
 # kv_auth_is_current() that is always true; auth_role_lives() that looks at nothing; kv_access_enter() that
-# does nothing; a kv_tenant_use() that does nothing; FLUSHALL without KV_ADMIN.
+# does nothing; a kv_tenant_use() that does nothing; FLUSHALL without KV_ADMIN; level_of_call() that takes COPY for what it
+# is in one database.
 
 use strict;
 use warnings;
@@ -194,6 +195,18 @@ like($writer->call('COPY', 'k', 'k2', 'DB', 0), qr/^-NOPERM User writer .*'copy'
 sql("SELECT kv.grant('writer', 1, 'read')");
 is($writer->call('GET', 'k'), undef, 'it is granted, and read by the same session');
 like($writer->call('SET', 'k', 1), qr/^-NOPERM .*kv\.grant\('writer', 1, 'write'\)/, '… and not written');
+$app->call('SELECT', 1);
+$app->call('SET', 'source', 's', 'EX', 1000);
+is($writer->call('COPY', 'source', 'k3', 'DB', 0), 1, 'COPY from where it may only read to where it may write');
+like($writer->call('COPY', 'source', 'k3'), qr/^-NOPERM User writer .*kv\.grant\('writer', 1, 'write'\)/, '… not within the former');
+like($writer->call('COPY', 'source', 'k3', 'DB', 1), qr/^-NOPERM User writer .*'write'/, '… however that is said');
+like($writer->call('MOVE', 'source', 0), qr/^-NOPERM User writer .*'write'/, '… nor MOVE, which takes it away');
+is_deeply((exchange($writer, 'MULTI', 'COPY source k4 DB 0', 'EXEC'))[2], [1], 'COPY within EXEC');
+is($writer->call('EVAL', 'return redis.call("COPY", KEYS[1], "k5", "DB", 0)', 1, 'source'), 1, '… and by a script');
+is($app->call('GET', 'source'), 's', '… and the source is as it was');
+$app->call('SELECT', 0);
+is_deeply($app->call('MGET', 'k3', 'k4', 'k5'), [ ('s') x 3 ], '… and the copies are there');
+$app->call('DEL', 'k3', 'k4', 'k5');
 sql("SELECT kv.grant('writer', 1, 'write')");
 is($writer->call('SET', 'k1', 1), 'OK', 'or both');
 is($writer->call('MOVE', 'k1', 0), 1, '… then MOVE');
@@ -375,6 +388,58 @@ my %functions = (
 	'store_space()' => [ 'execute', 'kv.store_space()', 0 ],
 	'swap_databases(integer,integer)' => [ 'execute', 'kv.swap_databases(2, 3)', 1 ],
 	'tenant()' => [ 'none', 'kv.tenant()', 0 ],
+	'append(bytea,bytea,integer)' => [ 'write', "kv.append('k'::bytea, 'x'::bytea)", 1 ],
+	'append(text,bytea,integer)' => [ 'write', "kv.append('k'::text, 'x'::bytea)", 1 ],
+	'append(text,text,integer)' => [ 'write', "kv.append('k'::text, 'x'::text)", 1 ],
+	'copy(bytea,bytea,integer,integer,boolean)' => [ 'write', "kv.copy('k'::bytea, 'k2')", 1 ],
+	'copy(text,text,integer,integer,boolean)' => [ 'write', "kv.copy('k'::text, 'k2')", 1 ],
+	'decr(bytea,integer)' => [ 'write', "kv.decr('n'::bytea)", 1 ],
+	'decr(text,integer)' => [ 'write', "kv.decr('n'::text)", 1 ],
+	'decrby(bytea,bigint,integer)' => [ 'write', "kv.decrby('n'::bytea, 2)", 1 ],
+	'decrby(text,bigint,integer)' => [ 'write', "kv.decrby('n'::text, 2)", 1 ],
+	'"exists"(bytea,integer)' => [ 'read', "kv.exists('k'::bytea)", 0 ],
+	'"exists"(text,integer)' => [ 'read', "kv.exists('k'::text)", 0 ],
+	'expire(bytea,interval,integer,boolean,boolean,boolean,boolean)' => [ 'write', "kv.expire('k'::bytea, '1 second')", 1 ],
+	'expire(text,interval,integer,boolean,boolean,boolean,boolean)' => [ 'write', "kv.expire('k'::text, '1 second')", 1 ],
+	'expireat(bytea,timestamp with time zone,integer,boolean,boolean,boolean,boolean)' => [ 'write', "kv.expireat('k'::bytea, 'infinity')", 1 ],
+	'expireat(text,timestamp with time zone,integer,boolean,boolean,boolean,boolean)' => [ 'write', "kv.expireat('k'::text, 'infinity')", 1 ],
+	'expiretime(bytea,integer)' => [ 'read', "kv.expiretime('k'::bytea)", 0 ],
+	'expiretime(text,integer)' => [ 'read', "kv.expiretime('k'::text)", 0 ],
+	'getdel(bytea,integer)' => [ 'write', "kv.getdel('k'::bytea)", 1 ],
+	'getdel(text,integer)' => [ 'write', "kv.getdel('k'::text)", 1 ],
+	'getex(bytea,interval,integer,boolean)' => [ 'write', "kv.getex('k'::bytea, '1 second')", 1 ],
+	'getex(text,interval,integer,boolean)' => [ 'write', "kv.getex('k'::text, '1 second')", 1 ],
+	'getrange(bytea,bigint,bigint,integer)' => [ 'read', "kv.getrange('k'::bytea, 0, -1)", 0 ],
+	'getrange(text,bigint,bigint,integer)' => [ 'read', "kv.getrange('k'::text, 0, -1)", 0 ],
+	'getset(bytea,bytea,integer)' => [ 'write', "kv.getset('k'::bytea, 'x'::bytea)", 1 ],
+	'getset(text,bytea,integer)' => [ 'write', "kv.getset('k'::text, 'x'::bytea)", 1 ],
+	'getset(text,text,integer)' => [ 'write', "kv.getset('k'::text, 'x'::text)", 1 ],
+	'incr(bytea,integer)' => [ 'write', "kv.incr('n'::bytea)", 1 ],
+	'incr(text,integer)' => [ 'write', "kv.incr('n'::text)", 1 ],
+	'incrby(bytea,bigint,integer)' => [ 'write', "kv.incrby('n'::bytea, 2)", 1 ],
+	'incrby(text,bigint,integer)' => [ 'write', "kv.incrby('n'::text, 2)", 1 ],
+	'incrbyfloat(bytea,double precision,integer)' => [ 'write', "kv.incrbyfloat('n'::bytea, 0.5)", 1 ],
+	'incrbyfloat(text,double precision,integer)' => [ 'write', "kv.incrbyfloat('n'::text, 0.5)", 1 ],
+	'mget(bytea[],integer)' => [ 'read', "kv.mget('{k,n}'::bytea[])", 0 ],
+	'mget(text[],integer)' => [ 'read', "kv.mget('{k,n}'::text[])", 0 ],
+	'move(bytea,integer,integer)' => [ 'write', "kv.move('k'::bytea, 1)", 1 ],
+	'move(text,integer,integer)' => [ 'write', "kv.move('k'::text, 1)", 1 ],
+	'persist(bytea,integer)' => [ 'write', "kv.persist('k'::bytea)", 1 ],
+	'persist(text,integer)' => [ 'write', "kv.persist('k'::text)", 1 ],
+	'rename(bytea,bytea,integer)' => [ 'write', "kv.rename('k'::bytea, 'k2')", 1 ],
+	'rename(text,text,integer)' => [ 'write', "kv.rename('k'::text, 'k2')", 1 ],
+	'renamenx(bytea,bytea,integer)' => [ 'write', "kv.renamenx('k'::bytea, 'k2')", 1 ],
+	'renamenx(text,text,integer)' => [ 'write', "kv.renamenx('k'::text, 'k2')", 1 ],
+	'setrange(bytea,bigint,bytea,integer)' => [ 'write', "kv.setrange('k'::bytea, 1, 'x'::bytea)", 1 ],
+	'setrange(text,bigint,bytea,integer)' => [ 'write', "kv.setrange('k'::text, 1, 'x'::bytea)", 1 ],
+	'setrange(text,bigint,text,integer)' => [ 'write', "kv.setrange('k'::text, 1, 'x'::text)", 1 ],
+	'string_of(bytea,integer)' => [ 'read', "kv.string_of('k', 0)", 0 ],
+	'strlen(bytea,integer)' => [ 'read', "kv.strlen('k'::bytea)", 0 ],
+	'strlen(text,integer)' => [ 'read', "kv.strlen('k'::text)", 0 ],
+	'ttl(bytea,integer)' => [ 'read', "kv.ttl('k'::bytea)", 0 ],
+	'ttl(text,integer)' => [ 'read', "kv.ttl('k'::text)", 0 ],
+	'type(bytea,integer)' => [ 'read', "kv.type('k'::bytea)", 0 ],
+	'type(text,integer)' => [ 'read', "kv.type('k'::text)", 0 ],
 );
 
 my @functions = split /\n/, sql(<<'SQL');
@@ -406,8 +471,10 @@ for my $name (grep { $functions{$_} } sort @functions)
 		'… without the grant') if $needs eq 'rows';
 	if ($needs =~ /^(read|write|rows)$/)
 	{
-		my $out = $node->safe_psql('postgres', "SELECT x FROM $call x", extra_params => [ '-U', 'writer7' ]);
-		unlike($out, qr/treasure|7472656173757265|k/, '… as another tenant') or diag($out);
+		my (undef, $out, $error) = $node->psql('postgres', "SELECT x FROM $call x", extra_params => [ '-U', 'writer7' ]);
+		# Where nothing is there, nothing is renamed.
+		like($error, $name =~ /^rename/ ? qr/ERROR:  no such key/ : qr/^$/, '… as another tenant');
+		unlike($out, qr/treasure|7472656173757265|k/, '… shows nothing') or diag($out);
 		is($app->call('GET', 'k'), 'treasure', '… which changes nothing');
 		$seven->call('FLUSHALL');
 	}

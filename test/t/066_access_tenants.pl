@@ -5,8 +5,10 @@
 #
 # Seen to fail: kv_space_flush() that drops all changes of the turn; count_observe() that takes every epoch for
 # the default tenant's; sweep_is_garbage() that knows the default tenant alone; kv_count_others() that knows no flushes;
-# auth_set_tenant() that finds nothing, or the database's before the role's; watch_holds() that does not compare the
-# tenant; pause_of() that takes anybody's; the epoch record of another tenant without its tenant (kv.check).
+# auth_set_tenant() that finds nothing, or the database's before the role's, or not that for all roles;
+# kv_auth_has_tenants() that looks at no settings; kv_access_has_tenants() that takes dropped roles for roles;
+# forget_dropped_roles() that does nothing; watch_holds() that does not compare the
+# tenant; census_each() that counts the default tenant's keys for all (cache.stats); pause_of() that takes anybody's; the epoch record of another tenant without its tenant (kv.check).
 
 use strict;
 use warnings;
@@ -71,6 +73,9 @@ is(scalar @{ $seven->call('KEYS', '*') }, 50, 'KEYS too');
 like($zero->call('INFO', 'keyspace'), qr/^db0:keys=100,/m, 'INFO counts those of tenant 0');
 unlike($seven->call('INFO', 'keyspace'), qr/^db/m, '… for which others have to ask DBSIZE');
 
+sql('GRANT USAGE ON SCHEMA cache TO seven; SELECT count(kv.set($$c$$ || n, $$x$$, db => 1)) FROM generate_series(1, 5) n');
+is($node->safe_psql('postgres', "SELECT kv.set('mine', 'x', db => 1); SELECT entries FROM cache.stats()", extra_params => [ '-U', 'seven' ]),
+	"t\n1", 'cache.stats() counts the own entries of a tenant');
 is($seven->call('FLUSHDB'), 'OK', 'FLUSHDB of tenant 7');
 is($seven_too->call('DBSIZE'), 0, '… empties its own');
 is($zero->call('DBSIZE'), 100, '… and no other, by count');
@@ -206,6 +211,45 @@ my (undef, undef, $error) = $node->psql('postgres', 'ALTER ROLE setting SET pgfi
 like($error, qr/permission denied to set parameter "pgfirst\.tenant"/, 'a role cannot set its own');
 (undef, undef, $error) = $node->psql('postgres', 'SELECT 1', connstr => $node->connstr('postgres') . " user=setting options='-c pgfirst.tenant=7'");
 like($error, qr/permission denied to set parameter "pgfirst\.tenant"/, '… not when it connects');
+
+sql('ALTER ROLE ALL SET pgfirst.tenant = 15; ALTER ROLE app SET pgfirst.tenant = 0');
+is(tenant_of(), '15 15', '… by a setting for all roles');
+sql('ALTER ROLE setting SET pgfirst.tenant = -1');
+is(tenant_of(), '11 11', '… which the role\'s own comes before, also when it says: as kv.set_tenant does');
+sql('ALTER ROLE ALL RESET ALL; ALTER ROLE app RESET ALL; ALTER ROLE setting RESET ALL');
+
+# ---- SWAPDB, and roles that are dropped ------------------------------------------------------
+
+my $swap_refused = qr/^-ERR SWAPDB would exchange the databases of all tenants/;
+sub tenancies { return sql('SELECT count(*) FROM kv.tenancy'); }
+
+like($zero->call('SWAPDB', 2, 3), $swap_refused, 'SWAPDB is refused where there are tenants');
+sql("SELECT kv.set_tenant(rolname, 0) FROM pg_roles WHERE oid IN (SELECT role FROM kv.tenancy)");
+is($zero->call('SWAPDB', 2, 3), 'OK', '… and not where there are none');
+for my $how ('ROLE setting', 'ROLE setting IN DATABASE postgres', 'DATABASE postgres', 'ROLE ALL')
+{
+	sql("ALTER $how SET pgfirst.tenant = 16");
+	like($zero->call('SWAPDB', 2, 3), $swap_refused, "… ALTER $how makes one");
+	sql("ALTER $how SET pgfirst.tenant = 0");
+	is($zero->call('SWAPDB', 2, 3), 'OK', '… unless it is the default tenant');
+	sql("ALTER $how RESET ALL");
+}
+sql("CREATE DATABASE elsewhere; ALTER DATABASE elsewhere SET pgfirst.tenant = 16");
+is($zero->call('SWAPDB', 2, 3), 'OK', '… or in another database');
+sql('DROP DATABASE elsewhere');
+
+sql("CREATE ROLE leaves; SELECT kv.set_tenant('leaves', 17), kv.grant('leaves', 1, 'admin')");
+like($zero->call('SWAPDB', 2, 3), $swap_refused, 'a role with a tenant');
+sql('DROP ROLE leaves');
+is($zero->call('SWAPDB', 2, 3), 'OK', '… is dropped, and in nobody\'s way');
+wait_until('what was said of it is forgotten', sub { return tenancies() eq '0'; });
+is(sql('SELECT count(*) FROM kv.access a WHERE grantee <> 0 AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = grantee)'), '0',
+	'… its rights as well');
+sql("SELECT kv.set_tenant('seven', 7), kv.set_tenant('seven_too', 7), kv.set_tenant('eight', 8), kv.set_tenant('setting', 11)");
+is_deeply([ sort @{ $seven->call('ACL', 'USERS') } ], [qw(seven seven_too)], 'ACL USERS knows whose users they are');
+sql('ALTER ROLE eight SET pgfirst.tenant = 7');
+is_deeply([ sort @{ $seven->call('ACL', 'USERS') } ], [qw(eight seven seven_too)], '… by settings, too');
+sql('ALTER ROLE eight RESET ALL');
 
 # ---- space -----------------------------------------------------------------------------------
 

@@ -6,7 +6,10 @@
 # Seen to fail, each by the tests of its section:
 #   key_use() that notes nothing (hot keys go); room_ready() and kv_limit_require() that find room everywhere (EXEC and
 #   SQL are not refused); kv_keys_spare() that does nothing; take() that deletes without the key's lock; kv_limit_worth()
-#   that takes keys without an expiry as well; kv_limit_room() that never lets a writer wait.
+#   that takes keys without an expiry as well; kv_limit_room() that never lets a writer wait; kv_count_bytes() of the
+#   default tenant alone (another tenant's keys have no limit); is_key() that takes the default tenant's alone (only they
+#   go, whoever fills the database); count_record() that counts nothing of other tenants (kv.databases disagrees with
+#   the pages); limit_released() that wakes nobody, or evict_slices() that does not look (kv.configure is heard late).
 
 use strict;
 use warnings;
@@ -258,6 +261,93 @@ is(info($redis, 'stats')->{evicted_keys}, 0, 'CONFIG RESETSTAT sets the counter 
 	cmp_ok($kept, '<=', 10, 'CLIENT NO-TOUCH: what it reads is not kept for it');
 	$kept = grep { defined } @{ $loud->call('MGET', map { "loud$_" } 1 .. 100) };
 	cmp_ok($kept, '>=', 90, '… as for others');
+}
+
+# ---- tenants: the limit is the database's ------------------------------------------------------
+
+{
+	sql("CREATE ROLE seven LOGIN PASSWORD 'secret'; GRANT USAGE ON SCHEMA kv TO seven; SELECT kv.set_tenant('seven', 7)");
+	my @sevens = map { my $client = redis($node, user => 'seven'); $client->call('SELECT', 2); $client } 1 .. 2;
+	my ($seven, $zero) = ($sevens[0], client(2));
+	my $pages = 'SELECT live_bytes FROM kv.space WHERE db = 2';
+
+	configure(2, "max_size => '200kB'");
+	my ($set, $reply) = (0, 'OK');
+	while ($set < 5000 && ($reply = $seven->call('SET', "s$set", 'x' x 100)) eq 'OK') { $set++; }
+	is($reply, $oom, 'the keys of another tenant fill a database');
+	is($zero->call('SET', 'a', 'b'), $oom, '… for everybody');
+	is(database(2, 'bytes'), sql($pages), '… and count in kv.databases as they do on the pages');
+	is(info($zero, 'memory')->{used_memory}, database(2, 'bytes'), '… and in INFO');
+	crash($node);
+	$node->start;
+	wait_for_door($node);
+	wait_until('counted', sub { return database(2, 'keys') ne ''; });
+	is(database(2, 'bytes'), sql($pages), '… after a restart as well');
+	is(database(2, 'keys'), '0', '… while those of keys are the default tenant\'s');
+	@sevens = map { my $client = redis($node, user => 'seven'); $client->call('SELECT', 2); $client } 1 .. 2;
+	($seven, $zero, $redis) = ($sevens[0], client(2), redis($node));
+	$seven->call('FLUSHDB');
+	wait_until('what another tenant has flushed makes room', sub { return $zero->call('SET', 'a', 'b') eq 'OK'; });
+
+	$zero->call('SET', "stay$_", 's' x 100) for 1 .. 100;
+	configure(2, "max_size => '1MB', eviction => 'allkeys-lfu'");
+	flood(\@sevens, 16_000, sub { $zero->call('MGET', map { "stay$_" } 1 .. 100); });
+	cmp_ok(database(2, 'bytes'), '<', 1.2 * 1024 * 1024, 'another tenant stays within the limit');
+	cmp_ok(database(2, 'evicted_keys'), '>', 5000, '… by eviction');
+	my $stayed = grep { defined } @{ $zero->call('MGET', map { "stay$_" } 1 .. 100) };
+	cmp_ok($stayed, '>=', 90, '… of what is not used, whose ever it is');
+	at_rest($zero);
+	cmp_ok($seven->call('DBSIZE'), '>', 1000, '… and has the rest');
+
+	$_->call('FLUSHDB') for $seven, $zero;
+	wait_until('what was flushed is swept', sub { return database(2, 'bytes') == 0; });
+	configure(2, "eviction => 'volatile-ttl'");
+	for my $n (1 .. 50)
+	{
+		$seven->call('SET', "soon$n", 's' x 100, 'EX', 1000);
+		$seven->call('SET', "late$n", 's' x 100, 'EX', 100_000);
+	}
+	flood([$zero], 12_000, undef, 'EX', 50_000);
+	cmp_ok(scalar(grep { defined } @{ $seven->call('MGET', map { "soon$_" } 1 .. 50) }), '<=', 5, 'volatile-ttl: of all tenants what expires first');
+	cmp_ok(scalar(grep { defined } @{ $seven->call('MGET', map { "late$_" } 1 .. 50) }), '>=', 45, '… and not what expires last');
+	$_->call('FLUSHDB') for $seven, $zero;
+	configure(2, "max_size => 0, eviction => 'noeviction'");
+}
+
+# ---- kv.configure is seen at once --------------------------------------------------------------
+
+# Nobody writes, so nobody tells the evictor but who configures.
+{
+	my ($client, $session, $prompt, $rounds) = (client(2), PgfirstStore::Session->new($node), 0, 20);
+
+	for my $round (1 .. $rounds)
+	{
+		$client->call('SET', "c$_", 'c' x 100) for 1 .. 50;
+		my $before = database(2, 'evicted_keys');
+		$session->ask("SELECT kv.configure(2, max_size => 1000, eviction => 'allkeys-random')");
+		my $began = time;
+		wait_until('eviction', sub { return $session->ask('SELECT evicted_keys FROM kv.databases WHERE db = 2') > $before; });
+		$prompt++ if time - $began < 0.8;
+		$session->ask("SELECT kv.configure(2, max_size => 0, eviction => 'noeviction')");
+	}
+	cmp_ok($prompt, '>=', 0.8 * $rounds, 'a limit that is set is kept at once, also when nobody writes');
+
+	# … and by CONFIG SET, for the default policy of a database.
+	$client->call('SET', "c$_", 'c' x 100) for 1 .. 50;
+	my $before = database(2, 'evicted_keys');
+	$prompt = 0;
+	for my $round (1 .. $rounds)
+	{
+		$client->call('SET', "c$_", 'c' x 100) for 1 .. 50;
+		$before = database(2, 'evicted_keys');
+		$client->call('CONFIG', 'SET', 'maxmemory', 1000, 'maxmemory-policy', 'allkeys-random');
+		my $began = time;
+		wait_until('eviction', sub { return $session->ask('SELECT evicted_keys FROM kv.databases WHERE db = 2') > $before; });
+		$prompt++ if time - $began < 0.8;
+		$client->call('CONFIG', 'SET', 'maxmemory', 0, 'maxmemory-policy', 'noeviction');
+	}
+	cmp_ok($prompt, '>=', 0.8 * $rounds, '… by CONFIG SET, too');
+	$session->end;
 }
 
 # ---- writers that are faster than eviction -----------------------------------------------------

@@ -53,7 +53,7 @@ acl_take_user(const KvCall *call, HeapTuple tuple, AclUser *user)
 {
 	Form_pg_authid form = (Form_pg_authid) GETSTRUCT(tuple);
 
-	if (!form->rolcanlogin || kv_access_tenant(form->oid) != call->session->tenant ||
+	if (!form->rolcanlogin || kv_auth_tenant(form->oid) != call->session->tenant ||
 	    object_aclcheck(NamespaceRelationId, kv_schema(), form->oid, ACL_USAGE) != ACLCHECK_OK)
 		return false;
 	*user = (AclUser){.role = form->oid,
@@ -249,7 +249,7 @@ kv_cmd_acl_dryrun(KvCall *call)
 	else if (command->arity >= 0 ? argc != command->arity : argc < -command->arity)
 		kv_reply_error(call, "ERR wrong number of arguments for '%s' command",
 		               kv_command_name(command));
-	else if (kv_command_allowed(command, user.levels, call->session->database))
+	else if (kv_command_allowed(command, NULL, user.levels, call->session->database))
 		kv_reply_ok(call);
 	else
 		pgfirst_resp_write_text(call->reply,

@@ -267,10 +267,22 @@ kv_command_level(const KvCommand *command)
 	                                                                           : KV_LEVEL_NONE;
 }
 
-bool
-kv_command_allowed(const KvCommand *command, KvLevels levels, int database)
+/* The same for a call of it in this database: who copies a key to another one only reads here. */
+static KvLevel
+level_of_call(const KvCommand *command, const KvCall *call, int database)
 {
-	KvLevel level = kv_command_level(command);
+	int other, argument;
+
+	if (call && command->function == kv_cmd_copy &&
+	    kv_command_elsewhere(call, command, database, &other, &argument))
+		return KV_LEVEL_READ;
+	return kv_command_level(command);
+}
+
+bool
+kv_command_allowed(const KvCommand *command, const KvCall *call, KvLevels levels, int database)
+{
+	KvLevel level = level_of_call(command, call, database);
 
 	return level == KV_LEVEL_ADMIN ? kv_access_everywhere(levels)
 	                               : kv_level_in(levels, database) >= level;
@@ -290,12 +302,12 @@ granted(KvCall *call, int database)
 {
 	const KvCommand *command = call->command;
 	const KvSession *session = call->session;
-	KvLevel level = kv_command_level(command);
+	KvLevel level = level_of_call(command, call, database);
 	int other, argument;
 
 	if (level > KV_LEVEL_NONE && (command->flags & KV_SERVER) && session->tenant != 0)
 		return refuse(call, "it concerns the tenants of the whole server");
-	if (!kv_command_allowed(command, session->levels, database))
+	if (!kv_command_allowed(command, call, session->levels, database))
 	{
 		if (level == KV_LEVEL_ADMIN)
 			return refuse(call, psprintf("kv.grant('%s', NULL, 'admin') gives them",

@@ -209,8 +209,12 @@ extern KvOutcome kv_locked_out(KvCall *call, int holder, const char *what);
 /* The level that the command needs, in its database, or for admin in all. */
 extern KvLevel kv_command_level(const KvCommand *command);
 
-/* Whether these levels suffice for a command in this database; what it names in another one aside. */
-extern bool kv_command_allowed(const KvCommand *command, KvLevels levels, int database);
+/*
+ * Whether these levels suffice for a command in this database; what it names in another one aside.  call: with
+ * its arguments, or NULL: whatever they are.
+ */
+extern bool kv_command_allowed(const KvCommand *command, const KvCall *call, KvLevels levels,
+                               int database);
 
 /* Its name as Redis says it: "config|set".  In the current memory context. */
 extern const char *kv_command_name(const KvCommand *command);

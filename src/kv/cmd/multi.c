@@ -640,7 +640,7 @@ command_ready(KvCall *call, const KeptWalk *walk, const KvCommand *command, int 
 	int first, last, step;
 
 	if (!(command->flags & (KV_READ | KV_WRITE | KV_SCRIPT)) || !kv_database_exists(number) ||
-	    !kv_command_allowed(command, call->session->levels, number) ||
+	    !kv_command_allowed(command, &walk->call, call->session->levels, number) ||
 	    (call->read_only &&
 	     ((command->flags & KV_WRITE) || kv_database_durability(number) == PGFIRST_VOLATILE)))
 		return READY_YES; /* it will say what is wrong, if anything is */

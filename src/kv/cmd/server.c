@@ -206,7 +206,7 @@ file_bytes(KvCall *call)
 }
 
 /*
- * As CONFIG's maxmemory, it is about the selected database: used_memory are the bytes of its records,
+ * As CONFIG's maxmemory, it is about the selected database: used_memory are the bytes of its records, all tenants',
  * used_memory_rss those of its file, which keeps the size that it once had.
  */
 static void
@@ -215,7 +215,7 @@ info_memory(KvCall *call, StringInfo out)
 	KvSettings settings = kv_configure_settings(call);
 	int64 file = file_bytes(call);
 	KvCount count;
-	int64 used = kv_count_get(call->session->database, &count) ? count.bytes : 0;
+	int64 used = kv_count_all(call->session->database, &count) ? count.bytes : 0;
 	int64 peak = Max(file, used);
 
 	append_bytes(out, "used_memory", used);

@@ -12,7 +12,7 @@
  */
 #include "postgres.h"
 
-#include "kv/access.h"
+#include "kv/auth.h"
 #include "kv/catalog.h"
 #include "kv/cmd/commands.h"
 #include "kv/position.h"
@@ -71,7 +71,7 @@ kv_cmd_swapdb(KvCall *call)
 	const char *wrong = swap_numbers(call, numbers);
 	KvOutcome outcome;
 
-	if (!wrong && (call->session->tenant != 0 || kv_access_has_tenants()))
+	if (!wrong && (call->session->tenant != 0 || kv_auth_has_tenants()))
 		wrong = "ERR SWAPDB would exchange the databases of all tenants";
 	if (wrong)
 	{

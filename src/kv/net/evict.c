@@ -11,6 +11,8 @@
  * follow.  A key that somebody has locked stays, as does one that was used since it was seen; keys
  * of flushed epochs are left to the sweep, and expired ones, when they are met, count as expired.
  *
+ * The limit is the database's, so the keys of all tenants are what may go, and none is worth more for whose it is.
+ *
  * A slice is short, because locks of keys last until its transaction ends, and because the sweep has
  * the same process.
  */
@@ -23,6 +25,7 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "kv/limit.h"
+#include "kv/net/epochs.h"
 #include "kv/net/evict.h"
 #include "kv/position.h"
 #include "kv/type/key.h"
@@ -39,34 +42,34 @@ static struct
 	Victims victims;
 } pools[KV_DATABASES];
 
-/* Whether the record is a key of the default tenant that is not flushed. */
+/* Whether the record is a key, of whichever tenant, that is not flushed. */
 static bool
-is_key(const KvSpace *space, const PgfirstRecord *record)
+is_key(KvEpochsMet *met, const PgfirstRecord *record)
 {
 	KvHead head;
 
 	if (record->kind != KV_KIND_DIRECTORY)
 		return false;
 	kv_record_head(record, &head);
-	return head.tenant == space->tenant && head.epoch == space->epoch;
+	return head.epoch == kv_epoch_met(met, head.tenant);
 }
 
 /* What is expired is worth nothing. */
 static bool
-is_candidate(const KvSpace *space, const PgfirstRecord *record, int64 now_ms, uint64 *worth)
+is_candidate(KvEpochsMet *met, const PgfirstRecord *record, int64 now_ms, uint64 *worth)
 {
-	if (!is_key(space, record))
+	if (!is_key(met, record))
 		return false;
 	if (record->expiry != 0 && record->expiry <= now_ms)
 	{
 		*worth = 0;
 		return true;
 	}
-	return kv_limit_worth(space, record, worth);
+	return kv_limit_worth(met->space, record, worth);
 }
 
 static void
-look(KvSpace *space, Victims *victims, int64 now_ms)
+look(KvEpochsMet *met, Victims *victims, int64 now_ms)
 {
 	PgfirstRecord record;
 	PgfirstWalk *walk;
@@ -79,14 +82,14 @@ look(KvSpace *space, Victims *victims, int64 now_ms)
 
 		memcpy(from.bytes + i, &chance, sizeof(chance));
 	}
-	walk = pgfirst_store_walk(space->store, &from, sizeof(KvHead));
+	walk = pgfirst_store_walk(met->space->store, &from, sizeof(KvHead));
 	for (int seen = 0; seen < LOOK_RECORDS;)
 	{
 		uint64 worth;
 
 		if (pgfirst_walk_next(walk, &record))
 		{
-			if (is_candidate(space, &record, now_ms, &worth))
+			if (is_candidate(met, &record, now_ms, &worth))
 				pgfirst_victims_offer(victims, record.id.bytes, worth);
 			seen++;
 			continue;
@@ -94,15 +97,16 @@ look(KvSpace *space, Victims *victims, int64 now_ms)
 		if (++wraps > 1)
 			break;
 		pgfirst_walk_end(walk);
-		walk = pgfirst_store_walk(space->store, NULL, sizeof(KvHead));
+		walk = pgfirst_store_walk(met->space->store, NULL, sizeof(KvHead));
 	}
 	pgfirst_walk_end(walk);
 }
 
 /* Deletes the worst of the pool; returns the bytes that gives, 0 if it may stay or is locked. */
 static int64
-take(KvSpace *space, Victims *victims, int64 now_ms, KvEvicted *result)
+take(KvEpochsMet *met, Victims *victims, int64 now_ms, KvEvicted *result)
 {
+	PgfirstStore *store = met->space->store;
 	PgfirstRecord record;
 	PgfirstId id;
 	Victim victim;
@@ -112,10 +116,10 @@ take(KvSpace *space, Victims *victims, int64 now_ms, KvEvicted *result)
 		return 0;
 	memcpy(id.bytes, victim.id, sizeof(id.bytes));
 	kv_position_reset(); /* each for itself */
-	if (!pgfirst_store_lock(space->store, &id, true, false) ||
-	    !pgfirst_store_get(space->store, &id, sizeof(KvHead), &record) ||
-	    !is_candidate(space, &record, now_ms, &worth) || worth > victim.worth ||
-	    !pgfirst_store_delete(space->store, &id))
+	if (!pgfirst_store_lock(store, &id, true, false) ||
+	    !pgfirst_store_get(store, &id, sizeof(KvHead), &record) ||
+	    !is_candidate(met, &record, now_ms, &worth) || worth > victim.worth ||
+	    !pgfirst_store_delete(store, &id))
 		return 0;
 	if (record.expiry != 0 && record.expiry <= now_ms)
 		result->expired++;
@@ -130,11 +134,11 @@ kv_evict_slice(int number, KvEvicted *result)
 	int64 excess = kv_limit_excess(number);
 	int64 deadline_us = pgfirst_clock_monotonic_us() + SLICE_US;
 	int64 now_ms = pgfirst_clock_wall_ms();
-	KvSpace *space = kv_space_open(number, true, false);
+	KvEpochsMet met = {.space = kv_space_open(number, true, false)};
 	MemoryContext each, caller;
 
 	*result = (KvEvicted){0};
-	if (!space)
+	if (!met.space)
 		return false;
 	if (pools[number].storage != kv_database_storage(number))
 		pools[number].victims.count = 0;
@@ -145,8 +149,8 @@ kv_evict_slice(int number, KvEvicted *result)
 	{
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextReset(each);
-		look(space, &pools[number].victims, now_ms);
-		excess -= take(space, &pools[number].victims, now_ms, result);
+		look(&met, &pools[number].victims, now_ms);
+		excess -= take(&met, &pools[number].victims, now_ms, result);
 		if (pgfirst_store_locks() >= SLICE_KEYS || pgfirst_clock_monotonic_us() >= deadline_us)
 			break;
 	}

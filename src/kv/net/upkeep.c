@@ -3,16 +3,24 @@
  * upkeep.c: the process that keeps the databases in order, so that no client's loop has to.
  *
  *   look      every second until the extension is there, then every five: is it there?
- *   first     makes databases 0 to 3 when there are none.
+ *   first     makes those of databases 0 to 3 that are missing, unless somebody has dropped them.
+ *   roles     deletes the rights and tenants of roles that have been dropped.
  *   census    counts the databases whose number of keys is not known: a scan, after a start, a crash
  *             or a promotion; again soon when somebody was just writing, because DBSIZE waits for it.
  *   tidy      clears away what changes have left on the pages, a slice at a time, when there has been any.
  *   sweep     deletes expired and flushed keys, a slice at a time: a slice holds its keys' locks too
  *             shortly to be noticed, and slices follow each other quickly only while there is much
  *             to delete.
- *     evict     makes room in databases that are larger than they may be, at once when a writer asks for it.
+ *   evict     makes room in databases that are larger than they may be, at once when a writer asks for it, or when
+ *             a smaller size was configured.
  *
  * A standby only looks.
+ *
+ * What must not be made again is remembered where it is dropped, in the extension's table `dropped`, by number and
+ * in dumps as well.  Rejected: to make the first databases where there is none (who has made another one never
+ * gets them); in the script of CREATE EXTENSION (a dump creates the extension and then brings the databases that
+ * there were: it would meet them, and those that had been dropped would be back); to remember that
+ * they have been made (who drops one before that would see it come).
  */
 #include "postgres.h"
 
@@ -31,10 +39,13 @@
 #include "base/clock.h"
 #include "base/flush.h"
 #include "base/worker.h"
+#include "kv/access.h"
+#include "kv/catalog.h"
 #include "kv/cmd/stats.h"
 #include "kv/count.h"
 #include "kv/database.h"
 #include "kv/limit.h"
+#include "kv/net/epochs.h"
 #include "kv/net/evict.h"
 #include "kv/net/process.h"
 #include "kv/net/upkeep.h"
@@ -44,6 +55,8 @@
 extern PGDLLEXPORT void pgfirst_upkeep_main(Datum arg);
 
 #define SECOND_US ((int64) 1000000)
+
+#define FIRST_DATABASES 4
 
 #define LOOK_MISSING_US   (1 * SECOND_US)
 #define LOOK_THERE_US     (5 * SECOND_US)
@@ -102,6 +115,7 @@ static struct
 	bool available;
 
 	int64 next_look;
+	bool first_later; /* somebody was changing the list of databases */
 	bool all_counted;
 	int count_number; /* of the database being counted */
 
@@ -147,7 +161,7 @@ in_transaction(void (*piece)(void))
 	return done;
 }
 
-/* ---- look, first, census ----------------------------------------------------------------- */
+/* ---- look, first, roles, census ------------------------------------------------------------ */
 
 static void
 look(void)
@@ -156,21 +170,64 @@ look(void)
 }
 
 static void
-make_first_databases(void)
+run_sql(const char *command, int expected)
 {
-	char *command;
-
-	if (kv_databases_ready(true) != KV_READY || kv_database_count() > 0)
-		return;
-	command =
-	    psprintf("SELECT %s.create_database(number) FROM pg_catalog.generate_series(0, 3) number",
-	             quote_identifier(get_namespace_name(kv_schema())));
 	PushActiveSnapshot(GetTransactionSnapshot());
 	SPI_connect();
-	if (SPI_execute(command, false, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not make the first databases");
+	if (SPI_execute(command, false, 0) != expected)
+		elog(ERROR, "could not execute: %s", command);
 	SPI_finish();
 	PopActiveSnapshot();
+}
+
+static bool
+first_databases_there(void)
+{
+	for (int number = 0; number < FIRST_DATABASES; number++)
+		if (!kv_database_exists(number))
+			return false;
+	return true;
+}
+
+/* Whoever is changing the list of databases is not waited for. */
+static void
+make_first_databases(void)
+{
+	const char *schema;
+
+	upkeep.first_later = false;
+	if (kv_databases_ready(true) != KV_READY || first_databases_there())
+		return;
+	upkeep.first_later = !kv_catalog_lock(false);
+	if (upkeep.first_later)
+		return;
+	schema = quote_identifier(get_namespace_name(kv_schema()));
+	run_sql(psprintf("SELECT %1$s.create_database(n) "
+	                 "FROM pg_catalog.generate_series(0, %2$d) n "
+	                 "WHERE NOT EXISTS (SELECT FROM %1$s.database d WHERE d.number = n) "
+	                 "AND NOT EXISTS (SELECT FROM %1$s.dropped d WHERE d.number = n)",
+	                 schema, FIRST_DATABASES - 1),
+	        SPI_OK_SELECT);
+}
+
+/* What the tables say of roles that have been dropped is about nobody, or one day about somebody else. */
+static void
+forget_dropped_roles(void)
+{
+	const char *schema;
+
+	if (kv_databases_ready(true) != KV_READY || !kv_access_ready(false) ||
+	    !kv_access_lock_dropped())
+		return;
+	schema = quote_identifier(get_namespace_name(kv_schema()));
+	run_sql(psprintf("DELETE FROM %s.access a WHERE a.grantee <> 0 AND NOT EXISTS "
+	                 "(SELECT FROM pg_catalog.pg_roles r WHERE r.oid = a.grantee)",
+	                 schema),
+	        SPI_OK_DELETE);
+	run_sql(psprintf("DELETE FROM %s.tenancy t WHERE NOT EXISTS "
+	                 "(SELECT FROM pg_catalog.pg_roles r WHERE r.oid = t.role)",
+	                 schema),
+	        SPI_OK_DELETE);
 }
 
 static void
@@ -249,46 +306,15 @@ all_zero(const void *cursor, Size size)
 
 /* ---- sweep ------------------------------------------------------------------------------- */
 
-#define SWEEP_TENANTS 64 /* whose epochs a slice remembers */
-
-/* What a slice is about, and the epochs of the other tenants that it has met. */
-typedef struct SweepSlice
-{
-	const KvSpace *space;
-	struct
-	{
-		uint32 tenant; /* 0: nobody */
-		uint64 epoch;
-	} others[SWEEP_TENANTS];
-} SweepSlice;
-
-static uint64
-sweep_epoch(SweepSlice *slice, uint32 tenant)
-{
-	typeof(slice->others[0]) *place = &slice->others[tenant % SWEEP_TENANTS];
-
-	if (place->tenant != tenant)
-	{
-		KvSpace of;
-
-		kv_space_of_store(&of, slice->space->store, tenant, false);
-		place->tenant = tenant;
-		place->epoch = of.epoch;
-	}
-	return place->epoch;
-}
-
 static bool
 sweep_is_garbage(const PgfirstRecord *record, void *context)
 {
-	SweepSlice *slice = context;
 	KvHead head;
 
 	if (record->kind != KV_KIND_DIRECTORY)
 		return false;
 	kv_record_head(record, &head);
-	return head.epoch < (head.tenant == slice->space->tenant ? slice->space->epoch
-	                                                         : sweep_epoch(slice, head.tenant));
+	return head.epoch < kv_epoch_met(context, head.tenant);
 }
 
 /* Whether there is anything for a pass over the database to find. */
@@ -301,7 +327,7 @@ sweep_is_due(int number, const KvSpace *space, int64 now_us)
 
 	/* An unknown number may be any.  What a slow transaction has put into an old epoch is rare. */
 	return !kv_count_get(number, &count) || count.expires > 0 || space->epoch != sweep->done ||
-	       !kv_count_others(number, &others) || others.expires > 0 ||
+	       !kv_count_others(number, &others) || others.count.expires > 0 ||
 	       others.flushes != sweep->others_flushes_done || now_us - sweep->ended > SWEEP_ANYWAY_US;
 }
 
@@ -313,7 +339,7 @@ sweep_slice(void)
 	int64 now_us = pgfirst_clock_monotonic_us();
 	int64 took_us;
 	KvSpace *space;
-	SweepSlice what = {0};
+	KvEpochsMet met = {0};
 	PgfirstSweep slice;
 
 	round->next = now_us + REST_US;
@@ -337,9 +363,9 @@ sweep_slice(void)
 		if (kv_count_others(round->number, &others))
 			sweep->others_flushes = others.flushes;
 	}
-	what.space = space;
+	met.space = space;
 	slice = pgfirst_store_sweep(space->store, &sweep->cursor, SWEEP_SLICE, pgfirst_clock_wall_ms(),
-	                            sweep_is_garbage, &what, sizeof(KvHead));
+	                            sweep_is_garbage, &met, sizeof(KvHead));
 	kv_stats_add(&kv_stats->expired_keys, (int64) slice.deleted);
 	if (slice.wrapped)
 	{
@@ -420,6 +446,9 @@ evict_slices(int64 now_us)
 {
 	int64 next_us = now_us + REST_US;
 
+	/* Outside of a transaction nobody hears what has been configured since the last one. */
+	if (!in_transaction(look) || !upkeep.available)
+		return next_us;
 	for (int number = 0; number < KV_DATABASES; number++)
 	{
 		if (!kv_database_exists(number) || kv_limit_excess(number) == 0)
@@ -456,6 +485,9 @@ upkeep_run(int64 now_us)
 		if (upkeep.available && writable)
 		{
 			in_transaction(make_first_databases);
+			if (upkeep.first_later)
+				upkeep.next_look = now_us + LOOK_MISSING_US;
+			in_transaction(forget_dropped_roles);
 			count_databases();
 			if (!upkeep.all_counted)
 				upkeep.next_look = now_us + LOOK_UNCOUNTED_US;

@@ -381,7 +381,7 @@ acl_check(void *context)
 
 	check->command = kv_command_find(NULL, (RespSlice){check->name, check->length});
 	check->allowed =
-	    check->command && kv_command_allowed(check->command, kv_run->call->session->levels,
+	    check->command && kv_command_allowed(check->command, NULL, kv_run->call->session->levels,
 	                                         kv_run->call->session->database);
 }
 
