@@ -170,8 +170,11 @@ base_collectgarbage(lua_State *L)
 
 /*
  * Lua takes what begins with an escape character for bytecode.  Every chunk is given to it behind a
- * space, which changes no text, not even the numbers of its lines.
+ * space, which changes no text, not even the numbers of its lines.  It ticks between two pieces, which are
+ * small: the parser can be made to take tens of microseconds for a byte.
  */
+#define CHUNK_PIECE 4096
+
 typedef struct ChunkSource
 {
 	const char *text; /* NULL: from the function at 1, whose last piece is kept at 3 */
@@ -194,7 +197,7 @@ chunk_read(lua_State *L, void *context, size_t *length)
 	pgfirst_lua_tick(L);
 	if (piece != NULL)
 	{
-		*length = source->length < BOUNDED_LONG ? source->length : BOUNDED_LONG;
+		*length = source->length < CHUNK_PIECE ? source->length : CHUNK_PIECE;
 		source->text += *length;
 		source->length -= *length;
 		return *length > 0 ? piece : NULL;

@@ -55,6 +55,7 @@ void
 pgfirst_record_begin(StoreRecord *record, Relation relation)
 {
 	record->relation = relation;
+	record->limit = pgfirst_record_limit(relation);
 	record->pages = 0;
 }
 
@@ -63,9 +64,8 @@ pgfirst_record_page(StoreRecord *record, Buffer buffer)
 {
 	StoreEdit *edit;
 
-	if (record->pages >= pgfirst_record_limit(record->relation))
-		elog(ERROR, "a change of a store takes more than %d pages",
-		     pgfirst_record_limit(record->relation));
+	if (record->pages >= record->limit)
+		elog(ERROR, "a change of a store takes more than %d pages", record->limit);
 	edit = &record->edits[record->pages++];
 	edit->buffer = buffer;
 	edit->page = BufferGetPage(buffer);

@@ -41,6 +41,7 @@ typedef struct StoreEdit
 typedef struct StoreRecord
 {
 	Relation relation;
+	int limit; /* of pages */
 	int pages;
 	StoreEdit edits[STORE_CHANGE_PAGES];
 #ifdef PGFIRST_GENERIC_XLOG

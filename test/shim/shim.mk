@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: PostgreSQL
 #
-# Libraries for LD_PRELOAD that make a server's disk slow or its clock wrong. Tests and benchmarks
-# build what they need: make build/shim/slow_sync.so
+# Libraries for LD_PRELOAD that make a server's disk slow or its clock wrong, or leave it without memory.
+# Tests and benchmarks build what they need: make build/shim/slow_sync.so
 
 SHIM_CC ?= cc
 

@@ -9,8 +9,11 @@
 #   nothing; kv_lua_of() that does not look at flushes; kv_run_look() without kv_shared_run_killed(), or without the
 #   clock; error_handled() that does not look at `stop`; run_kept() that does not undo;
 #   pgfirst_together_reserve() that puts nothing together (memory for each read), or notes_put_together() that keeps
-#   one note (values of two moments); kv_command_is_writing_script() that is always false; kv_pause_holds() without it; run_settle() that does not
-#   rethrow.
+#   one note (values of two moments);
+#   kv_command_is_writing_script() that is always false; kv_pause_holds() without it; run_settle() that does not
+#   rethrow; piece_read() that does not look at the clock; base_loadstring() that does not look at its arguments first
+#   (the collector stands still for good); kv_script_exists() that makes a state (replies shift by one);
+#   error_with_place() that asks the script's table as scripts do.
 #
 # Met by hand before they were mended, and tested here since, but not seen to fail in this file: replies of many
 # levels without a look at the clock, arguments without a limit, collections outside of protected calls, an EXEC
@@ -28,7 +31,9 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
 
-my $node = pgfirst_node('scripts', workers => 2, streaming => 1, conf => <<CONF);
+my $no_memory = PostgreSQL::Test::Utils::tempdir . '/no_memory';
+my $node = pgfirst_node('scripts', workers => 2, streaming => 1, preload => [ shim('no_memory') ],
+	env => { PGFIRST_NO_MEMORY_FILE => $no_memory }, conf => <<CONF);
 autovacuum = off
 pgfirst.redis_lock_timeout = '60s'
 pgfirst.redis_script_timeout = '60s'
@@ -73,6 +78,16 @@ sub setting
 		wait_until('the new setting', sub { $client->call('INFO', 'clients') =~ /^maxclients:$max_clients\r?$/m; });
 	}
 }
+
+# ---- no memory for a state -------------------------------------------------------------------
+
+append_to_file($no_memory, '');
+is($here->call('EVAL', 'return 1', 0), '-OOM no memory for scripts within pgfirst.redis_script_memory', 'no memory for scripts at all');
+is($here->call('SCRIPT', 'LOAD', 'return 1'), '-OOM no memory for scripts within pgfirst.redis_script_memory', '… nor for loading them');
+is_deeply($here->call('SCRIPT', 'EXISTS', '0' x 40, 'none', '1' x 40), [ 0, 0, 0 ], '… SCRIPT EXISTS needs none');
+is($here->call('PING'), 'PONG', '… and every command has one reply');
+unlink $no_memory;
+is($here->call('EVAL', 'return 1', 0), 1, '… and then there is some');
 
 # ---- one unit --------------------------------------------------------------------------------
 
@@ -300,15 +315,48 @@ for my $long ('local t = {} for i = 1, 60 do t = { t, t } end return t', 'local 
 	my $began = time;
 	$here->call('MULTI');
 	$here->call('EVAL', 'while true do end', 0) for 1 .. 200;
-	is(scalar(grep { /^-ERR the script has run/ } @{ $here->call('EXEC') }), 200, 'scripts of one EXEC have the time of one');
+	like($here->call('EXEC'), qr/^-EXECABORT .*it has run for longer than pgfirst\.redis_script_timeout \(300 ms\)/,
+		'scripts of one EXEC have the time of one');
 	cmp_ok(time - $began, '<', 20, '… together');
+}
+
+# Each name is looked for in all functions around, and there are as many as there may be with as many locals.
+my $slow_text = ('local ' . join(',', map { "v$_" } 1 .. 190) . ' local function f() ') x 60 . 'a=b ' x 600_000 . 'end ' x 60;
+# A jump out of an expression is put behind all others.
+my $slow_too = 'x = ' . 'a or ' x 100_000 . 'a';
+for my $case ([ 'EVAL', $slow_text, 0 ], [ 'EVAL', $slow_too, 0 ], [ 'SCRIPT', 'LOAD', $slow_text ],
+	[ 'EVAL', 'redis.call("SET", "lost", 1) return loadstring(ARGV[1])', 0, $slow_text ],
+	[ 'EVAL', 'redis.call("SET", "lost", 1) local t = ARGV[1] return load(function() local s = t t = nil return s end)', 0, $slow_text ])
+{
+	my $began = time;
+	my $name = substr("@$case", 0, 60) =~ s/(local v1|x = a).*/…/r;
+	like($here->call(@$case), qr/^-ERR the script has run for longer than pgfirst\.redis_script_timeout \(300 ms\); nothing of it was kept\. script: [0-9a-f]{40}$/,
+		"a text takes too long to compile: $name");
+	my $took = time - $began;
+	cmp_ok($took, '<', 5, '… which ends soon');
+	note sprintf('%.0f ms: %s', 1000 * $took, $name);
+}
+{
+	my $began = time;
+	$here->call('MULTI');
+	$here->call('SET', 'lost', 1);
+	$here->call('EVAL', $slow_text, 0) for 1 .. 3;
+	like($here->call('EXEC'), qr/^-EXECABORT .*it has run for longer/, '… likewise within EXEC');
+	cmp_ok(time - $began, '<', 5, '… all of them together');
 }
 is($here->call('EVAL', $long, 0) =~ /^-ERR the script has run/ ? 1 : 0, 1, '… not even that it has flushed the database');
 is_deeply($here_too->call('MGET', 'lost', 'kept'), [ undef, '1' ], '… which is as it was');
 setting('pgfirst.redis_script_timeout', '60s');
 
+# What was parsed within a script does not keep the collector from its work, whatever became of it.
+for my $parsed ('loadstring("return 1")', 'loadstring("return")', 'loadstring("(")', 'pcall(loadstring)', 'pcall(loadstring, "return 1", {})',
+	'pcall(load, function() error("x") end)')
+{
+	is($here->call('EVAL', $parsed . ' for i = 1, 300 do local s = ("x"):rep(1e6) .. i end return 1', 0), 1, "garbage is collected behind $parsed");
+}
+
 # Errors of PostgreSQL pass through Lua.
-for my $script ($long, 'while true do redis.call("SET", "lost", 1) end')
+for my $script ($long, 'while true do redis.call("SET", "lost", 1) end', $slow_text)
 {
 	$here->send('EVAL', $script, 0);
 	my $canceled;
@@ -339,6 +387,20 @@ for my $size (1e6, 1e5, 1e4)
 }
 is($here->call('EVAL', 'return 1', 0), 1, 'what scripts leave no room for is forgotten');
 is($here->call('SCRIPT', 'FLUSH'), 'OK', '…');
+# The error of a script is what it has itself, whatever its metatable says; and nobody's library changes by it.
+for my $case (
+	[ 'error(setmetatable({}, { __index = error }))', 'unknown error' ],
+	[ 'error(setmetatable({}, { __index = function() while true do end end }))', 'unknown error' ],
+	[ 'error(setmetatable({ err = "MINE x" }, { __index = error, __newindex = error }))', 'MINE x' ],
+	[ 'error(setmetatable({}, { __newindex = error, __tostring = error }))', 'unknown error' ],
+	[ 'error({ err = {} })', 'unknown error' ], [ 'error({})', 'unknown error' ], [ 'error(nil)', 'nil' ],
+	[ 'error(string)', 'unknown error' ], [ 'error(_G)', 'unknown error' ])
+{
+	my ($script, $words) = @$case;
+	like($here->call('EVAL', $script, 0), qr/^-(ERR )?\Q$words\E script: [0-9a-f]{40}, on \@user_script:1\.$/, "an error that is none: $script");
+	is($here->call('EVAL', "local ok, e = pcall(function() $script end) return { tostring(ok), type(e) }", 0)->[0], 'false', '… it can be caught');
+}
+is($here->call('EVAL', 'return tostring(rawget(string, "source")) .. tostring(rawget(_G, "line"))', 0), 'nilnil', '… and leaves nothing behind');
 for my $deep ('local function f() local co = coroutine.wrap(f) co() end f()', 'local function f() return pcall(f) end return tostring(f())',
 	'local function f() return 1 + f() end return f()', 'local t = {} t[1] = t return t', 'return loadstring("return " .. ("("):rep(100000))',
 	'local s = "x" for i = 1, 300 do s = "(" .. s .. ")" end return loadstring("return " .. s)',
@@ -369,6 +431,12 @@ is($here->call('SCRIPT', 'KILL'), '-NOTBUSY No scripts in execution right now.',
 $there->send('EVAL', $long, 0);
 wait_until('SCRIPT KILL finds the script of another worker', sub { return $here->call('SCRIPT', 'KILL') eq 'OK'; }, 20);
 like($there->reply(20), qr/^-ERR Script killed by user with SCRIPT KILL/, '… and ends it');
+for my $command ([ 'EVAL', $slow_text, 0 ], [ 'SCRIPT', 'LOAD', $slow_text ])
+{
+	$there->send(@$command);
+	wait_until('SCRIPT KILL finds what another worker compiles', sub { return $here->call('SCRIPT', 'KILL') eq 'OK'; }, 20);
+	like($there->reply(20), qr/^-ERR Script killed by user with SCRIPT KILL/, "… and ends it: $command->[0]");
+}
 is_deeply($there->call('MGET', 'lost', 'kept'), [ undef, '1' ], '… with all that it has changed');
 
 # ---- a standby, and kill -9 --------------------------------------------------------------------

@@ -551,7 +551,7 @@ load_takes_text_only(void **state)
 	    "assert(not f and message == \"(load):1: unexpected symbol near 'char(27)'\", message)\n"
 	    "for _, text in ipairs{'return 1, nil, 3', '', 'x =', '\\n\\nx y', '#x', '-- x', 'return "
 	    "...',\n"
-	    "		' ', 'return \"' .. ('y'):rep(200000) .. '\"', 17} do\n"
+	    "		' ', 'return \"' .. ('y'):rep(70000) .. '\"', 17} do\n"
 	    "	for _, name in ipairs{'none', '=named', '@file'} do\n"
 	    "		local function result(load, ...)\n"
 	    "			local f, message = load(...)\n"

@@ -51,6 +51,7 @@ typedef enum KvOutcome
 	KV_DONE,       /* answered */
 	KV_PARK_LOCK,  /* call again when a lock was released */
 	KV_PARK_TURN,  /* call again in the next turn */
+	KV_PARK_SLICE, /* call again in a turn to come, each of which has one slice of such work */
 	KV_PARK_COUNT, /* call again when the keys have been counted */
 	KV_PARK_NEWS   /* call again at session->call_again_us, or when a pause is lifted */
 } KvOutcome;
@@ -90,6 +91,7 @@ struct KvCall
 	 */
 	KvSpace *space;
 	bool *auth_used; /* one password verification a turn */
+	bool *sliced;    /* one slice a turn of what takes many */
 	bool read_only;  /* the server is a standby */
 	bool available;  /* the extension is there */
 	bool busy;       /* whether it is, and which databases, is locked just now */
@@ -99,6 +101,8 @@ struct KvCall
 	bool executed;   /* the command's function was called */
 	bool atomic;     /* it is part of an EXEC or a script: it must not park, but for locks */
 	bool prepared;   /* EXEC has locked everything, and made room */
+	/* Monotonic: when the EXEC or the script that it is part of has to be over; 0: neither. */
+	int64 until_us;
 
 	/* Of a command that a script runs. */
 	bool locks_reads; /* locks the keys that it only reads as well */

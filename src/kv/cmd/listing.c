@@ -8,11 +8,12 @@
  * returned together.  RANDOMKEY begins at a random id, returns the first key that lives, and goes on at
  * the beginning when it comes to the end.
  *
- * None of them keeps the loop for longer than a slice.  SCAN returns before it has seen COUNT keys,
+ * None of them keeps the loop for longer than a slice, and all that take several share one a turn.  SCAN returns before it has seen COUNT keys,
  * as it always may; KEYS goes on in the next turn from where it was, and so promises of what
- * changes meanwhile what SCAN does; so does RANDOMKEY where most records are of dead keys.  Within EXEC they
- * cannot, and take as long as they take.  Values are
- * not brought in, and what is found is memory of the client, not of the server.
+ * changes meanwhile what SCAN does; so does RANDOMKEY where most records are of dead keys.  Within an EXEC or a
+ * script they cannot, and take as long as that may.  Values are
+ * not brought in, and what is found is memory of the client, not of the server.  It is not copied in the end
+ * either: of ten million keys it is 200 MB, and others would feel a tenth of a second of copying.
  */
 #include "postgres.h"
 
@@ -32,6 +33,7 @@
 #define LISTING_STEPS    100000             /* of matching between two of them */
 #define SCAN_AT_LEAST    1000               /* records of a SCAN that asks for as many */
 #define LISTING_HEAD     KV_HEAD_LIMIT(256) /* longer keys are read again */
+#define LISTING_COPIED   ((Size) 64 * 1024) /* what is no more than this is copied to the reply */
 
 typedef struct KvListing
 {
@@ -149,7 +151,10 @@ static void
 listing_end(KvCall *call, KvListing *listing)
 {
 	pgfirst_resp_write_array(call->reply, listing->count);
-	pgfirst_resp_write_raw(call->reply, listing->found.data, listing->found.length);
+	if (call->atomic || listing->found.length <= LISTING_COPIED)
+		pgfirst_resp_write_raw(call->reply, listing->found.data, listing->found.length);
+	else
+		kv_session_hand_over(call->session, &listing->found);
 	kv_session_drop_listing(call->session);
 }
 
@@ -190,11 +195,23 @@ id_upper(const PgfirstId *id)
 	return pg_ntoh64(upper);
 }
 
-/* Until when a slice may go on: within EXEC there is no other one. */
+/* Until when a slice may go on: within an EXEC or a script there is no other one. */
 static int64
 slice_deadline(const KvCall *call)
 {
-	return call->atomic ? PG_INT64_MAX : pgfirst_clock_monotonic_us() + LISTING_SLICE_US;
+	return call->atomic ? call->until_us : pgfirst_clock_monotonic_us() + LISTING_SLICE_US;
+}
+
+/* There is more to see: in the next turn, unless this was all the time there is. */
+static KvOutcome
+listing_go_on(KvCall *call)
+{
+	if (!call->atomic)
+		return KV_PARK_SLICE;
+	kv_session_drop_listing(call->session);
+	kv_reply_error(call, "ERR there are more keys than can be looked at within "
+	                     "pgfirst.redis_script_timeout");
+	return KV_DONE;
 }
 
 /* One slice; true when all have been seen, or when there is no memory for more. */
@@ -236,10 +253,13 @@ list_all(KvCall *call, RespSlice pattern, bool counts, KvOutcome *outcome)
 {
 	KvListing *listing = call->session->listing;
 
-	*outcome = KV_PARK_TURN;
 	/* What a slice sees must not be undone before the next one. */
-	if (pgfirst_store_changed() && !call->atomic)
+	if (!call->atomic && (*call->sliced || pgfirst_store_changed()))
+	{
+		*outcome = KV_PARK_SLICE;
 		return NULL;
+	}
+	*call->sliced = true;
 	*outcome = KV_DONE;
 	if (!listing || !listing->under_way || listing->command != call->session->commands)
 		listing = listing_begin(call);
@@ -251,7 +271,7 @@ list_all(KvCall *call, RespSlice pattern, bool counts, KvOutcome *outcome)
 	if (!keys_slice(call, listing))
 	{
 		listing->under_way = true;
-		*outcome = KV_PARK_TURN;
+		*outcome = listing_go_on(call);
 		return NULL;
 	}
 	if (listing_failed(call, listing))
@@ -339,8 +359,8 @@ kv_cmd_randomkey(KvCall *call)
 	bool goes_on = listing && listing->under_way && listing->command == call->session->commands;
 
 	/* What a slice sees must not be undone before the next one; mostly one is enough. */
-	if (goes_on && pgfirst_store_changed())
-		return KV_PARK_TURN;
+	if (goes_on && (*call->sliced || pgfirst_store_changed()))
+		return KV_PARK_SLICE;
 	if (!goes_on)
 	{
 		uint64 random[2] = {pg_prng_uint64(&pg_global_prng_state),
@@ -353,10 +373,11 @@ kv_cmd_randomkey(KvCall *call)
 		listing->next = listing->start;
 	}
 	listing->under_way = false;
+	*call->sliced |= goes_on;
 	if (!random_slice(call, listing))
 	{
 		listing->under_way = !pgfirst_store_changed();
-		return KV_PARK_TURN;
+		return listing_go_on(call);
 	}
 	if (listing_failed(call, listing))
 		return KV_DONE;

@@ -13,7 +13,10 @@
  *     run        the commands, with call->atomic: from here on none of them parks
  *
  * Nothing is changed before the last step, so that EXEC can be called again, and in the last step nothing
- * is left that could keep it from being finished.  FLUSHDB within a transaction moves later keys to the
+ * is left that could keep it from being finished, but its time: the worker serves nobody else meanwhile, and so
+ * an EXEC ends after pgfirst.redis_script_timeout, as a script does.  What it has changed is taken back, unless
+ * it has changed what databases are, which only their administrators may.  The commit is not in that time; how
+ * much there is to commit is bounded by pgfirst.write_set_limit.  FLUSHDB within a transaction moves later keys to the
  * next epoch, where nobody else can have locked them, because nobody knows it yet.
  *
  * A transaction that only reads locks nothing, as no reader does: it is run again until all it has read was
@@ -47,6 +50,8 @@
 
 #define FIRST_BYTES   512
 #define KEPT_HEADER   sizeof(const KvCommand *)
+#define KEPT_CHEAP    ((Size) 4096)       /* bytes of a command */
+#define KEPT_STEPS    64                  /* cheap commands between two looks at the clock */
 #define READ_AGAIN_US ((int64) 20 * 1000) /* from when on a transaction that reads locks as well */
 
 typedef struct KvWatch
@@ -73,11 +78,13 @@ typedef struct KvBlocked
 struct KvMulti
 {
 	bool open;    /* between MULTI and EXEC */
+	bool late;    /* EXEC was given up, because it has gone on for too long */
 	bool spent;   /* EXEC has begun to run it; still there if an error has ended the turn */
 	bool broken;  /* a command was refused: EXEC will refuse all */
 	bool flushes; /* one of them empties a database */
 	int commands;
 	bool scripts; /* some command is a script */
+	bool lengthy; /* some may take long by itself */
 	bool catalog; /* one changes what databases are, which cannot be taken back */
 	int database; /* in which the next command would run */
 	bool insists; /* locks, although it changes nothing */
@@ -246,6 +253,14 @@ changes_catalog(const KvCommand *command)
 	return command->function == kv_cmd_swapdb || command->function == kv_cmd_config_set;
 }
 
+/* Whether it is nothing to keep an eye on: DBSIZE is, behind a change, when it goes through all keys. */
+static bool
+is_cheap(const KvCommand *command, Size bytes)
+{
+	return (command->flags & (KV_FAST | KV_BLIND)) && bytes <= KEPT_CHEAP &&
+	       command->function != kv_cmd_dbsize;
+}
+
 void
 kv_multi_keep(KvCall *call)
 {
@@ -277,6 +292,7 @@ kv_multi_keep(KvCall *call)
 	multi_append(multi, call);
 	multi->keys += Max(kv_command_keys_of(call->command, call, 0, &first, &last, &step), 0);
 	multi->scripts |= (call->command->flags & KV_SCRIPT) != 0;
+	multi->lengthy |= !is_cheap(call->command, length);
 	multi->catalog |= changes_catalog(call->command);
 	if ((call->command->flags & KV_WRITE) || kv_command_is_writing_script(call->command))
 		multi->data += KV_CHANGE_COST(length, call->argc);
@@ -452,6 +468,7 @@ typedef struct KeptWalk
 	KvCall call; /* of the command under way */
 	Size at;     /* where it ends */
 	Size from;   /* and begins */
+	int steps;   /* since the last look at the clock */
 } KeptWalk;
 
 static void *
@@ -493,6 +510,7 @@ kept_begin(KeptWalk *walk, const KvCall *exec, Size from)
 	walk->call.last_try =
 	    false; /* or it might answer with an error what it should have waited for */
 	walk->at = from;
+	walk->steps = 0;
 }
 
 static bool
@@ -517,6 +535,16 @@ kept_next(KeptWalk *walk)
 	walk->call.wrote = walk->call.durable = false;
 	walk->at += kept_parser.consumed;
 	return true;
+}
+
+/* Whether the time of the EXEC is over: looks behind what may have taken long, and else now and then. */
+static bool
+kept_is_late(KeptWalk *walk, const KvCommand *command)
+{
+	if (++walk->steps < KEPT_STEPS && is_cheap(command, walk->at - walk->from))
+		return false;
+	walk->steps = 0;
+	return pgfirst_clock_monotonic_us() >= walk->call.until_us;
 }
 
 /* ---- opening and locking ----------------------------------------------------------------------- */
@@ -678,6 +706,12 @@ commands_ready(KvCall *call, KvOutcome *outcome)
 			number = kv_select_target(&walk.call, number);
 		else
 			ready = command_ready(call, &walk, command, number, outcome);
+		if (ready == READY_YES && kept_is_late(&walk, command))
+		{
+			kv_script_reply_late(call);
+			*outcome = KV_DONE;
+			ready = READY_ANSWERED;
+		}
 	}
 	return ready;
 }
@@ -757,7 +791,8 @@ turn_ready(KvCall *call, KvOutcome *outcome)
  * What a command reads is forgotten behind it.  Once the replies are too many for the client's memory
  * it will be disconnected; what changes something is carried out nevertheless, as a whole.
  *
- * Only a script may not come to its end: it needs a key of which nobody knew, and somebody has it.
+ * Only a script may not come to its end: it needs a key of which nobody knew, and somebody has it.  And all of
+ * it may take too long; but what has changed the catalog is carried out to its end.
  */
 static KvOutcome
 run_each(KvCall *call)
@@ -765,13 +800,15 @@ run_each(KvCall *call)
 	MemoryContext each =
 	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst exec", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(each);
+	struct KvMulti *multi = call->session->multi;
 	KvOutcome outcome = KV_DONE;
+	bool sealed = false;
 	KeptWalk walk;
 
-	pgfirst_resp_write_array(call->reply, (size_t) call->session->multi->commands);
+	pgfirst_resp_write_array(call->reply, (size_t) multi->commands);
 	kept_begin(&walk, call, 0);
-	while (outcome == KV_DONE && kept_next(&walk) &&
-	       (call->session->multi->data > 0 || !call->reply->failed))
+	while (outcome == KV_DONE && !multi->late && kept_next(&walk) &&
+	       (multi->data > 0 || !call->reply->failed))
 	{
 		outcome = kv_command_run_now(&walk.call);
 		if (outcome != KV_DONE && !(walk.call.command->flags & KV_SCRIPT))
@@ -780,6 +817,8 @@ run_each(KvCall *call)
 		call->wrote |= walk.call.wrote;
 		call->durable |= walk.call.durable;
 		call->ends_turn |= walk.call.ends_turn;
+		sealed |= changes_catalog(walk.call.command);
+		multi->late = outcome == KV_DONE && !sealed && kept_is_late(&walk, walk.call.command);
 		MemoryContextReset(each);
 	}
 	MemoryContextSwitchTo(old);
@@ -787,22 +826,23 @@ run_each(KvCall *call)
 	return outcome;
 }
 
-/* The same; what is not finished has not been begun. */
+/* The same; what is not finished has not been begun, or was given up, which is answered. */
 static KvOutcome
 run_kept(KvCall *call)
 {
+	const struct KvMulti *multi = call->session->multi;
 	int database = call->session->database;
 	Size start = call->reply->length;
 	KvOutcome outcome;
 	KvEpochs epochs;
 
-	if (!call->session->multi->scripts)
+	/* Too little to be late. */
+	if (!multi->scripts && !multi->lengthy && multi->commands < KEPT_STEPS)
 		return run_each(call);
-	kv_script_exec_begins();
 	kv_spaces_note(&epochs);
 	pgfirst_store_mark();
 	outcome = run_each(call);
-	if (outcome == KV_DONE)
+	if (outcome == KV_DONE && !multi->late)
 	{
 		pgfirst_store_mark_keep();
 		return KV_DONE;
@@ -812,6 +852,11 @@ run_kept(KvCall *call)
 	call->reply->length = start;
 	call->session->database = database;
 	call->wrote = false;
+	if (multi->late)
+	{
+		kv_script_reply_late(call);
+		return KV_DONE;
+	}
 	if (!call->last_try)
 		return outcome;
 	kv_reply_error(call, "ERR what a script needs is locked for longer than "
@@ -853,7 +898,7 @@ read_kept(KvCall *call)
 			pgfirst_store_together_begin(store);
 		outcome = run_kept(call);
 		same = !store || pgfirst_store_together_end();
-		if (outcome != KV_DONE)
+		if (outcome != KV_DONE || multi->late)
 			return outcome;
 		(void) watches_hold(call, &hold, &ignored);
 	} while (!same && hold && !call->reply->failed && pgfirst_clock_monotonic_us() < deadline_us);
@@ -912,6 +957,7 @@ kv_cmd_exec(KvCall *call)
 		return KV_DONE;
 	}
 	multi->spent = true; /* unless it is called again; an error ends it as well */
+	call->until_us = kv_script_until(call);
 	ready = exec_ready(call, &hold, &outcome);
 	if (ready == READY_YES)
 	{

@@ -42,6 +42,8 @@ eval(KvCall *call, bool by_sha)
 	if (!by_sha)
 	{
 		request.body = kv_argument(call, 1);
+		if (kv_script_too_large(call, request.body))
+			return KV_DONE;
 		kv_sha_of(request.body, &request.sha);
 	}
 	else if (!kv_sha_parse(kv_argument(call, 1), &request.sha))

@@ -107,8 +107,7 @@ kv_cmd_dbsize(KvCall *call)
 	/* The census comes at once, unless this is a standby, or writers leave it no moment to begin. */
 	if (!call->read_only && !call->last_try && !call->atomic)
 		return KV_PARK_COUNT;
-	pgfirst_resp_write_integer(call->reply, kv_count_walk(call->space).keys);
-	return KV_DONE;
+	return kv_listing_count(call);
 }
 
 /* FLUSHDB [ASYNC | SYNC]: both are done at once. */

@@ -23,6 +23,7 @@ kv_session_begin(KvSession *session, RespAllocator allocator)
 	session->tenant_set = -1;
 	session->created_us = session->active_us = pgfirst_clock_monotonic_us();
 	pgfirst_resp_buffer_init(&session->reply, allocator, 2);
+	pgfirst_resp_buffer_init(&session->tail, allocator, 2);
 	dlist_push_tail(&kv_sessions.list, &session->link);
 	kv_sessions.count++;
 }
@@ -40,6 +41,25 @@ kv_session_end(KvSession *session)
 	(void) kv_session_set_text(session, &session->library_name, NULL, 0);
 	(void) kv_session_set_text(session, &session->library_version, NULL, 0);
 	pgfirst_resp_buffer_free(&session->reply);
+	pgfirst_resp_buffer_free(&session->tail);
+}
+
+void
+kv_session_hand_over(KvSession *session, RespBuffer *end)
+{
+	Assert(session->tail.length == 0 && session->reply.length > 0);
+	session->tail.data = end->data;
+	session->tail.length = end->length;
+	session->tail.capacity = end->capacity;
+	end->data = NULL;
+	end->length = end->capacity = 0;
+}
+
+void
+kv_session_take_back(KvSession *session, Size start)
+{
+	session->reply.length = start;
+	pgfirst_resp_buffer_free(&session->tail);
 }
 
 void

@@ -35,6 +35,11 @@ typedef struct KvSession
 	 */
 	int blocked_argument;
 	RespBuffer reply; /* reply.protocol is the protocol */
+	/*
+	 * The end of the last reply, where that is too large to be copied there.  It is sent behind it, and no command
+	 * runs before it has become `reply` itself.
+	 */
+	RespBuffer tail;
 
 	/* For CLIENT LIST; from reply.allocator, so that they count as the client's; NULL if not set. */
 	char *name;
@@ -93,6 +98,12 @@ extern void kv_session_kill(KvSession *session);
 
 /* A command is done: whether CLIENT REPLY wants its reply dropped.  Asked once for each. */
 extern bool kv_session_silent(KvSession *session);
+
+/* What the buffer has becomes the end of the reply, as it is; the buffer is empty afterwards. */
+extern void kv_session_hand_over(KvSession *session, RespBuffer *end);
+
+/* Takes back all that was replied from byte `start` of the reply on. */
+extern void kv_session_take_back(KvSession *session, Size start);
 
 /* Forgets the listing and gives its memory back. */
 extern void kv_session_drop_listing(KvSession *session);

@@ -12,6 +12,9 @@
  * everybody else thrown out.  It is the client that takes most, and as long as there are any, one
  * that has not logged in.
  *
+ * A reply that is too large to be copied comes as the tail of the buffer (session.h).  When all before it has
+ * left, the tail becomes the buffer.
+ *
  * Time.  What one client sends or is sent at a time is bounded too (AT_ONCE), because over loopback
  * the other side may be as quick as we are and keep us busy with half a gigabyte.
  */
@@ -298,6 +301,7 @@ client_free_buffers(KvClient *client)
 	kv_session_drop_listing(&client->session);
 	kv_multi_forget(&client->session);
 	pgfirst_resp_buffer_free(&client->session.reply);
+	pgfirst_resp_buffer_free(&client->session.tail);
 	client->sent = 0;
 	pgfirst_resp_parser_free(&client->parser);
 	client_memory_resize(client, client->input, 0);
@@ -652,7 +656,8 @@ kv_client_abort(KvClient *client, const char *error)
 
 	if (client->own_replies == 0 || client->broken)
 		return;
-	reply->length = (size_t) (client->marks[--client->marks_end].start - client->reply_base);
+	kv_session_take_back(&client->session,
+	                     (Size) (client->marks[--client->marks_end].start - client->reply_base));
 	kv_multi_break(&client->session);
 	for (; client->own_replies > 0; client->own_replies--)
 		pgfirst_resp_write_error(reply, error, strlen(error));
@@ -688,10 +693,29 @@ output_free_to_leave(KvClient *client)
 bool
 kv_client_output_full(const KvClient *client)
 {
-	return client->session.reply.length - client->sent >= OUTPUT_FULL;
+	return client->session.reply.length - client->sent >= OUTPUT_FULL ||
+	       client->session.tail.length > 0;
 }
 
-/* Forgets what has left; keeps a small buffer for the next reply unless there are many clients. */
+/* All before the tail has left. */
+static void
+output_take_tail(KvClient *client)
+{
+	RespBuffer *reply = &client->session.reply;
+	RespBuffer *tail = &client->session.tail;
+
+	pgfirst_resp_buffer_free(reply);
+	reply->data = tail->data;
+	reply->length = tail->length;
+	reply->capacity = tail->capacity;
+	tail->data = NULL;
+	tail->length = tail->capacity = 0;
+}
+
+/*
+ * Forgets what has left; keeps a small buffer for the next reply unless there are many clients.  What is left of
+ * a large one moves to the front when it is little: until then nothing comes behind it.
+ */
 static void
 output_give_back(KvClient *client)
 {
@@ -702,10 +726,12 @@ output_give_back(KvClient *client)
 		client->reply_base += client->sent;
 		client->sent = 0;
 		reply->length = 0;
-		if (reply->capacity > OUTPUT_KEEP || kv_sessions.count > MANY_CLIENTS)
+		if (client->session.tail.length > 0)
+			output_take_tail(client);
+		else if (reply->capacity > OUTPUT_KEEP || kv_sessions.count > MANY_CLIENTS)
 			pgfirst_resp_buffer_free(reply);
 	}
-	else if (client->sent > OUTPUT_FULL && client->sent > reply->length / 2)
+	else if (client->sent > OUTPUT_FULL && !kv_client_output_full(client))
 	{
 		memmove(reply->data, reply->data + client->sent, reply->length - client->sent);
 		client->reply_base += client->sent;
@@ -731,7 +757,7 @@ output_note(const KvClient *client, Size unsent)
 static void
 output_check_limit(KvClient *client)
 {
-	Size unsent = client->session.reply.length - client->sent;
+	Size unsent = client->session.reply.length - client->sent + client->session.tail.length;
 
 	if (pgfirst_redis_client_output_limit == 0 ||
 	    unsent <= (Size) pgfirst_redis_client_output_limit * 1024)
@@ -766,7 +792,9 @@ output_send(KvClient *client)
 		client->sent += (Size) put;
 		kv_stats_add(&kv_stats->output_bytes, put);
 	}
-	output_give_back(client);
+	/* One that lacks a part stays, and the client is disconnected for it. */
+	if (!client->session.reply.failed)
+		output_give_back(client);
 }
 
 /* ---- after a turn ------------------------------------------------------------------------ */
@@ -784,6 +812,15 @@ client_done(const KvClient *client)
 	return client->session.close || (client->peer_closed && client->state == KV_CLIENT_IDLE);
 }
 
+bool
+kv_client_ends_with_peer(const KvClient *client)
+{
+	if (client->state == KV_CLIENT_PARKED)
+		return client->parked_for == KV_PARK_NEWS;
+	return (client->state == KV_CLIENT_AGAIN || client->state == KV_CLIENT_READY) &&
+	       client->parked_for == KV_PARK_SLICE;
+}
+
 static uint32
 client_interest(KvClient *client)
 {
@@ -793,8 +830,8 @@ client_interest(KvClient *client)
 	                 client->state == KV_CLIENT_AGAIN) &&
 	                client->input_end - client->input_start < input_wanted(client);
 
-	/* It may wait for ever, and nothing is read of it: it is to be noticed that it has gone. */
-	bool may_leave = client->state == KV_CLIENT_PARKED && client->parked_for == KV_PARK_NEWS;
+	/* It may be that nothing is read of it: it is to be noticed that it has gone. */
+	bool may_leave = kv_client_ends_with_peer(client);
 
 	if (client->tls)
 	{

@@ -175,6 +175,12 @@ extern bool kv_client_waits_for(const KvClient *client, XLogRecPtr position);
  */
 extern void kv_client_settle(KvClient *client);
 
+/*
+ * Whether what it has asked for ends with it: it may take long, and nobody would have anything of it.  A client
+ * that has only said that it will send no more is taken to have gone, then.
+ */
+extern bool kv_client_ends_with_peer(const KvClient *client);
+
 /* Whether so much is unsent that nothing more should be run for it. */
 extern bool kv_client_output_full(const KvClient *client);
 

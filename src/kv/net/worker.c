@@ -148,9 +148,8 @@ socket_event(const struct epoll_event *event)
 	kv_client_touch(client);
 	if (event->events & EPOLLIN)
 		kv_client_receive(client);
-	/* As in Redis, what waits for news ends with who asked for it. */
-	if ((event->events & EPOLLRDHUP) && client->state == KV_CLIENT_PARKED &&
-	    client->parked_for == KV_PARK_NEWS)
+	/* As in Redis, what waits for news ends with who asked for it; and so does what goes through all keys. */
+	if ((event->events & EPOLLRDHUP) && kv_client_ends_with_peer(client))
 		client->broken = true;
 	/* Hung up: what has been received still runs, but nobody reads what it answers. */
 	if ((event->events & (EPOLLHUP | EPOLLERR)) &&

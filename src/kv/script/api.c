@@ -138,6 +138,7 @@ command_run(void *context)
 	command->call.wrote = command->call.durable = false;
 	command->call.atomic = true;
 	command->call.prepared = false;
+	command->call.until_us = kv_run->deadline_us;
 	command->call.locks_reads = kv_run->locks;
 	command->call.reads_only = kv_run->reads_only;
 	command->call.last_try = false; /* it is the whole script that has waited long enough */
@@ -168,6 +169,9 @@ command_call(lua_State *lua)
 	/* It began as one that only reads, and what it has read is not locked. */
 	if (command.call.wrote && !kv_run->locks)
 		kv_run_stop(lua, KV_STOP_LOCKS);
+	/* The error may be that the time of the run is over. */
+	if (kv_run->reply.length > 0 && kv_run->reply.data[0] == '-')
+		kv_run_look(lua);
 	if (kv_run->reply.failed)
 		kv_lua_raise(lua, "-OOM the reply to a command would take more memory than "
 		                  "pgfirst.redis_script_memory");

@@ -17,10 +17,11 @@
  * redis.log().  A script that fails keeps what it has changed before, as in Redis; one that is ended, by
  * time or by SCRIPT KILL, keeps nothing, which Redis cannot do.
  *
- * A script keeps the worker, as it keeps Redis, but for no longer than pgfirst.redis_script_timeout, which all
- * scripts of one EXEC have together.  A hook looks at the clock every few instructions, sooner where there is
+ * A script keeps the worker, as it keeps Redis, but for no longer than pgfirst.redis_script_timeout, which an
+ * EXEC has with all its scripts together.  A hook looks at the clock every few instructions, sooner where there is
  * much memory that one of them could be about; functions in C that may take long do so themselves, and so does
- * every command.  Compiling a text is not bounded but by its length.
+ * every command, and the parser from one piece of a text to the next.  To compile is a part of the run, and for
+ * SCRIPT LOAD a run of its own.
  */
 #include "postgres.h"
 
@@ -46,8 +47,6 @@ struct KvScriptKey
 };
 
 KvRun *kv_run;
-
-static int64 exec_deadline_us; /* of all scripts of the EXEC under way */
 
 /* ---- ending Lua from within -------------------------------------------------------------------- */
 
@@ -95,12 +94,10 @@ serve_interrupts(void *context)
 }
 
 void
-kv_run_look(lua_State *lua)
+kv_run_check(lua_State *lua)
 {
 	KvRun *run = kv_run;
 
-	run->counts = 0;
-	run->state->fresh = 0;
 	if (run->stop != KV_STOP_NOT)
 		kv_run_unwind(lua);
 	if (unlikely(INTERRUPTS_PENDING_CONDITION()) && !kv_run_guard(serve_interrupts, NULL))
@@ -109,7 +106,18 @@ kv_run_look(lua_State *lua)
 		kv_run_stop(lua, KV_STOP_TIME);
 	if (kv_shared_run_killed())
 		kv_run_stop(lua, KV_STOP_KILLED);
-	kv_lua_collect(run->state, lua);
+}
+
+void
+kv_run_look(lua_State *lua)
+{
+	KvRun *run = kv_run;
+
+	run->counts = 0;
+	run->state->fresh = 0;
+	kv_run_check(lua);
+	if (!run->state->parsing)
+		kv_lua_collect(run->state, lua);
 }
 
 static void
@@ -131,7 +139,10 @@ kv_run_step(lua_State *lua)
 
 /* ---- within Lua -------------------------------------------------------------------------------- */
 
-/* Gives an error that nobody caught its place; the error is a table afterwards. */
+/*
+ * Gives an error that nobody caught its place; the error is a table of ours afterwards, with what the script's
+ * has itself: neither may a metatable of the script's have a say here, nor may a table that others see change.
+ */
 static int
 error_with_place(lua_State *lua)
 {
@@ -143,23 +154,27 @@ error_with_place(lua_State *lua)
 	known = lua_getstack(lua, 1, &where) && lua_getinfo(lua, "Sl", &where);
 	if (known && strcmp(where.what, "C") == 0)
 		known = lua_getstack(lua, 2, &where) && lua_getinfo(lua, "Sl", &where);
-	if (!lua_istable(lua, 1))
+	lua_settop(lua, 1);
+	lua_newtable(lua);
+	if (lua_istable(lua, 1))
+	{
+		lua_pushliteral(lua, "err");
+		lua_rawget(lua, 1);
+	}
+	else
 	{
 		const char *words = lua_tostring(lua, 1);
 
-		lua_newtable(lua);
 		lua_pushfstring(lua, "ERR %s", words ? words : luaL_typename(lua, 1));
-		lua_setfield(lua, -2, "err");
-		lua_replace(lua, 1);
 	}
+	lua_setfield(lua, 2, "err");
 	if (known)
 	{
 		lua_pushstring(lua, where.source);
-		lua_setfield(lua, 1, "source");
+		lua_setfield(lua, 2, "source");
 		lua_pushinteger(lua, where.currentline);
-		lua_setfield(lua, 1, "line");
+		lua_setfield(lua, 2, "line");
 	}
-	lua_settop(lua, 1);
 	return 1;
 }
 
@@ -229,7 +244,6 @@ run_protected(lua_State *lua)
 	int behind = request->first_key + request->keys;
 
 	lua_settop(lua, 0);
-	lua_gc(lua, LUA_GCRESTART, 0); /* an error may have ended loadstring() without */
 	/* Those of the run before may take as much memory as there is. */
 	forget_arguments(lua);
 	lua_pushcfunction(lua, error_with_place);
@@ -410,41 +424,95 @@ kv_script_unblocked(KvCall *call, KvOutcome *outcome)
 	return false;
 }
 
-static int64
-script_deadline(void)
+/* ---- the end ----------------------------------------------------------------------------------- */
+
+/* Answers that the run was ended, or ends the turn if that is why. */
+static void
+answer_ended(KvRun *run, const KvSha *sha)
 {
-	return pgfirst_clock_monotonic_us() + (int64) kv_script_timeout * 1000;
+	char digits[2 * KV_SHA_BYTES + 1];
+
+	kv_sha_text(sha, digits);
+	if (run->stop == KV_STOP_ERROR)
+		ReThrowError(run->error);
+	else if (run->stop == KV_STOP_KILLED)
+		kv_reply_error(run->call, "ERR Script killed by user with SCRIPT KILL. script: %s", digits);
+	else
+		kv_reply_error(run->call,
+		               "ERR the script has run for longer than pgfirst.redis_script_timeout "
+		               "(%d ms); nothing of it was kept. script: %s",
+		               kv_script_timeout, digits);
 }
 
-void
-kv_script_exec_begins(void)
+/* ---- compiling --------------------------------------------------------------------------------- */
+
+/* As a part of the run under way; NULL after answering. */
+static KvScript *
+run_compile(KvRun *run, const KvSha *sha, RespSlice body)
 {
-	exec_deadline_us = script_deadline();
+	char *wrong;
+	KvScript *script = kv_lua_compile(run->state, sha, body, &wrong);
+
+	if (script)
+		return script;
+	if (run->stop != KV_STOP_NOT)
+		answer_ended(run, sha);
+	else
+		kv_reply_error(run->call, "ERR %s", wrong);
+	return NULL;
+}
+
+static void
+run_begin(KvRun *run)
+{
+	run->deadline_us = kv_script_until(run->call);
+	kv_run = run;
+	kv_shared_run_begin(run->state->tenant);
+}
+
+static void
+run_end(void)
+{
+	kv_run = NULL;
+	kv_shared_run_end();
+}
+
+KvScript *
+kv_run_compile(KvCall *call, KvLua *state, const KvSha *sha, RespSlice body)
+{
+	KvRun run = {.call = call, .state = state, .context = CurrentMemoryContext};
+
+	run_begin(&run);
+	PG_TRY();
+	{
+		run.script = run_compile(&run, sha, body);
+	}
+	PG_FINALLY();
+	{
+		run_end();
+	}
+	PG_END_TRY();
+	return run.script;
 }
 
 /* ---- the whole --------------------------------------------------------------------------------- */
 
 /* The compiled script, or NULL after answering. */
 static KvScript *
-find_script(KvCall *call, KvLua *state, const KvScriptRequest *request)
+find_script(KvRun *run)
 {
-	KvScript *script = kv_lua_script(state, &request->sha);
+	const KvScriptRequest *request = run->request;
+	KvScript *script = kv_lua_script(run->state, &request->sha);
 	RespSlice body = request->body;
-	char *wrong;
 
 	if (script)
 		return script;
 	if (!body.data)
-		body = kv_shared_script(state->tenant, &request->sha);
-	if (!body.data)
-	{
-		kv_reply_error(call, "NOSCRIPT No matching script. Please use EVAL.");
-		return NULL;
-	}
-	script = kv_lua_compile(state, &request->sha, body, &wrong);
-	if (!script)
-		kv_reply_error(call, "ERR %s", wrong);
-	return script;
+		body = kv_shared_script(run->state->tenant, &request->sha);
+	if (body.data)
+		return run_compile(run, &request->sha, body);
+	kv_reply_error(run->call, "NOSCRIPT No matching script. Please use EVAL.");
+	return NULL;
 }
 
 /* Whether this script may run here at all; answers if not. */
@@ -466,9 +534,6 @@ may_run(KvCall *call, const KvScript *script, const KvScriptRequest *request)
 static KvOutcome
 run_settle(KvRun *run, int database)
 {
-	char sha[2 * KV_SHA_BYTES + 1];
-
-	kv_sha_text(&run->script->sha, sha);
 	switch (run->stop)
 	{
 		case KV_STOP_NOT:
@@ -489,17 +554,10 @@ run_settle(KvRun *run, int database)
 			kv_session_drop_script_key(run->call->session);
 			break;
 		case KV_STOP_TIME:
-			kv_reply_error(run->call,
-			               "ERR the script has run for longer than pgfirst.redis_script_timeout "
-			               "(%d ms); nothing of it was kept. script: %s",
-			               kv_script_timeout, sha);
-			break;
 		case KV_STOP_KILLED:
-			kv_reply_error(run->call, "ERR Script killed by user with SCRIPT KILL. script: %s",
-			               sha);
-			break;
 		case KV_STOP_ERROR:
-			ReThrowError(run->error);
+			answer_ended(run, &run->script->sha);
+			break;
 	}
 	return KV_DONE;
 }
@@ -522,48 +580,56 @@ open_home(KvCall *call, PgfirstStore **store, KvOutcome *outcome)
 	return space != NULL;
 }
 
+static KvOutcome
+run_whole(KvRun *run)
+{
+	const KvScriptRequest *request = run->request;
+	KvCall *call = run->call;
+	int database = call->session->database;
+	KvOutcome outcome = KV_DONE;
+	PgfirstStore *store;
+
+	run->script = find_script(run);
+	if (!run->script || !may_run(call, run->script, request))
+		return KV_DONE;
+	if (!kv_script_unblocked(call, &outcome) || !open_home(call, &store, &outcome))
+		return outcome;
+	run->reads_only = request->reads_only || run->script->flags.no_writes;
+	/* An EXEC that changes something locks all that it reads, too; one that does not has its own way. */
+	run->locks =
+	    !call->read_only &&
+	    (call->prepared ? call->locks_reads : !run->reads_only && !run->script->reads_only);
+	run->each =
+	    AllocSetContextCreate(run->context, "pgfirst script command", ALLOCSET_DEFAULT_SIZES);
+	pgfirst_resp_buffer_init(&run->reply,
+	                         (RespAllocator){.resize = reply_resize, .context = run->context}, 2);
+	pgfirst_resp_parser_init(&run->parser,
+	                         (RespAllocator){.resize = reply_resize, .context = run->context},
+	                         (RespLimits){0});
+	run_attempts(run, store);
+	return run_settle(run, database);
+}
+
 KvOutcome
 kv_script_run(KvCall *call, const KvScriptRequest *request)
 {
 	KvLua *state = kv_lua_of(call, call->session->tenant);
-	int database = call->session->database;
 	KvRun run = {.call = call, .state = state, .request = request};
 	KvOutcome outcome = KV_DONE;
-	PgfirstStore *store;
 
 	if (!state)
 		return KV_DONE;
 	state->runs++;
-	run.script = find_script(call, state, request);
-	if (!run.script || !may_run(call, run.script, request))
-		return KV_DONE;
-	if (!kv_script_unblocked(call, &outcome) || !open_home(call, &store, &outcome))
-		return outcome;
-	run.reads_only = request->reads_only || run.script->flags.no_writes;
-	/* An EXEC that changes something locks all that it reads, too; one that does not has its own way. */
-	run.locks = !call->read_only &&
-	            (call->prepared ? call->locks_reads : !run.reads_only && !run.script->reads_only);
-	run.deadline_us = call->prepared ? exec_deadline_us : script_deadline();
 	run.context =
 	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst script", ALLOCSET_DEFAULT_SIZES);
-	run.each = AllocSetContextCreate(run.context, "pgfirst script command", ALLOCSET_DEFAULT_SIZES);
-	pgfirst_resp_buffer_init(&run.reply,
-	                         (RespAllocator){.resize = reply_resize, .context = run.context}, 2);
-	pgfirst_resp_parser_init(&run.parser,
-	                         (RespAllocator){.resize = reply_resize, .context = run.context},
-	                         (RespLimits){0});
-
-	kv_run = &run;
-	kv_shared_run_begin(state->tenant);
+	run_begin(&run);
 	PG_TRY();
 	{
-		run_attempts(&run, store);
-		outcome = run_settle(&run, database);
+		outcome = run_whole(&run);
 	}
 	PG_FINALLY();
 	{
-		kv_run = NULL;
-		kv_shared_run_end();
+		run_end();
 	}
 	PG_END_TRY();
 	MemoryContextDelete(run.context);

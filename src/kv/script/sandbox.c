@@ -214,8 +214,12 @@ base_loadstring(lua_State *lua)
 {
 	int results;
 
+	/* What is wrong with these would end the function with the collector standing still. */
+	(void) luaL_optstring(lua, 2, luaL_checkstring(lua, 1));
 	lua_gc(lua, LUA_GCSTOP, 0);
+	kv_run->state->parsing = true;
 	results = lua_tocfunction(lua, lua_upvalueindex(1))(lua);
+	kv_run->state->parsing = false;
 	lua_gc(lua, LUA_GCRESTART, 0);
 	pass_on_stop(lua);
 	return results;
@@ -276,7 +280,8 @@ error_as_text(lua_State *lua)
 {
 	if (!lua_istable(lua, -1))
 		return;
-	lua_getfield(lua, -1, "err");
+	lua_pushliteral(lua, "err");
+	lua_rawget(lua, -2);
 	if (lua_isstring(lua, -1))
 		lua_replace(lua, -2);
 	else

@@ -8,6 +8,7 @@
 
 #include "utils/guc.h"
 
+#include "base/clock.h"
 #include "kv/script/script_int.h"
 
 int kv_script_timeout = 5000;
@@ -19,17 +20,13 @@ kv_script_load(KvCall *call, RespSlice body)
 {
 	KvLua *state = kv_lua_of(call, call->session->tenant);
 	char digits[2 * KV_SHA_BYTES + 1];
-	char *wrong;
 	KvSha sha;
 
-	if (!state)
+	if (!state || kv_script_too_large(call, body))
 		return;
 	kv_sha_of(body, &sha);
-	if (!kv_lua_script(state, &sha) && !kv_lua_compile(state, &sha, body, &wrong))
-	{
-		kv_reply_error(call, "ERR %s", wrong);
+	if (!kv_lua_script(state, &sha) && !kv_run_compile(call, state, &sha, body))
 		return;
-	}
 	if (!kv_shared_script_add(state->tenant, &sha, body))
 	{
 		kv_reply_error(call, "OOM loaded scripts would take more than pgfirst.redis_script_cache; "
@@ -43,9 +40,37 @@ kv_script_load(KvCall *call, RespSlice body)
 bool
 kv_script_exists(KvCall *call, const KvSha *sha)
 {
-	KvLua *state = kv_lua_of(call, call->session->tenant);
+	uint32 tenant = call->session->tenant;
+	KvLua *state = kv_lua_known(tenant);
 
-	return state && (kv_lua_script(state, sha) || kv_shared_script_exists(state->tenant, sha));
+	return (state && kv_lua_script(state, sha)) || kv_shared_script_exists(tenant, sha);
+}
+
+int64
+kv_script_until(const KvCall *call)
+{
+	if (call->until_us != 0)
+		return call->until_us;
+	return pgfirst_clock_monotonic_us() + (int64) kv_script_timeout * 1000;
+}
+
+void
+kv_script_reply_late(KvCall *call)
+{
+	kv_reply_error(call,
+	               "EXECABORT Transaction discarded because of: it has run for longer than "
+	               "pgfirst.redis_script_timeout (%d ms)",
+	               kv_script_timeout);
+}
+
+bool
+kv_script_too_large(KvCall *call, RespSlice body)
+{
+	if (body.length < (Size) kv_script_memory_limit * 1024)
+		return false;
+	kv_reply_error(call, "ERR Error compiling script (new function): not enough memory within "
+	                     "pgfirst.redis_script_memory");
+	return true;
 }
 
 void
@@ -64,12 +89,12 @@ kv_script_kill(KvCall *call)
 static void
 settings_define(void)
 {
-	DefineCustomIntVariable("pgfirst.redis_script_timeout",
-	                        "Sets how long a script of a client of the Redis door may run.",
-	                        "A worker serves nobody else meanwhile. What a script that is ended "
-	                        "has changed is not kept.",
-	                        &kv_script_timeout, 5000, 1, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS, NULL,
-	                        NULL, NULL);
+	DefineCustomIntVariable(
+	    "pgfirst.redis_script_timeout",
+	    "Sets how long a script or an EXEC of a client of the Redis door may run.",
+	    "A worker serves nobody else meanwhile. Compiling is part of it. What a "
+	    "script or an EXEC that is ended has changed is not kept.",
+	    &kv_script_timeout, 5000, 1, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("pgfirst.redis_script_memory",
 	                        "Sets the memory that scripts take in one worker of the Redis door.",
 	                        "For each tenant; a script that wants more gets an error.",

@@ -57,8 +57,17 @@ typedef struct KvScriptRequest
  */
 extern KvOutcome kv_script_run(KvCall *call, const KvScriptRequest *request);
 
-/* An EXEC begins to run its commands: pgfirst.redis_script_timeout is for all scripts in it together. */
-extern void kv_script_exec_begins(void);
+/*
+ * Until when (monotonic) a script or an EXEC may go on that begins now: for pgfirst.redis_script_timeout, or
+ * as long as what the call is part of.  Its commands get it as call->until_us.
+ */
+extern int64 kv_script_until(const KvCall *call);
+
+/* Answers that an EXEC was given up because it has gone on for longer. */
+extern void kv_script_reply_late(KvCall *call);
+
+/* Whether a script of so many bytes is refused unread; answers then. */
+extern bool kv_script_too_large(KvCall *call, RespSlice body);
 
 /*
  * The key that a script of the session could not lock is tried before it begins again: to try it in vain
@@ -71,7 +80,7 @@ extern bool kv_script_unblocked(KvCall *call, KvOutcome *outcome);
  */
 extern void kv_script_load(KvCall *call, RespSlice body);
 
-/* Whether EVALSHA of the session would find a script. */
+/* Whether EVALSHA of the session would find a script.  Never answers. */
 extern bool kv_script_exists(KvCall *call, const KvSha *sha);
 
 /* Forgets all scripts of the session's tenant, in every worker. */

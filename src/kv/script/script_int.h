@@ -43,6 +43,7 @@ typedef struct KvLua
 	Size collected;   /* what was left when everything was collected last */
 	bool inside;      /* Lua is running: if a run finds it set, the one before did not come back */
 	bool unprotected; /* nobody would catch an error: memory has no limit */
+	bool parsing;     /* a text of the script's: the collector stands still */
 	HTAB *scripts;
 	uint64 random; /* the generator behind math.random */
 } KvLua;
@@ -50,7 +51,13 @@ typedef struct KvLua
 /* The state of the tenant, made if need be; NULL after answering that there is no memory. */
 extern KvLua *kv_lua_of(KvCall *call, uint32 tenant);
 
-/* The compiled script, or NULL.  `compile` takes a body; what is wrong with it is in *wrong, palloc'd. */
+/* The same if it is there, else NULL. */
+extern KvLua *kv_lua_known(uint32 tenant);
+
+/*
+ * The compiled script, or NULL.  `compile` takes a body, as a part of the run under way, which may end
+ * meanwhile; otherwise what is wrong with it is in *wrong, palloc'd.
+ */
 extern KvScript *kv_lua_script(KvLua *state, const KvSha *sha);
 extern KvScript *kv_lua_compile(KvLua *state, const KvSha *sha, RespSlice body, char **wrong);
 extern void kv_lua_forget_scripts(KvLua *state);
@@ -77,9 +84,9 @@ typedef struct KvRun
 	KvCall *call; /* EVAL's */
 	KvLua *state;
 	KvScript *script;
-	const KvScriptRequest *request;
-	bool reads_only; /* may not change anything */
-	bool locks;      /* locks what it reads */
+	const KvScriptRequest *request; /* NULL: it only compiles */
+	bool reads_only;                /* may not change anything */
+	bool locks;                     /* locks what it reads */
 	bool wrote;
 	int protocol; /* of replies to the script: redis.setresp() */
 	int64 deadline_us;
@@ -109,8 +116,18 @@ extern bool kv_run_guard(void (*function)(void *context), void *context);
 extern int kv_run_unwind(lua_State *lua);
 extern int kv_run_stop(lua_State *lua, KvStop stop);
 
-/* Looks at clock, interrupts and kills; unwinds if the run has to end. */
+/*
+ * Looks at clock, interrupts and kills; unwinds if the run has to end.  kv_run_look() also collects garbage
+ * if there may be much of it, which the parser must not see happen.
+ */
+extern void kv_run_check(lua_State *lua);
 extern void kv_run_look(lua_State *lua);
+
+/*
+ * Compiles the body as a run of its own; NULL after answering what is wrong with it, or that it has taken too
+ * long.
+ */
+extern KvScript *kv_run_compile(KvCall *call, KvLua *state, const KvSha *sha, RespSlice body);
 
 /* The same now and then: for each value of something that may be long. */
 extern void kv_run_step(lua_State *lua);

@@ -274,7 +274,7 @@ Datum
 watch_record(PG_FUNCTION_ARGS)
 {
 	const PgfirstStoreWatch *watch = *find_rendezvous_variable(PGFIRST_STORE_WATCH);
-	StoreRecord record = {.pages = 0};
+	StoreRecord record = {.limit = STORE_RECORD_PAGES};
 
 	check_loaded();
 	for (int i = 0; i < PG_GETARG_INT32(0); i++)
