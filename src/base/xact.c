@@ -14,7 +14,7 @@ static struct
 	const PgfirstXactHooks *hooks[PGFIRST_XACT_MODULES];
 
 	/*
-	 * XactLastCommitEnd before this commit.  A transaction that writes no commit record leaves the
+	 * XactLastCommitEnd before this commit.  A transaction that writes nothing leaves the
 	 * variable as it was, so only a change says that there is one.
 	 */
 	XLogRecPtr last_commit_end;

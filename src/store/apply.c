@@ -6,13 +6,13 @@
  *
  * Without a transaction id.  In a transaction of which each command stands for itself
  * (pgfirst_store_commands_apart: a worker's turn) what belongs together is made visible by one WAL
- * record, which is atomic.  A record changes up to four leaves: those of one command that changes
- * several records, or those of up to four and more commands that change one record each, in the
- * order of their keys.  Each such change is final when its record is inserted; if a later one fails
+ * record, which is atomic.  A record changes up to four leaves, and where nothing is logged 64 can be changed at
+ * once: those of one command that changes several records, or those of up to four and more commands that change
+ * one record each, in the order of their keys.  Each such change is final when its record is inserted; if a later one fails
  * (a full disk), the earlier ones stay, and who is told of a failure has been told of a change that may
  * have happened, as by any connection that breaks.
  *
- * With one.  What takes more than four leaves, and everything of other transactions, which can still
+ * With one.  What takes more leaves, and everything of other transactions, which can still
  * fail after this, is written as next versions tagged with the transaction's id, a leaf at a time,
  * and becomes visible as a whole when the transaction commits.
  *
@@ -38,12 +38,11 @@
 #include "base/compat.h"
 #include "store/store_int.h"
 
-#define OPS_AT_ONCE 256 /* that are prepared at a time */
-#define AHEAD       32  /* entries whose positions are on their way */
-#define TAGGED_MAX  32
-#define UNIT_OPS_MAX                                                                               \
-	128              /* more cannot be on four leaves with any likelihood; fit into OPS_AT_ONCE */
-#define UNIT_PARTS 3 /* of a large record that is written without a transaction id */
+#define OPS_AT_ONCE  256 /* that are prepared at a time */
+#define AHEAD        32  /* entries whose positions are on their way */
+#define TAGGED_MAX   32
+#define UNIT_OPS_MAX 128 /* more are hardly on as few leaves; fits into OPS_AT_ONCE */
+#define UNIT_PARTS   3   /* of a large record that is written without a transaction id */
 
 /*
  * The ops under way: of records, and beside them of the parts of one.  They stay, because they would take as long to get

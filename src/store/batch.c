@@ -349,7 +349,7 @@ pgfirst_ops_apply_together(StoreOp *ops, int count)
 	Batch batch;
 
 	batch_begin(&batch, ops[0].store, InvalidTransactionId);
-	/* A guess may be wrong, but hardly so that four leaves look like more. */
+	/* A guess may be wrong, but hardly so that few leaves look like many. */
 	if (unit_leaves(ops, count, false) > batch.limit)
 		return false;
 	for (int i = 0; i < count; i += OPS_AHEAD)

@@ -372,7 +372,7 @@ extern void pgfirst_ops_apply_each(StoreOp *ops, int count, TransactionId xid);
 
 /*
  * Applies ops that belong together, in the order of their keys, at once.  False, and nothing has happened,
- * if they take more than a record.
+ * if they take more leaves than can be changed at once.
  */
 extern bool pgfirst_ops_apply_together(StoreOp *ops, int count);
 

@@ -5,7 +5,8 @@
 #
 # Seen to fail: make_first_databases() that looks whether there is any database (0 to 3 never come); drop_database
 # that writes nothing to `dropped` (2 comes back); `dropped` that is no table of configuration (2 comes with the dump);
-# make_first_databases() without kv_catalog_lock() (upkeep waits for SQL, and evicts and sweeps nothing meanwhile).
+# make_first_databases() without kv_catalog_lock() (upkeep waits for SQL, and evicts and sweeps nothing meanwhile);
+# kv_process_connect() without its search_path (somebody else's operators run with upkeep's rights).
 
 use strict;
 use warnings;
@@ -33,6 +34,29 @@ sub become
 	wait_until("databases $expected", sub { return databases($where) eq $expected; });
 	is(databases($where), $expected, $name);
 }
+
+# ---- with operators of somebody's own --------------------------------------------------------
+
+# Who owns the database may say what "=" means in it, and upkeep may do everything.
+$node->safe_psql('postgres', <<'SQL');
+CREATE SCHEMA own;
+CREATE TABLE own.ran (process text);
+CREATE FUNCTION own.same(int, int) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN
+	INSERT INTO own.ran SELECT a.backend_type FROM pg_catalog.pg_stat_activity a
+		WHERE a.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid();
+	RETURN $1 OPERATOR(pg_catalog.=) $2;
+END $$;
+CREATE OPERATOR own.= (LEFTARG = int, RIGHTARG = int, FUNCTION = own.same);
+ALTER DATABASE postgres SET search_path = own, pg_catalog;
+SQL
+$node->restart;
+$node->safe_psql('postgres', 'SELECT 1 = 1');
+$node->safe_psql('postgres', 'CREATE EXTENSION pgfirst CASCADE');
+become('0 1 2 3', 'the first databases are made');
+is(sql("SELECT string_agg(DISTINCT r.process, ' ') FROM own.ran r"), 'client backend', '… and nobody else has said what is done then');
+sql('ALTER DATABASE postgres RESET search_path');
+$node->restart;
+sql('DROP EXTENSION pgfirst_kv CASCADE; DROP SCHEMA kv CASCADE; DROP EXTENSION IF EXISTS pgfirst CASCADE; DROP EXTENSION IF EXISTS pgfirst_store CASCADE');
 
 # ---- whatever else there is ------------------------------------------------------------------
 

@@ -122,6 +122,7 @@ append_client(StringInfo line, const KvSession *session)
 	int64 now = pgfirst_clock_monotonic_us();
 	const char *name = session->name ? session->name : "";
 	const KvCommand *last = session->last_command;
+	Size output = session->reply.capacity + session->tail.capacity;
 
 	appendStringInfo(line, "id=" UINT64_FORMAT " addr=%s laddr=%s fd=%d name=%s age=%d idle=%d ",
 	                 session->id, session->address, session->local_address, session->fd, name,
@@ -135,8 +136,8 @@ append_client(StringInfo line, const KvSession *session)
 	    "argv-mem=0 multi-mem=0 rbs=%zu rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu "
 	    "events=r cmd=%s%s%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
 	    session->database, kv_multi_commands(session), kv_multi_watched(session),
-	    session->input_bytes, session->reply.capacity, session->reply.length,
-	    session->reply.capacity, sizeof(*session) + session->input_bytes + session->reply.capacity,
+	    session->input_bytes, session->reply.capacity, session->reply.length + session->tail.length,
+	    output, sizeof(*session) + session->input_bytes + output,
 	    last && last->container ? last->container : "", last && last->container ? "|" : "",
 	    last ? last->name : "NULL", kv_auth_role_name(session), session->reply.protocol,
 	    session->library_name ? session->library_name : "",

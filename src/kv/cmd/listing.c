@@ -151,7 +151,7 @@ static void
 listing_end(KvCall *call, KvListing *listing)
 {
 	pgfirst_resp_write_array(call->reply, listing->count);
-	if (call->atomic || listing->found.length <= LISTING_COPIED)
+	if (call->atomic || call->reply->failed || listing->found.length <= LISTING_COPIED)
 		pgfirst_resp_write_raw(call->reply, listing->found.data, listing->found.length);
 	else
 		kv_session_hand_over(call->session, &listing->found);

@@ -83,8 +83,6 @@ struct KvMulti
 	bool broken;  /* a command was refused: EXEC will refuse all */
 	bool flushes; /* one of them empties a database */
 	int commands;
-	bool scripts; /* some command is a script */
-	bool lengthy; /* some may take long by itself */
 	bool catalog; /* one changes what databases are, which cannot be taken back */
 	int database; /* in which the next command would run */
 	bool insists; /* locks, although it changes nothing */
@@ -253,14 +251,6 @@ changes_catalog(const KvCommand *command)
 	return command->function == kv_cmd_swapdb || command->function == kv_cmd_config_set;
 }
 
-/* Whether it is nothing to keep an eye on: DBSIZE is, behind a change, when it goes through all keys. */
-static bool
-is_cheap(const KvCommand *command, Size bytes)
-{
-	return (command->flags & (KV_FAST | KV_BLIND)) && bytes <= KEPT_CHEAP &&
-	       command->function != kv_cmd_dbsize;
-}
-
 void
 kv_multi_keep(KvCall *call)
 {
@@ -291,8 +281,6 @@ kv_multi_keep(KvCall *call)
 	}
 	multi_append(multi, call);
 	multi->keys += Max(kv_command_keys_of(call->command, call, 0, &first, &last, &step), 0);
-	multi->scripts |= (call->command->flags & KV_SCRIPT) != 0;
-	multi->lengthy |= !is_cheap(call->command, length);
 	multi->catalog |= changes_catalog(call->command);
 	if ((call->command->flags & KV_WRITE) || kv_command_is_writing_script(call->command))
 		multi->data += KV_CHANGE_COST(length, call->argc);
@@ -532,16 +520,26 @@ kept_next(KeptWalk *walk)
 		elog(ERROR, "a command that was kept for EXEC cannot be read");
 	walk->call.argc = (int) kept_parser.argc;
 	walk->call.space = NULL;
-	walk->call.wrote = walk->call.durable = false;
+	walk->call.wrote = walk->call.durable = walk->call.lengthy = false;
 	walk->at += kept_parser.consumed;
 	return true;
 }
 
+/* Nothing to keep an eye on.  DBSIZE is not, behind a change, when it goes through all keys. */
+static bool
+kept_is_cheap(const KeptWalk *walk)
+{
+	const KvCommand *command = walk->call.command;
+
+	return (command->flags & (KV_FAST | KV_BLIND)) && !walk->call.lengthy &&
+	       walk->at - walk->from <= KEPT_CHEAP && command->function != kv_cmd_dbsize;
+}
+
 /* Whether the time of the EXEC is over: looks behind what may have taken long, and else now and then. */
 static bool
-kept_is_late(KeptWalk *walk, const KvCommand *command)
+kept_is_late(KeptWalk *walk)
 {
-	if (++walk->steps < KEPT_STEPS && is_cheap(command, walk->at - walk->from))
+	if (++walk->steps < KEPT_STEPS && kept_is_cheap(walk))
 		return false;
 	walk->steps = 0;
 	return pgfirst_clock_monotonic_us() >= walk->call.until_us;
@@ -706,7 +704,7 @@ commands_ready(KvCall *call, KvOutcome *outcome)
 			number = kv_select_target(&walk.call, number);
 		else
 			ready = command_ready(call, &walk, command, number, outcome);
-		if (ready == READY_YES && kept_is_late(&walk, command))
+		if (ready == READY_YES && kept_is_late(&walk))
 		{
 			kv_script_reply_late(call);
 			*outcome = KV_DONE;
@@ -818,7 +816,7 @@ run_each(KvCall *call)
 		call->durable |= walk.call.durable;
 		call->ends_turn |= walk.call.ends_turn;
 		sealed |= changes_catalog(walk.call.command);
-		multi->late = outcome == KV_DONE && !sealed && kept_is_late(&walk, walk.call.command);
+		multi->late = outcome == KV_DONE && !sealed && kept_is_late(&walk);
 		MemoryContextReset(each);
 	}
 	MemoryContextSwitchTo(old);
@@ -836,9 +834,6 @@ run_kept(KvCall *call)
 	KvOutcome outcome;
 	KvEpochs epochs;
 
-	/* Too little to be late. */
-	if (!multi->scripts && !multi->lengthy && multi->commands < KEPT_STEPS)
-		return run_each(call);
 	kv_spaces_note(&epochs);
 	pgfirst_store_mark();
 	outcome = run_each(call);

@@ -54,13 +54,27 @@ is_key(KvEpochsMet *met, const PgfirstRecord *record)
 	return head.epoch == kv_epoch_met(met, head.tenant);
 }
 
-/* What is expired is worth nothing. */
+/* Whether another tenant has flushed it: then it counts until it is gone (count.h). */
+static bool
+is_flushed(KvEpochsMet *met, const PgfirstRecord *record)
+{
+	KvHead head;
+
+	if (record->kind != KV_KIND_DIRECTORY)
+		return false;
+	kv_record_head(record, &head);
+	return head.tenant != met->space->tenant && head.epoch < kv_epoch_met(met, head.tenant);
+}
+
+/* What is expired or flushed is worth nothing. */
 static bool
 is_candidate(KvEpochsMet *met, const PgfirstRecord *record, int64 now_ms, uint64 *worth)
 {
-	if (!is_key(met, record))
+	bool flushed = is_flushed(met, record);
+
+	if (!flushed && !is_key(met, record))
 		return false;
-	if (record->expiry != 0 && record->expiry <= now_ms)
+	if (flushed || (record->expiry != 0 && record->expiry <= now_ms))
 	{
 		*worth = 0;
 		return true;
@@ -111,6 +125,7 @@ take(KvEpochsMet *met, Victims *victims, int64 now_ms, KvEvicted *result)
 	PgfirstId id;
 	Victim victim;
 	uint64 worth;
+	bool flushed;
 
 	if (!pgfirst_victims_take(victims, &victim))
 		return 0;
@@ -118,9 +133,13 @@ take(KvEpochsMet *met, Victims *victims, int64 now_ms, KvEvicted *result)
 	kv_position_reset(); /* each for itself */
 	if (!pgfirst_store_lock(store, &id, true, false) ||
 	    !pgfirst_store_get(store, &id, sizeof(KvHead), &record) ||
-	    !is_candidate(met, &record, now_ms, &worth) || worth > victim.worth ||
-	    !pgfirst_store_delete(store, &id))
+	    !is_candidate(met, &record, now_ms, &worth) || worth > victim.worth)
 		return 0;
+	flushed = is_flushed(met, &record);
+	if (!pgfirst_store_delete(store, &id))
+		return 0;
+	if (flushed)
+		return (int64) pgfirst_store_footprint(record.length);
 	if (record.expiry != 0 && record.expiry <= now_ms)
 		result->expired++;
 	else

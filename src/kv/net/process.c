@@ -105,6 +105,8 @@ kv_process_connect(int slot, const char *name)
 	shared->connect_failed[slot] = false;
 	kv_access_trust();
 
+	/* It may do everything, so nobody else says what an operator of its SQL means. */
+	override("search_path", "pg_catalog, pg_temp");
 	/* The flush helper makes commits durable; replies wait for it. */
 	override("synchronous_commit", "off");
 	override("default_transaction_isolation", "read committed");

@@ -85,6 +85,7 @@ static struct
 	int ahead; /* commands whose records are on their way */
 	bool over;
 	bool durable; /* something was changed that is to be flushed */
+	bool relaxed; /* something else was changed */
 	int64 http_logged_us;
 	int64 tls_logged_us;
 } turn;
@@ -108,7 +109,7 @@ turn_start(void)
 	turn.commands = 0;
 	turn.steps = TURN_STEPS;
 	turn.ahead = 1; /* the first opens the database */
-	turn.over = turn.durable = false;
+	turn.over = turn.durable = turn.relaxed = false;
 	turn.now_ms = pgfirst_clock_wall_ms();
 	now_us = pgfirst_clock_monotonic_us();
 	turn.deadline_us = now_us + TURN_TIME_US;
@@ -129,7 +130,8 @@ turn_commit(void)
 	turn.client = NULL;
 	if (!turn.started)
 		return InvalidXLogRecPtr;
-	if (turn.durable)
+	/* What is relaxed does not wait for standbys, as the helper may. */
+	if (turn.durable && !turn.relaxed)
 		pgfirst_xact_asks_for_flush();
 	CommitTransactionCommand();
 	turn.started = false;
@@ -359,6 +361,7 @@ run_command(KvClient *client)
 	turn.running = NULL;
 	turn.over |= call.ends_turn;
 	turn.durable |= call.wrote && call.durable;
+	turn.relaxed |= call.wrote && !call.durable;
 	turn.steps--;
 	if (!call.command || !(call.command->flags & (KV_FAST | KV_BLIND)) || call.lengthy ||
 	    client->parser.consumed > TURN_CHEAP || session->reply.length - start > TURN_CHEAP)
@@ -530,7 +533,7 @@ turn_failed(ErrorData *error)
 
 		turn.running = NULL;
 		kv_multi_failed(&client->session);
-		client->session.reply.length = turn.running_start;
+		kv_session_take_back(&client->session, turn.running_start);
 		kv_client_consume(client, client->parser.consumed);
 		client->parked_deadline = 0;
 		client->session.wait_until_us = 0;

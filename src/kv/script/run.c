@@ -302,7 +302,6 @@ run_lua(KvRun *run)
 		                                            : "not enough memory");
 	}
 	lua_settop(state->lua, 0);
-	kv_lua_tidy(state);
 	state->inside = false;
 }
 
@@ -626,6 +625,10 @@ kv_script_run(KvCall *call, const KvScriptRequest *request)
 	PG_TRY();
 	{
 		outcome = run_whole(&run);
+		/* Not between attempts: it may forget the script. */
+		state->inside = true;
+		kv_lua_tidy(state);
+		state->inside = false;
 	}
 	PG_FINALLY();
 	{
