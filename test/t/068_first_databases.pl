@@ -53,6 +53,7 @@ $node->restart;
 $node->safe_psql('postgres', 'SELECT 1 = 1');
 $node->safe_psql('postgres', 'CREATE EXTENSION pgfirst CASCADE');
 become('0 1 2 3', 'the first databases are made');
+looked('2 3');
 is(sql("SELECT string_agg(DISTINCT r.process, ' ') FROM own.ran r"), 'client backend', '… and nobody else has said what is done then');
 sql('ALTER DATABASE postgres RESET search_path');
 $node->restart;
