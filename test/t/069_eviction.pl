@@ -9,7 +9,8 @@
 #   that takes keys without an expiry as well; kv_limit_room() that never lets a writer wait; kv_count_bytes() of the
 #   default tenant alone (another tenant's keys have no limit); is_key() that takes the default tenant's alone (only they
 #   go, whoever fills the database); count_record() that counts nothing of other tenants (kv.databases disagrees with
-#   the pages); limit_released() that wakes nobody, or evict_slices() that does not look (kv.configure is heard late).
+#   the pages); limit_released() that wakes nobody, or evict_slices() that does not look (kv.configure is heard late);
+#   is_flushed() that says no (what lives goes before what another tenant has flushed).
 
 use strict;
 use warnings;
@@ -298,6 +299,12 @@ is(info($redis, 'stats')->{evicted_keys}, 0, 'CONFIG RESETSTAT sets the counter 
 	cmp_ok($stayed, '>=', 90, '… of what is not used, whose ever it is');
 	at_rest($zero);
 	cmp_ok($seven->call('DBSIZE'), '>', 1000, '… and has the rest');
+
+	my $evicted = database(2, 'evicted_keys');
+	$seven->call('FLUSHDB');
+	$zero->call('SET', "fresh$_", 's' x 100) for 1 .. 1000;
+	at_rest($zero);
+	cmp_ok(database(2, 'evicted_keys') - $evicted, '<=', 50, 'what it has flushed goes before what lives');
 
 	$_->call('FLUSHDB') for $seven, $zero;
 	wait_until('what was flushed is swept', sub { return database(2, 'bytes') == 0; });
