@@ -87,7 +87,7 @@ is(scalar(() = $out =~ /^ok /mg), 10, '… ten checks');
 like($out, qr/^ok +expiry +an entry of 200 ms was gone after \d{3,} ms$/m, '… expiry among them');
 like($out, qr/^ok +redis +a Redis client of database 1/m, '… and the other door');
 like($out, qr/^speed .*: \d+ gets, \d+ sets a second \(durable\)$/m, '… and speed');
-is(cache('test', '--json'), 0, 'test --json');
+is(cache('test', '--json'), 0, 'test --json') or diag($out, $err);
 my $report = decode_json($out);
 ok($report->{ok} && @{ $report->{checks} } == 10 && !grep({ !$_->{ok} } @{ $report->{checks} }), '… the same');
 ok($report->{per_second}{$_} > 0, "… $_ a second") for qw(get set get_within_a_query);

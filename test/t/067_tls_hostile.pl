@@ -47,7 +47,7 @@ sub wait_for_tls
 	die 'no TLS';
 }
 
-my $log = $server->attack('tls', '--seed', $ENV{FUZZ_SEED} // 1, '--seconds', $ENV{FUZZ_SECONDS} // 10);
+my $log = $server->attack('tls', '--seed', $ENV{FUZZ_SEED} || 1, '--seconds', $ENV{FUZZ_SECONDS} || 10);
 my $failures = () = $log =~ /no TLS with it/g;
 my $others = () = $log =~ /it speaks TLS on the port without/g;
 cmp_ok($failures, '<=', 4, 'thousands of failures are a line a minute in the log');
