@@ -321,7 +321,7 @@ def _innocent_loop(port, stop, results):
         with Client(timeout=120) as client:
             number = 0
             results.send("ready")
-            while not stop.is_set():
+            while not stop.is_set() or not times:
                 number += 1
                 for words, wanted in (
                     (("SET", "innocent", number), "OK"),
