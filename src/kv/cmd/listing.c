@@ -8,11 +8,11 @@
  * returned together.  RANDOMKEY begins at a random id, returns the first key that lives, and goes on at
  * the beginning when it comes to the end.
  *
- * None of them keeps the loop for longer than a slice, and all that take several share one a turn.  SCAN returns before it has seen COUNT keys,
- * as it always may; KEYS goes on in the next turn from where it was, and so promises of what
- * changes meanwhile what SCAN does; so does RANDOMKEY where most records are of dead keys.  Within an EXEC or a
- * script they cannot, and take as long as that may.  Values are
- * not brought in, and what is found is memory of the client, not of the server.  It is not copied in the end
+ * None of them keeps the loop for longer than a slice, and all that take several share one a turn.
+ * SCAN returns before it has seen COUNT keys, as it always may; KEYS goes on in the next turn from where
+ * it was, and so promises of what changes meanwhile what SCAN does; so does RANDOMKEY where most records
+ * are of dead keys.  Within an EXEC or a script they cannot, and take as long as that may.  Values are not
+ * brought in, and what is found is memory of the client, not of the server.  It is not copied in the end
  * either: of ten million keys it is 200 MB, and others would feel a tenth of a second of copying.
  */
 #include "postgres.h"

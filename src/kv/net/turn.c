@@ -5,7 +5,8 @@
  *     every READY client     commands run; changes go to the write set, replies to the buffer
  *     commit                 one for all of them, without waiting for the disk
  *     every touched client   what depends on nothing, or on what is durable already, is sent
- *     flush helper           is asked for the position of the rest; the loop goes on
+ *     flush helper           is asked for the position of the turn; the loop goes on (PostgreSQL's WAL
+ *                            writer is not woken for it, unless something relaxed was changed, too)
  *
  * Nothing in a turn waits: not for a lock (the client is parked), not for a disk (the reply is), not
  * for a reader (the client is stalled).  A turn is bounded in time and in keys, so that one client's
