@@ -84,7 +84,9 @@ sub settings
 
 	$node->{pgfirst_port} = $port;
 	$node->{pgfirst_socket} = $node->host . "/redis-$port.sock";
-	return <<CONF . ($options{conf} // '') . "\n";
+	# What a standby has not fetched yet outlives the checkpoint that ends a recovery.
+	my $keep = $options{streaming} ? "wal_keep_size = 1GB\n" : '';
+	return <<CONF . $keep . ($options{conf} // '') . "\n";
 shared_preload_libraries = 'pgfirst'
 fsync = on
 restart_after_crash = on

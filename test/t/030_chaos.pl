@@ -248,7 +248,8 @@ for my $number (1 .. $rounds)
 if ($standby)
 {
 	my $node = $servers{one}{node};
-	$node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
+	eval { $node->wait_for_catchup($standby, 'replay', $node->lsn('insert')); 1; }
+	  or die $@, 'the standby said: ', substr(PostgreSQL::Test::Utils::slurp_file($standby->logfile), -3000);
 	is(contents($standby), contents($node), 'the standby has the same keys');
 	$standby->stop;
 }
