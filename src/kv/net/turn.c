@@ -555,6 +555,12 @@ turn_failed(ErrorData *error)
 }
 
 void
+kv_turn_send(void)
+{
+	each_touched(settle_sent, NULL);
+}
+
+void
 kv_turn_run(void)
 {
 	MemoryContext caller = CurrentMemoryContext;
@@ -587,7 +593,7 @@ kv_turn_run(void)
 	turn.commands = 0;
 	if (kv_sessions.killed > 0)
 		kv_clients_take_killed();
-	each_touched(settle_sent, NULL);
+	kv_turn_send();
 	kv_clients_publish();
 	/* In front of whoever comes now, or who waits for a turn without changes would wait for ever. */
 	(void) kv_turn_wanted();

@@ -15,6 +15,9 @@
  */
 extern void kv_turn_run(void);
 
+/* Sends what may leave since the last turn. */
+extern void kv_turn_send(void);
+
 /* Whether there is something to run at once. */
 extern bool kv_turn_wanted(void);
 

@@ -264,14 +264,14 @@ round_pass_on(UpkeepRound *round, int64 now_us)
 }
 
 /*
- * Opens the round's database to write; NULL if there is none, or if it is locked.  Then the round either
- * tries again soon or has passed on.
+ * Opens the round's database; NULL if there is none, or if it is locked.  Then the round either tries again
+ * soon or has passed on.
  */
 static KvSpace *
-round_open(UpkeepRound *round, int64 now_us)
+round_open(UpkeepRound *round, bool writable, int64 now_us)
 {
 	bool exists = kv_database_exists(round->number);
-	KvSpace *space = exists ? kv_space_open(round->number, true, false) : NULL;
+	KvSpace *space = exists ? kv_space_open(round->number, writable, false) : NULL;
 
 	if (space)
 		round->tries = 0;
@@ -345,7 +345,7 @@ sweep_slice(void)
 	round->next = now_us + REST_US;
 	if (kv_databases_ready(true) != KV_READY)
 		return;
-	space = round_open(round, now_us);
+	space = round_open(round, true, now_us);
 	if (!space)
 		return;
 	if (sweep->storage != kv_database_storage(round->number))
@@ -393,7 +393,8 @@ tidy_slice(void)
 	round->next = now_us + REST_US;
 	if (kv_databases_ready(true) != KV_READY)
 		return;
-	space = round_open(round, now_us);
+	/* It changes pages and no record: it need not keep out a loop that has the whole store's lock, nor be let in. */
+	space = round_open(round, false, now_us);
 	if (!space)
 		return;
 	if (tidy->storage != kv_database_storage(round->number))

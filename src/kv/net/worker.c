@@ -284,10 +284,12 @@ one_round(void)
 	pgfirst_worker_interrupts();
 	take_latch();
 	try_door(now_us);
+	/* Before the next turn, and before it is known who is in that: some of these clients will be. */
+	take_flush_news();
+	kv_turn_send();
 	busy = take_socket_events();
 	if (kv_tls_run(now_us))
 		busy = true;
-	take_flush_news();
 	if (now_us >= worker.next_horizon)
 		stay_current(now_us);
 	look_for_idle(now_us);
