@@ -8,6 +8,10 @@
  * asked again by everybody until somebody changes the page for a reason of its own and writes the
  * answer down: an answer that is only a hint may not be written at all, see rule 3 of wal.c.
  *
+ * So each process remembers how transactions ended, because a leaf that MULTI or MSET has been at has a tag on
+ * every other record.  How one ended never changes; but its id is given to another one, four billion later. Before
+ * that PostgreSQL has forgotten it and its oldest id has moved, and whenever that moves all is asked again.
+ *
  * Tags are ids of top-level transactions: what a savepoint has changed is in memory until commit.
  */
 #include "postgres.h"
@@ -19,6 +23,16 @@
 #include "base/compat.h"
 #include "store/store_int.h"
 
+#define ENDED_MAX 1024 /* a power of two */
+
+/* How transactions ended, by the low bits of their ids. */
+static struct
+{
+	TransactionId oldest; /* that PostgreSQL remembered when this was begun */
+	TransactionId xid[ENDED_MAX];
+	StoreTag tag[ENDED_MAX];
+} ended;
+
 /*
  * A damaged tag may name a transaction that there has not been yet, which counts as running, for ever;
  * or one so old that PostgreSQL does not remember how it ended, and would fail to open its file.  Tags are
@@ -27,17 +41,29 @@
 StoreTag
 pgfirst_tag_state(TransactionId xid)
 {
+	TransactionId oldest = TransamVariables->oldestXid;
+	uint32 place = xid % ENDED_MAX;
+
 	if (xid == GetTopTransactionIdIfAny())
 		return STORE_TAG_MINE;
+	if (unlikely(ended.oldest != oldest))
+	{
+		memset(ended.xid, 0, sizeof(ended.xid));
+		ended.oldest = oldest;
+	}
+	if (ended.xid[place] == xid)
+		return ended.tag[place];
 	if (TransactionIdIsInProgress(xid))
 	{
 		if (unlikely(TransactionIdFollowsOrEquals(xid, ReadNextTransactionId())))
 			pgfirst_page_damaged("a version belongs to a transaction of the future");
 		return STORE_TAG_RUNNING;
 	}
-	if (unlikely(TransactionIdPrecedes(xid, TransamVariables->oldestXid)))
+	if (unlikely(TransactionIdPrecedes(xid, oldest)))
 		pgfirst_page_damaged("a version belongs to a transaction that is forgotten");
-	return TransactionIdDidCommit(xid) ? STORE_TAG_COMMITTED : STORE_TAG_ABORTED;
+	ended.xid[place] = xid;
+	ended.tag[place] = TransactionIdDidCommit(xid) ? STORE_TAG_COMMITTED : STORE_TAG_ABORTED;
+	return ended.tag[place];
 }
 
 void
