@@ -12,7 +12,7 @@
  * and a child only to a lower level: so this ends, whatever the pages say.  Where a page cannot be
  * followed, what lies below is unknown and said to be so in one line, instead of one for each block.
  *
- * Meanwhile ShareLock on the relation keeps all writers out, and VACUUM; readers go on.  Rejected: to
+ * Meanwhile ExclusiveLock on the relation keeps all writers out, and whoever tidies; readers go on.  Rejected: to
  * check beside writers (every page may be split, merged or reused between two looks, and
  * each finding would have to be doubted and looked at again).  Pages are read through a small ring of
  * buffers, so that a large store does not push everything else out of memory.
@@ -471,7 +471,7 @@ pgfirst_store_check(PgfirstStore *store, bool wait, const PgfirstCheck *caller)
 	StoreCheck *check;
 	bool locked = !RecoveryInProgress();
 
-	if (locked && !pgfirst_lock_relation(store->oid, ShareLock, wait))
+	if (locked && !pgfirst_lock_relation(store->oid, ExclusiveLock, wait))
 		return false;
 	context = AllocSetContextCreate(CurrentMemoryContext, "pgfirst check", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
@@ -482,6 +482,6 @@ pgfirst_store_check(PgfirstStore *store, bool wait, const PgfirstCheck *caller)
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	if (locked)
-		pgfirst_unlock_relation(store->oid, ShareLock);
+		pgfirst_unlock_relation(store->oid, ExclusiveLock);
 	return true;
 }

@@ -306,8 +306,8 @@ extern PgfirstSweep pgfirst_store_sweep(PgfirstStore *store, PgfirstId *cursor, 
 
 /*
  * Clears away what changes have left on the next `leaves` pages from *cursor (zero: the first) on:
- * replaced versions, bytes of large records that nothing leads to, pages that are almost empty.  Open
- * for writing; takes no lock of a record and no transaction id.  *cursor is zero again at the end.
+ * replaced versions, bytes of large records that nothing leads to, pages that are almost empty.  The store may be
+ * open for reading; takes no lock of a record and no transaction id.  *cursor is zero again at the end.
  */
 typedef struct PgfirstTidyCursor
 {
@@ -321,6 +321,7 @@ typedef struct PgfirstTidy
 	uint32 merged;
 	uint64 parts; /* of large records, deleted */
 	bool wrapped;
+	bool busy; /* somebody keeps everybody away from the pages; nothing was done */
 } PgfirstTidy;
 extern PgfirstTidy pgfirst_store_tidy(PgfirstStore *store, PgfirstTidyCursor *cursor,
                                       uint32 leaves);

@@ -9,7 +9,9 @@
  *   leaves   that have become empty enough are merged; see merge.c.
  *
  * All this needs no lock of a record and no transaction id, changes nothing that anybody can see, and
- * is one WAL record at a time.  It is done by whoever keeps the store in order, a slice of leaves
+ * is one WAL record at a time.  So the store need not be open to write: RowShareLock on its relation is
+ * beside writers, and beside the loop that keeps all others out, and not beside kv.check(), to which pages that
+ * change would look like damage.  It is done by whoever keeps the store in order, a slice of leaves
  * at a time, when something has happened since that could have left anything; a counter in shared
  * memory, per store (hashed), says that.  It begins at zero when the server starts, and one pass is
  * made anyway: for what a crash has left.
@@ -287,6 +289,9 @@ pgfirst_store_tidy(PgfirstStore *store, PgfirstTidyCursor *cursor, uint32 leaves
 	Size before_used = STORE_PAGE_ROOM;
 
 	StaticAssertStmt(sizeof(StoreKey) == sizeof(cursor->opaque), "a cursor holds a key");
+	result.busy = !pgfirst_lock_relation(store->oid, RowShareLock, false);
+	if (result.busy)
+		return result;
 	memcpy(&key, cursor->opaque, sizeof(key));
 	if (pgfirst_tree_id(store) == 0)
 		key.space = STORE_SPACE_END;

@@ -43,6 +43,7 @@ pgfirst_tag_state(TransactionId xid)
 {
 	TransactionId oldest = TransamVariables->oldestXid;
 	uint32 place = xid % ENDED_MAX;
+	StoreTag tag;
 
 	if (xid == GetTopTransactionIdIfAny())
 		return STORE_TAG_MINE;
@@ -61,9 +62,11 @@ pgfirst_tag_state(TransactionId xid)
 	}
 	if (unlikely(TransactionIdPrecedes(xid, oldest)))
 		pgfirst_page_damaged("a version belongs to a transaction that is forgotten");
+	tag = TransactionIdDidCommit(xid) ? STORE_TAG_COMMITTED : STORE_TAG_ABORTED;
+	/* Not before: asking may fail, and what is remembered then must not be the answer the next time. */
 	ended.xid[place] = xid;
-	ended.tag[place] = TransactionIdDidCommit(xid) ? STORE_TAG_COMMITTED : STORE_TAG_ABORTED;
-	return ended.tag[place];
+	ended.tag[place] = tag;
+	return tag;
 }
 
 void

@@ -7,7 +7,7 @@
 # Seen to fail: lock_whole() that takes the store for locked whatever the lock manager says (the key that
 # SQL holds is overwritten); TURN_KEYS of a million (the lock is never seen); turn_start() that asks for
 # the lock with any number of workers (two workers are seen with it); pgfirst_store_locks() that does not
-# count what the lock stands for (fewer turns).
+# count what the lock stands for (fewer turns); tidying that takes no lock of its own (the check finds damage).
 
 use strict;
 use warnings;
@@ -126,6 +126,25 @@ ok(wait_until('the lock is seen', sub { return seen($session, 20); }), 'and when
 is($node->safe_psql('postgres', 'SELECT count(*) FROM kv.check()'), 0, 'the store is sound');
 stop_load(@load);
 is($redis->call('DBSIZE'), $session->query_safe('SELECT count(DISTINCT key) FROM kv.database_0'), '… and counted');
+
+# ---- tidying -----------------------------------------------------------------------------------------------
+
+# It is not kept out by the loop's lock, as writers are, but by the check, to which it would look like damage.
+my ($checks, $damage) = (0, '');
+for my $change ("SELECT count(kv.set('untidy:' || i, repeat('x', 100))) FROM generate_series(1, 40000) i",
+	"SELECT count(kv.del('untidy:' || i)) FROM generate_series(1, 40000) i")
+{
+	$session->query_safe($change);
+	# Tidying comes within two seconds, and takes about one.
+	my $until = time + 5;
+	while (time < $until)
+	{
+		$damage .= $session->query_safe('SELECT block, problem FROM kv.check(0)');
+		$checks++;
+	}
+}
+is($damage, '', "what is being tidied is sound in $checks checks");
+cmp_ok($checks, '>', 10, '… of which some came between');
 $session->quit;
 $node->stop;
 

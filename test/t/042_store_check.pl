@@ -144,7 +144,7 @@ wait_until('kv.check(wait => false) of another database', sub {
 my $checker = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', 'SELECT count(*) FROM kv.check(0)' ],
 	'>', \my $checked, '2>', \my $check_error);
 wait_until('kv.check waits for the writer', sub {
-	sql("SELECT count(*) FROM pg_locks WHERE relation = '$store'::regclass AND mode = 'ShareLock' AND NOT granted") == 1;
+	sql("SELECT count(*) FROM pg_locks WHERE relation = '$store'::regclass AND mode = 'ExclusiveLock' AND NOT granted") == 1;
 });
 is($redis->call('GET', 'key:1'), 'v' x 41, 'readers go on meanwhile');
 $open->query_safe('COMMIT');

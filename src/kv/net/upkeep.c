@@ -263,6 +263,16 @@ round_pass_on(UpkeepRound *round, int64 now_us)
 	round->next = round->number == 0 ? now_us + REST_US : now_us;
 }
 
+/* Its database is locked: tries again soon, some times. */
+static void
+round_is_busy(UpkeepRound *round, int64 now_us)
+{
+	if (++round->tries <= BUSY_TRIES)
+		round->next = now_us + BUSY_US;
+	else
+		round_pass_on(round, now_us);
+}
+
 /*
  * Opens the round's database; NULL if there is none, or if it is locked.  Then the round either tries again
  * soon or has passed on.
@@ -273,11 +283,9 @@ round_open(UpkeepRound *round, bool writable, int64 now_us)
 	bool exists = kv_database_exists(round->number);
 	KvSpace *space = exists ? kv_space_open(round->number, writable, false) : NULL;
 
-	if (space)
-		round->tries = 0;
-	else if (exists && ++round->tries <= BUSY_TRIES)
-		round->next = now_us + BUSY_US;
-	else
+	if (!space && exists)
+		round_is_busy(round, now_us);
+	else if (!space)
 		round_pass_on(round, now_us);
 	return space;
 }
@@ -287,6 +295,7 @@ static void
 round_slice_done(UpkeepRound *round, bool wrapped, int64 now_us, int64 next_us)
 {
 	round->next = next_us;
+	round->tries = 0;
 	if (!wrapped)
 		return;
 	round_pass_on(round, now_us);
@@ -408,6 +417,11 @@ tidy_slice(void)
 	if (all_zero(&tidy->cursor, sizeof(tidy->cursor)))
 		tidy->began = untidy;
 	slice = pgfirst_store_tidy(space->store, &tidy->cursor, TIDY_SLICE);
+	if (slice.busy)
+	{
+		round_is_busy(round, now_us);
+		return;
+	}
 	if (slice.wrapped)
 	{
 		tidy->done = tidy->began;

@@ -287,6 +287,7 @@ one_round(void)
 	/* Before the next turn, and before it is known who is in that: some of these clients will be. */
 	take_flush_news();
 	kv_turn_send();
+	kv_clients_publish();
 	busy = take_socket_events();
 	if (kv_tls_run(now_us))
 		busy = true;
