@@ -359,8 +359,8 @@ extern bool pgfirst_store_census(PgfirstStore *store, Size limit, bool wait,
  * `available` bytes of data; if it wants more it says how many in all in *wanted, returns NULL and
  * is asked again, if they are there.
  *
- * Writers are locked out meanwhile, readers are not; wait false: returns false when somebody writes
- * just now.  On a standby nobody can be: what is replayed meanwhile may look like damage.
+ * Writers, other checks and whoever tidies are locked out meanwhile, readers are not; wait false: returns false when
+ * one of them is there just now.  On a standby nobody can be: what is replayed meanwhile may look like damage.
  */
 #define PGFIRST_NO_BLOCK PG_UINT32_MAX
 

@@ -131,10 +131,13 @@ is($redis->call('DBSIZE'), $session->query_safe('SELECT count(DISTINCT key) FROM
 
 # It is not kept out by the loop's lock, as writers are, but by the check, to which it would look like damage.
 my ($checks, $damage) = (0, '');
+sub garbage { return $session->query_safe('SELECT garbage_bytes FROM kv.space WHERE db = 0'); }
+my $garbage;
 for my $change ("SELECT count(kv.set('untidy:' || i, repeat('x', 100))) FROM generate_series(1, 40000) i",
 	"SELECT count(kv.del('untidy:' || i)) FROM generate_series(1, 40000) i")
 {
 	$session->query_safe($change);
+	$garbage = garbage();
 	# Tidying comes within two seconds, and takes about one.
 	my $until = time + 5;
 	while (time < $until)
@@ -145,6 +148,7 @@ for my $change ("SELECT count(kv.set('untidy:' || i, repeat('x', 100))) FROM gen
 }
 is($damage, '', "what is being tidied is sound in $checks checks");
 cmp_ok($checks, '>', 10, '… of which some came between');
+cmp_ok(garbage(), '<', $garbage / 2, '… and it has been tidied');
 $session->quit;
 $node->stop;
 

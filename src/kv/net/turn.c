@@ -6,7 +6,8 @@
  *     commit                 one for all of them, without waiting for the disk
  *     every touched client   what depends on nothing, or on what is durable already, is sent
  *     flush helper           is asked for the position of the turn; the loop goes on (PostgreSQL's WAL
- *                            writer is not woken for it, unless something relaxed was changed, too)
+ *                            writer is not woken for it, unless something relaxed was changed, too);
+ *                            what has become durable is sent before the next turn begins
  *
  * Nothing in a turn waits: not for a lock (the client is parked), not for a disk (the reply is), not
  * for a reader (the client is stalled).  A turn is bounded in time and in keys, so that one client's
@@ -558,6 +559,7 @@ void
 kv_turn_send(void)
 {
 	each_touched(settle_sent, NULL);
+	kv_clients_publish();
 }
 
 void
@@ -594,7 +596,6 @@ kv_turn_run(void)
 	if (kv_sessions.killed > 0)
 		kv_clients_take_killed();
 	kv_turn_send();
-	kv_clients_publish();
 	/* In front of whoever comes now, or who waits for a turn without changes would wait for ever. */
 	(void) kv_turn_wanted();
 	if (turn.deadline_us != 0)

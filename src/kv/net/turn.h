@@ -15,7 +15,7 @@
  */
 extern void kv_turn_run(void);
 
-/* Sends what may leave since the last turn. */
+/* Sends what has become durable since the last turn, so that nobody waits for the next one to be over. */
 extern void kv_turn_send(void);
 
 /* Whether there is something to run at once. */

@@ -2,8 +2,8 @@
  *
  * worker.c: the process that serves the Redis door.
  *
- * It reads from top to bottom: connect to the database, open the door, and then for ever: take what
- * the sockets have, run a turn, and sleep only when there is nothing of all that.
+ * It reads from top to bottom: connect to the database, open the door, and then for ever: send what has become
+ * durable, take what the sockets have, run a turn, and sleep only when there is nothing of all that.
  *
  * All sockets stand in one epoll set, which is itself one entry of PostgreSQL's wait event set beside
  * the latch and the death of the postmaster; a plain epoll_wait would not hear the latch.  The latch
@@ -284,10 +284,9 @@ one_round(void)
 	pgfirst_worker_interrupts();
 	take_latch();
 	try_door(now_us);
-	/* Before the next turn, and before it is known who is in that: some of these clients will be. */
+	/* First: what these clients ask for next may be in the turn that is about to begin. */
 	take_flush_news();
 	kv_turn_send();
-	kv_clients_publish();
 	busy = take_socket_events();
 	if (kv_tls_run(now_us))
 		busy = true;
