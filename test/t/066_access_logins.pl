@@ -49,11 +49,11 @@ is($reply, 'OK', 'the right password from this address');
 cmp_ok($took, '>', 0.3, '… waits too, or it could be told from wrong ones');
 ($took, $reply) = timed(stranger(from => '127.0.0.2'), 'HELLO', 3, 'AUTH', 'app', 'secret');
 cmp_ok($took, '>', 0.3, '… HELLO as well');
-($took, $reply) = timed(stranger(from => '127.0.0.3'), 'AUTH', 'secret');
-is($reply, 'OK', 'from another address');
-cmp_ok($took, '<', 0.25, '… it does not');
-($took, $reply) = timed(PgfirstTest::Redis->new(path => redis_socket($node)), 'AUTH', 'secret');
-cmp_ok($took, '<', 0.25, '… nor on the Unix socket');
+# The quickest of several, because the machine may be slow for a moment.
+sub quickest { return (sort { $a <=> $b } map { (timed($_, 'AUTH', 'secret'))[0] } @_)[0]; }
+cmp_ok(quickest(map { stranger(from => '127.0.0.3') } 1 .. 5), '<', 0.25, 'from another address it does not');
+is(stranger(from => '127.0.0.3')->call('AUTH', 'secret'), 'OK', '… as it is right');
+cmp_ok(quickest(map { PgfirstTest::Redis->new(path => redis_socket($node)) } 1 .. 5), '<', 0.25, '… nor on the Unix socket');
 
 # ---- who leaves, and who waits in vain -------------------------------------------------------
 
