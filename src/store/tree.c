@@ -5,9 +5,12 @@
  * A B-link tree without left links.  Every page says which keys may stand on it (low and high
  * fence) and which page begins where it ends.  Whoever comes to a page checks the fences:
  *
- *     the key is below      the page has become another one: begin again at the root
- *     the key is above      the page was split, or is another one by now: try the page to its right
- *     inside                this is the page, wherever the way here led from
+ *     outside    the page was split or merged, or has become another one: begin again at the root
+ *     inside     this is the page, wherever the way here led from
+ *
+ * A split or merge changes page, neighbour and parent in one record, so whoever begins again finds the way.  To go on
+ * to the right would do, too, for a page that was split; but from one that has become another the way may lead
+ * over all leaves there are.  Only a hint, which is likely to be a little out of date, is followed so, a few steps.
  *
  * Therefore nothing that leads to a page has to be right, only likely: a freed page may be reused at
  * once, on a standby too, whoever still holds its number.  (nbtree keeps a deleted page until no
@@ -493,14 +496,6 @@ page_is_tree(const StoreLeaf *page)
 }
 
 static bool
-page_is_above(const StoreLeaf *page, const StoreKey *key)
-{
-	StoreKey low = store_page_low(page->page);
-
-	return store_key_compare(key, &low) < 0;
-}
-
-static bool
 page_is_below(const StoreLeaf *page, const StoreKey *key)
 {
 	StoreKey high = store_page_high(page->page);
@@ -554,23 +549,12 @@ tree_descend(PgfirstStore *store, const StoreKey *key, int level, int mode, Stor
 			return false;
 		}
 		if (!page_is_tree(page) || tail->level < level || tail->level >= above ||
-		    page_is_above(page, key))
+		    !store_page_covers(page->page, key))
 		{
 			tree_restart(page, &restarts);
 			block = STORE_ROOT_BLOCK;
 			lock = BUFFER_LOCK_SHARE;
 			above = LEVELS_MAX;
-		}
-		else if (page_is_below(page, key))
-		{
-			block = tail->right;
-			above = tail->level + 1;
-			if (block == InvalidBlockNumber)
-			{
-				block = STORE_ROOT_BLOCK;
-				above = LEVELS_MAX;
-			}
-			tree_restart(page, &restarts);
 		}
 		else if (tail->level > level)
 		{
@@ -578,6 +562,7 @@ tree_descend(PgfirstStore *store, const StoreKey *key, int level, int mode, Stor
 			lock = tail->level == level + 1 ? mode : BUFFER_LOCK_SHARE;
 			above = tail->level;
 			pgfirst_page_unlock(page);
+			pgfirst_store_point("before a child");
 		}
 		else if (lock == mode)
 			return true;
