@@ -27,6 +27,18 @@ seconds()
 	printf '%d.%d s' "$(($1 / 1000))" "$(($1 % 1000 / 100))"
 }
 
+# What of a log says that something failed, with what tests and servers say about it, then its end, where the reason
+# usually is.
+wrong_of()
+{
+	{ awk '/^ *not ok|^ *# a server|FAILED|rror:|timed out/ { print; said = 12; next }
+		/^ *#/ && said > 0 { print; said--; next }
+		/^$/ { next } # Test::More begins with one what it says under a harness
+		{ said = 0 }' "$1" | cut -c1-300 | head -n 60
+	  echo "…"; tail -n 25 "$1"; } | sed 's/^/    /'
+	echo "    (all of it: $1)"
+}
+
 step()
 {
 	step_log=build/logs/$1.log
@@ -38,10 +50,7 @@ step()
 		return 0
 	fi
 	printf '%8s  %s\n' FAILED "$step_text"
-	# What says that it failed, then the end, where the reason usually is.
-	{ grep -E 'not ok|FAILED|rror:|timed out' "$step_log" | head -n 25; echo "…"; tail -n 25 "$step_log"; } |
-		sed 's/^/    /'
-	echo "    (all of it: $step_log)"
+	wrong_of "$step_log"
 	return 1
 }
 
