@@ -37,10 +37,16 @@ my $wanted = 25_000;
 my $read = "SELECT left(store_test.get('way', i), 20) FROM (SELECT $id FROM (VALUES ($wanted)) v(i)) w(i)";
 my $record = sql($read);
 
-# A new session knows no leaf. It stands before that of the record, having read the page above.
+# What the buffers are that a query touches, in a session that knows no leaf.
+my $explain = "EXPLAIN (ANALYZE, BUFFERS, COSTS off, TIMING off, SUMMARY off) $read";
+sub hits { return $_[0] =~ /shared hit=(\d+)/ ? $1 : die $_[0]; }
+my $new = PgfirstStore::Session->new($node);
+my $direct = hits($new->ask($explain));
+
+# Another one stands before that of the record, having read the page above.
 my $reader = PgfirstStore::Session->new($node);
 store_arm($node, 'hold', point => 'before a child', passes => 1, who => 'client backend');
-$reader->send("EXPLAIN (ANALYZE, BUFFERS, COSTS off, TIMING off, SUMMARY off) $read");
+$reader->send($explain);
 wait_until('the reader stands', sub { return sql('SELECT store_test.held()') != 0; });
 
 # All leaves around it go, what was on it moves to the left, and the pages are used again for what comes first: those
@@ -50,9 +56,10 @@ del($session, $wanted + 1, $RECORDS);
 sql(lock_and("put('way', (lpad(to_hex(i), 8, '0') || repeat('1', 24))::uuid, 1, 0, i, 200)", 1, 15_000));
 
 store_arm($node, 'nothing');
-my ($hit) = $reader->answer =~ /shared hit=(\d+)/;
-cmp_ok($hit, '<', 50, 'whoever was on the way does not go over the leaves in between');
+my $hits = hits($reader->answer);
+cmp_ok($hits, '>', $direct, 'a page on the way has become another one');
+cmp_ok($hits, '<', 50, 'whoever was on the way does not go over the leaves in between');
 is($reader->ask($read), $record, '… and finds the record');
-$_->end for $reader, $session;
+$_->end for $new, $reader, $session;
 $node->stop;
 done_testing();

@@ -320,7 +320,7 @@ kv_client_close(KvClient *client)
 	client_ungate(client);
 	if (client->touched)
 		dlist_delete(&client->touched_link);
-	kv_client_enter(client, KV_CLIENT_IDLE);
+	kv_client_blocks(client, false);
 	dlist_delete(&client->state_link);
 	close(client->fd);
 	client_free_buffers(client);
@@ -332,12 +332,18 @@ kv_client_close(KvClient *client)
 }
 
 void
+kv_client_blocks(KvClient *client, bool blocked)
+{
+	kv_stats_add(&kv_stats->blocked_clients, blocked - client->blocked);
+	kv_clients.blocked += blocked - client->blocked;
+	client->blocked = blocked;
+}
+
+void
 kv_client_enter(KvClient *client, KvClientState state)
 {
 	if (client->state == state)
 		return;
-	kv_stats_add(&kv_stats->blocked_clients,
-	             (state == KV_CLIENT_PARKED) - (client->state == KV_CLIENT_PARKED));
 	dlist_delete(&client->state_link);
 	dlist_push_tail(&kv_clients.states[state], &client->state_link);
 	client->state = state;

@@ -87,7 +87,8 @@ typedef struct KvClient
 	bool own_durable;      /* one of them on its flush too */
 	XLogRecPtr own_others; /* the latest other position that they depend on */
 
-	/* While PARKED. */
+	/* While PARKED, and while what has been parked is tried again. */
+	bool blocked; /* INFO counts it */
 	KvOutcome parked_for;
 	int64 parked_deadline; /* monotonic microseconds; 0: not parked yet with this command */
 } KvClient;
@@ -100,6 +101,7 @@ typedef struct KvClients
 	dlist_head states[KV_CLIENT_STATES];
 	dlist_head gated;   /* with marks, oldest first */
 	dlist_head touched; /* in this turn */
+	int blocked;        /* clients whose command waits */
 	Size memory;        /* in buffers and texts */
 	Size memory_published;
 } KvClients;
@@ -135,6 +137,9 @@ extern bool kv_client_count_memory(KvClient *client, int64 more);
 extern void kv_client_close(KvClient *client);
 
 extern void kv_client_enter(KvClient *client, KvClientState state);
+
+/* Its command waits, or has been answered: for INFO, which must not see that it is tried now and then. */
+extern void kv_client_blocks(KvClient *client, bool blocked);
 
 /* Has the clients that CLIENT KILL has met closed when they are settled. */
 extern void kv_clients_take_killed(void);

@@ -150,6 +150,7 @@ park(KvClient *client, KvOutcome reason)
 	int64 patience =
 	    reason == KV_PARK_COUNT ? COUNT_PARK_US : (int64) pgfirst_redis_lock_timeout * 1000;
 
+	kv_client_blocks(client, reason != KV_PARK_TURN && reason != KV_PARK_SLICE);
 	if (reason != KV_PARK_TURN)
 		client->parked_for = reason;
 	if (reason == KV_PARK_TURN || reason == KV_PARK_SLICE)
@@ -375,6 +376,7 @@ run_command(KvClient *client)
 		return false;
 	}
 	client->parked_deadline = 0;
+	kv_client_blocks(client, false);
 	session->wait_until_us = 0;
 	session->wrote |= call.wrote && pgfirst_store_changed();
 	if (call.executed && kv_slowlog_may_be())
@@ -538,6 +540,7 @@ turn_failed(ErrorData *error)
 		kv_session_take_back(&client->session, turn.running_start);
 		kv_client_consume(client, client->parser.consumed);
 		client->parked_deadline = 0;
+		kv_client_blocks(client, false);
 		client->session.wait_until_us = 0;
 		if (!kv_session_silent(&client->session))
 			kv_client_gate(client, client->session.reply.length, PGFIRST_POSITION_OWN,

@@ -84,9 +84,7 @@ worker_leaves(int code, Datum arg)
 	kv_listener_close();
 	kv_stats_add(&kv_stats->connected_clients, -(int64) kv_sessions.count);
 	kv_stats_add(&kv_stats->client_memory, -(int64) kv_clients.memory_published);
-	for (dlist_node *node = kv_clients.states[KV_CLIENT_PARKED].head.next;
-	     node && node != &kv_clients.states[KV_CLIENT_PARKED].head; node = node->next)
-		kv_stats_add(&kv_stats->blocked_clients, -1);
+	kv_stats_add(&kv_stats->blocked_clients, -(int64) kv_clients.blocked);
 }
 
 /*
