@@ -7,7 +7,8 @@
 # Seen to fail: lock_whole() that takes the store for locked whatever the lock manager says (the key that
 # SQL holds is overwritten); TURN_KEYS of a million (the lock is never seen); turn_start() that asks for
 # the lock with any number of workers (two workers are seen with it); pgfirst_store_locks() that does not
-# count what the lock stands for (fewer turns); tidying that takes no lock of its own (the check finds damage).
+# count what the lock stands for (fewer turns); tidying that takes no lock of its own (the check finds damage), or
+# does nothing (it is waited for in vain).
 
 use strict;
 use warnings;
