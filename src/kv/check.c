@@ -22,7 +22,9 @@
 
 #include "base/compat.h"
 #include "kv/database.h"
+#include "kv/id.h"
 #include "kv/type/key.h"
+#include "kv/type/packed.h"
 
 PGFIRST_FUNCTION(pgfirst_kv_check);
 PGFIRST_FUNCTION(pgfirst_kv_store_space);
@@ -115,6 +117,32 @@ key_fault(const Check *check, const PgfirstRecord *record, Size available, Size 
 	return NULL;
 }
 
+/* Members stand under the hash of themselves. */
+static const char *
+members_fault(const PgfirstRecord *record, Size available, Size *wanted)
+{
+	KvPacked packed;
+
+	if (available < record->length)
+	{
+		*wanted = record->length;
+		return NULL;
+	}
+	if (record->length == 0)
+		return "has no members";
+	for (Size at = 0; at < record->length; at = packed.end)
+	{
+		PgfirstId id;
+
+		if (!kv_packed_look(record->data, record->length, at, &packed))
+			return "has members that are damaged";
+		kv_id_of_member(kv_id_incarnation(&record->id), packed.member.data, packed.member.length, &id);
+		if (memcmp(&id, &record->id, sizeof(id)) != 0)
+			return "has a member that is not where its hash is";
+	}
+	return NULL;
+}
+
 static const char *
 check_record(const PgfirstRecord *record, Size available, Size *wanted, void *context)
 {
@@ -126,6 +154,12 @@ check_record(const PgfirstRecord *record, Size available, Size *wanted, void *co
 			return epoch_fault(check, record, available, wanted);
 		case KV_KIND_DIRECTORY:
 			return key_fault(check, record, available, wanted);
+		case KV_KIND_ANCHOR:
+			return record->length != sizeof(PgfirstId)      ? "is an anchor of another length"
+			       : kv_id_number(&record->id) != 0 ? "is an anchor in another's place"
+			                                        : NULL;
+		case KV_KIND_MEMBERS:
+			return members_fault(record, available, wanted);
 		default:
 			return "is of an unknown kind";
 	}

@@ -24,6 +24,10 @@
  * them has emptied a database.  Whose epoch is over cannot be told of a sum: what another tenant has flushed
  * counts until the sweep has taken it, which begins with it at once.
  *
+ * The parts of a collection say nothing of a tenant, so their bytes count for all of them together.  There is an
+ * anchor with the parts of each, and a key's record that leads to it, until the key goes: the difference
+ * is what the sweep has still to find.
+ *
  * SWAPDB exchanges what two numbers mean.  What is known goes with the stores, at its commit, while nobody
  * else has either of them open.
  *
@@ -103,6 +107,7 @@ count_add(volatile KvCount *count, const KvCount *more)
 	count->keys += more->keys;
 	count->expires += more->expires;
 	count->bytes += more->bytes;
+	count->dropped += more->dropped;
 }
 
 static CountChange *
@@ -127,12 +132,25 @@ change_for(int number, Oid relation, uint64 epoch)
 }
 
 static void
+count_part(int number, Oid relation, const PgfirstRecord *record, int sign)
+{
+	CountChange *change = change_for(number, relation, OTHERS);
+
+	if (!change)
+		return;
+	change->count.dropped += record->kind == KV_KIND_ANCHOR ? sign : 0;
+	change->count.bytes += sign * (int64) pgfirst_store_footprint(record->length);
+}
+
+static void
 count_record(int number, Oid relation, const PgfirstRecord *record, int sign)
 {
 	KvHead head;
 	CountChange *change;
 
 	memcpy(&head, record->data, Min(record->length, sizeof(head)));
+	if (head.layout == KV_LAYOUT_PAGED && (change = change_for(number, relation, OTHERS)) != NULL)
+		change->count.dropped -= sign;
 	/* An older epoch's records are garbage that no number counts. */
 	if (head.tenant == 0 && count_is_of(number, relation, kv_database_storage(number)) &&
 	    head.epoch < shared->databases[number].epoch)
@@ -165,8 +183,12 @@ count_observe(Oid relation, const PgfirstRecord *before, const PgfirstRecord *af
 	}
 	if (before && before->kind == KV_KIND_DIRECTORY)
 		count_record(number, relation, before, -1);
+	else if (before && kv_record_is_part(before))
+		count_part(number, relation, before, -1);
 	if (after && after->kind == KV_KIND_DIRECTORY)
 		count_record(number, relation, after, 1);
+	else if (after && kv_record_is_part(after))
+		count_part(number, relation, after, 1);
 }
 
 static void
@@ -391,9 +413,15 @@ census_each(const PgfirstRecord *record, void *context)
 	KvCount *count = &census->count;
 	KvHead head;
 
+	if (kv_record_is_part(record))
+	{
+		census->others.dropped += record->kind == KV_KIND_ANCHOR;
+		census->others.bytes += (int64) pgfirst_store_footprint(record->length);
+	}
 	if (record->kind != KV_KIND_DIRECTORY)
 		return;
 	kv_record_head(record, &head);
+	census->others.dropped -= head.layout == KV_LAYOUT_PAGED;
 	if (head.tenant != census->space->tenant)
 		count = &census->others;
 	else if (head.epoch != census->space->epoch)

@@ -10,6 +10,8 @@
  */
 #include "postgres.h"
 
+#include "port/pg_bswap.h"
+
 #include "kv/id.h"
 #include "lib/hash/siphash.h"
 
@@ -104,4 +106,52 @@ kv_id_of_epoch(uint32 tenant, PgfirstId *id)
 	uint32 place[2] = {tenant, 0};
 
 	pgfirst_siphash(ids.secret, place, sizeof(place), id->bytes);
+}
+
+/* ---- parts of collections ------------------------------------------------------------------ */
+
+void
+kv_id_of_part(uint64 incarnation, uint64 number, PgfirstId *id)
+{
+	uint64 halves[2] = {pg_hton64(incarnation), pg_hton64(number)};
+
+	memcpy(id->bytes, halves, sizeof(halves));
+}
+
+void
+kv_id_of_member(uint64 incarnation, const char *member, Size length, PgfirstId *id)
+{
+	/* A place that no key has: its second field is not zero. */
+	KvPlace place = {0, 1, incarnation};
+	PgfirstId hash;
+	uint64 number;
+	SipHash state;
+
+	pgfirst_siphash_begin(&state, ids.secret);
+	pgfirst_siphash_add(&state, &place, sizeof(place));
+	pgfirst_siphash_add(&state, member, length);
+	pgfirst_siphash_end(&state, hash.bytes);
+	memcpy(&number, hash.bytes, sizeof(number));
+	kv_id_of_part(incarnation, number == 0 ? 1 : number, id);
+}
+
+static uint64
+id_half(const PgfirstId *id, int half)
+{
+	uint64 value;
+
+	memcpy(&value, id->bytes + 8 * half, sizeof(value));
+	return pg_ntoh64(value);
+}
+
+uint64
+kv_id_incarnation(const PgfirstId *id)
+{
+	return id_half(id, 0);
+}
+
+uint64
+kv_id_number(const PgfirstId *id)
+{
+	return id_half(id, 1);
 }

@@ -20,4 +20,15 @@ extern void kv_id(uint32 tenant, uint64 epoch, const char *key, Size length, Pgf
 /* The id of the record that holds the epoch of the tenant's keys. */
 extern void kv_id_of_epoch(uint32 tenant, PgfirstId *id);
 
+/*
+ * The first eight bytes are the same of all parts of a collection; those of a member are followed by a keyed
+ * hash of it, which is never 0.
+ */
+extern void kv_id_of_part(uint64 incarnation, uint64 number, PgfirstId *id);
+extern void kv_id_of_member(uint64 incarnation, const char *member, Size length, PgfirstId *id);
+
+/* The two halves of the id of a part. */
+extern uint64 kv_id_incarnation(const PgfirstId *id);
+extern uint64 kv_id_number(const PgfirstId *id);
+
 #endif

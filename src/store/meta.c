@@ -193,6 +193,14 @@ pgfirst_incarnation_count(uint64 incarnation)
 }
 
 uint64
+pgfirst_store_incarnation(PgfirstStore *store)
+{
+	if (pgfirst_tree_id(store) == 0)
+		pgfirst_tree_create(store);
+	return pgfirst_incarnation_next(store);
+}
+
+uint64
 pgfirst_incarnation_next(PgfirstStore *store)
 {
 	StoreBatch *batch = pgfirst_hints_batch(store);

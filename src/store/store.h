@@ -129,6 +129,15 @@ extern void pgfirst_store_prefetch(PgfirstStore *store, const PgfirstId *ids, in
  */
 typedef struct PgfirstWalk PgfirstWalk;
 extern PgfirstWalk *pgfirst_store_walk(PgfirstStore *store, const PgfirstId *from, Size limit);
+
+/*
+ * The same over what belongs to one record, which changes whenever any of it does: whoever has read that one
+ * knows what the walk depends on, so it adds nothing to pgfirst_store_position() itself.
+ */
+extern PgfirstWalk *pgfirst_store_walk_parts(PgfirstStore *store, const PgfirstId *from, Size limit);
+
+/* Goes on with the first record that is not before `id`, which must not be behind it. */
+extern void pgfirst_walk_seek(PgfirstWalk *walk, const PgfirstId *id);
 extern bool pgfirst_walk_next(PgfirstWalk *walk, PgfirstRecord *record);
 extern void pgfirst_walk_end(PgfirstWalk *walk);
 
@@ -209,6 +218,12 @@ extern void pgfirst_store_drop_changes(PgfirstStore *store);
 extern void pgfirst_store_mark(void);
 extern void pgfirst_store_mark_keep(void);
 extern void pgfirst_store_mark_undo(void);
+
+/*
+ * The first eight bytes of ids, in the order of the machine, that this store has never given to anybody: for
+ * records that belong together.  They are spread as hashes are.  The store is open to write.
+ */
+extern uint64 pgfirst_store_incarnation(PgfirstStore *store);
 
 /* Deletes the record under id; false if there is none. */
 extern bool pgfirst_store_delete(PgfirstStore *store, const PgfirstId *id);
@@ -297,7 +312,8 @@ typedef struct PgfirstSweep
 {
 	uint64 seen;
 	uint64 deleted;
-	bool wrapped; /* reached the end */
+	uint64 garbage; /* of them, those that had not expired */
+	bool wrapped;   /* reached the end */
 } PgfirstSweep;
 extern PgfirstSweep pgfirst_store_sweep(PgfirstStore *store, PgfirstId *cursor, uint64 max_records,
                                         int64 now_ms,

@@ -28,6 +28,8 @@ struct StoreRecord;
 	X(store_changes)                                                                               \
 	X(store_prefetch)                                                                              \
 	X(store_walk)                                                                                  \
+	X(store_walk_parts)                                                                            \
+	X(walk_seek)                                                                                   \
 	X(walk_next)                                                                                   \
 	X(walk_end)                                                                                    \
 	X(store_position)                                                                              \
@@ -44,6 +46,7 @@ struct StoreRecord;
 	X(store_expire)                                                                                \
 	X(store_drop_changes)                                                                          \
 	X(store_delete)                                                                                \
+	X(store_incarnation)                                                                           \
 	X(store_changed)                                                                               \
 	X(store_sweep)                                                                                 \
 	X(store_commands_apart)                                                                        \

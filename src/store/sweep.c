@@ -40,8 +40,8 @@ pgfirst_store_sweep(PgfirstStore *store, PgfirstId *cursor, uint64 max_records, 
 
 	walk = pgfirst_store_walk(store, cursor, limit);
 
-#define IS_VICTIM(r)                                                                               \
-	(((r)->expiry != 0 && (r)->expiry <= now_ms) || (garbage != NULL && garbage((r), context)))
+#define IS_EXPIRED(r) ((r)->expiry != 0 && (r)->expiry <= now_ms)
+#define IS_VICTIM(r)  (IS_EXPIRED(r) || (garbage != NULL && garbage((r), context)))
 
 	while (result.seen < max_records && !result.wrapped)
 	{
@@ -63,12 +63,16 @@ pgfirst_store_sweep(PgfirstStore *store, PgfirstId *cursor, uint64 max_records, 
 			if (pgfirst_store_lock(store, &id, true, false) &&
 			    pgfirst_store_get(store, &id, limit, &record) && IS_VICTIM(&record) &&
 			    pgfirst_store_delete(store, &id))
+			{
 				result.deleted++;
+				result.garbage += !IS_EXPIRED(&record);
+			}
 		}
 		result.seen++;
 		result.wrapped = !id_advance(cursor);
 	}
 #undef IS_VICTIM
+#undef IS_EXPIRED
 
 	if (result.wrapped)
 		memset(cursor, 0, sizeof(*cursor));

@@ -30,6 +30,7 @@ struct PgfirstWalk
 	PgfirstStore *store;
 	MemoryContext context;
 	Size limit;
+	bool parts; /* its position is told by another record */
 	XLogRecPtr position;
 	uint64 generation; /* of the entries */
 	StoreKey from;     /* behind the record that was returned last */
@@ -68,8 +69,8 @@ entries_seek(StoreEntry **entries, Size count, const PgfirstId *id)
 	return low;
 }
 
-PgfirstWalk *
-pgfirst_store_walk(PgfirstStore *store, const PgfirstId *from, Size limit)
+static PgfirstWalk *
+walk_begin(PgfirstStore *store, const PgfirstId *from, Size limit, bool parts)
 {
 	MemoryContext context =
 	    AllocSetContextCreate(pgfirst_store_context(), "pgfirst walk", ALLOCSET_DEFAULT_SIZES);
@@ -85,11 +86,24 @@ pgfirst_store_walk(PgfirstStore *store, const PgfirstId *from, Size limit)
 	walk->next = walk->from = store_key_of_id(&first);
 	walk->generation = pgfirst_writeset_generation();
 	walk->right = InvalidBlockNumber;
-	walk->position = pgfirst_position_of_store(store);
+	walk->parts = parts;
+	walk->position = parts ? InvalidXLogRecPtr : pgfirst_position_of_store(store);
 	walk->entries = pgfirst_writeset_sorted(store, &walk->entry_count);
 	walk->entry = entries_seek(walk->entries, walk->entry_count, &first);
 	MemoryContextSwitchTo(old);
 	return walk;
+}
+
+PgfirstWalk *
+pgfirst_store_walk(PgfirstStore *store, const PgfirstId *from, Size limit)
+{
+	return walk_begin(store, from, limit, false);
+}
+
+PgfirstWalk *
+pgfirst_store_walk_parts(PgfirstStore *store, const PgfirstId *from, Size limit)
+{
+	return walk_begin(store, from, limit, true);
 }
 
 /* Notes which items of the leaf, from the first that is not below walk->next on, are to be returned. */
@@ -132,7 +146,8 @@ walk_leaf(PgfirstWalk *walk)
 	walk_items(walk, leaf.page);
 	memcpy(walk->leaf.data, leaf.page, BLCKSZ);
 	pgfirst_page_unlock(&leaf);
-	walk->position = pgfirst_position_of_store(walk->store);
+	if (!walk->parts)
+		walk->position = pgfirst_position_of_store(walk->store);
 	tail = store_page_tail(walk->leaf.data);
 	walk->next = store_page_high(walk->leaf.data);
 	walk->right = tail->right;
@@ -224,13 +239,42 @@ pgfirst_walk_next(PgfirstWalk *walk, PgfirstRecord *record)
 		{
 			bool found = pgfirst_committed_get(walk->store, &walk->item_id, walk->limit, record);
 
-			pgfirst_position_read(walk->store, &walk->item_id);
+			if (!walk->parts)
+				pgfirst_position_read(walk->store, &walk->item_id);
 			if (!found)
 				continue;
 		}
 		if (entry != NULL && entry->change == STORE_EXPIRY)
 			record->expiry = entry->expiry;
 		return walk_found(walk, record);
+	}
+}
+
+/* What of the copied leaf is before that is passed over; if all of it is, it is left. */
+void
+pgfirst_walk_seek(PgfirstWalk *walk, const PgfirstId *id)
+{
+	StoreKey key = store_key_of_id(id);
+
+	if (walk->generation != pgfirst_writeset_generation())
+		walk_resume(walk);
+	walk->from = key;
+	walk->entry = entries_seek(walk->entries, walk->entry_count, id);
+	if (walk->item != NULL && memcmp(walk->item_id.bytes, id->bytes, sizeof(id->bytes)) >= 0)
+		return;
+	walk->item = NULL;
+	while (walk->at < walk->items)
+	{
+		StoreItem *item = (StoreItem *) (walk->leaf.data + walk->item_offset[walk->at]);
+
+		if (store_item_compare(item, &key) >= 0)
+			return;
+		walk->at++;
+	}
+	if (!walk->leaves_end && store_key_compare(&walk->next, &key) < 0)
+	{
+		walk->next = key;
+		walk->right = InvalidBlockNumber;
 	}
 }
 

@@ -20,6 +20,7 @@
 #include <limits.h>
 
 #include "kv/cmd/commands.h"
+#include "kv/cmd/elements.h"
 #include "kv/cmd/generic.h"
 #include "lib/number/number.h"
 
@@ -147,6 +148,20 @@ reply_depends_on(KvCall *call, KvSpace *space)
 	call->durable |= space->durability == PGFIRST_DURABLE;
 }
 
+/* The same of a collection. */
+static bool
+carry_elements(KvCall *call, KvType type, KvSpace *to, int i, KvOutcome *outcome)
+{
+	KvMembers members;
+
+	if (!kv_elements_open(call, 1, type, &members) || members.count == 0)
+		elog(ERROR, "a key that is locked has gone");
+	if (!kv_room_for(call, kv_members_copy_size(&members), outcome))
+		return false;
+	kv_members_copy(&members, to, kv_argument(call, i));
+	return true;
+}
+
 /*
  * Puts what the first key holds, with its expiry, under the key that argument i is in `to`.  `found` is
  * what is known of it.  False if there is no room: *outcome is what the command returns.
@@ -159,6 +174,8 @@ carry(KvCall *call, const KvEntry *found, KvSpace *to, int i, KvOutcome *outcome
 	MemoryContext old;
 	KvEntry entry;
 
+	if (found->type != KV_TYPE_STRING)
+		return carry_elements(call, found->type, to, i, outcome);
 	if (!kv_room_for(call, KV_HEAD_LIMIT(key.length) + found->value_length, outcome))
 		return false;
 	old = MemoryContextSwitchTo(kv_scratch());
@@ -216,6 +233,16 @@ kv_cmd_move(KvCall *call)
 static bool
 rename_key(KvCall *call, const KvEntry *found, KvOutcome *outcome)
 {
+	*outcome = KV_DONE;
+	if (found->type != KV_TYPE_STRING)
+	{
+		KvMembers members;
+
+		if (!kv_elements_open(call, 1, found->type, &members) || members.count == 0)
+			elog(ERROR, "a key that is locked has gone");
+		kv_members_move(&members, kv_argument(call, 2));
+		return true;
+	}
 	if (!carry(call, found, call->space, 2, outcome))
 		return false;
 	kv_key_delete(call->space, kv_argument(call, 1));

@@ -35,6 +35,24 @@ extern KvOutcome kv_cmd_client_unblock(KvCall *call);
 extern KvOutcome kv_cmd_client_pause(KvCall *call);
 extern KvOutcome kv_cmd_client_unpause(KvCall *call);
 
+/* hash.c */
+extern KvOutcome kv_cmd_hdel(KvCall *call);
+extern KvOutcome kv_cmd_hexists(KvCall *call);
+extern KvOutcome kv_cmd_hget(KvCall *call);
+extern KvOutcome kv_cmd_hgetall(KvCall *call);
+extern KvOutcome kv_cmd_hincrby(KvCall *call);
+extern KvOutcome kv_cmd_hincrbyfloat(KvCall *call);
+extern KvOutcome kv_cmd_hkeys(KvCall *call);
+extern KvOutcome kv_cmd_hlen(KvCall *call);
+extern KvOutcome kv_cmd_hmget(KvCall *call);
+extern KvOutcome kv_cmd_hmset(KvCall *call);
+extern KvOutcome kv_cmd_hrandfield(KvCall *call);
+extern KvOutcome kv_cmd_hscan(KvCall *call);
+extern KvOutcome kv_cmd_hset(KvCall *call);
+extern KvOutcome kv_cmd_hsetnx(KvCall *call);
+extern KvOutcome kv_cmd_hstrlen(KvCall *call);
+extern KvOutcome kv_cmd_hvals(KvCall *call);
+
 /* script.c */
 extern KvOutcome kv_cmd_eval(KvCall *call);
 extern KvOutcome kv_cmd_evalsha(KvCall *call);

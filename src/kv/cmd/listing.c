@@ -26,6 +26,8 @@
 
 #include "base/clock.h"
 #include "kv/cmd/commands.h"
+#include "kv/cmd/listing.h"
+#include "kv/id.h"
 #include "kv/position.h"
 
 #define LISTING_SLICE_US 2000
@@ -98,6 +100,19 @@ listing_next(PgfirstWalk *walk, PgfirstRecord *record)
 	MemoryContext old = MemoryContextSwitchTo(kv_scratch());
 	bool there = pgfirst_walk_next(walk, record);
 
+	/* The parts of a collection stand next to each other, and there may be a million. */
+	while (there && kv_record_is_part(record))
+	{
+		PgfirstId id;
+		uint64 incarnation = kv_id_incarnation(&record->id);
+
+		there = incarnation < PG_UINT64_MAX;
+		if (!there)
+			break;
+		kv_id_of_part(incarnation + 1, 0, &id);
+		pgfirst_walk_seek(walk, &id);
+		there = pgfirst_walk_next(walk, record);
+	}
 	MemoryContextSwitchTo(old);
 	CHECK_FOR_INTERRUPTS();
 	return there;
@@ -409,7 +424,7 @@ scan_options(KvCall *call, KvListing *listing, int64 *count)
 		else if (kv_argument_is(call, i, "TYPE"))
 		{
 			listing->typed = true;
-			listing->type = kv_argument_is(call, i + 1, "string") ? KV_TYPE_STRING : KV_TYPE_NONE;
+			listing->type = kv_type_of(kv_argument(call, i + 1));
 		}
 		else if (!kv_argument_is(call, i, "COUNT"))
 		{
@@ -468,10 +483,10 @@ scan_batch(KvCall *call, KvListing *listing, int64 count, uint64 *cursor)
 	(void) kv_scratch();
 }
 
-static bool
-scan_cursor(KvCall *call, uint64 *cursor)
+bool
+kv_scan_cursor(KvCall *call, int i, uint64 *cursor)
 {
-	RespSlice argument = kv_argument(call, 1);
+	RespSlice argument = kv_argument(call, i);
 	char digits[24];
 	char *end;
 
@@ -497,7 +512,7 @@ kv_cmd_scan(KvCall *call)
 	int64 count;
 	char digits[24];
 
-	if (!scan_cursor(call, &cursor) || !(listing = listing_begin(call)))
+	if (!kv_scan_cursor(call, 1, &cursor) || !(listing = listing_begin(call)))
 		return KV_DONE;
 	if (!scan_options(call, listing, &count))
 	{

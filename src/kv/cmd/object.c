@@ -48,6 +48,12 @@ kv_cmd_object_encoding(KvCall *call)
 
 	if (!find_object(call, &entry))
 		return KV_DONE;
+	if (entry.type == KV_TYPE_HASH)
+	{
+		pgfirst_resp_write_text(call->reply,
+		                        entry.layout == KV_LAYOUT_PAGED ? "hashtable" : "listpack");
+		return KV_DONE;
+	}
 	/* Only a short one is read; if others have changed it by now, its bytes are those of that moment. */
 	if (entry.value_length > EMBSTR_MAX_LENGTH)
 		pgfirst_resp_write_text(call->reply, "raw");

@@ -50,6 +50,7 @@
 #include "kv/net/process.h"
 #include "kv/net/upkeep.h"
 #include "kv/type/key.h"
+#include "kv/type/members.h"
 #include "store/store.h"
 
 extern PGDLLEXPORT void pgfirst_upkeep_main(Datum arg);
@@ -315,15 +316,24 @@ all_zero(const void *cursor, Size size)
 
 /* ---- sweep ------------------------------------------------------------------------------- */
 
+typedef struct SweepContext
+{
+	KvEpochsMet epochs;
+	KvPartsMet parts;
+} SweepContext;
+
 static bool
 sweep_is_garbage(const PgfirstRecord *record, void *context)
 {
+	SweepContext *sweep = context;
 	KvHead head;
 
+	if (kv_record_is_part(record))
+		return kv_part_is_garbage(record, &sweep->parts);
 	if (record->kind != KV_KIND_DIRECTORY)
 		return false;
 	kv_record_head(record, &head);
-	return head.epoch < kv_epoch_met(context, head.tenant);
+	return head.epoch < kv_epoch_met(&sweep->epochs, head.tenant);
 }
 
 /* Whether there is anything for a pass over the database to find. */
@@ -337,7 +347,7 @@ sweep_is_due(int number, const KvSpace *space, int64 now_us)
 	/* An unknown number may be any.  What a slow transaction has put into an old epoch is rare. */
 	return !kv_count_get(number, &count) || count.expires > 0 || space->epoch != sweep->done ||
 	       !kv_count_others(number, &others) || others.count.expires > 0 ||
-	       others.flushes != sweep->others_flushes_done || now_us - sweep->ended > SWEEP_ANYWAY_US;
+	       others.flushes != sweep->others_flushes_done || others.count.dropped > 0 || now_us - sweep->ended > SWEEP_ANYWAY_US;
 }
 
 static void
@@ -348,7 +358,7 @@ sweep_slice(void)
 	int64 now_us = pgfirst_clock_monotonic_us();
 	int64 took_us;
 	KvSpace *space;
-	KvEpochsMet met = {0};
+	SweepContext met = {0};
 	PgfirstSweep slice;
 
 	round->next = now_us + REST_US;
@@ -372,10 +382,11 @@ sweep_slice(void)
 		if (kv_count_others(round->number, &others))
 			sweep->others_flushes = others.flushes;
 	}
-	met.space = space;
+	met.epochs.space = space;
+	met.parts.store = space->store;
 	slice = pgfirst_store_sweep(space->store, &sweep->cursor, SWEEP_SLICE, pgfirst_clock_wall_ms(),
 	                            sweep_is_garbage, &met, sizeof(KvHead));
-	kv_stats_add(&kv_stats->expired_keys, (int64) slice.deleted);
+	kv_stats_add(&kv_stats->expired_keys, (int64) (slice.deleted - slice.garbage));
 	if (slice.wrapped)
 	{
 		sweep->done = sweep->epoch;

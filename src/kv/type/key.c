@@ -46,10 +46,22 @@ kv_type_name(KvType type)
 	{
 		case KV_TYPE_STRING:
 			return "string";
+		case KV_TYPE_HASH:
+			return "hash";
 		case KV_TYPE_NONE:
 			break;
 	}
 	return "none";
+}
+
+KvType
+kv_type_of(RespSlice name)
+{
+	for (KvType type = KV_TYPE_NONE + 1; type < KV_TYPES; type++)
+		if (strlen(kv_type_name(type)) == name.length &&
+		    pg_strncasecmp(kv_type_name(type), name.data, name.length) == 0)
+			return type;
+	return KV_TYPE_NONE;
 }
 
 void
@@ -78,6 +90,7 @@ kv_record_entry(const KvSpace *space, const PgfirstRecord *record, int64 now_ms,
 	if (record->expiry != 0 && record->expiry <= now_ms)
 		return false;
 	entry->type = (KvType) head.type;
+	entry->layout = (KvLayout) head.layout;
 	entry->expiry = record->expiry;
 	entry->key = (RespSlice){record->data + sizeof(KvHead), head.key_length};
 	entry->value_length = record->length - sizeof(KvHead) - head.key_length;
@@ -167,11 +180,12 @@ kv_key_size(RespSlice key, RespSlice value)
 
 /* Fills in everything of a record at `data` but its value's bytes; returns where they belong. */
 static char *
-key_record(const KvSpace *space, RespSlice key, Size length, int64 expiry, char *data,
-           PgfirstRecord *record)
+key_record(const KvSpace *space, RespSlice key, KvType type, KvLayout layout, Size length,
+           int64 expiry, char *data, PgfirstRecord *record)
 {
 	KvHead head = {.format = KV_HEAD_FORMAT,
-	               .type = KV_TYPE_STRING,
+	               .type = (uint8) type,
+	               .layout = (uint8) layout,
 	               .tenant = space->tenant,
 	               .epoch = space->epoch,
 	               .key_length = (uint32) key.length};
@@ -192,7 +206,7 @@ kv_key_draft(const KvSpace *space, RespSlice key, Size length, int64 expiry, Pgf
 {
 	char *data = MemoryContextAllocHuge(CurrentMemoryContext, KV_HEAD_LIMIT(key.length) + length);
 
-	return key_record(space, key, length, expiry, data, record);
+	return key_record(space, key, KV_TYPE_STRING, KV_LAYOUT_INLINE, length, expiry, data, record);
 }
 
 void
@@ -210,20 +224,34 @@ kv_key_record(const KvSpace *space, RespSlice key, RespSlice value, int64 expiry
 	memcpy(kv_key_draft(space, key, value.length, expiry, record), value.data, value.length);
 }
 
+static void
+key_put(KvSpace *space, RespSlice key, KvType type, KvLayout layout, RespSlice value, int64 expiry)
+{
+	Size length = kv_key_size(key, value);
+	PgfirstRecord record;
+	char small[512];
+	char *data = small;
+
+	if (length > sizeof(small))
+		data = MemoryContextAllocHuge(CurrentMemoryContext, length);
+	memcpy(key_record(space, key, type, layout, value.length, expiry, data, &record), value.data,
+	       value.length);
+	pgfirst_store_put(space->store, &record);
+	if (data != small)
+		pfree(data);
+}
+
 void
 kv_key_put(KvSpace *space, RespSlice key, RespSlice value, int64 expiry)
 {
-	PgfirstRecord record;
-	char small[512];
+	key_put(space, key, KV_TYPE_STRING, KV_LAYOUT_INLINE, value, expiry);
+}
 
-	if (kv_key_size(key, value) > sizeof(small))
-	{
-		kv_key_record(space, key, value, expiry, &record);
-		kv_key_put_draft(space, &record);
-		return;
-	}
-	memcpy(key_record(space, key, value.length, expiry, small, &record), value.data, value.length);
-	pgfirst_store_put(space->store, &record);
+void
+kv_key_put_collection(KvSpace *space, RespSlice key, KvType type, KvLayout layout, RespSlice value,
+                      int64 expiry)
+{
+	key_put(space, key, type, layout, value, expiry);
 }
 
 void

@@ -9,13 +9,16 @@
  *     offset  size  field
  *          0     1  format, KV_HEAD_FORMAT
  *          1     1  type, KvType
- *          2     2  zero
+ *          2     1  layout, KvLayout
+ *          3     1  zero
  *          4     4  tenant
  *          8     8  epoch
  *         16     4  length of the key
  *         20     4  zero
  *         24     k  the key
  *       24+k     v  the value
+ *
+ * (a collection that is paged has there what leads to its parts, see members.h)
  *
  * in the byte order of the machine, as everything else on PostgreSQL's pages.  Tenant and epoch are
  * there for whoever meets the record without knowing its key: counts and the sweep.
@@ -33,14 +36,26 @@
 typedef enum KvKind
 {
 	KV_KIND_EPOCH = 1,    /* the tenant's epoch of this database: a uint64 */
-	KV_KIND_DIRECTORY = 2 /* a key */
+	KV_KIND_DIRECTORY = 2, /* a key */
+	KV_KIND_ANCHOR = 3,    /* says to which key the parts behind it belong */
+	KV_KIND_MEMBERS = 4    /* members of a hash or set */
 } KvKind;
 
 typedef enum KvType
 {
 	KV_TYPE_NONE = 0,
-	KV_TYPE_STRING = 1
+	KV_TYPE_STRING = 1,
+	KV_TYPE_HASH = 2
 } KvType;
+
+#define KV_TYPES (KV_TYPE_HASH + 1)
+
+/* Where the elements of a collection are: in its record, or in records of their own. */
+typedef enum KvLayout
+{
+	KV_LAYOUT_INLINE = 0,
+	KV_LAYOUT_PAGED = 1
+} KvLayout;
 
 #define KV_HEAD_FORMAT 1
 
@@ -48,7 +63,8 @@ typedef struct KvHead
 {
 	uint8 format;
 	uint8 type;
-	uint16 zero;
+	uint8 layout;
+	uint8 zero;
 	uint32 tenant;
 	uint64 epoch;
 	uint32 key_length;
@@ -65,14 +81,23 @@ StaticAssertDecl(sizeof(KvHead) == 24, "KvHead is stored");
 typedef struct KvEntry
 {
 	KvType type;     /* KV_TYPE_NONE: no such key, or expired */
+	KvLayout layout;
 	int64 expiry;    /* 0: never */
 	RespSlice key;   /* as stored */
 	RespSlice value; /* set if it was asked for */
 	Size value_length;
 } KvEntry;
 
-/* Redis's name of a type. */
+/* Redis's name of a type; and the type of a name, in any case, KV_TYPE_NONE if there is none. */
 extern const char *kv_type_name(KvType type);
+extern KvType kv_type_of(RespSlice name);
+
+/* Whether the record is a part of a collection, which stands at its incarnation, and no key. */
+static inline bool
+kv_record_is_part(const PgfirstRecord *record)
+{
+	return record->kind == KV_KIND_ANCHOR || record->kind == KV_KIND_MEMBERS;
+}
 
 /* Reads a key; true if it is there and alive at now_ms. */
 extern bool kv_key_read(KvSpace *space, RespSlice key, int64 now_ms, bool with_value,
@@ -103,6 +128,10 @@ extern int kv_key_lock_holder(KvSpace *space, RespSlice key);
 /* The record of a string: what kv_key_put() puts.  Its data is allocated in the current context. */
 extern void kv_key_record(const KvSpace *space, RespSlice key, RespSlice value, int64 expiry,
                           PgfirstRecord *record);
+
+/* Makes the key a collection: `value` is its elements, or leads to them.  The caller has its lock. */
+extern void kv_key_put_collection(KvSpace *space, RespSlice key, KvType type, KvLayout layout,
+                                  RespSlice value, int64 expiry);
 
 /* Makes the key a string with this value.  The caller has its lock. */
 extern void kv_key_put(KvSpace *space, RespSlice key, RespSlice value, int64 expiry);

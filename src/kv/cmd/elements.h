@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * elements.h: what the commands on collections share.
+ */
+#ifndef PGFIRST_KV_ELEMENTS_H
+#define PGFIRST_KV_ELEMENTS_H
+
+#include "kv/cmd/command.h"
+#include "kv/type/members.h"
+
+/*
+ * Answers with what `read` writes, as of one moment: it is called again when something that it has read has
+ * changed meanwhile.  Only when that goes on and on is what it has read last left to stand.
+ */
+extern KvOutcome kv_reply_together(KvCall *call, void (*read)(KvCall *call));
+
+/* Opens the collection that argument i is; false after answering that it is of another type. */
+extern bool kv_elements_open(KvCall *call, int i, KvType type, KvMembers *members);
+
+/* Whether a change has room; false with what the command returns. */
+extern bool kv_elements_room(KvCall *call, KvOutcome *outcome);
+
+/* kv_members_find() for many members: what the last one has brought in is given back. */
+extern bool kv_elements_find(KvMembers *members, RespSlice member, RespSlice *value);
+
+/* What is written of each member. */
+#define KV_MEMBER 1
+#define KV_VALUE  2
+
+/* Writes all of them. */
+extern void kv_elements_write(KvCall *call, KvMembers *members, int what);
+
+/* A member by chance; good until the next call of kv_scratch(). */
+extern bool kv_elements_random(KvMembers *members, RespSlice *member, RespSlice *value);
+
+/*
+ * Writes an array of `count` different members by chance, or of all there are; of -count ones that may repeat, if
+ * it is negative.
+ */
+extern void kv_elements_write_random(KvCall *call, KvMembers *members, int64 count, bool values,
+                                     void (*write)(KvCall *call, RespSlice member, RespSlice value,
+                                                   bool values));
+
+/* HLEN and SCARD; HSCAN and SSCAN. */
+extern KvOutcome kv_elements_count(KvCall *call, KvType type);
+extern KvOutcome kv_elements_scan(KvCall *call, KvType type);
+
+#endif

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * members.c: what hashes and sets are; see members.h.
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "kv/id.h"
+#include "kv/type/members.h"
+
+static const RespSlice nothing = {"", 0};
+
+/* ---- the key's record ------------------------------------------------------------------------ */
+
+static void
+members_count_inline(KvMembers *members)
+{
+	KvPacked packed;
+
+	for (Size at = 0; kv_packed_next(members->packed, members->bytes, at, &packed); at = packed.end)
+		members->count++;
+}
+
+static void
+members_damaged(void)
+{
+	ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+	                errmsg("the record of a collection in the store is damaged")));
+}
+
+bool
+kv_members_open(KvSpace *space, RespSlice key, KvType type, int64 now_ms, KvMembers *members)
+{
+	KvEntry entry;
+	KvRoot root;
+
+	members->space = space;
+	members->key = key;
+	members->type = type;
+	members->layout = KV_LAYOUT_INLINE;
+	members->expiry = 0;
+	members->changed = false;
+	members->count = members->bytes = members->incarnation = 0;
+	if (!kv_key_read_part(space, key, now_ms, KV_INLINE_MAX, &entry))
+		return true;
+	if (entry.type != type)
+		return false;
+	members->layout = entry.layout;
+	members->expiry = entry.expiry;
+	if (entry.layout == KV_LAYOUT_INLINE)
+	{
+		if (entry.value_length > KV_INLINE_MAX)
+			members_damaged();
+		members->bytes = entry.value_length;
+		memcpy(members->packed, entry.value.data, members->bytes);
+		members_count_inline(members);
+		return true;
+	}
+	if (entry.value_length != sizeof(root))
+		members_damaged();
+	memcpy(&root, entry.value.data, sizeof(root));
+	members->incarnation = root.incarnation;
+	members->count = root.count;
+	members->bytes = root.bytes;
+	return true;
+}
+
+void
+kv_members_close(KvMembers *members)
+{
+	KvRoot root = {.incarnation = members->incarnation,
+	               .count = members->count,
+	               .bytes = members->bytes};
+	RespSlice value = {members->packed, members->bytes};
+	PgfirstId anchor;
+
+	if (!members->changed)
+		return;
+	members->changed = false;
+	if (members->count == 0)
+	{
+		kv_key_delete(members->space, members->key);
+		if (members->layout == KV_LAYOUT_INLINE)
+			return;
+		kv_id_of_part(members->incarnation, 0, &anchor);
+		(void) pgfirst_store_delete(members->space->store, &anchor);
+		return;
+	}
+	if (members->layout == KV_LAYOUT_PAGED)
+		value = (RespSlice){(char *) &root, sizeof(root)};
+	kv_key_put_collection(members->space, members->key, members->type, members->layout, value,
+	                      members->expiry);
+}
+
+/* ---- paged members --------------------------------------------------------------------------- */
+
+/* The record in which the member stands if it is one; false if there is no such record. */
+static bool
+part_read(const KvMembers *members, RespSlice member, PgfirstRecord *record)
+{
+	PgfirstId id;
+
+	kv_id_of_member(members->incarnation, member.data, member.length, &id);
+	if (!pgfirst_store_get(members->space->store, &id, SIZE_MAX, record))
+	{
+		*record = (PgfirstRecord){.id = id, .kind = KV_KIND_MEMBERS};
+		return false;
+	}
+	if (record->kind != KV_KIND_MEMBERS)
+		members_damaged();
+	return true;
+}
+
+/* Puts the record with the bytes from `begin` to `end` replaced by a member, or by nothing. */
+static void
+part_replace(const KvMembers *members, PgfirstRecord *record, Size begin, Size end,
+             const RespSlice *member, const RespSlice *value)
+{
+	Size more = member ? kv_packed_size(*member, *value) : 0;
+	PgfirstRecord changed = *record;
+	char *data;
+
+	changed.length = record->length - (end - begin) + more;
+	if (changed.length == 0)
+	{
+		(void) pgfirst_store_delete(members->space->store, &record->id);
+		return;
+	}
+	data = MemoryContextAllocHuge(CurrentMemoryContext, changed.length);
+	if (begin > 0)
+		memcpy(data, record->data, begin);
+	if (member)
+		(void) kv_packed_write(data + begin, *member, *value);
+	if (end < record->length)
+		memcpy(data + begin + more, record->data + end, record->length - end);
+	changed.data = data;
+	pgfirst_store_put(members->space->store, &changed);
+	pfree(data);
+}
+
+static void
+anchor_put(const KvMembers *members)
+{
+	PgfirstRecord anchor = {.kind = KV_KIND_ANCHOR};
+	PgfirstId owner;
+
+	kv_space_id(members->space, members->key.data, members->key.length, &owner);
+	kv_id_of_part(members->incarnation, 0, &anchor.id);
+	anchor.data = (char *) owner.bytes;
+	anchor.length = sizeof(owner.bytes);
+	pgfirst_store_put(members->space->store, &anchor);
+}
+
+/* Everything that is inline gets records of its own. */
+static void
+members_page(KvMembers *members)
+{
+	KvPacked packed;
+
+	members->incarnation = pgfirst_store_incarnation(members->space->store);
+	members->layout = KV_LAYOUT_PAGED;
+	anchor_put(members);
+	for (Size at = 0; kv_packed_next(members->packed, members->bytes, at, &packed); at = packed.end)
+	{
+		PgfirstRecord record;
+
+		/* Another one may have the same hash. */
+		(void) part_read(members, packed.member, &record);
+		part_replace(members, &record, record.length, record.length, &packed.member, &packed.value);
+	}
+}
+
+/* ---- one member ------------------------------------------------------------------------------ */
+
+bool
+kv_members_find(KvMembers *members, RespSlice member, RespSlice *value)
+{
+	PgfirstRecord record;
+	KvPacked packed;
+	bool found;
+
+	if (members->layout == KV_LAYOUT_INLINE)
+		found = kv_packed_find(members->packed, members->bytes, member, &packed);
+	else
+		found = part_read(members, member, &record) &&
+		        kv_packed_find(record.data, record.length, member, &packed);
+	*value = found ? packed.value : nothing;
+	return found;
+}
+
+/* Replaces the bytes from `begin` to `end` of what is inline; false if that does not fit. */
+static bool
+inline_replace(KvMembers *members, Size begin, Size end, const RespSlice *member,
+               const RespSlice *value)
+{
+	Size more = member ? kv_packed_size(*member, *value) : 0;
+	Size length = members->bytes - (end - begin) + more;
+
+	if (length > KV_INLINE_MAX)
+		return false;
+	memmove(members->packed + begin + more, members->packed + end, members->bytes - end);
+	if (member)
+		(void) kv_packed_write(members->packed + begin, *member, *value);
+	members->bytes = length;
+	return true;
+}
+
+bool
+kv_members_put(KvMembers *members, RespSlice member, RespSlice value)
+{
+	PgfirstRecord record;
+	KvPacked packed;
+	bool found;
+
+	members->changed = true;
+	if (members->layout == KV_LAYOUT_INLINE)
+	{
+		found = kv_packed_find(members->packed, members->bytes, member, &packed);
+		if (!found)
+			packed.begin = packed.end = members->bytes;
+		if (inline_replace(members, packed.begin, packed.end, &member, &value))
+		{
+			members->count += !found;
+			return !found;
+		}
+		members_page(members);
+	}
+	found = part_read(members, member, &record) &&
+	        kv_packed_find(record.data, record.length, member, &packed);
+	if (!found)
+		packed.begin = packed.end = record.length;
+	part_replace(members, &record, packed.begin, packed.end, &member, &value);
+	members->bytes += kv_packed_size(member, value) - (packed.end - packed.begin);
+	members->count += !found;
+	return !found;
+}
+
+bool
+kv_members_remove(KvMembers *members, RespSlice member)
+{
+	PgfirstRecord record;
+	KvPacked packed;
+
+	if (members->layout == KV_LAYOUT_INLINE)
+	{
+		if (!kv_packed_find(members->packed, members->bytes, member, &packed))
+			return false;
+		(void) inline_replace(members, packed.begin, packed.end, NULL, NULL);
+	}
+	else
+	{
+		if (!part_read(members, member, &record) ||
+		    !kv_packed_find(record.data, record.length, member, &packed))
+			return false;
+		part_replace(members, &record, packed.begin, packed.end, NULL, NULL);
+		members->bytes -= packed.end - packed.begin;
+	}
+	members->changed = true;
+	members->count--;
+	return true;
+}
+
+/* ---- all members ----------------------------------------------------------------------------- */
+
+void
+kv_members_walk(KvMembers *members, uint64 from, KvMembersWalk *walk)
+{
+	PgfirstId id;
+
+	*walk = (KvMembersWalk){.members = members, .run = nothing};
+	if (members->layout == KV_LAYOUT_INLINE)
+	{
+		/* One place for all of them. */
+		if (from == 0)
+			walk->run = (RespSlice){members->packed, members->bytes};
+		return;
+	}
+	/* Behind the anchor. */
+	kv_id_of_part(members->incarnation, Max(from, 1), &id);
+	walk->context =
+	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst members", ALLOCSET_DEFAULT_SIZES);
+	walk->walk = pgfirst_store_walk_parts(members->space->store, &id, SIZE_MAX);
+}
+
+/* The next record of the collection; false if there is none. */
+static bool
+walk_part(KvMembersWalk *walk)
+{
+	PgfirstRecord record;
+	MemoryContext old;
+	bool there;
+
+	if (!walk->walk)
+		return false;
+	MemoryContextReset(walk->context);
+	old = MemoryContextSwitchTo(walk->context);
+	there = pgfirst_walk_next(walk->walk, &record) &&
+	        kv_id_incarnation(&record.id) == walk->members->incarnation;
+	MemoryContextSwitchTo(old);
+	if (!there)
+		return false;
+	if (record.kind != KV_KIND_MEMBERS)
+		members_damaged();
+	walk->place = kv_id_number(&record.id);
+	walk->run = (RespSlice){record.data, record.length};
+	walk->at = 0;
+	return true;
+}
+
+bool
+kv_members_next(KvMembersWalk *walk, RespSlice *member, RespSlice *value)
+{
+	KvPacked packed;
+
+	while (!kv_packed_next(walk->run.data, walk->run.length, walk->at, &packed))
+		if (!walk_part(walk))
+			return false;
+	walk->at = packed.end;
+	*member = packed.member;
+	*value = packed.value;
+	return true;
+}
+
+void
+kv_members_walk_end(KvMembersWalk *walk)
+{
+	if (!walk->walk)
+		return;
+	pgfirst_walk_end(walk->walk);
+	MemoryContextDelete(walk->context);
+}
+
+/* ---- under another key ------------------------------------------------------------------------- */
+
+void
+kv_members_move(KvMembers *from, RespSlice key)
+{
+	kv_key_delete(from->space, from->key);
+	from->key = key;
+	from->changed = true;
+	if (from->layout == KV_LAYOUT_PAGED)
+		anchor_put(from);
+	kv_members_close(from);
+}
+
+Size
+kv_members_copy_size(const KvMembers *from)
+{
+	return 2 * from->bytes + from->count * 256;
+}
+
+void
+kv_members_copy(KvMembers *from, KvSpace *space, RespSlice key)
+{
+	KvMembers to = *from;
+	RespSlice member, value;
+	KvMembersWalk walk;
+
+	to.space = space;
+	to.key = key;
+	to.changed = true;
+	if (from->layout == KV_LAYOUT_PAGED)
+	{
+		to.layout = KV_LAYOUT_INLINE;
+		to.count = to.bytes = 0;
+		kv_members_walk(from, 0, &walk);
+		while (kv_members_next(&walk, &member, &value))
+			(void) kv_members_put(&to, member, value);
+		kv_members_walk_end(&walk);
+	}
+	kv_members_close(&to);
+}
+
+/* ---- what is left of a collection -------------------------------------------------------------- */
+
+/* Whether the record is a key's whose collection has this incarnation. */
+static bool
+leads_to(const PgfirstRecord *record, uint64 incarnation)
+{
+	KvHead head;
+	KvRoot root;
+
+	if (record->kind != KV_KIND_DIRECTORY)
+		return false;
+	kv_record_head(record, &head);
+	if (head.layout != KV_LAYOUT_PAGED ||
+	    record->length != KV_HEAD_LIMIT(head.key_length) + sizeof(root))
+		return false;
+	memcpy(&root, record->data + KV_HEAD_LIMIT(head.key_length), sizeof(root));
+	return root.incarnation == incarnation;
+}
+
+/*
+ * RENAME changes owner and anchor together, so both must be of one moment.  An incarnation without an anchor is
+ * over: the anchor came with the first part, and goes with the last one or before it.
+ */
+static bool
+incarnation_is_over(PgfirstStore *store, uint64 incarnation)
+{
+	PgfirstRecord record;
+	PgfirstId id;
+	bool over = true;
+
+	pgfirst_store_together_begin(store);
+	kv_id_of_part(incarnation, 0, &id);
+	if (pgfirst_store_get(store, &id, SIZE_MAX, &record))
+	{
+		if (record.kind != KV_KIND_ANCHOR || record.length != sizeof(id.bytes))
+			members_damaged();
+		memcpy(id.bytes, record.data, sizeof(id.bytes));
+		over = !pgfirst_store_get(store, &id, SIZE_MAX, &record) || !leads_to(&record, incarnation);
+	}
+	return pgfirst_store_together_end() && over;
+}
+
+bool
+kv_part_is_garbage(const PgfirstRecord *record, KvPartsMet *met)
+{
+	uint64 incarnation = kv_id_incarnation(&record->id);
+
+	if (met->incarnation != incarnation)
+	{
+		met->incarnation = incarnation;
+		met->garbage = incarnation_is_over(met->store, incarnation);
+	}
+	return met->garbage;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * members.h: what hashes and sets are: members, each there once, of which those of a hash have a value.
+ *
+ * A small one is inline: its members stand packed (packed.h) in its key's record, in the order in which they
+ * came.  One that outgrows KV_INLINE_MAX is paged, for as long as it lives:
+ *
+ *     the key's record    KvRoot: an incarnation, the number of members and their size
+ *     (incarnation, 0)    the anchor: the id of the key's record
+ *     (incarnation, h)    the members whose keyed hash is h: packed, and nearly always one
+ *
+ * A change of one member rewrites that member and the key's record, which are two pages at most and so need no
+ * transaction id, however many members there are.  The key's record is written at every change, also when the number stays:
+ * who watches the key, and who reads several members as of one moment, looks at that record alone.
+ *
+ * The members of a paged one are walked in the order of their hashes; a place in that order is a cursor that stays
+ * good whatever is added and removed.
+ *
+ * Whatever ends a paged collection (DEL, SET, expiry, FLUSHDB, eviction) only takes away or replaces the key's
+ * record.  Its parts are garbage from then on: nothing leads to them, and an incarnation is given out once.  The
+ * anchor says whose they were, so that whoever comes across it can tell.
+ *
+ * Rejected: parts that are garbage by a list of dropped incarnations (every writer that may replace a collection would
+ * have to read what it replaces first, SET included); members with a serial number and an index (two records more
+ * for each); a tree of members in one record (a change would rewrite it).
+ */
+#ifndef PGFIRST_KV_MEMBERS_H
+#define PGFIRST_KV_MEMBERS_H
+
+#include "postgres.h"
+
+#include "kv/type/key.h"
+#include "kv/type/packed.h"
+
+/* Bytes of members that stand in their key's record. */
+#define KV_INLINE_MAX 1000
+
+/* What a change may write beyond the bytes of its arguments: a collection that is paged by it. */
+#define KV_MEMBERS_COST ((Size) 64 * 1024)
+
+/* The value of a key whose collection is paged. */
+typedef struct KvRoot
+{
+	uint64 incarnation;
+	uint64 count;
+	uint64 bytes; /* of the members as they are packed */
+} KvRoot;
+
+StaticAssertDecl(sizeof(KvRoot) == 24, "KvRoot is stored");
+
+/*
+ * Whether nothing leads to a part any more.  Mostly parts are asked about in their order, so what was found out
+ * last is remembered; after a change of the transaction's own it is to be found out anew, from zero.
+ */
+typedef struct KvPartsMet
+{
+	PgfirstStore *store;
+	uint64 incarnation;
+	bool garbage;
+} KvPartsMet;
+
+extern bool kv_part_is_garbage(const PgfirstRecord *record, KvPartsMet *met);
+
+/* A collection that a command has opened. */
+typedef struct KvMembers
+{
+	KvSpace *space;
+	RespSlice key;
+	KvType type;
+	KvLayout layout;
+	int64 expiry;
+	bool changed;
+	uint64 count; /* 0: there is no such key */
+	uint64 incarnation;
+	uint64 bytes; /* of the members as they are packed, inline or not */
+	char packed[KV_INLINE_MAX];
+} KvMembers;
+
+/* Opens the collection under the key, which may be missing; false if the key is of another type. */
+extern bool kv_members_open(KvSpace *space, RespSlice key, KvType type, int64 now_ms,
+                            KvMembers *members);
+
+/* The member's value, until the next call of kv_scratch() or the next change; false if it is no member. */
+extern bool kv_members_find(KvMembers *members, RespSlice member, RespSlice *value);
+
+/*
+ * Adds the member or replaces its value; true if it is new.  Nothing is written before kv_members_close() that
+ * anybody could see.  The caller has locked the key.
+ */
+extern bool kv_members_put(KvMembers *members, RespSlice member, RespSlice value);
+
+/* Takes the member away; false if it is none. */
+extern bool kv_members_remove(KvMembers *members, RespSlice member);
+
+/* Writes what has been changed: the last member takes the key with it. */
+extern void kv_members_close(KvMembers *members);
+
+/*
+ * Puts the whole collection, of `from` as it is read, under another key, with its expiry.  _move: the first key
+ * goes, and both are in one store, so that the parts may stay.  kv_members_copy_size() is what a copy takes of the
+ * write set at most.
+ */
+extern void kv_members_move(KvMembers *from, RespSlice key);
+extern void kv_members_copy(KvMembers *from, KvSpace *space, RespSlice key);
+extern Size kv_members_copy_size(const KvMembers *from);
+
+/* The members, from a place in their order on; 0 is the first. */
+typedef struct KvMembersWalk
+{
+	KvMembers *members;
+	PgfirstWalk *walk; /* NULL: inline */
+	MemoryContext context;
+	uint64 place; /* of `run` */
+	RespSlice run;
+	Size at;
+} KvMembersWalk;
+
+extern void kv_members_walk(KvMembers *members, uint64 from, KvMembersWalk *walk);
+
+/* Both are good until the next call. */
+extern bool kv_members_next(KvMembersWalk *walk, RespSlice *member, RespSlice *value);
+extern void kv_members_walk_end(KvMembersWalk *walk);
+
+#endif
