@@ -183,16 +183,16 @@ kv_command_keys_of(const KvCommand *command, const KvCall *call, int shift, int 
 	RespSlice number;
 	int64 keys;
 
-	if (!(command->flags & KV_SCRIPT))
+	if (!(command->flags & (KV_SCRIPT | KV_COUNTED)))
 		return kv_command_keys(command, argc, first, last, step);
-	*first = 3;
+	*first = command->flags & KV_SCRIPT ? 3 : command->first_key;
 	*step = 1;
-	if (argc < 3)
+	if (argc < *first)
 		return -1;
-	number = kv_argument(call, shift + 2);
-	if (!pgfirst_int64_parse(number.data, number.length, &keys) || keys < 0 || keys > argc - 3)
+	number = kv_argument(call, shift + *first - 1);
+	if (!pgfirst_int64_parse(number.data, number.length, &keys) || keys < 0 || keys > argc - *first)
 		return -1;
-	*last = 2 + (int) keys;
+	*last = *first - 1 + (int) keys;
 	return (int) keys;
 }
 
@@ -439,9 +439,10 @@ lock_keys(KvCall *call, int blocked)
 {
 	KvOutcome outcome = KV_DONE;
 	int first, last, step;
-	int keys = kv_command_keys(call->command, call->argc, &first, &last, &step);
+	int keys = kv_command_keys_of(call->command, call, 0, &first, &last, &step);
 
-	if (keys == 0)
+	/* Of those that cannot be told the command will say so. */
+	if (keys <= 0)
 		return KV_DONE;
 	/*
 	 * A transaction has so many locks; what others have taken of them is back in the next turn.  A script may

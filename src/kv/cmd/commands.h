@@ -53,6 +53,25 @@ extern KvOutcome kv_cmd_hsetnx(KvCall *call);
 extern KvOutcome kv_cmd_hstrlen(KvCall *call);
 extern KvOutcome kv_cmd_hvals(KvCall *call);
 
+/* set.c */
+extern KvOutcome kv_cmd_sadd(KvCall *call);
+extern KvOutcome kv_cmd_scard(KvCall *call);
+extern KvOutcome kv_cmd_sdiff(KvCall *call);
+extern KvOutcome kv_cmd_sdiffstore(KvCall *call);
+extern KvOutcome kv_cmd_sinter(KvCall *call);
+extern KvOutcome kv_cmd_sintercard(KvCall *call);
+extern KvOutcome kv_cmd_sinterstore(KvCall *call);
+extern KvOutcome kv_cmd_sismember(KvCall *call);
+extern KvOutcome kv_cmd_smembers(KvCall *call);
+extern KvOutcome kv_cmd_smismember(KvCall *call);
+extern KvOutcome kv_cmd_smove(KvCall *call);
+extern KvOutcome kv_cmd_spop(KvCall *call);
+extern KvOutcome kv_cmd_srandmember(KvCall *call);
+extern KvOutcome kv_cmd_srem(KvCall *call);
+extern KvOutcome kv_cmd_sscan(KvCall *call);
+extern KvOutcome kv_cmd_sunion(KvCall *call);
+extern KvOutcome kv_cmd_sunionstore(KvCall *call);
+
 /* script.c */
 extern KvOutcome kv_cmd_eval(KvCall *call);
 extern KvOutcome kv_cmd_evalsha(KvCall *call);

@@ -58,6 +58,16 @@ kv_elements_find(KvMembers *members, RespSlice member, RespSlice *value)
 	return found;
 }
 
+bool
+kv_elements_add(KvMembers *set, RespSlice member)
+{
+	RespSlice value;
+
+	if (set->count > 0 && kv_elements_find(set, member, &value))
+		return false;
+	return kv_members_put(set, member, (RespSlice){"", 0});
+}
+
 void
 kv_elements_write(KvCall *call, KvMembers *members, int what)
 {

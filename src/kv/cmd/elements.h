@@ -23,6 +23,9 @@ extern bool kv_elements_room(KvCall *call, KvOutcome *outcome);
 /* kv_members_find() for many members: what the last one has brought in is given back. */
 extern bool kv_elements_find(KvMembers *members, RespSlice member, RespSlice *value);
 
+/* Adds a member to a set, if it is new. */
+extern bool kv_elements_add(KvMembers *set, RespSlice member);
+
 /* What is written of each member. */
 #define KV_MEMBER 1
 #define KV_VALUE  2

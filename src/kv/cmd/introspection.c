@@ -31,7 +31,7 @@ reply_flags(RespBuffer *reply, const KvCommand *command)
 	                      (command->flags & KV_FAST) != 0,    (command->flags & KV_NO_AUTH) != 0,
 	                      (command->flags & KV_LOADING) != 0, (command->flags & KV_ADMIN) != 0,
 	                      (command->flags & KV_GROWS) != 0,   (command->flags & KV_NO_SCRIPT) != 0,
-	                      (command->flags & KV_SCRIPT) != 0};
+	                      (command->flags & (KV_SCRIPT | KV_COUNTED)) != 0};
 
 	reply_words(reply, words, apply, lengthof(words));
 }

@@ -48,7 +48,7 @@ kv_cmd_object_encoding(KvCall *call)
 
 	if (!find_object(call, &entry))
 		return KV_DONE;
-	if (entry.type == KV_TYPE_HASH)
+	if (entry.type != KV_TYPE_STRING)
 	{
 		pgfirst_resp_write_text(call->reply,
 		                        entry.layout == KV_LAYOUT_PAGED ? "hashtable" : "listpack");

@@ -48,6 +48,8 @@ kv_type_name(KvType type)
 			return "string";
 		case KV_TYPE_HASH:
 			return "hash";
+		case KV_TYPE_SET:
+			return "set";
 		case KV_TYPE_NONE:
 			break;
 	}

@@ -45,10 +45,11 @@ typedef enum KvType
 {
 	KV_TYPE_NONE = 0,
 	KV_TYPE_STRING = 1,
-	KV_TYPE_HASH = 2
+	KV_TYPE_HASH = 2,
+	KV_TYPE_SET = 3
 } KvType;
 
-#define KV_TYPES (KV_TYPE_HASH + 1)
+#define KV_TYPES (KV_TYPE_SET + 1)
 
 /* Where the elements of a collection are: in its record, or in records of their own. */
 typedef enum KvLayout

@@ -29,12 +29,9 @@ members_damaged(void)
 	                errmsg("the record of a collection in the store is damaged")));
 }
 
-bool
-kv_members_open(KvSpace *space, RespSlice key, KvType type, int64 now_ms, KvMembers *members)
+static void
+members_begin(KvSpace *space, RespSlice key, KvType type, KvMembers *members)
 {
-	KvEntry entry;
-	KvRoot root;
-
 	members->space = space;
 	members->key = key;
 	members->type = type;
@@ -42,6 +39,22 @@ kv_members_open(KvSpace *space, RespSlice key, KvType type, int64 now_ms, KvMemb
 	members->expiry = 0;
 	members->changed = false;
 	members->count = members->bytes = members->incarnation = 0;
+}
+
+void
+kv_members_new(KvSpace *space, RespSlice key, KvType type, KvMembers *members)
+{
+	members_begin(space, key, type, members);
+	members->changed = true;
+}
+
+bool
+kv_members_open(KvSpace *space, RespSlice key, KvType type, int64 now_ms, KvMembers *members)
+{
+	KvEntry entry;
+	KvRoot root;
+
+	members_begin(space, key, type, members);
 	if (!kv_key_read_part(space, key, now_ms, KV_INLINE_MAX, &entry))
 		return true;
 	if (entry.type != type)

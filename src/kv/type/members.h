@@ -80,6 +80,9 @@ typedef struct KvMembers
 extern bool kv_members_open(KvSpace *space, RespSlice key, KvType type, int64 now_ms,
                             KvMembers *members);
 
+/* A new one, which takes the place of whatever the key is when it is closed; without members it only takes that away. */
+extern void kv_members_new(KvSpace *space, RespSlice key, KvType type, KvMembers *members);
+
 /* The member's value, until the next call of kv_scratch() or the next change; false if it is no member. */
 extern bool kv_members_find(KvMembers *members, RespSlice member, RespSlice *value);
 
