@@ -160,6 +160,8 @@ check_record(const PgfirstRecord *record, Size available, Size *wanted, void *co
 			                                        : NULL;
 		case KV_KIND_MEMBERS:
 			return members_fault(record, available, wanted);
+		case KV_KIND_ELEMENT:
+			return kv_id_number(&record->id) == 0 ? "is an element in the anchor's place" : NULL;
 		default:
 			return "is of an unknown kind";
 	}

@@ -152,13 +152,12 @@ reply_depends_on(KvCall *call, KvSpace *space)
 static bool
 carry_elements(KvCall *call, KvType type, KvSpace *to, int i, KvOutcome *outcome)
 {
-	KvMembers members;
+	KvElements elements;
 
-	if (!kv_elements_open(call, 1, type, &members) || members.count == 0)
-		elog(ERROR, "a key that is locked has gone");
-	if (!kv_room_for(call, kv_members_copy_size(&members), outcome))
+	kv_elements_of_key(call, type, &elements);
+	if (!kv_room_for(call, kv_elements_copy_size(&elements), outcome))
 		return false;
-	kv_members_copy(&members, to, kv_argument(call, i));
+	kv_elements_copy(&elements, to, kv_argument(call, i));
 	return true;
 }
 
@@ -236,11 +235,10 @@ rename_key(KvCall *call, const KvEntry *found, KvOutcome *outcome)
 	*outcome = KV_DONE;
 	if (found->type != KV_TYPE_STRING)
 	{
-		KvMembers members;
+		KvElements elements;
 
-		if (!kv_elements_open(call, 1, found->type, &members) || members.count == 0)
-			elog(ERROR, "a key that is locked has gone");
-		kv_members_move(&members, kv_argument(call, 2));
+		kv_elements_of_key(call, found->type, &elements);
+		kv_elements_move(&elements, kv_argument(call, 2));
 		return true;
 	}
 	if (!carry(call, found, call->space, 2, outcome))

@@ -72,6 +72,25 @@ extern KvOutcome kv_cmd_sscan(KvCall *call);
 extern KvOutcome kv_cmd_sunion(KvCall *call);
 extern KvOutcome kv_cmd_sunionstore(KvCall *call);
 
+/* list.c */
+extern KvOutcome kv_cmd_lindex(KvCall *call);
+extern KvOutcome kv_cmd_linsert(KvCall *call);
+extern KvOutcome kv_cmd_llen(KvCall *call);
+extern KvOutcome kv_cmd_lmove(KvCall *call);
+extern KvOutcome kv_cmd_lmpop(KvCall *call);
+extern KvOutcome kv_cmd_lpop(KvCall *call);
+extern KvOutcome kv_cmd_lpos(KvCall *call);
+extern KvOutcome kv_cmd_lpush(KvCall *call);
+extern KvOutcome kv_cmd_lpushx(KvCall *call);
+extern KvOutcome kv_cmd_lrange(KvCall *call);
+extern KvOutcome kv_cmd_lrem(KvCall *call);
+extern KvOutcome kv_cmd_lset(KvCall *call);
+extern KvOutcome kv_cmd_ltrim(KvCall *call);
+extern KvOutcome kv_cmd_rpop(KvCall *call);
+extern KvOutcome kv_cmd_rpoplpush(KvCall *call);
+extern KvOutcome kv_cmd_rpush(KvCall *call);
+extern KvOutcome kv_cmd_rpushx(KvCall *call);
+
 /* script.c */
 extern KvOutcome kv_cmd_eval(KvCall *call);
 extern KvOutcome kv_cmd_evalsha(KvCall *call);

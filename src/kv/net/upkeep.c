@@ -49,8 +49,8 @@
 #include "kv/net/evict.h"
 #include "kv/net/process.h"
 #include "kv/net/upkeep.h"
+#include "kv/type/collection.h"
 #include "kv/type/key.h"
-#include "kv/type/members.h"
 #include "store/store.h"
 
 extern PGDLLEXPORT void pgfirst_upkeep_main(Datum arg);

@@ -50,6 +50,8 @@ kv_type_name(KvType type)
 			return "hash";
 		case KV_TYPE_SET:
 			return "set";
+		case KV_TYPE_LIST:
+			return "list";
 		case KV_TYPE_NONE:
 			break;
 	}

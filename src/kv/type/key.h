@@ -38,7 +38,8 @@ typedef enum KvKind
 	KV_KIND_EPOCH = 1,    /* the tenant's epoch of this database: a uint64 */
 	KV_KIND_DIRECTORY = 2, /* a key */
 	KV_KIND_ANCHOR = 3,    /* says to which key the parts behind it belong */
-	KV_KIND_MEMBERS = 4    /* members of a hash or set */
+	KV_KIND_MEMBERS = 4,   /* members of a hash or set */
+	KV_KIND_ELEMENT = 5    /* an element of a list */
 } KvKind;
 
 typedef enum KvType
@@ -46,10 +47,11 @@ typedef enum KvType
 	KV_TYPE_NONE = 0,
 	KV_TYPE_STRING = 1,
 	KV_TYPE_HASH = 2,
-	KV_TYPE_SET = 3
+	KV_TYPE_SET = 3,
+	KV_TYPE_LIST = 4
 } KvType;
 
-#define KV_TYPES (KV_TYPE_SET + 1)
+#define KV_TYPES (KV_TYPE_LIST + 1)
 
 /* Where the elements of a collection are: in its record, or in records of their own. */
 typedef enum KvLayout
@@ -97,7 +99,7 @@ extern KvType kv_type_of(RespSlice name);
 static inline bool
 kv_record_is_part(const PgfirstRecord *record)
 {
-	return record->kind == KV_KIND_ANCHOR || record->kind == KV_KIND_MEMBERS;
+	return record->kind >= KV_KIND_ANCHOR && record->kind <= KV_KIND_ELEMENT;
 }
 
 /* Reads a key; true if it is there and alive at now_ms. */

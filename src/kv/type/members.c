@@ -23,13 +23,6 @@ members_count_inline(KvMembers *members)
 }
 
 static void
-members_damaged(void)
-{
-	ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
-	                errmsg("the record of a collection in the store is damaged")));
-}
-
-static void
 members_begin(KvSpace *space, RespSlice key, KvType type, KvMembers *members)
 {
 	members->space = space;
@@ -64,14 +57,14 @@ kv_members_open(KvSpace *space, RespSlice key, KvType type, int64 now_ms, KvMemb
 	if (entry.layout == KV_LAYOUT_INLINE)
 	{
 		if (entry.value_length > KV_INLINE_MAX)
-			members_damaged();
+			kv_collection_damaged();
 		members->bytes = entry.value_length;
 		memcpy(members->packed, entry.value.data, members->bytes);
 		members_count_inline(members);
 		return true;
 	}
 	if (entry.value_length != sizeof(root))
-		members_damaged();
+		kv_collection_damaged();
 	memcpy(&root, entry.value.data, sizeof(root));
 	members->incarnation = root.incarnation;
 	members->count = root.count;
@@ -86,7 +79,6 @@ kv_members_close(KvMembers *members)
 	               .count = members->count,
 	               .bytes = members->bytes};
 	RespSlice value = {members->packed, members->bytes};
-	PgfirstId anchor;
 
 	if (!members->changed)
 		return;
@@ -94,10 +86,8 @@ kv_members_close(KvMembers *members)
 	if (members->count == 0)
 	{
 		kv_key_delete(members->space, members->key);
-		if (members->layout == KV_LAYOUT_INLINE)
-			return;
-		kv_id_of_part(members->incarnation, 0, &anchor);
-		(void) pgfirst_store_delete(members->space->store, &anchor);
+		if (members->layout == KV_LAYOUT_PAGED)
+			kv_anchor_delete(members->space, members->incarnation);
 		return;
 	}
 	if (members->layout == KV_LAYOUT_PAGED)
@@ -121,7 +111,7 @@ part_read(const KvMembers *members, RespSlice member, PgfirstRecord *record)
 		return false;
 	}
 	if (record->kind != KV_KIND_MEMBERS)
-		members_damaged();
+		kv_collection_damaged();
 	return true;
 }
 
@@ -152,19 +142,6 @@ part_replace(const KvMembers *members, PgfirstRecord *record, Size begin, Size e
 	pfree(data);
 }
 
-static void
-anchor_put(const KvMembers *members)
-{
-	PgfirstRecord anchor = {.kind = KV_KIND_ANCHOR};
-	PgfirstId owner;
-
-	kv_space_id(members->space, members->key.data, members->key.length, &owner);
-	kv_id_of_part(members->incarnation, 0, &anchor.id);
-	anchor.data = (char *) owner.bytes;
-	anchor.length = sizeof(owner.bytes);
-	pgfirst_store_put(members->space->store, &anchor);
-}
-
 /* Everything that is inline gets records of its own. */
 static void
 members_page(KvMembers *members)
@@ -173,7 +150,7 @@ members_page(KvMembers *members)
 
 	members->incarnation = pgfirst_store_incarnation(members->space->store);
 	members->layout = KV_LAYOUT_PAGED;
-	anchor_put(members);
+	kv_anchor_put(members->space, members->key, members->incarnation);
 	for (Size at = 0; kv_packed_next(members->packed, members->bytes, at, &packed); at = packed.end)
 	{
 		PgfirstRecord record;
@@ -314,7 +291,7 @@ walk_part(KvMembersWalk *walk)
 	if (!there)
 		return false;
 	if (record.kind != KV_KIND_MEMBERS)
-		members_damaged();
+		kv_collection_damaged();
 	walk->place = kv_id_number(&record.id);
 	walk->run = (RespSlice){record.data, record.length};
 	walk->at = 0;
@@ -353,7 +330,7 @@ kv_members_move(KvMembers *from, RespSlice key)
 	from->key = key;
 	from->changed = true;
 	if (from->layout == KV_LAYOUT_PAGED)
-		anchor_put(from);
+		kv_anchor_put(from->space, from->key, from->incarnation);
 	kv_members_close(from);
 }
 
@@ -383,59 +360,4 @@ kv_members_copy(KvMembers *from, KvSpace *space, RespSlice key)
 		kv_members_walk_end(&walk);
 	}
 	kv_members_close(&to);
-}
-
-/* ---- what is left of a collection -------------------------------------------------------------- */
-
-/* Whether the record is a key's whose collection has this incarnation. */
-static bool
-leads_to(const PgfirstRecord *record, uint64 incarnation)
-{
-	KvHead head;
-	KvRoot root;
-
-	if (record->kind != KV_KIND_DIRECTORY)
-		return false;
-	kv_record_head(record, &head);
-	if (head.layout != KV_LAYOUT_PAGED ||
-	    record->length != KV_HEAD_LIMIT(head.key_length) + sizeof(root))
-		return false;
-	memcpy(&root, record->data + KV_HEAD_LIMIT(head.key_length), sizeof(root));
-	return root.incarnation == incarnation;
-}
-
-/*
- * RENAME changes owner and anchor together, so both must be of one moment.  An incarnation without an anchor is
- * over: the anchor came with the first part, and goes with the last one or before it.
- */
-static bool
-incarnation_is_over(PgfirstStore *store, uint64 incarnation)
-{
-	PgfirstRecord record;
-	PgfirstId id;
-	bool over = true;
-
-	pgfirst_store_together_begin(store);
-	kv_id_of_part(incarnation, 0, &id);
-	if (pgfirst_store_get(store, &id, SIZE_MAX, &record))
-	{
-		if (record.kind != KV_KIND_ANCHOR || record.length != sizeof(id.bytes))
-			members_damaged();
-		memcpy(id.bytes, record.data, sizeof(id.bytes));
-		over = !pgfirst_store_get(store, &id, SIZE_MAX, &record) || !leads_to(&record, incarnation);
-	}
-	return pgfirst_store_together_end() && over;
-}
-
-bool
-kv_part_is_garbage(const PgfirstRecord *record, KvPartsMet *met)
-{
-	uint64 incarnation = kv_id_incarnation(&record->id);
-
-	if (met->incarnation != incarnation)
-	{
-		met->incarnation = incarnation;
-		met->garbage = incarnation_is_over(met->store, incarnation);
-	}
-	return met->garbage;
 }

@@ -6,7 +6,7 @@
  * came.  One that outgrows KV_INLINE_MAX is paged, for as long as it lives:
  *
  *     the key's record    KvRoot: an incarnation, the number of members and their size
- *     (incarnation, 0)    the anchor: the id of the key's record
+ *     (incarnation, 0)    the anchor, see collection.h
  *     (incarnation, h)    the members whose keyed hash is h: packed, and nearly always one
  *
  * A change of one member rewrites that member and the key's record, which are two pages at most and so need no
@@ -16,12 +16,9 @@
  * The members of a paged one are walked in the order of their hashes; a place in that order is a cursor that stays
  * good whatever is added and removed.
  *
- * Whatever ends a paged collection (DEL, SET, expiry, FLUSHDB, eviction) only takes away or replaces the key's
- * record.  Its parts are garbage from then on: nothing leads to them, and an incarnation is given out once.  The
- * anchor says whose they were, so that whoever comes across it can tell.
+ * What ends one, and what becomes of its parts then: collection.h.
  *
- * Rejected: parts that are garbage by a list of dropped incarnations (every writer that may replace a collection would
- * have to read what it replaces first, SET included); members with a serial number and an index (two records more
+ * Rejected: members with a serial number and an index (two records more
  * for each); a tree of members in one record (a change would rewrite it).
  */
 #ifndef PGFIRST_KV_MEMBERS_H
@@ -29,37 +26,12 @@
 
 #include "postgres.h"
 
+#include "kv/type/collection.h"
 #include "kv/type/key.h"
 #include "kv/type/packed.h"
 
-/* Bytes of members that stand in their key's record. */
-#define KV_INLINE_MAX 1000
-
 /* What a change may write beyond the bytes of its arguments: a collection that is paged by it. */
 #define KV_MEMBERS_COST ((Size) 64 * 1024)
-
-/* The value of a key whose collection is paged. */
-typedef struct KvRoot
-{
-	uint64 incarnation;
-	uint64 count;
-	uint64 bytes; /* of the members as they are packed */
-} KvRoot;
-
-StaticAssertDecl(sizeof(KvRoot) == 24, "KvRoot is stored");
-
-/*
- * Whether nothing leads to a part any more.  Mostly parts are asked about in their order, so what was found out
- * last is remembered; after a change of the transaction's own it is to be found out anew, from zero.
- */
-typedef struct KvPartsMet
-{
-	PgfirstStore *store;
-	uint64 incarnation;
-	bool garbage;
-} KvPartsMet;
-
-extern bool kv_part_is_garbage(const PgfirstRecord *record, KvPartsMet *met);
 
 /* A collection that a command has opened. */
 typedef struct KvMembers

@@ -1,0 +1,701 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * list.c: commands on lists.  What a list is stands in type/list.h.
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "kv/cmd/commands.h"
+#include "kv/cmd/elements.h"
+#include "kv/cmd/value.h"
+#include "kv/type/list.h"
+#include "lib/number/number.h"
+
+/* Opens the list that argument i is; false after answering that it is none. */
+static bool
+list_open(KvCall *call, int i, KvList *list)
+{
+	MemoryContext old = MemoryContextSwitchTo(kv_scratch());
+	bool fits = kv_list_open(call->space, kv_argument(call, i), call->now_ms, list);
+
+	MemoryContextSwitchTo(old);
+	if (!fits)
+		kv_reply_wrong_type(call);
+	return fits;
+}
+
+static bool
+slices_equal(RespSlice a, RespSlice b)
+{
+	return a.length == b.length && memcmp(a.data, b.data, a.length) == 0;
+}
+
+/* LEFT or RIGHT at argument i; answers and returns false if it is another word. */
+static bool
+argument_end(KvCall *call, int i, KvEnd *end)
+{
+	*end = kv_argument_is(call, i, "RIGHT") ? KV_TAIL : KV_HEAD;
+	if (*end == KV_TAIL || kv_argument_is(call, i, "LEFT"))
+		return true;
+	kv_reply_syntax(call);
+	return false;
+}
+
+/* ---- pushing --------------------------------------------------------------------------------- */
+
+static KvOutcome
+push(KvCall *call, KvEnd end, bool only_if_there)
+{
+	KvOutcome outcome = KV_DONE;
+	KvList list;
+
+	if (!list_open(call, 1, &list) || !kv_elements_room(call, &outcome))
+		return outcome;
+	if (!only_if_there || kv_list_count(&list) > 0)
+		for (int i = 2; i < call->argc; i++)
+			kv_list_push(&list, end, kv_argument(call, i));
+	kv_list_close(&list);
+	pgfirst_resp_write_integer(call->reply, (int64) kv_list_count(&list));
+	return KV_DONE;
+}
+
+/* LPUSH key element [element ...] */
+KvOutcome
+kv_cmd_lpush(KvCall *call)
+{
+	return push(call, KV_HEAD, false);
+}
+
+/* RPUSH key element [element ...] */
+KvOutcome
+kv_cmd_rpush(KvCall *call)
+{
+	return push(call, KV_TAIL, false);
+}
+
+/* LPUSHX key element [element ...] */
+KvOutcome
+kv_cmd_lpushx(KvCall *call)
+{
+	return push(call, KV_HEAD, true);
+}
+
+/* RPUSHX key element [element ...] */
+KvOutcome
+kv_cmd_rpushx(KvCall *call)
+{
+	return push(call, KV_TAIL, true);
+}
+
+/* ---- popping --------------------------------------------------------------------------------- */
+
+/* Writes the element at an end, and takes it away. */
+static void
+pop_one(KvCall *call, KvList *list, KvEnd end)
+{
+	MemoryContext old = MemoryContextSwitchTo(kv_scratch());
+
+	kv_reply_slice(call, kv_list_peek(list, end));
+	kv_list_drop(list, end);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+pop_many(KvCall *call, KvList *list, KvEnd end, int64 count)
+{
+	count = Min(count, (int64) kv_list_count(list));
+	pgfirst_resp_write_array(call->reply, (size_t) count);
+	for (; count > 0; count--)
+		pop_one(call, list, end);
+	kv_list_close(list);
+}
+
+static KvOutcome
+pop(KvCall *call, KvEnd end)
+{
+	RespSlice argument;
+	int64 count = 1;
+	KvList list;
+
+	if (call->argc > 3)
+	{
+		kv_reply_error(call, "ERR wrong number of arguments for '%s' command", call->command->name);
+		return KV_DONE;
+	}
+	if (call->argc == 3)
+	{
+		argument = kv_argument(call, 2);
+		if (!pgfirst_int64_parse(argument.data, argument.length, &count) || count < 0)
+		{
+			kv_reply_error(call, "ERR value is out of range, must be positive");
+			return KV_DONE;
+		}
+	}
+	if (!list_open(call, 1, &list))
+		return KV_DONE;
+	if (call->argc == 3 && kv_list_count(&list) == 0)
+		pgfirst_resp_write_null_array(call->reply);
+	else if (call->argc == 3)
+		pop_many(call, &list, end, count);
+	else if (kv_list_count(&list) == 0)
+		pgfirst_resp_write_null(call->reply);
+	else
+	{
+		pop_one(call, &list, end);
+		kv_list_close(&list);
+	}
+	return KV_DONE;
+}
+
+/* LPOP key [count] */
+KvOutcome
+kv_cmd_lpop(KvCall *call)
+{
+	return pop(call, KV_HEAD);
+}
+
+/* RPOP key [count] */
+KvOutcome
+kv_cmd_rpop(KvCall *call)
+{
+	return pop(call, KV_TAIL);
+}
+
+/* Moves an element between the ends of two lists, or of one, and answers with it. */
+static KvOutcome
+move_element(KvCall *call, KvEnd from_end, KvEnd to_end)
+{
+	KvOutcome outcome = KV_DONE;
+	KvList from, to;
+	RespSlice value;
+	bool same = slices_equal(kv_argument(call, 1), kv_argument(call, 2));
+	char *copy;
+
+	if (!list_open(call, 1, &from))
+		return KV_DONE;
+	if (kv_list_count(&from) == 0)
+	{
+		pgfirst_resp_write_null(call->reply);
+		return KV_DONE;
+	}
+	if ((!same && !list_open(call, 2, &to)) || !kv_elements_room(call, &outcome))
+		return outcome;
+	value = kv_list_peek(&from, from_end);
+	if (!kv_room_for(call, KV_CHANGE_COST(value.length, 1), &outcome))
+		return outcome;
+	copy = MemoryContextAllocHuge(CurrentMemoryContext, Max(value.length, 1));
+	memcpy(copy, value.data, value.length);
+	value.data = copy;
+	kv_list_drop(&from, from_end);
+	kv_list_push(same ? &from : &to, to_end, value);
+	kv_list_close(&from);
+	if (!same)
+		kv_list_close(&to);
+	kv_reply_slice(call, value);
+	pfree(copy);
+	return KV_DONE;
+}
+
+/* LMOVE source destination LEFT | RIGHT LEFT | RIGHT */
+KvOutcome
+kv_cmd_lmove(KvCall *call)
+{
+	KvEnd from, to;
+
+	if (!argument_end(call, 3, &from) || !argument_end(call, 4, &to))
+		return KV_DONE;
+	return move_element(call, from, to);
+}
+
+/* RPOPLPUSH source destination */
+KvOutcome
+kv_cmd_rpoplpush(KvCall *call)
+{
+	return move_element(call, KV_TAIL, KV_HEAD);
+}
+
+/* Reads what LMPOP is told; answers and returns false if something is wrong. */
+static bool
+lmpop_options(KvCall *call, int *keys, KvEnd *end, int64 *count)
+{
+	RespSlice number = kv_argument(call, 1);
+	int64 named;
+
+	*count = 1;
+	if (!pgfirst_int64_parse(number.data, number.length, &named) || named < 1)
+	{
+		kv_reply_error(call, "ERR numkeys should be greater than 0");
+		return false;
+	}
+	if (named > call->argc - 3)
+	{
+		kv_reply_syntax(call);
+		return false;
+	}
+	*keys = (int) named;
+	if (!argument_end(call, 2 + *keys, end))
+		return false;
+	if (call->argc == 3 + *keys)
+		return true;
+	if (call->argc != 5 + *keys || !kv_argument_is(call, 3 + *keys, "COUNT"))
+	{
+		kv_reply_syntax(call);
+		return false;
+	}
+	number = kv_argument(call, 4 + *keys);
+	if (pgfirst_int64_parse(number.data, number.length, count) && *count >= 1)
+		return true;
+	kv_reply_error(call, "ERR count should be greater than 0");
+	return false;
+}
+
+/* LMPOP numkeys key [key ...] LEFT | RIGHT [COUNT count] */
+KvOutcome
+kv_cmd_lmpop(KvCall *call)
+{
+	KvList list;
+	KvEnd end;
+	int64 count;
+	int keys;
+
+	if (!lmpop_options(call, &keys, &end, &count))
+		return KV_DONE;
+	for (int i = 2; i < 2 + keys; i++)
+	{
+		if (!list_open(call, i, &list))
+			return KV_DONE;
+		if (kv_list_count(&list) == 0)
+			continue;
+		pgfirst_resp_write_array(call->reply, 2);
+		kv_reply_slice(call, kv_argument(call, i));
+		pop_many(call, &list, end, count);
+		return KV_DONE;
+	}
+	pgfirst_resp_write_null_array(call->reply);
+	return KV_DONE;
+}
+
+/* ---- changing what is in between ------------------------------------------------------------- */
+
+/* Makes an index from the end one from the beginning; false if there is no such element. */
+static bool
+index_resolve(const KvList *list, int64 *index)
+{
+	if (*index < 0)
+		*index += (int64) kv_list_count(list);
+	return *index >= 0 && *index < (int64) kv_list_count(list);
+}
+
+/* LSET key index element */
+KvOutcome
+kv_cmd_lset(KvCall *call)
+{
+	KvOutcome outcome = KV_DONE;
+	KvListWalk walk;
+	RespSlice value;
+	KvList list;
+	int64 index;
+
+	if (!list_open(call, 1, &list))
+		return KV_DONE;
+	if (kv_list_count(&list) == 0)
+	{
+		kv_reply_error(call, "ERR no such key");
+		return KV_DONE;
+	}
+	if (!kv_argument_integer(call, 2, &index) || !kv_elements_room(call, &outcome))
+		return outcome;
+	if (!index_resolve(&list, &index))
+	{
+		kv_reply_error(call, "ERR index out of range");
+		return KV_DONE;
+	}
+	kv_list_walk(&list, (uint64) index, &walk);
+	if (!kv_list_next(&walk, &value))
+		kv_collection_damaged();
+	kv_list_walk_end(&walk);
+	kv_list_replace(&list, walk.position, kv_argument(call, 3));
+	kv_list_close(&list);
+	kv_reply_ok(call);
+	return KV_DONE;
+}
+
+/* LINSERT key BEFORE | AFTER pivot element */
+KvOutcome
+kv_cmd_linsert(KvCall *call)
+{
+	KvOutcome outcome = KV_DONE;
+	bool before = kv_argument_is(call, 2, "BEFORE");
+	bool found = false;
+	KvListWalk walk;
+	RespSlice value;
+	KvList list;
+
+	if (!before && !kv_argument_is(call, 2, "AFTER"))
+	{
+		kv_reply_syntax(call);
+		return KV_DONE;
+	}
+	if (!list_open(call, 1, &list) || !kv_elements_room(call, &outcome))
+		return outcome;
+	if (kv_list_count(&list) == 0)
+	{
+		pgfirst_resp_write_integer(call->reply, 0);
+		return KV_DONE;
+	}
+	kv_list_walk(&list, 0, &walk);
+	while (!found && kv_list_next(&walk, &value))
+		found = slices_equal(value, kv_argument(call, 3));
+	kv_list_walk_end(&walk);
+	if (found)
+		kv_list_insert(&list, walk.position, before, kv_argument(call, 4));
+	kv_list_close(&list);
+	pgfirst_resp_write_integer(call->reply, found ? (int64) kv_list_count(&list) : -1);
+	return KV_DONE;
+}
+
+/* Positions of elements. */
+typedef struct Positions
+{
+	uint64 *at;
+	Size count;
+	Size room;
+} Positions;
+
+static void
+positions_add(Positions *positions, uint64 position)
+{
+	if (positions->count == positions->room)
+	{
+		positions->room = Max(positions->room * 2, 64);
+		positions->at =
+		    positions->at ? repalloc_huge(positions->at, positions->room * sizeof(uint64))
+		                  : MemoryContextAllocHuge(CurrentMemoryContext,
+		                                           positions->room * sizeof(uint64));
+	}
+	positions->at[positions->count++] = position;
+}
+
+/* LREM key count element: the last ones, if the count is negative, and all if it is 0. */
+KvOutcome
+kv_cmd_lrem(KvCall *call)
+{
+	Positions found = {0};
+	KvOutcome outcome;
+	KvListWalk walk;
+	RespSlice value;
+	KvList list;
+	int64 count;
+	Size most;
+
+	if (!kv_argument_integer(call, 2, &count) || !list_open(call, 1, &list))
+		return KV_DONE;
+	most = count == 0 ? SIZE_MAX : count > 0 ? (Size) count : (Size) - (count + 1) + 1;
+	kv_list_walk(&list, 0, &walk);
+	while ((count < 0 || found.count < most) && kv_list_next(&walk, &value))
+		if (slices_equal(value, kv_argument(call, 3)))
+			positions_add(&found, walk.position);
+	kv_list_walk_end(&walk);
+	most = Min(most, found.count);
+	if (!kv_room_for(call, KV_CHANGE_COST(0, Min(most, INT_MAX / 2)), &outcome))
+		return outcome;
+	/* From the last one on: what is inline moves behind the one that goes. */
+	for (Size i = 0; i < most; i++)
+		kv_list_remove(&list, found.at[count < 0 ? found.count - 1 - i : most - 1 - i]);
+	if (found.at)
+		pfree(found.at);
+	kv_list_close(&list);
+	pgfirst_resp_write_integer(call->reply, (int64) most);
+	return KV_DONE;
+}
+
+/* More than this are not taken away one by one, if fewer stay. */
+#define TRIM_FEW 1000
+
+/* Makes a range proper indexes; false if it holds nothing.  Unlike of a string's, its end may be before the beginning. */
+static bool
+range_resolve(const KvList *list, int64 *start, int64 *stop)
+{
+	int64 count = (int64) kv_list_count(list);
+
+	if (*start < 0)
+		*start = Max(*start + count, 0);
+	if (*stop < 0)
+		*stop += count;
+	*stop = Min(*stop, count - 1);
+	return *start <= *stop;
+}
+
+/* LTRIM key start stop */
+KvOutcome
+kv_cmd_ltrim(KvCall *call)
+{
+	KvOutcome outcome = KV_DONE;
+	int64 start, stop, count, kept;
+	KvList list;
+
+	if (!kv_argument_integer(call, 2, &start) || !kv_argument_integer(call, 3, &stop) ||
+	    !list_open(call, 1, &list))
+		return KV_DONE;
+	count = (int64) kv_list_count(&list);
+	kept = range_resolve(&list, &start, &stop) ? stop - start + 1 : 0;
+	if (count - kept > TRIM_FEW && kept < count - kept)
+	{
+		KvListWalk walk;
+		RespSlice value;
+		KvList rest;
+
+		if (!kv_room_for(call, kv_list_copy_size(&list) / (Size) count * (Size) (kept + 1), &outcome))
+			return outcome;
+		kv_list_new(call->space, kv_argument(call, 1), &rest);
+		rest.expiry = list.expiry;
+		kv_list_walk(&list, (uint64) start, &walk);
+		for (; kept > 0 && kv_list_next(&walk, &value); kept--)
+			kv_list_push(&rest, KV_TAIL, value);
+		kv_list_walk_end(&walk);
+		kv_list_close(&rest);
+	}
+	else
+	{
+		if (!kv_room_for(call, KV_CHANGE_COST(0, Min(count - kept, INT_MAX / 2)), &outcome))
+			return outcome;
+		for (int64 i = kept == 0 ? count : count - 1 - stop; i > 0; i--)
+			kv_list_drop(&list, KV_TAIL);
+		for (int64 i = kept == 0 ? 0 : start; i > 0; i--)
+			kv_list_drop(&list, KV_HEAD);
+		kv_list_close(&list);
+	}
+	kv_reply_ok(call);
+	return KV_DONE;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+/* LLEN key */
+KvOutcome
+kv_cmd_llen(KvCall *call)
+{
+	KvList list;
+
+	if (!list_open(call, 1, &list))
+		return KV_DONE;
+	kv_count_lookup(call, kv_list_count(&list) > 0);
+	pgfirst_resp_write_integer(call->reply, (int64) kv_list_count(&list));
+	return KV_DONE;
+}
+
+static void
+read_lrange(KvCall *call)
+{
+	int64 start, stop;
+	KvListWalk walk;
+	RespSlice value;
+	KvList list;
+
+	if (!kv_argument_integer(call, 2, &start) || !kv_argument_integer(call, 3, &stop) ||
+	    !list_open(call, 1, &list))
+		return;
+	kv_count_lookup(call, kv_list_count(&list) > 0);
+	if (!range_resolve(&list, &start, &stop))
+	{
+		pgfirst_resp_write_array(call->reply, 0);
+		return;
+	}
+	pgfirst_resp_write_array(call->reply, (size_t) (stop - start + 1));
+	kv_list_walk(&list, (uint64) start, &walk);
+	for (; start <= stop && kv_list_next(&walk, &value) && !call->reply->failed; start++)
+		kv_reply_slice(call, value);
+	kv_list_walk_end(&walk);
+}
+
+/* LRANGE key start stop */
+KvOutcome
+kv_cmd_lrange(KvCall *call)
+{
+	return kv_reply_together(call, read_lrange);
+}
+
+static void
+read_lindex(KvCall *call)
+{
+	KvListWalk walk;
+	RespSlice value;
+	KvList list;
+	int64 index;
+
+	if (!list_open(call, 1, &list))
+		return;
+	kv_count_lookup(call, kv_list_count(&list) > 0);
+	if (kv_list_count(&list) == 0)
+	{
+		pgfirst_resp_write_null(call->reply);
+		return;
+	}
+	if (!kv_argument_integer(call, 2, &index))
+		return;
+	if (!index_resolve(&list, &index))
+	{
+		pgfirst_resp_write_null(call->reply);
+		return;
+	}
+	if (index == (int64) kv_list_count(&list) - 1)
+	{
+		MemoryContext old = MemoryContextSwitchTo(kv_scratch());
+
+		kv_reply_slice(call, kv_list_peek(&list, KV_TAIL));
+		MemoryContextSwitchTo(old);
+		return;
+	}
+	kv_list_walk(&list, (uint64) index, &walk);
+	if (kv_list_next(&walk, &value))
+		kv_reply_slice(call, value);
+	else
+		pgfirst_resp_write_null(call->reply); /* gone meanwhile, so it is read again */
+	kv_list_walk_end(&walk);
+}
+
+/* LINDEX key index */
+KvOutcome
+kv_cmd_lindex(KvCall *call)
+{
+	return kv_reply_together(call, read_lindex);
+}
+
+typedef struct Search
+{
+	int64 rank;    /* of the first match that counts; negative: from the end */
+	int64 count;   /* of matches; 0: all; -1: one, told as a number */
+	int64 longest; /* elements that are compared; 0: all */
+} Search;
+
+/* Answers and returns false if the number at argument i is none, or is negative. */
+static bool
+search_number(KvCall *call, int i, const char *name, int64 *number)
+{
+	RespSlice argument = kv_argument(call, i);
+
+	if (pgfirst_int64_parse(argument.data, argument.length, number) && *number >= 0)
+		return true;
+	kv_reply_error(call, "ERR %s can't be negative", name);
+	return false;
+}
+
+static bool
+search_options(KvCall *call, Search *search)
+{
+	*search = (Search){.rank = 1, .count = -1};
+	for (int i = 3; i < call->argc; i += 2)
+	{
+		bool good;
+
+		if (i + 1 == call->argc)
+			good = false;
+		else if (kv_argument_is(call, i, "RANK"))
+		{
+			if (!kv_argument_integer(call, i + 1, &search->rank))
+				return false;
+			good = true;
+			if (search->rank == 0 || search->rank == PG_INT64_MIN)
+			{
+				kv_reply_error(call, search->rank == 0
+				                         ? "ERR RANK can't be zero: use 1 to start from the first "
+				                           "match, 2 from the second ... or use negative to start "
+				                           "from the end of the list"
+				                         : "ERR value is out of range, value must between "
+				                           "-9223372036854775807 and 9223372036854775807");
+				return false;
+			}
+		}
+		else if (kv_argument_is(call, i, "COUNT"))
+		{
+			if (!search_number(call, i + 1, "COUNT", &search->count))
+				return false;
+			good = true;
+		}
+		else if (kv_argument_is(call, i, "MAXLEN"))
+		{
+			if (!search_number(call, i + 1, "MAXLEN", &search->longest))
+				return false;
+			good = true;
+		}
+		else
+			good = false;
+		if (!good)
+		{
+			kv_reply_syntax(call);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* The indexes of what matches, in the order of the search. */
+static void
+search_list(KvCall *call, KvList *list, const Search *search, Positions *found)
+{
+	uint64 count = kv_list_count(list);
+	uint64 compared = search->longest == 0 ? count : Min((uint64) search->longest, count);
+	uint64 first = search->rank < 0 ? count - compared : 0;
+	Size wanted = search->count == 0 ? SIZE_MAX : (Size) Max(search->count, 1);
+	Size passed = (Size) (search->rank < 0 ? -search->rank : search->rank) - 1;
+	KvListWalk walk;
+	RespSlice value;
+
+	kv_list_walk(list, first, &walk);
+	for (uint64 i = first; i < first + compared && kv_list_next(&walk, &value); i++)
+	{
+		if (!slices_equal(value, kv_argument(call, 2)))
+			continue;
+		if (search->rank > 0 && passed > 0)
+			passed--;
+		else
+			positions_add(found, i);
+		if (search->rank > 0 && found->count == wanted)
+			break;
+	}
+	kv_list_walk_end(&walk);
+	if (search->rank > 0)
+		return;
+	/* From the end: turned around, without the first ones. */
+	for (Size i = 0; i < found->count / 2; i++)
+	{
+		uint64 other = found->at[found->count - 1 - i];
+
+		found->at[found->count - 1 - i] = found->at[i];
+		found->at[i] = other;
+	}
+	passed = Min(passed, found->count);
+	found->count = Min(found->count - passed, wanted);
+	if (passed > 0)
+		memmove(found->at, found->at + passed, found->count * sizeof(uint64));
+}
+
+static void
+read_lpos(KvCall *call)
+{
+	Positions found = {0};
+	Search search;
+	KvList list;
+
+	if (!search_options(call, &search) || !list_open(call, 1, &list))
+		return;
+	kv_count_lookup(call, kv_list_count(&list) > 0);
+	if (kv_list_count(&list) > 0)
+		search_list(call, &list, &search, &found);
+	if (search.count >= 0)
+		pgfirst_resp_write_array(call->reply, found.count);
+	else if (found.count == 0)
+		pgfirst_resp_write_null(call->reply);
+	for (Size i = 0; i < found.count; i++)
+		pgfirst_resp_write_integer(call->reply, (int64) found.at[i]);
+	if (found.at)
+		pfree(found.at);
+}
+
+/* LPOS key element [RANK rank] [COUNT count] [MAXLEN longest] */
+KvOutcome
+kv_cmd_lpos(KvCall *call)
+{
+	return kv_reply_together(call, read_lpos);
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * collection.c: what all collections are; see collection.h.
+ */
+#include "postgres.h"
+
+#include "kv/id.h"
+#include "kv/type/collection.h"
+
+void
+kv_collection_damaged(void)
+{
+	ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+	                errmsg("the record of a collection in the store is damaged")));
+}
+
+void
+kv_anchor_put(KvSpace *space, RespSlice key, uint64 incarnation)
+{
+	PgfirstRecord anchor = {.kind = KV_KIND_ANCHOR};
+	PgfirstId owner;
+
+	kv_space_id(space, key.data, key.length, &owner);
+	kv_id_of_part(incarnation, 0, &anchor.id);
+	anchor.data = (char *) owner.bytes;
+	anchor.length = sizeof(owner.bytes);
+	pgfirst_store_put(space->store, &anchor);
+}
+
+void
+kv_anchor_delete(KvSpace *space, uint64 incarnation)
+{
+	PgfirstId id;
+
+	kv_id_of_part(incarnation, 0, &id);
+	(void) pgfirst_store_delete(space->store, &id);
+}
+
+/* ---- what is left of a collection -------------------------------------------------------------- */
+
+/* Whether the record is a key's whose collection has this incarnation. */
+static bool
+leads_to(const PgfirstRecord *record, uint64 incarnation)
+{
+	KvHead head;
+	KvRoot root;
+
+	if (record->kind != KV_KIND_DIRECTORY)
+		return false;
+	kv_record_head(record, &head);
+	if (head.layout != KV_LAYOUT_PAGED ||
+	    record->length < KV_HEAD_LIMIT(head.key_length) + sizeof(root))
+		return false;
+	memcpy(&root, record->data + KV_HEAD_LIMIT(head.key_length), sizeof(root));
+	return root.incarnation == incarnation;
+}
+
+/*
+ * RENAME changes owner and anchor together, so both must be of one moment.  An incarnation without an anchor is
+ * over: the anchor came with the first part, and goes with the last one or before it.
+ */
+static bool
+incarnation_is_over(PgfirstStore *store, uint64 incarnation)
+{
+	PgfirstRecord record;
+	PgfirstId id;
+	bool over = true;
+
+	pgfirst_store_together_begin(store);
+	kv_id_of_part(incarnation, 0, &id);
+	if (pgfirst_store_get(store, &id, SIZE_MAX, &record))
+	{
+		if (record.kind != KV_KIND_ANCHOR || record.length != sizeof(id.bytes))
+			kv_collection_damaged();
+		memcpy(id.bytes, record.data, sizeof(id.bytes));
+		over = !pgfirst_store_get(store, &id, SIZE_MAX, &record) || !leads_to(&record, incarnation);
+	}
+	return pgfirst_store_together_end() && over;
+}
+
+bool
+kv_part_is_garbage(const PgfirstRecord *record, KvPartsMet *met)
+{
+	uint64 incarnation = kv_id_incarnation(&record->id);
+
+	if (met->incarnation != incarnation)
+	{
+		met->incarnation = incarnation;
+		met->garbage = incarnation_is_over(met->store, incarnation);
+	}
+	return met->garbage;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * collection.h: what all collections are, whatever their elements.
+ *
+ * A small one is inline: its elements stand in its key's record.  One that outgrows KV_INLINE_MAX is paged, for as
+ * long as it lives: its elements are records of their own, parts, whose ids begin with an incarnation that no
+ * other collection ever had.  The key's record then holds a root, which begins as KvRoot does; and
+ * (incarnation, 0) is the anchor, the id of the key's record.
+ *
+ * Every change of a part writes the key's record as well, even if the root stays the same: who watches the key, and who
+ * reads several parts as of one moment, looks at that record alone.  The key's lock is the lock of all parts.
+ *
+ * Whatever ends a paged collection (DEL, SET, expiry, FLUSHDB, eviction) only takes away or replaces the key's
+ * record, which takes the same time however many parts there are.  They are garbage from then on: nothing leads to
+ * them, and nothing ever will.  The anchor says whose they were, so that the sweep, when it comes across them, can tell.
+ * It comes when there are more anchors than roots (count.h).
+ *
+ * Rejected: a list of dropped incarnations (every writer that may replace a collection would have to read what it
+ * replaces first, SET included).
+ */
+#ifndef PGFIRST_KV_COLLECTION_H
+#define PGFIRST_KV_COLLECTION_H
+
+#include "postgres.h"
+
+#include "kv/type/key.h"
+
+/* Bytes of elements that stand in their key's record. */
+#define KV_INLINE_MAX 1000
+
+/* How the value of a key begins whose collection is paged. */
+typedef struct KvRoot
+{
+	uint64 incarnation;
+	uint64 count;
+	uint64 bytes; /* of the elements as they would be inline */
+} KvRoot;
+
+StaticAssertDecl(sizeof(KvRoot) == 24, "KvRoot is stored");
+
+/*
+ * Whether nothing leads to a part any more.  Mostly parts are asked about in their order, so what was found out
+ * last is remembered; after a change of the transaction's own it is to be found out anew, from zero.
+ */
+typedef struct KvPartsMet
+{
+	PgfirstStore *store;
+	uint64 incarnation;
+	bool garbage;
+} KvPartsMet;
+
+extern bool kv_part_is_garbage(const PgfirstRecord *record, KvPartsMet *met);
+
+/* Puts the anchor of the collection that this key leads to. */
+extern void kv_anchor_put(KvSpace *space, RespSlice key, uint64 incarnation);
+extern void kv_anchor_delete(KvSpace *space, uint64 incarnation);
+
+/* Raises data_corrupted. */
+extern void kv_collection_damaged(void) pg_attribute_noreturn();
+
+#endif
