@@ -395,7 +395,9 @@ kv_cmd_client_unblock(KvCall *call)
 	         !kv_argument_is(call, 3, "ERROR"))
 		kv_reply_error(call, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
 	else if (kv_argument_integer(call, 2, &id))
-		pgfirst_resp_write_integer(call->reply, 0);
+		pgfirst_resp_write_integer(
+		    call->reply, kv_session_unblock((uint64) id, call->session->tenant,
+		                                    call->argc == 4 && kv_argument_is(call, 3, "ERROR")));
 	return KV_DONE;
 }
 

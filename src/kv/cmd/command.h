@@ -97,6 +97,9 @@ struct KvCall
 	bool available;  /* the extension is there */
 	bool busy;       /* whether it is, and which databases, is locked just now */
 	bool last_try;   /* it has waited long enough: answer with an error instead of parking */
+	/* Set by a command that returns KV_PARK_NEWS: the arguments that are keys it waits for. */
+	int waits_first;
+	int waits_last;
 	bool lengthy;    /* set by the command: it moved many bytes, as its kind rarely does */
 	bool ends_turn;  /* likewise: it has locks that others should not wait for */
 	bool executed;   /* the command's function was called */

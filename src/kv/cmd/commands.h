@@ -91,6 +91,13 @@ extern KvOutcome kv_cmd_rpoplpush(KvCall *call);
 extern KvOutcome kv_cmd_rpush(KvCall *call);
 extern KvOutcome kv_cmd_rpushx(KvCall *call);
 
+/* blocking.c */
+extern KvOutcome kv_cmd_blmove(KvCall *call);
+extern KvOutcome kv_cmd_blmpop(KvCall *call);
+extern KvOutcome kv_cmd_blpop(KvCall *call);
+extern KvOutcome kv_cmd_brpop(KvCall *call);
+extern KvOutcome kv_cmd_brpoplpush(KvCall *call);
+
 /* script.c */
 extern KvOutcome kv_cmd_eval(KvCall *call);
 extern KvOutcome kv_cmd_evalsha(KvCall *call);

@@ -8,6 +8,7 @@
 
 #include "kv/cmd/commands.h"
 #include "kv/cmd/elements.h"
+#include "kv/cmd/list.h"
 #include "kv/cmd/value.h"
 #include "kv/type/list.h"
 #include "lib/number/number.h"
@@ -31,9 +32,8 @@ slices_equal(RespSlice a, RespSlice b)
 	return a.length == b.length && memcmp(a.data, b.data, a.length) == 0;
 }
 
-/* LEFT or RIGHT at argument i; answers and returns false if it is another word. */
-static bool
-argument_end(KvCall *call, int i, KvEnd *end)
+bool
+kv_argument_end(KvCall *call, int i, KvEnd *end)
 {
 	*end = kv_argument_is(call, i, "RIGHT") ? KV_TAIL : KV_HEAD;
 	if (*end == KV_TAIL || kv_argument_is(call, i, "LEFT"))
@@ -90,9 +90,8 @@ kv_cmd_rpushx(KvCall *call)
 
 /* ---- popping --------------------------------------------------------------------------------- */
 
-/* Writes the element at an end, and takes it away. */
-static void
-pop_one(KvCall *call, KvList *list, KvEnd end)
+void
+kv_list_pop(KvCall *call, KvList *list, KvEnd end)
 {
 	MemoryContext old = MemoryContextSwitchTo(kv_scratch());
 
@@ -101,13 +100,13 @@ pop_one(KvCall *call, KvList *list, KvEnd end)
 	MemoryContextSwitchTo(old);
 }
 
-static void
-pop_many(KvCall *call, KvList *list, KvEnd end, int64 count)
+void
+kv_list_pop_many(KvCall *call, KvList *list, KvEnd end, int64 count)
 {
 	count = Min(count, (int64) kv_list_count(list));
 	pgfirst_resp_write_array(call->reply, (size_t) count);
 	for (; count > 0; count--)
-		pop_one(call, list, end);
+		kv_list_pop(call, list, end);
 	kv_list_close(list);
 }
 
@@ -137,12 +136,12 @@ pop(KvCall *call, KvEnd end)
 	if (call->argc == 3 && kv_list_count(&list) == 0)
 		pgfirst_resp_write_null_array(call->reply);
 	else if (call->argc == 3)
-		pop_many(call, &list, end, count);
+		kv_list_pop_many(call, &list, end, count);
 	else if (kv_list_count(&list) == 0)
 		pgfirst_resp_write_null(call->reply);
 	else
 	{
-		pop_one(call, &list, end);
+		kv_list_pop(call, &list, end);
 		kv_list_close(&list);
 	}
 	return KV_DONE;
@@ -162,28 +161,24 @@ kv_cmd_rpop(KvCall *call)
 	return pop(call, KV_TAIL);
 }
 
-/* Moves an element between the ends of two lists, or of one, and answers with it. */
-static KvOutcome
-move_element(KvCall *call, KvEnd from_end, KvEnd to_end)
+bool
+kv_list_carry(KvCall *call, KvEnd from_end, KvEnd to_end, KvOutcome *outcome)
 {
-	KvOutcome outcome = KV_DONE;
 	KvList from, to;
 	RespSlice value;
 	bool same = slices_equal(kv_argument(call, 1), kv_argument(call, 2));
 	char *copy;
 
+	*outcome = KV_DONE;
 	if (!list_open(call, 1, &from))
-		return KV_DONE;
+		return true;
 	if (kv_list_count(&from) == 0)
-	{
-		pgfirst_resp_write_null(call->reply);
-		return KV_DONE;
-	}
-	if ((!same && !list_open(call, 2, &to)) || !kv_elements_room(call, &outcome))
-		return outcome;
+		return false;
+	if ((!same && !list_open(call, 2, &to)) || !kv_elements_room(call, outcome))
+		return true;
 	value = kv_list_peek(&from, from_end);
-	if (!kv_room_for(call, KV_CHANGE_COST(value.length, 1), &outcome))
-		return outcome;
+	if (!kv_room_for(call, KV_CHANGE_COST(value.length, 1), outcome))
+		return true;
 	copy = MemoryContextAllocHuge(CurrentMemoryContext, Max(value.length, 1));
 	memcpy(copy, value.data, value.length);
 	value.data = copy;
@@ -194,7 +189,17 @@ move_element(KvCall *call, KvEnd from_end, KvEnd to_end)
 		kv_list_close(&to);
 	kv_reply_slice(call, value);
 	pfree(copy);
-	return KV_DONE;
+	return true;
+}
+
+static KvOutcome
+move_element(KvCall *call, KvEnd from, KvEnd to)
+{
+	KvOutcome outcome;
+
+	if (!kv_list_carry(call, from, to, &outcome))
+		pgfirst_resp_write_null(call->reply);
+	return outcome;
 }
 
 /* LMOVE source destination LEFT | RIGHT LEFT | RIGHT */
@@ -203,7 +208,7 @@ kv_cmd_lmove(KvCall *call)
 {
 	KvEnd from, to;
 
-	if (!argument_end(call, 3, &from) || !argument_end(call, 4, &to))
+	if (!kv_argument_end(call, 3, &from) || !kv_argument_end(call, 4, &to))
 		return KV_DONE;
 	return move_element(call, from, to);
 }
@@ -215,11 +220,10 @@ kv_cmd_rpoplpush(KvCall *call)
 	return move_element(call, KV_TAIL, KV_HEAD);
 }
 
-/* Reads what LMPOP is told; answers and returns false if something is wrong. */
-static bool
-lmpop_options(KvCall *call, int *keys, KvEnd *end, int64 *count)
+bool
+kv_lmpop_options(KvCall *call, int at, int *keys, KvEnd *end, int64 *count)
 {
-	RespSlice number = kv_argument(call, 1);
+	RespSlice number = kv_argument(call, at);
 	int64 named;
 
 	*count = 1;
@@ -228,22 +232,22 @@ lmpop_options(KvCall *call, int *keys, KvEnd *end, int64 *count)
 		kv_reply_error(call, "ERR numkeys should be greater than 0");
 		return false;
 	}
-	if (named > call->argc - 3)
+	if (named > call->argc - at - 2)
 	{
 		kv_reply_syntax(call);
 		return false;
 	}
 	*keys = (int) named;
-	if (!argument_end(call, 2 + *keys, end))
+	if (!kv_argument_end(call, at + 1 + *keys, end))
 		return false;
-	if (call->argc == 3 + *keys)
+	if (call->argc == at + 2 + *keys)
 		return true;
-	if (call->argc != 5 + *keys || !kv_argument_is(call, 3 + *keys, "COUNT"))
+	if (call->argc != at + 4 + *keys || !kv_argument_is(call, at + 2 + *keys, "COUNT"))
 	{
 		kv_reply_syntax(call);
 		return false;
 	}
-	number = kv_argument(call, 4 + *keys);
+	number = kv_argument(call, at + 3 + *keys);
 	if (pgfirst_int64_parse(number.data, number.length, count) && *count >= 1)
 		return true;
 	kv_reply_error(call, "ERR count should be greater than 0");
@@ -259,7 +263,7 @@ kv_cmd_lmpop(KvCall *call)
 	int64 count;
 	int keys;
 
-	if (!lmpop_options(call, &keys, &end, &count))
+	if (!kv_lmpop_options(call, 1, &keys, &end, &count))
 		return KV_DONE;
 	for (int i = 2; i < 2 + keys; i++)
 	{
@@ -269,7 +273,7 @@ kv_cmd_lmpop(KvCall *call)
 			continue;
 		pgfirst_resp_write_array(call->reply, 2);
 		kv_reply_slice(call, kv_argument(call, i));
-		pop_many(call, &list, end, count);
+		kv_list_pop_many(call, &list, end, count);
 		return KV_DONE;
 	}
 	pgfirst_resp_write_null_array(call->reply);

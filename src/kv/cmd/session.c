@@ -95,6 +95,25 @@ kv_session_kill(KvSession *session)
 }
 
 bool
+kv_session_unblock(uint64 id, uint32 tenant, bool error)
+{
+	dlist_iter iterator;
+
+	dlist_foreach (iterator, &kv_sessions.list)
+	{
+		KvSession *session = dlist_container(KvSession, link, iterator.cur);
+
+		if (session->id != id || session->tenant != tenant || !session->waits)
+			continue;
+		if (session->unblocked == KV_UNBLOCKED_NOT)
+			kv_sessions.unblocked++;
+		session->unblocked = error ? KV_UNBLOCKED_ERROR : KV_UNBLOCKED_TIMEOUT;
+		return true;
+	}
+	return false;
+}
+
+bool
 kv_session_silent(KvSession *session)
 {
 	bool silent = session->reply_off || session->reply_skip;

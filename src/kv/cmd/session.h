@@ -16,6 +16,14 @@
 
 #define KV_ADDRESS_TEXT 128 /* bytes of "[address]:port" or of a socket's file name, cut */
 
+/* What CLIENT UNBLOCK has said to a command that waits. */
+typedef enum KvUnblocked
+{
+	KV_UNBLOCKED_NOT,
+	KV_UNBLOCKED_TIMEOUT,
+	KV_UNBLOCKED_ERROR
+} KvUnblocked;
+
 typedef struct KvSession
 {
 	dlist_node link; /* in the list of the worker's sessions, oldest first */
@@ -72,6 +80,8 @@ typedef struct KvSession
 	int64 call_again_us;      /* monotonic; when it wants to be called again */
 	int64 wait_until_us;      /* monotonic, for the command's own use; 0 when it begins */
 	XLogRecPtr wait_position; /* likewise */
+	bool waits;               /* it is parked now */
+	KvUnblocked unblocked;
 
 	bool close;  /* answer what is pending, then close */
 	bool killed; /* close, whatever is pending */
@@ -83,6 +93,7 @@ typedef struct KvSessions
 	dlist_head list;
 	int count;
 	int killed; /* that are still in the list */
+	int unblocked; /* that are to be called again at once */
 } KvSessions;
 
 extern KvSessions kv_sessions;
@@ -95,6 +106,9 @@ extern void kv_session_log_out(KvSession *session);
 
 /* Has it closed at the end of the turn, without an answer to anything. */
 extern void kv_session_kill(KvSession *session);
+
+/* Ends the wait of a session of this tenant, as its time's end would, or with an error; false if it does not wait. */
+extern bool kv_session_unblock(uint64 id, uint32 tenant, bool error);
 
 /* A command is done: whether CLIENT REPLY wants its reply dropped.  Asked once for each. */
 extern bool kv_session_silent(KvSession *session);

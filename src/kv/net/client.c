@@ -33,6 +33,7 @@
 #include "kv/cmd/stats.h"
 #include "kv/net/client.h"
 #include "kv/net/tls.h"
+#include "kv/net/waits.h"
 #include "kv/settings.h"
 #include "store/store.h"
 
@@ -318,6 +319,7 @@ kv_client_close(KvClient *client)
 	if (client->tls)
 		kv_tls_close(client);
 	client_ungate(client);
+	kv_waits_end(client);
 	if (client->touched)
 		dlist_delete(&client->touched_link);
 	kv_client_blocks(client, false);

@@ -91,6 +91,8 @@ typedef struct KvClient
 	bool blocked; /* INFO counts it */
 	KvOutcome parked_for;
 	int64 parked_deadline; /* monotonic microseconds; 0: not parked yet with this command */
+	struct KvWait *waits;  /* for keys; see waits.h */
+	int waits_count;
 } KvClient;
 
 /* ---- all clients of this worker ---------------------------------------------------------- */

@@ -50,7 +50,9 @@
 #include "kv/net/ahead.h"
 #include "kv/net/client.h"
 #include "kv/net/turn.h"
+#include "kv/net/waits.h"
 #include "kv/position.h"
+#include "kv/ready.h"
 #include "kv/settings.h"
 #include "store/store.h"
 
@@ -78,6 +80,7 @@ static struct
 	bool read_only;
 	bool auth_used;
 	bool slice_used;
+	bool rung; /* other processes have something for clients that wait */
 	bool slice_given; /* to a client that is READY */
 	int64 now_ms;
 	int64 deadline_us;
@@ -215,7 +218,7 @@ kv_turn_unpark_late(int64 now_us)
 {
 	dlist_mutable_iter iterator;
 
-	if (kv_pause_lifted())
+	if (kv_pause_lifted() || kv_sessions.unblocked > 0)
 		kv_turn_unpark(KV_PARK_NEWS);
 	dlist_foreach_modify (iterator, &kv_clients.states[KV_CLIENT_PARKED])
 	{
@@ -329,6 +332,20 @@ note_time(const KvCall *call)
 	kv_slowlog_note(call, turn.clock_us - began_us);
 }
 
+static void
+wait_is_over(KvClient *client)
+{
+	KvSession *session = &client->session;
+
+	if (!session->waits)
+		return;
+	session->waits = false;
+	if (session->unblocked != KV_UNBLOCKED_NOT)
+		kv_sessions.unblocked--;
+	session->unblocked = KV_UNBLOCKED_NOT;
+	kv_waits_end(client);
+}
+
 /* Runs the command that the parser has just found; false if the client stops for this turn. */
 static bool
 run_command(KvClient *client)
@@ -373,11 +390,16 @@ run_command(KvClient *client)
 	{
 		session->reply.length = start;
 		park(client, outcome);
+		session->waits = call.waits_first > 0;
+		/* Who has begun to wait just now looks once more, after those who see that it waits. */
+		if (call.waits_first > 0 && kv_waits_begin(client, &call))
+			kv_client_enter(client, KV_CLIENT_AGAIN);
 		return false;
 	}
 	client->parked_deadline = 0;
 	kv_client_blocks(client, false);
 	session->wait_until_us = 0;
+	wait_is_over(client);
 	session->wrote |= call.wrote && pgfirst_store_changed();
 	if (call.executed && kv_slowlog_may_be())
 		note_time(&call);
@@ -389,6 +411,65 @@ run_command(KvClient *client)
 	session->commands++;
 	turn.commands++;
 	return true;
+}
+
+static RespLimits client_limits(const KvClient *client);
+
+/* Calls the command of a client that waits; false if it goes on waiting. */
+static bool
+run_waiting(KvClient *client)
+{
+	kv_client_touch(client);
+	client->parser.limits = client_limits(client);
+	if (pgfirst_resp_parse(&client->parser, client->input + client->input_start,
+	                       client->input_end - client->input_start) != RESP_COMMAND)
+		elog(ERROR, "the command of a client that waits has gone");
+	turn.client = client;
+	if (!run_command(client))
+		return false;
+	kv_client_enter(client, KV_CLIENT_AGAIN);
+	return true;
+}
+
+/*
+ * The key has something: those who wait for it are asked in the order in which they came, until one finds nothing.  Who is
+ * kept from it by something else is passed over.
+ */
+static void
+serve_key(const PgfirstId *id)
+{
+	KvClient *client = kv_waits_first(id);
+
+	while (client)
+	{
+		if (client->broken || client->session.close)
+			client = kv_waits_behind(id, client);
+		else if (run_waiting(client))
+			client = kv_waits_first(id);
+		else if (client->parked_for == KV_PARK_NEWS)
+			return;
+		else
+			client = kv_waits_behind(id, client);
+	}
+}
+
+/*
+ * A command has given keys something: those who wait for them come next, before anybody else's command, and each has
+ * one command, the one that waits.  What they do may give something to others.
+ */
+static void
+serve_waiting(void)
+{
+	PgfirstId id;
+
+	while (kv_ready_next(&id))
+		serve_key(&id);
+}
+
+static void
+serve_slot(uint32 slot)
+{
+	kv_waits_keys(slot, serve_key);
 }
 
 static RespLimits
@@ -469,8 +550,15 @@ run_client(KvClient *client)
 			refuse_http(client);
 		else if (client->parser.argc == 0)
 			kv_client_consume(client, client->parser.consumed);
-		else if (!run_command(client))
-			return;
+		else
+		{
+			bool done = run_command(client);
+
+			serve_waiting();
+			turn.client = client;
+			if (!done)
+				return;
+		}
 	}
 	kv_client_enter(client, KV_CLIENT_IDLE);
 }
@@ -482,9 +570,15 @@ run_ready(void)
 {
 	dlist_head *ready = &kv_clients.states[KV_CLIENT_READY];
 
-	if (dlist_is_empty(ready))
+	if (dlist_is_empty(ready) && !turn.rung)
 		return;
 	turn_start();
+	if (turn.rung)
+	{
+		turn.rung = false;
+		kv_ready_rung(serve_slot);
+		serve_waiting();
+	}
 	while (!dlist_is_empty(ready) && !turn_is_over())
 		run_client(dlist_container(KvClient, state_link, dlist_head_node(ready)));
 }
@@ -542,6 +636,7 @@ turn_failed(ErrorData *error)
 		client->parked_deadline = 0;
 		kv_client_blocks(client, false);
 		client->session.wait_until_us = 0;
+		wait_is_over(client);
 		if (!kv_session_silent(&client->session))
 			kv_client_gate(client, client->session.reply.length, PGFIRST_POSITION_OWN,
 			               InvalidXLogRecPtr, false);
@@ -610,6 +705,12 @@ kv_turn_run(void)
 	}
 }
 
+void
+kv_turn_ready(void)
+{
+	turn.rung = true;
+}
+
 /* Of those who want a slice one at a time, in the order in which they had their last. */
 bool
 kv_turn_wanted(void)
@@ -626,7 +727,7 @@ kv_turn_wanted(void)
 		turn.slice_given |= client->parked_for == KV_PARK_SLICE;
 		kv_client_enter(client, KV_CLIENT_READY);
 	}
-	return !dlist_is_empty(&kv_clients.states[KV_CLIENT_READY]) || !dlist_is_empty(again) ||
+	return turn.rung || !dlist_is_empty(&kv_clients.states[KV_CLIENT_READY]) || !dlist_is_empty(again) ||
 	       !dlist_is_empty(&kv_clients.touched);
 }
 

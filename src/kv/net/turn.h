@@ -25,6 +25,9 @@ extern bool kv_turn_wanted(void);
 extern void kv_turn_unpark(KvOutcome reason);
 
 /* Lets those try for the last time whose time is up. */
+/* The next turn begins with those who wait for keys of which other processes have told. */
+extern void kv_turn_ready(void);
+
 extern void kv_turn_unpark_late(int64 now_us);
 
 /* When the first parked client's time is up, in monotonic microseconds; 0 if none is parked. */

@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "kv/ready.h"
 #include "kv/type/key.h"
 
 static struct
@@ -255,7 +256,13 @@ void
 kv_key_put_collection(KvSpace *space, RespSlice key, KvType type, KvLayout layout, RespSlice value,
                       int64 expiry)
 {
+	PgfirstId id;
+
 	key_put(space, key, type, layout, value, expiry);
+	if (type != KV_TYPE_LIST)
+		return;
+	kv_space_id(space, key.data, key.length, &id);
+	kv_ready_note(&id);
 }
 
 void

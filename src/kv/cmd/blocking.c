@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * blocking.c: commands that wait for an element.
+ *
+ * Each is the command that does not wait, and when there is nothing, waits: it says for which of its arguments, and is
+ * called again when one of those keys may have something, in the order in which clients came, or when its time
+ * is up.  Within MULTI and scripts none waits, as in Redis.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "base/clock.h"
+#include "kv/cmd/commands.h"
+#include "kv/cmd/list.h"
+#include "kv/type/list.h"
+#include "lib/number/number.h"
+
+#define TIMEOUT_MAX_S (INT64CONST(1) << 40)
+
+/* Seconds at argument i, with a fraction, in microseconds, 0: for ever; answers and returns false if it is none. */
+static bool
+argument_seconds(KvCall *call, int i, int64 *timeout_us)
+{
+	RespSlice argument = kv_argument(call, i);
+	long double seconds;
+
+	if (!pgfirst_float_parse(argument.data, argument.length, &seconds) || isnan(seconds))
+		kv_reply_error(call, "ERR timeout is not a float or out of range");
+	else if (seconds < 0)
+		kv_reply_error(call, "ERR timeout is negative");
+	else if (seconds > (long double) TIMEOUT_MAX_S)
+		kv_reply_error(call, "ERR timeout is out of range");
+	else
+	{
+		*timeout_us = seconds > 0 ? (int64) ceill(seconds * 1000000) : 0;
+		return true;
+	}
+	return false;
+}
+
+/* Nothing is there: waits for it, or answers that there is nothing. */
+static KvOutcome
+wait_for_keys(KvCall *call, int first, int last, int64 timeout_us, bool array)
+{
+	KvSession *session = call->session;
+	int64 now_us = pgfirst_clock_monotonic_us();
+
+	if (session->wait_until_us == 0)
+		session->wait_until_us = timeout_us == 0 ? PG_INT64_MAX : now_us + timeout_us;
+	if (session->unblocked == KV_UNBLOCKED_ERROR)
+		kv_reply_error(call, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
+	else if (!call->atomic && session->unblocked == KV_UNBLOCKED_NOT &&
+	         now_us < session->wait_until_us)
+	{
+		session->call_again_us = session->wait_until_us;
+		call->waits_first = first;
+		call->waits_last = last;
+		return KV_PARK_NEWS;
+	}
+	else if (array)
+		pgfirst_resp_write_null_array(call->reply);
+	else
+		pgfirst_resp_write_null(call->reply);
+	return KV_DONE;
+}
+
+/*
+ * Opens the first of the lists that has anything; false if none has, or after answering that one is no list (*outcome
+ * says which).  Who has waited already does not mind what a key has become.
+ */
+static bool
+first_list(KvCall *call, int first, int last, KvList *list, int *argument, bool *wrong)
+{
+	*wrong = false;
+	for (int i = first; i <= last; i++)
+	{
+		MemoryContext old = MemoryContextSwitchTo(kv_scratch());
+		bool fits = kv_list_open(call->space, kv_argument(call, i), call->now_ms, list);
+
+		MemoryContextSwitchTo(old);
+		if (!fits && call->session->wait_until_us == 0)
+		{
+			kv_reply_error(call, "WRONGTYPE Operation against a key holding the wrong kind of value");
+			*wrong = true;
+			return false;
+		}
+		*argument = i;
+		if (fits && kv_list_count(list) > 0)
+			return true;
+	}
+	return false;
+}
+
+/* BLPOP and BRPOP */
+static KvOutcome
+blocking_pop(KvCall *call, KvEnd end)
+{
+	int64 timeout_us;
+	KvList list;
+	bool wrong;
+	int i;
+
+	if (!argument_seconds(call, call->argc - 1, &timeout_us))
+		return KV_DONE;
+	if (!first_list(call, 1, call->argc - 2, &list, &i, &wrong))
+		return wrong ? KV_DONE : wait_for_keys(call, 1, call->argc - 2, timeout_us, true);
+	pgfirst_resp_write_array(call->reply, 2);
+	kv_reply_slice(call, kv_argument(call, i));
+	kv_list_pop(call, &list, end);
+	kv_list_close(&list);
+	return KV_DONE;
+}
+
+/* BLPOP key [key ...] timeout */
+KvOutcome
+kv_cmd_blpop(KvCall *call)
+{
+	return blocking_pop(call, KV_HEAD);
+}
+
+/* BRPOP key [key ...] timeout */
+KvOutcome
+kv_cmd_brpop(KvCall *call)
+{
+	return blocking_pop(call, KV_TAIL);
+}
+
+/* Moves an element, or waits for one in the first list. */
+static KvOutcome
+blocking_move(KvCall *call, KvEnd from, KvEnd to, int timeout)
+{
+	int64 timeout_us;
+	KvOutcome outcome;
+
+	if (!argument_seconds(call, timeout, &timeout_us))
+		return KV_DONE;
+	if (kv_list_carry(call, from, to, &outcome))
+		return outcome;
+	return wait_for_keys(call, 1, 1, timeout_us, false);
+}
+
+/* BLMOVE source destination LEFT | RIGHT LEFT | RIGHT timeout */
+KvOutcome
+kv_cmd_blmove(KvCall *call)
+{
+	KvEnd from, to;
+
+	if (!kv_argument_end(call, 3, &from) || !kv_argument_end(call, 4, &to))
+		return KV_DONE;
+	return blocking_move(call, from, to, 5);
+}
+
+/* BRPOPLPUSH source destination timeout */
+KvOutcome
+kv_cmd_brpoplpush(KvCall *call)
+{
+	return blocking_move(call, KV_TAIL, KV_HEAD, 3);
+}
+
+/* BLMPOP timeout numkeys key [key ...] LEFT | RIGHT [COUNT count] */
+KvOutcome
+kv_cmd_blmpop(KvCall *call)
+{
+	int64 timeout_us, count;
+	KvList list;
+	KvEnd end;
+	bool wrong;
+	int keys, i;
+
+	if (!argument_seconds(call, 1, &timeout_us) || !kv_lmpop_options(call, 2, &keys, &end, &count))
+		return KV_DONE;
+	if (!first_list(call, 3, 2 + keys, &list, &i, &wrong))
+		return wrong ? KV_DONE : wait_for_keys(call, 3, 2 + keys, timeout_us, true);
+	pgfirst_resp_write_array(call->reply, 2);
+	kv_reply_slice(call, kv_argument(call, i));
+	kv_list_pop_many(call, &list, end, count);
+	return KV_DONE;
+}
