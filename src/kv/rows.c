@@ -11,9 +11,12 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
+
 #include "base/clock.h"
 #include "kv/database.h"
 #include "kv/rows.h"
+#include "kv/type/elements.h"
 #include "kv/type/key.h"
 
 typedef struct RowsReader
@@ -42,6 +45,35 @@ rows_reader(PgfirstStore *store)
 	return reader;
 }
 
+/*
+ * Reads all of a collection whose record a scan has met, as of one moment, which is now: by then the key may be
+ * another.  False if it is gone.
+ */
+static bool
+rows_gather(KvSpace *space, const PgfirstRecord *record, KvEntry *entry)
+{
+	PgfirstId id = record->id;
+	bool there;
+
+	do
+	{
+		PgfirstRecord now;
+		KvElements elements;
+
+		CHECK_FOR_INTERRUPTS();
+		pgfirst_store_together_begin(space->store);
+		there = pgfirst_store_get(space->store, &id, SIZE_MAX, &now) &&
+		        kv_record_entry(space, &now, pgfirst_clock_wall_ms(), entry);
+		if (there && entry->layout == KV_LAYOUT_PAGED &&
+		    kv_elements_find_key(space, entry->key, entry->type, pgfirst_clock_wall_ms(), &elements))
+		{
+			entry->value = kv_elements_dump(&elements);
+			entry->value_length = entry->value.length;
+		}
+	} while (!pgfirst_store_together_end());
+	return there;
+}
+
 static bool
 rows_row(void *context, const PgfirstRecord *record, PgfirstRow *row)
 {
@@ -60,8 +92,9 @@ rows_row(void *context, const PgfirstRecord *record, PgfirstRow *row)
 	}
 	if (head.epoch > reader->space.epoch)
 		kv_space_refresh(&reader->space);
-	if (!kv_record_entry(&reader->space, record, pgfirst_clock_wall_ms(), &entry) ||
-	    entry.type != KV_TYPE_STRING)
+	if (!kv_record_entry(&reader->space, record, pgfirst_clock_wall_ms(), &entry))
+		return false;
+	if (entry.layout == KV_LAYOUT_PAGED && !rows_gather(&reader->space, record, &entry))
 		return false;
 	*row = (PgfirstRow){.tenant = (int32) head.tenant,
 	                    .key = entry.key.data,
@@ -76,21 +109,25 @@ rows_row(void *context, const PgfirstRecord *record, PgfirstRow *row)
 static void
 rows_record(PgfirstStore *store, const PgfirstRow *row, PgfirstRecord *record)
 {
+	KvType type = kv_type_of((RespSlice){row->type, strlen(row->type)});
+	RespSlice key = {row->key, row->key_length};
+	RespSlice payload = {row->payload, row->payload_length};
 	KvSpace space;
 
 	rows_need_databases();
-	if (strcmp(row->type, kv_type_name(KV_TYPE_STRING)) != 0)
+	if (type == KV_TYPE_NONE)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 		                errmsg("a key cannot have the type \"%s\"", row->type),
-		                errhint("This version of pgfirst knows the type \"%s\".",
-		                        kv_type_name(KV_TYPE_STRING))));
+		                errhint("This version of pgfirst knows string, hash, set and list.")));
 	if (row->key_length > KV_KEY_MAX || row->payload_length > KV_VALUE_MAX)
 		ereport(ERROR,
 		        (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("a key or its value is too long"),
 		         errdetail("Each has at most %zu bytes.", Min(KV_KEY_MAX, KV_VALUE_MAX))));
 	kv_space_of_store(&space, store, (uint32) row->tenant, true);
-	kv_key_record(&space, (RespSlice){row->key, row->key_length},
-	              (RespSlice){row->payload, row->payload_length}, row->expiry, record);
+	if (type == KV_TYPE_STRING)
+		kv_key_record(&space, key, payload, row->expiry, record);
+	else
+		kv_elements_restore(&space, key, type, payload, row->expiry, record);
 }
 
 void

@@ -243,8 +243,12 @@ scan_take(StoreScan *scan, const PgfirstRecord *record, Size limit)
 static void
 scan_keep_record(StoreScan *scan, const PgfirstRecord *record)
 {
-	char *copy = MemoryContextAllocHuge(scan->record_context, record->length);
+	char *copy;
 
+	/* What the codec has put together itself stays where it is. */
+	if (scan->row.payload < record->data || scan->row.payload > record->data + record->length)
+		return;
+	copy = MemoryContextAllocHuge(scan->record_context, record->length);
 	memcpy(copy, record->data, record->length);
 	scan->row.key = copy + (scan->row.key - record->data);
 	scan->row.payload = copy + (scan->row.payload - record->data);

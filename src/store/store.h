@@ -283,7 +283,8 @@ typedef struct PgfirstRowCodec
 	/*
 	 * For one scan: whatever `row` wants to remember, allocated in the current context.  `row` says
 	 * whether the record is a row, and what of it; only the first bytes of the record may have been
-	 * read, so it looks at no byte of the payload.
+	 * read, so it looks at no byte of the payload.  Of a row that takes more than this record it puts
+	 * key and payload together in the current context.
 	 */
 	void *(*reader)(PgfirstStore *store);
 	bool (*row)(void *reader, const PgfirstRecord *record, PgfirstRow *row);

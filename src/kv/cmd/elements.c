@@ -33,43 +33,8 @@ kv_reply_together(KvCall *call, void (*read)(KvCall *call))
 void
 kv_elements_of_key(KvCall *call, KvType type, KvElements *elements)
 {
-	RespSlice key = kv_argument(call, 1);
-	bool there;
-
-	elements->type = type;
-	if (type == KV_TYPE_LIST)
-		there = kv_list_open(call->space, key, call->now_ms, &elements->of.list) &&
-		        kv_list_count(&elements->of.list) > 0;
-	else
-		there = kv_members_open(call->space, key, type, call->now_ms, &elements->of.members) &&
-		        elements->of.members.count > 0;
-	if (!there)
+	if (!kv_elements_find_key(call->space, kv_argument(call, 1), type, call->now_ms, elements))
 		elog(ERROR, "a key that is locked has gone");
-}
-
-void
-kv_elements_move(KvElements *from, RespSlice key)
-{
-	if (from->type == KV_TYPE_LIST)
-		kv_list_move(&from->of.list, key);
-	else
-		kv_members_move(&from->of.members, key);
-}
-
-void
-kv_elements_copy(KvElements *from, KvSpace *space, RespSlice key)
-{
-	if (from->type == KV_TYPE_LIST)
-		kv_list_copy(&from->of.list, space, key);
-	else
-		kv_members_copy(&from->of.members, space, key);
-}
-
-Size
-kv_elements_copy_size(const KvElements *from)
-{
-	return from->type == KV_TYPE_LIST ? kv_list_copy_size(&from->of.list)
-	                                  : kv_members_copy_size(&from->of.members);
 }
 
 bool

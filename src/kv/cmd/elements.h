@@ -6,8 +6,7 @@
 #define PGFIRST_KV_ELEMENTS_H
 
 #include "kv/cmd/command.h"
-#include "kv/type/list.h"
-#include "kv/type/members.h"
+#include "kv/type/elements.h"
 
 /*
  * Answers with what `read` writes, as of one moment: it is called again when something that it has read has
@@ -15,21 +14,8 @@
  */
 extern KvOutcome kv_reply_together(KvCall *call, void (*read)(KvCall *call));
 
-/* A collection of any type, of a key that is there and locked: argument 1.  As in members.h and list.h. */
-typedef struct KvElements
-{
-	KvType type;
-	union
-	{
-		KvMembers members;
-		KvList list;
-	} of;
-} KvElements;
-
+/* The collection of any type that argument 1 is, of which it is known that it is there, and locked. */
 extern void kv_elements_of_key(KvCall *call, KvType type, KvElements *elements);
-extern void kv_elements_move(KvElements *from, RespSlice key);
-extern void kv_elements_copy(KvElements *from, KvSpace *space, RespSlice key);
-extern Size kv_elements_copy_size(const KvElements *from);
 
 /* Opens the collection that argument i is; false after answering that it is of another type. */
 extern bool kv_elements_open(KvCall *call, int i, KvType type, KvMembers *members);

@@ -253,6 +253,16 @@ kv_key_put(KvSpace *space, RespSlice key, RespSlice value, int64 expiry)
 }
 
 void
+kv_key_record_of(const KvSpace *space, RespSlice key, KvType type, KvLayout layout, RespSlice value,
+                 int64 expiry, PgfirstRecord *record)
+{
+	char *data = MemoryContextAllocHuge(CurrentMemoryContext, kv_key_size(key, value));
+
+	memcpy(key_record(space, key, type, layout, value.length, expiry, data, record), value.data,
+	       value.length);
+}
+
+void
 kv_key_put_collection(KvSpace *space, RespSlice key, KvType type, KvLayout layout, RespSlice value,
                       int64 expiry)
 {

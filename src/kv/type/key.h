@@ -136,6 +136,10 @@ extern void kv_key_record(const KvSpace *space, RespSlice key, RespSlice value, 
 extern void kv_key_put_collection(KvSpace *space, RespSlice key, KvType type, KvLayout layout,
                                   RespSlice value, int64 expiry);
 
+/* The record that this puts; its data is allocated in the current context. */
+extern void kv_key_record_of(const KvSpace *space, RespSlice key, KvType type, KvLayout layout,
+                             RespSlice value, int64 expiry, PgfirstRecord *record);
+
 /* Makes the key a string with this value.  The caller has its lock. */
 extern void kv_key_put(KvSpace *space, RespSlice key, RespSlice value, int64 expiry);
 

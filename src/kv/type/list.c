@@ -66,11 +66,24 @@ kv_list_open(KvSpace *space, RespSlice key, int64 now_ms, KvList *list)
 	return true;
 }
 
+static RespSlice
+list_value(const KvList *list)
+{
+	if (list->layout == KV_LAYOUT_INLINE)
+		return (RespSlice){list->packed, list->at.root.bytes};
+	return (RespSlice){(const char *) &list->at, sizeof(list->at)};
+}
+
+void
+kv_list_record(const KvList *list, int64 expiry, PgfirstRecord *record)
+{
+	kv_key_record_of(list->space, list->key, KV_TYPE_LIST, list->layout, list_value(list), expiry,
+	                 record);
+}
+
 void
 kv_list_close(KvList *list)
 {
-	RespSlice value = {list->packed, list->at.root.bytes};
-
 	if (!list->changed)
 		return;
 	list->changed = false;
@@ -81,9 +94,8 @@ kv_list_close(KvList *list)
 			kv_anchor_delete(list->space, list->at.root.incarnation);
 		return;
 	}
-	if (list->layout == KV_LAYOUT_PAGED)
-		value = (RespSlice){(char *) &list->at, sizeof(list->at)};
-	kv_key_put_collection(list->space, list->key, KV_TYPE_LIST, list->layout, value, list->expiry);
+	kv_key_put_collection(list->space, list->key, KV_TYPE_LIST, list->layout, list_value(list),
+	                      list->expiry);
 }
 
 /* ---- inline elements ------------------------------------------------------------------------- */

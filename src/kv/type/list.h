@@ -75,6 +75,9 @@ kv_list_count(const KvList *list)
 /* Writes what has been changed: the last element takes the key with it.  The caller has locked the key. */
 extern void kv_list_close(KvList *list);
 
+/* The key's record that this would put, with another expiry; in the current context. */
+extern void kv_list_record(const KvList *list, int64 expiry, PgfirstRecord *record);
+
 extern void kv_list_push(KvList *list, KvEnd end, RespSlice value);
 
 /*

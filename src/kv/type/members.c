@@ -72,13 +72,31 @@ kv_members_open(KvSpace *space, RespSlice key, KvType type, int64 now_ms, KvMemb
 	return true;
 }
 
+/* What stands in the key's record; `root` is memory for it. */
+static RespSlice
+members_value(const KvMembers *members, KvRoot *root)
+{
+	if (members->layout == KV_LAYOUT_INLINE)
+		return (RespSlice){members->packed, members->bytes};
+	*root = (KvRoot){.incarnation = members->incarnation,
+	                 .count = members->count,
+	                 .bytes = members->bytes};
+	return (RespSlice){(char *) root, sizeof(*root)};
+}
+
+void
+kv_members_record(const KvMembers *members, int64 expiry, PgfirstRecord *record)
+{
+	KvRoot root;
+
+	kv_key_record_of(members->space, members->key, members->type, members->layout,
+	                 members_value(members, &root), expiry, record);
+}
+
 void
 kv_members_close(KvMembers *members)
 {
-	KvRoot root = {.incarnation = members->incarnation,
-	               .count = members->count,
-	               .bytes = members->bytes};
-	RespSlice value = {members->packed, members->bytes};
+	KvRoot root;
 
 	if (!members->changed)
 		return;
@@ -90,10 +108,8 @@ kv_members_close(KvMembers *members)
 			kv_anchor_delete(members->space, members->incarnation);
 		return;
 	}
-	if (members->layout == KV_LAYOUT_PAGED)
-		value = (RespSlice){(char *) &root, sizeof(root)};
-	kv_key_put_collection(members->space, members->key, members->type, members->layout, value,
-	                      members->expiry);
+	kv_key_put_collection(members->space, members->key, members->type, members->layout,
+	                      members_value(members, &root), members->expiry);
 }
 
 /* ---- paged members --------------------------------------------------------------------------- */

@@ -70,6 +70,9 @@ extern bool kv_members_remove(KvMembers *members, RespSlice member);
 /* Writes what has been changed: the last member takes the key with it. */
 extern void kv_members_close(KvMembers *members);
 
+/* The key's record that this would put, with another expiry; in the current context. */
+extern void kv_members_record(const KvMembers *members, int64 expiry, PgfirstRecord *record);
+
 /*
  * Puts the whole collection, of `from` as it is read, under another key, with its expiry.  _move: the first key
  * goes, and both are in one store, so that the parts may stay.  kv_members_copy_size() is what a copy takes of the

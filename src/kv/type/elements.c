@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * elements.c: a collection of whatever type, as a whole; see elements.h.
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "kv/type/elements.h"
+#include "kv/type/packed.h"
+
+static const RespSlice nothing = {"", 0};
+
+bool
+kv_elements_find_key(KvSpace *space, RespSlice key, KvType type, int64 now_ms, KvElements *elements)
+{
+	elements->type = type;
+	if (type == KV_TYPE_LIST)
+		return kv_list_open(space, key, now_ms, &elements->of.list) &&
+		       kv_list_count(&elements->of.list) > 0;
+	return kv_members_open(space, key, type, now_ms, &elements->of.members) &&
+	       elements->of.members.count > 0;
+}
+
+void
+kv_elements_move(KvElements *from, RespSlice key)
+{
+	if (from->type == KV_TYPE_LIST)
+		kv_list_move(&from->of.list, key);
+	else
+		kv_members_move(&from->of.members, key);
+}
+
+void
+kv_elements_copy(KvElements *from, KvSpace *space, RespSlice key)
+{
+	if (from->type == KV_TYPE_LIST)
+		kv_list_copy(&from->of.list, space, key);
+	else
+		kv_members_copy(&from->of.members, space, key);
+}
+
+Size
+kv_elements_copy_size(const KvElements *from)
+{
+	return from->type == KV_TYPE_LIST ? kv_list_copy_size(&from->of.list)
+	                                  : kv_members_copy_size(&from->of.members);
+}
+
+/* ---- dumps ----------------------------------------------------------------------------------- */
+
+/* A run of packed elements that grows. */
+typedef struct Run
+{
+	char *data;
+	Size length;
+	Size room;
+} Run;
+
+static void
+run_add(Run *run, RespSlice member, RespSlice value)
+{
+	Size more = kv_packed_size(member, value);
+
+	if (run->length + more > run->room)
+	{
+		run->room = Max(run->room * 2, run->length + more);
+		run->data = repalloc_huge(run->data, run->room);
+	}
+	(void) kv_packed_write(run->data + run->length, member, value);
+	run->length += more;
+}
+
+RespSlice
+kv_elements_dump(KvElements *elements)
+{
+	Size bytes = elements->type == KV_TYPE_LIST ? elements->of.list.at.root.bytes
+	                                            : elements->of.members.bytes;
+	Run run = {.room = Max(bytes, 1)};
+	RespSlice member, value;
+
+	run.data = MemoryContextAllocHuge(CurrentMemoryContext, run.room);
+	if (elements->type == KV_TYPE_LIST)
+	{
+		KvListWalk walk;
+
+		kv_list_walk(&elements->of.list, 0, &walk);
+		while (kv_list_next(&walk, &value))
+			run_add(&run, value, nothing);
+		kv_list_walk_end(&walk);
+	}
+	else
+	{
+		KvMembersWalk walk;
+
+		kv_members_walk(&elements->of.members, 0, &walk);
+		while (kv_members_next(&walk, &member, &value))
+			run_add(&run, member, value);
+		kv_members_walk_end(&walk);
+	}
+	return (RespSlice){run.data, run.length};
+}
+
+static void
+restore_refuse(KvType type)
+{
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+	                errmsg("the payload of a row is no %s", kv_type_name(type)),
+	                errdetail("It must be what reading such a key from a store gives.")));
+}
+
+void
+kv_elements_restore(KvSpace *space, RespSlice key, KvType type, RespSlice dumped, int64 expiry,
+                    PgfirstRecord *record)
+{
+	KvElements elements = {.type = type};
+	KvPacked packed;
+
+	if (type == KV_TYPE_LIST)
+		kv_list_new(space, key, &elements.of.list);
+	else
+		kv_members_new(space, key, type, &elements.of.members);
+	for (Size at = 0; at < dumped.length; at = packed.end)
+	{
+		if (!kv_packed_look(dumped.data, dumped.length, at, &packed))
+			restore_refuse(type);
+		if (type == KV_TYPE_LIST)
+			kv_list_push(&elements.of.list, KV_TAIL, packed.member);
+		else if (!kv_members_put(&elements.of.members, packed.member, packed.value))
+			restore_refuse(type);
+	}
+	if (dumped.length == 0)
+		restore_refuse(type);
+	if (type == KV_TYPE_LIST)
+		kv_list_record(&elements.of.list, expiry, record);
+	else
+		kv_members_record(&elements.of.members, expiry, record);
+}
