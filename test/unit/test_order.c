@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * test_order.c: lib/order: a counted tree, held against a sorted array.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "lib/order/order.h"
+#include "test/unit/support.h"
+
+#define NODES_MAX 20000
+#define WORDS_MAX 4000
+
+/* ---- a world: nodes in memory, and what must be in the tree ---------------------------------- */
+
+typedef struct World
+{
+	char *nodes[NODES_MAX];
+	size_t lengths[NODES_MAX];
+	uint64_t fresh;
+	size_t put_longest;
+
+	char *words[WORDS_MAX]; /* an entry's reference is the word's number plus one */
+	size_t word_lengths[WORDS_MAX];
+	double scores[WORDS_MAX];
+	bool there[WORDS_MAX];
+	int words_count;
+
+	int sorted[WORDS_MAX];
+	int count;
+	uint64_t random;
+} World;
+
+static uint32_t
+chance(World *world, uint32_t below)
+{
+	world->random = world->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (uint32_t) (world->random >> 33) % below;
+}
+
+static const char *
+world_get(void *context, uint64_t node, size_t *length)
+{
+	World *world = context;
+
+	if (node >= NODES_MAX || world->nodes[node] == NULL)
+		return NULL;
+	*length = world->lengths[node];
+	return world->nodes[node];
+}
+
+static void
+world_drop(void *context, uint64_t node)
+{
+	World *world = context;
+
+	assert_non_null(world->nodes[node]);
+	free(world->nodes[node]);
+	world->nodes[node] = NULL;
+}
+
+static void
+world_put(void *context, uint64_t node, const char *data, size_t length)
+{
+	World *world = context;
+
+	assert_true(node > 0 && node < NODES_MAX && length <= ORDER_NODE_MAX);
+	free(world->nodes[node]);
+	world->nodes[node] = malloc(length);
+	memcpy(world->nodes[node], data, length);
+	world->lengths[node] = length;
+	if (length > world->put_longest)
+		world->put_longest = length;
+}
+
+static uint64_t
+world_fresh(void *context)
+{
+	World *world = context;
+
+	return ++world->fresh;
+}
+
+static int
+world_compare(void *context, const OrderEntry *a, const OrderEntry *b)
+{
+	World *world = context;
+	const char *one = world->words[a->reference - 1];
+	const char *other = world->words[b->reference - 1];
+	int order = memcmp(one, other, a->length < b->length ? a->length : b->length);
+
+	return order != 0 ? order : a->length < b->length ? -1 : a->length > b->length;
+}
+
+static World *world;
+static OrderNodes nodes;
+static Order order;
+
+static int
+by_score_and_word(const void *a, const void *b)
+{
+	int one = *(const int *) a;
+	int other = *(const int *) b;
+	size_t one_length = world->word_lengths[one];
+	size_t other_length = world->word_lengths[other];
+	int words;
+
+	if (world->scores[one] != world->scores[other])
+		return world->scores[one] < world->scores[other] ? -1 : 1;
+	words = memcmp(world->words[one], world->words[other],
+	               one_length < other_length ? one_length : other_length);
+	return words != 0 ? words : one_length < other_length ? -1 : one_length > other_length;
+}
+
+static OrderEntry
+entry_of(int word)
+{
+	return (OrderEntry){.score = world->scores[word],
+	                    .bytes = world->words[word],
+	                    .length = world->word_lengths[word],
+	                    .reference = (uint64_t) word + 1};
+}
+
+static void
+world_sort(void)
+{
+	world->count = 0;
+	for (int i = 0; i < world->words_count; i++)
+		if (world->there[i])
+			world->sorted[world->count++] = i;
+	qsort(world->sorted, (size_t) world->count, sizeof(int), by_score_and_word);
+}
+
+static int
+world_setup(void **state)
+{
+	world = calloc(1, sizeof(World));
+	world->random = 42;
+	nodes = (OrderNodes){.context = world,
+	                     .get = world_get,
+	                     .put = world_put,
+	                     .drop = world_drop,
+	                     .fresh = world_fresh,
+	                     .compare = world_compare};
+	order = (Order){.nodes = &nodes};
+	return 0;
+}
+
+static int
+world_teardown(void **state)
+{
+	for (int i = 0; i < NODES_MAX; i++)
+		free(world->nodes[i]);
+	for (int i = 0; i < world->words_count; i++)
+		free(world->words[i]);
+	free(world);
+	return 0;
+}
+
+/* Words of all lengths; many are long, and equal for longer than a node keeps of them. */
+static void
+words_make(int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		size_t length = 4 + (i % 3 == 0 ? ORDER_KEPT - 4 + chance(world, 40) : chance(world, 30));
+		char *word = malloc(length + 8);
+
+		memset(word, 'a' + (int) chance(world, 2), length);
+		length = (size_t) snprintf(word + length - 4, 12, "%d", i) + length - 4;
+		world->words[i] = word;
+		world->word_lengths[i] = length;
+	}
+	world->words_count = count;
+}
+
+/* ---- the tests ------------------------------------------------------------------------------- */
+
+static void
+check_all(void)
+{
+	OrderCursor cursor;
+	OrderEntry entry;
+
+	world_sort();
+	assert_false(order.damaged);
+	assert_int_equal(order.count, world->count);
+	pgfirst_order_seek(&order, 0, false, &cursor);
+	for (int i = 0; i < world->count; i++)
+	{
+		assert_true(pgfirst_order_next(&cursor, &entry));
+		assert_int_equal(entry.length, world->word_lengths[world->sorted[i]]);
+		assert_true(entry.score == world->scores[world->sorted[i]]);
+		assert_memory_equal(entry.bytes, world->words[world->sorted[i]],
+		                    entry.length < ORDER_KEPT ? entry.length : ORDER_KEPT);
+	}
+	assert_false(pgfirst_order_next(&cursor, &entry));
+	pgfirst_order_seek(&order, (uint64_t) world->count - 1, true, &cursor);
+	for (int i = world->count - 1; i >= 0; i--)
+	{
+		assert_true(pgfirst_order_next(&cursor, &entry));
+		assert_int_equal(entry.length, world->word_lengths[world->sorted[i]]);
+	}
+	assert_false(pgfirst_order_next(&cursor, &entry));
+	for (int i = 0; i < world->count; i += 1 + world->count / 50)
+	{
+		OrderEntry wanted = entry_of(world->sorted[i]);
+		uint64_t below = 0;
+		uint64_t up_to = 0;
+
+		assert_int_equal(pgfirst_order_rank(&order, &wanted), i);
+		for (int k = 0; k < world->count; k++)
+		{
+			below += world->scores[world->sorted[k]] < wanted.score;
+			up_to += world->scores[world->sorted[k]] <= wanted.score;
+		}
+		assert_int_equal(pgfirst_order_rank_of_score(&order, wanted.score, false), below);
+		assert_int_equal(pgfirst_order_rank_of_score(&order, wanted.score, true), up_to);
+	}
+}
+
+static void
+toggle(int word, uint32_t scores)
+{
+	OrderEntry entry;
+
+	if (world->there[word])
+	{
+		entry = entry_of(word);
+		assert_false(pgfirst_order_insert(&order, &entry));
+		assert_true(pgfirst_order_delete(&order, &entry));
+	}
+	else
+	{
+		world->scores[word] = (double) chance(world, scores) - scores / 2;
+		entry = entry_of(word);
+		assert_false(pgfirst_order_delete(&order, &entry));
+		assert_true(pgfirst_order_insert(&order, &entry));
+	}
+	world->there[word] = !world->there[word];
+}
+
+static void
+it_is_a_sorted_array(void **state)
+{
+	static const uint32_t scores[] = {1, 3, 1000000};
+
+	words_make(WORDS_MAX);
+	for (int round = 0; round < 3; round++)
+	{
+		/* Grows, stays, shrinks to nothing. */
+		for (int i = 0; i < WORDS_MAX; i++)
+		{
+			toggle(i, scores[round]);
+			if (i % 997 == 0)
+				check_all();
+		}
+		check_all();
+		for (int i = 0; i < WORDS_MAX; i++)
+			toggle((int) chance(world, WORDS_MAX), scores[round]);
+		check_all();
+		for (int i = 0, word = 0; i < WORDS_MAX; i++)
+		{
+			word = (word + 1237) % WORDS_MAX;
+			if (world->there[word])
+				toggle(word, scores[round]);
+			if (i % 997 == 0)
+				check_all();
+		}
+		check_all();
+		assert_int_equal(order.root, 0);
+		for (int i = 0; i < NODES_MAX; i++)
+			assert_null(world->nodes[i]);
+	}
+}
+
+static void
+nothing_has_no_ranks(void **state)
+{
+	OrderEntry entry = {.score = 1, .bytes = "x", .length = 1};
+	OrderCursor cursor;
+
+	assert_int_equal(pgfirst_order_rank(&order, &entry), 0);
+	assert_int_equal(pgfirst_order_rank_of_score(&order, 5, true), 0);
+	assert_false(pgfirst_order_delete(&order, &entry));
+	pgfirst_order_seek(&order, 0, false, &cursor);
+	assert_false(pgfirst_order_next(&cursor, &entry));
+	entry = (OrderEntry){.score = 0, .bytes = NULL, .length = 0};
+	assert_true(pgfirst_order_insert(&order, &entry));
+	assert_int_equal(pgfirst_order_rank(&order, &entry), 0);
+	assert_false(order.damaged);
+}
+
+/* Nodes may be any bytes: every call ends. */
+static void
+damage_is_found_or_harmless(void **state)
+{
+	int found = 0;
+
+	words_make(600);
+	for (int i = 0; i < 600; i++)
+		toggle(i, 50);
+	for (int round = 0; round < 3000; round++)
+	{
+		uint64_t node = 1 + chance(world, (uint32_t) world->fresh);
+		OrderEntry entry = entry_of((int) chance(world, 600));
+		OrderCursor cursor;
+		size_t place;
+		char before;
+
+		if (world->nodes[node] == NULL)
+			continue;
+		place = chance(world, (uint32_t) (round % 2 == 0 ? 8 : world->lengths[node]));
+		before = world->nodes[node][place];
+		world->nodes[node][place] = (char) chance(world, 256);
+		order.damaged = false;
+		(void) pgfirst_order_rank(&order, &entry);
+		(void) pgfirst_order_rank_of_score(&order, entry.score, true);
+		pgfirst_order_seek(&order, 0, round % 3 == 0, &cursor);
+		while (pgfirst_order_next(&cursor, &entry))
+			;
+		found += order.damaged;
+		world->nodes[node][place] = before;
+	}
+	assert_true(found > 300);
+	order.damaged = false;
+	check_all();
+}
+
+/* One that leads to itself, and one that is missing. */
+static void
+a_way_without_end_ends(void **state)
+{
+	OrderEntry entry;
+	OrderCursor cursor;
+	size_t length;
+
+	words_make(2000);
+	for (int i = 0; i < 2000; i++)
+		toggle(i, 50);
+	entry = entry_of(1000);
+	memcpy(world->nodes[order.root] + 4, &order.root, sizeof(order.root));
+	for (int i = 0; i < 200; i++)
+	{
+		entry = entry_of(i);
+		order.damaged = false;
+		(void) pgfirst_order_rank(&order, &entry);
+		(void) pgfirst_order_rank_of_score(&order, entry.score, false);
+		(void) pgfirst_order_delete(&order, &entry);
+		(void) pgfirst_order_insert(&order, &entry);
+	}
+	order.damaged = false;
+	pgfirst_order_seek(&order, 0, false, &cursor);
+	assert_false(pgfirst_order_next(&cursor, &entry));
+	assert_true(order.damaged);
+	order.root = NODES_MAX - 1;
+	assert_null(world_get(world, order.root, &length));
+	order.damaged = false;
+	assert_int_equal(pgfirst_order_rank(&order, &entry), 0);
+	assert_true(order.damaged);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(it_is_a_sorted_array, world_setup, world_teardown),
+	    cmocka_unit_test_setup_teardown(nothing_has_no_ranks, world_setup, world_teardown),
+	    cmocka_unit_test_setup_teardown(damage_is_found_or_harmless, world_setup, world_teardown),
+	    cmocka_unit_test_setup_teardown(a_way_without_end_ends, world_setup, world_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
