@@ -4,8 +4,9 @@
  *
  * On the way down a node is copied from what get() returns, changed in the copy, and put.  A node that has become too large
  * is divided in the middle of its bytes; one that has become small takes over its neighbour under the same parent, if both
- * fit.  An inner entry's lowest entry is a bound, not always an entry that is still there: taking away the first one of
- * a leaf changes nothing above but the count.  That of a first child is never looked at.
+ * fit.  An inner entry's lowest entry is the first one below that child, and is there as long as the child's: of a long
+ * one all bytes are asked for.  So when the first entry of a leaf goes, the next one takes its place above, which may make a
+ * node there too large.  Of the very first child on each level nobody looks at it.
  */
 #include "lib/order/order.h"
 
@@ -16,11 +17,11 @@
 #define REFERENCE   8
 #define CHILD       16 /* of an inner entry: the child and its count */
 #define ENTRY_MAX   (CHILD + ENTRY_HEAD + REFERENCE + ORDER_KEPT)
-#define ENTRIES_MAX ((ORDER_NODE_MAX + ENTRY_MAX) / ENTRY_HEAD)
+#define ENTRIES_MAX ((ORDER_NODE_MAX + 2 * ENTRY_MAX) / ENTRY_HEAD)
 #define MERGE_BELOW (ORDER_NODE_MAX / 3)
 #define MERGED_MAX  (ORDER_NODE_MAX / 4 * 3)
 
-/* A node that is being looked at or changed, with room for one entry too many. */
+/* A node that is being looked at or changed, with room for two entries too many. */
 typedef struct Node
 {
 	uint64_t number;
@@ -28,7 +29,7 @@ typedef struct Node
 	int count;
 	size_t length;
 	uint16_t at[ENTRIES_MAX + 1];
-	char data[ORDER_NODE_MAX + ENTRY_MAX];
+	char data[ORDER_NODE_MAX + 2 * ENTRY_MAX];
 } Node;
 
 /* ---- entries --------------------------------------------------------------------------------- */
@@ -318,6 +319,19 @@ node_divide(Order *order, Node *node, Node *right)
 	node->length = node->at[half];
 }
 
+/* Puts a node that was changed, in two if it has become too large. */
+static void
+node_finish(Order *order, Node *node, Node *right, bool *divided)
+{
+	*divided = node->length > ORDER_NODE_MAX;
+	if (*divided)
+	{
+		node_divide(order, node, right);
+		node_put(order, right);
+	}
+	node_put(order, node);
+}
+
 /*
  * Inserts below the node; true in *divided if it has become two, of which `right` is the second.  Both are put.
  */
@@ -329,7 +343,6 @@ insert_below(Order *order, uint64_t number, int level, const OrderEntry *entry, 
 
 	if (!node_get(order, number, &node) || (level >= 0 && node.level != level))
 		return damaged(order);
-	*divided = false;
 	if (node.level == 0)
 	{
 		int i = node_search(order, &node, 0, entry, false);
@@ -360,13 +373,26 @@ insert_below(Order *order, uint64_t number, int level, const OrderEntry *entry, 
 			node_add_child(&node, i + 1, &second, &low);
 		}
 	}
-	if (node.length > ORDER_NODE_MAX)
-	{
-		*divided = true;
-		node_divide(order, &node, right);
-		node_put(order, right);
-	}
+	node_finish(order, &node, right, divided);
+	return true;
+}
+
+/* The root has become two nodes. */
+static bool
+root_raise(Order *order, const Node *right)
+{
+	Node node, left;
+	OrderEntry low;
+
+	if (!node_get(order, order->root, &left))
+		return false;
+	node_begin(&node, order->nodes->fresh(order->nodes->context), right->level + 1);
+	low = node_entry(&left, 0);
+	node_add_child(&node, 0, &left, &low);
+	low = node_entry(right, 0);
+	node_add_child(&node, 1, right, &low);
 	node_put(order, &node);
+	order->root = node.number;
 	return true;
 }
 
@@ -388,36 +414,32 @@ pgfirst_order_insert(Order *order, const OrderEntry *entry)
 	if (!insert_below(order, order->root, -1, entry, &right, &divided))
 		return false;
 	order->count++;
-	if (divided)
-	{
-		Node left;
-		OrderEntry low;
-
-		if (!node_get(order, order->root, &left))
-			return false;
-		node_begin(&node, order->nodes->fresh(order->nodes->context), right.level + 1);
-		low = node_entry(&left, 0);
-		node_add_child(&node, 0, &left, &low);
-		low = node_entry(&right, 0);
-		node_add_child(&node, 1, &right, &low);
-		node_put(order, &node);
-		order->root = node.number;
-	}
-	return true;
+	return !divided || root_raise(order, &right);
 }
 
 /* ---- deleting -------------------------------------------------------------------------------- */
+
+/* What a deletion has done to a node, for the one above. */
+typedef struct Deleted
+{
+	size_t length; /* of the node, 0: it has been dropped */
+	bool divided;  /* `right` is the second half */
+	bool first;    /* its first entry is another one, which stands in `entry` */
+	Node right;
+	char entry[ENTRY_HEAD + REFERENCE + ORDER_KEPT];
+} Deleted;
 
 /* Lets child i take over the one behind it, if there is one and both fit. */
 static bool
 children_merge(Order *order, Node *parent, int i, Node *left, Node *right)
 {
-
 	if (i < 0 || i + 1 >= parent->count)
 		return true;
 	if (!node_get(order, node_child(parent, i), left) ||
 	    !node_get(order, node_child(parent, i + 1), right))
 		return false;
+	if (left->level != right->level)
+		return damaged(order);
 	if (left->length + right->length - HEADER > MERGED_MAX)
 		return true;
 	memcpy(left->data + left->length, right->data + HEADER, right->length - HEADER);
@@ -430,12 +452,65 @@ children_merge(Order *order, Node *parent, int i, Node *left, Node *right)
 	return true;
 }
 
-/* Deletes below the node; *size becomes what is left of it, 0 if it has been dropped. */
+static void
+deleted_note_first(Deleted *deleted, const Node *node)
+{
+	OrderEntry entry = node_entry(node, 0);
+
+	deleted->first = true;
+	entry_write(deleted->entry, &entry);
+}
+
+/* Child i has another first entry. */
+static void
+node_set_low(Node *node, int i, const char *low)
+{
+	char head[CHILD];
+	OrderEntry entry;
+
+	(void) entry_read(low, low + ENTRY_HEAD + REFERENCE + ORDER_KEPT, &entry);
+	memcpy(head, node->data + node->at[i], CHILD);
+	node_close(node, i);
+	memcpy(node_open(node, i, CHILD + entry_size(&entry)), head, CHILD);
+	entry_write(node->data + node->at[i] + CHILD, &entry);
+}
+
+/* Brings a node that is not a leaf up to what has become of its child i. */
 static bool
-delete_below(Order *order, uint64_t number, int level, const OrderEntry *entry, size_t *size)
+delete_above(Order *order, Node *node, int i, const Deleted *below, bool *first)
+{
+	Node one, other;
+	int before;
+
+	node_set_below(node, i, node_below(node, i) - 1);
+	*first = i == 0 && (below->first || below->length == 0);
+	if (below->length == 0)
+	{
+		node_close(node, i);
+		return true;
+	}
+	if (below->first)
+		node_set_low(node, i, below->entry);
+	if (below->divided)
+	{
+		OrderEntry low = node_entry(&below->right, 0);
+
+		node_set_below(node, i, node_below(node, i) - node_total(&below->right));
+		node_add_child(node, i + 1, &below->right, &low);
+		return true;
+	}
+	before = node->count;
+	return below->length >= MERGE_BELOW ||
+	       (children_merge(order, node, i, &one, &other) &&
+	        (node->count < before || children_merge(order, node, i - 1, &one, &other)));
+}
+
+static bool
+delete_below(Order *order, uint64_t number, int level, const OrderEntry *entry, Deleted *deleted)
 {
 	Node node;
 	OrderEntry there;
+	bool first;
 	int i;
 
 	if (!node_get(order, number, &node) || (level >= 0 && node.level != level))
@@ -449,48 +524,45 @@ delete_below(Order *order, uint64_t number, int level, const OrderEntry *entry, 
 		if (entry_compare(order, &there, entry) != 0)
 			return false;
 		node_close(&node, i);
+		first = i == 0;
 	}
 	else
 	{
-		size_t left;
+		Deleted below;
 
 		i = node_child_of(order, &node, entry);
-		if (!delete_below(order, node_child(&node, i), node.level - 1, entry, &left))
+		if (!delete_below(order, node_child(&node, i), node.level - 1, entry, &below) ||
+		    !delete_above(order, &node, i, &below, &first))
 			return false;
-		node_set_below(&node, i, node_below(&node, i) - 1);
-		if (left == 0)
-			node_close(&node, i);
-		else if (left < MERGE_BELOW)
-		{
-			Node one, other;
-			int before = node.count;
-
-			if (!children_merge(order, &node, i, &one, &other) ||
-			    (node.count == before && !children_merge(order, &node, i - 1, &one, &other)))
-				return false;
-		}
 	}
-	*size = node.count == 0 ? 0 : node.length;
+	deleted->divided = deleted->first = false;
+	deleted->length = node.count == 0 ? 0 : node.length;
 	if (node.count == 0)
+	{
 		order->nodes->drop(order->nodes->context, number);
-	else
-		node_put(order, &node);
+		return true;
+	}
+	if (first)
+		deleted_note_first(deleted, &node);
+	node_finish(order, &node, &deleted->right, &deleted->divided);
 	return true;
 }
 
 bool
 pgfirst_order_delete(Order *order, const OrderEntry *entry)
 {
-	size_t size;
+	Deleted deleted;
 
-	if (order->root == 0 || !delete_below(order, order->root, -1, entry, &size))
+	if (order->root == 0 || !delete_below(order, order->root, -1, entry, &deleted))
 		return false;
 	order->count--;
-	if (size == 0)
+	if (deleted.length == 0)
 	{
 		order->root = 0;
 		return true;
 	}
+	if (deleted.divided)
+		return root_raise(order, &deleted.right);
 	/* A root with one child is none. */
 	for (;;)
 	{

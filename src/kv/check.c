@@ -160,6 +160,10 @@ check_record(const PgfirstRecord *record, Size available, Size *wanted, void *co
 			                                        : NULL;
 		case KV_KIND_MEMBERS:
 			return members_fault(record, available, wanted);
+		case KV_KIND_NODE:
+			return kv_id_number(&record->id) == 0 || kv_id_number(&record->id) >= KV_ID_MEMBER
+			           ? "is a node in another's place"
+			           : NULL;
 		case KV_KIND_ELEMENT:
 			return kv_id_number(&record->id) == 0 ? "is an element in the anchor's place" : NULL;
 		default:

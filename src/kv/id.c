@@ -132,7 +132,7 @@ kv_id_of_member(uint64 incarnation, const char *member, Size length, PgfirstId *
 	pgfirst_siphash_add(&state, member, length);
 	pgfirst_siphash_end(&state, hash.bytes);
 	memcpy(&number, hash.bytes, sizeof(number));
-	kv_id_of_part(incarnation, number == 0 ? 1 : number, id);
+	kv_id_of_part(incarnation, number | KV_ID_MEMBER, id);
 }
 
 static uint64

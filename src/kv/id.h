@@ -22,8 +22,10 @@ extern void kv_id_of_epoch(uint32 tenant, PgfirstId *id);
 
 /*
  * The first eight bytes are the same of all parts of a collection; those of a member are followed by a keyed
- * hash of it, which is never 0.
+ * hash of it, whose highest bit is set.  Other parts have numbers below that.
  */
+#define KV_ID_MEMBER (UINT64CONST(1) << 63)
+
 extern void kv_id_of_part(uint64 incarnation, uint64 number, PgfirstId *id);
 extern void kv_id_of_member(uint64 incarnation, const char *member, Size length, PgfirstId *id);
 

@@ -90,12 +90,14 @@ world_fresh(void *context)
 static int
 world_compare(void *context, const OrderEntry *a, const OrderEntry *b)
 {
-	World *world = context;
-	const char *one = world->words[a->reference - 1];
-	const char *other = world->words[b->reference - 1];
-	int order = memcmp(one, other, a->length < b->length ? a->length : b->length);
+	World *of = context;
+	const char *one = of->words[a->reference - 1];
+	const char *other = of->words[b->reference - 1];
+	int compared = memcmp(one, other, a->length < b->length ? a->length : b->length);
 
-	return order != 0 ? order : a->length < b->length ? -1 : a->length > b->length;
+	/* Nobody has the bytes of what is not there. */
+	assert_true(of->there[a->reference - 1] && of->there[b->reference - 1]);
+	return compared != 0 ? compared : a->length < b->length ? -1 : a->length > b->length;
 }
 
 static World *world;
@@ -240,10 +242,12 @@ toggle(int word, uint32_t scores)
 	{
 		world->scores[word] = (double) chance(world, scores) - scores / 2;
 		entry = entry_of(word);
+		world->there[word] = true;
 		assert_false(pgfirst_order_delete(&order, &entry));
 		assert_true(pgfirst_order_insert(&order, &entry));
+		return;
 	}
-	world->there[word] = !world->there[word];
+	world->there[word] = false;
 }
 
 static void

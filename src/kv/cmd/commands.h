@@ -98,6 +98,29 @@ extern KvOutcome kv_cmd_blpop(KvCall *call);
 extern KvOutcome kv_cmd_brpop(KvCall *call);
 extern KvOutcome kv_cmd_brpoplpush(KvCall *call);
 
+/* zset.c */
+extern KvOutcome kv_cmd_zadd(KvCall *call);
+extern KvOutcome kv_cmd_zcard(KvCall *call);
+extern KvOutcome kv_cmd_zcount(KvCall *call);
+extern KvOutcome kv_cmd_zincrby(KvCall *call);
+extern KvOutcome kv_cmd_zlexcount(KvCall *call);
+extern KvOutcome kv_cmd_zmscore(KvCall *call);
+extern KvOutcome kv_cmd_zpopmax(KvCall *call);
+extern KvOutcome kv_cmd_zpopmin(KvCall *call);
+extern KvOutcome kv_cmd_zrange(KvCall *call);
+extern KvOutcome kv_cmd_zrangebylex(KvCall *call);
+extern KvOutcome kv_cmd_zrangebyscore(KvCall *call);
+extern KvOutcome kv_cmd_zrank(KvCall *call);
+extern KvOutcome kv_cmd_zrem(KvCall *call);
+extern KvOutcome kv_cmd_zremrangebylex(KvCall *call);
+extern KvOutcome kv_cmd_zremrangebyrank(KvCall *call);
+extern KvOutcome kv_cmd_zremrangebyscore(KvCall *call);
+extern KvOutcome kv_cmd_zrevrange(KvCall *call);
+extern KvOutcome kv_cmd_zrevrangebylex(KvCall *call);
+extern KvOutcome kv_cmd_zrevrangebyscore(KvCall *call);
+extern KvOutcome kv_cmd_zrevrank(KvCall *call);
+extern KvOutcome kv_cmd_zscore(KvCall *call);
+
 /* script.c */
 extern KvOutcome kv_cmd_eval(KvCall *call);
 extern KvOutcome kv_cmd_evalsha(KvCall *call);

@@ -52,6 +52,7 @@ kv_cmd_object_encoding(KvCall *call)
 	{
 		pgfirst_resp_write_text(call->reply, entry.layout == KV_LAYOUT_INLINE ? "listpack"
 		                                     : entry.type == KV_TYPE_LIST     ? "quicklist"
+		                                     : entry.type == KV_TYPE_ZSET     ? "skiplist"
 		                                                                      : "hashtable");
 		return KV_DONE;
 	}

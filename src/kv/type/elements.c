@@ -4,6 +4,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "utils/memutils.h"
 
 #include "kv/type/elements.h"
@@ -18,6 +20,9 @@ kv_elements_find_key(KvSpace *space, RespSlice key, KvType type, int64 now_ms, K
 	if (type == KV_TYPE_LIST)
 		return kv_list_open(space, key, now_ms, &elements->of.list) &&
 		       kv_list_count(&elements->of.list) > 0;
+	if (type == KV_TYPE_ZSET)
+		return kv_zset_open(space, key, now_ms, &elements->of.zset) &&
+		       kv_zset_count(&elements->of.zset) > 0;
 	return kv_members_open(space, key, type, now_ms, &elements->of.members) &&
 	       elements->of.members.count > 0;
 }
@@ -27,6 +32,8 @@ kv_elements_move(KvElements *from, RespSlice key)
 {
 	if (from->type == KV_TYPE_LIST)
 		kv_list_move(&from->of.list, key);
+	else if (from->type == KV_TYPE_ZSET)
+		kv_zset_move(&from->of.zset, key);
 	else
 		kv_members_move(&from->of.members, key);
 }
@@ -36,6 +43,8 @@ kv_elements_copy(KvElements *from, KvSpace *space, RespSlice key)
 {
 	if (from->type == KV_TYPE_LIST)
 		kv_list_copy(&from->of.list, space, key);
+	else if (from->type == KV_TYPE_ZSET)
+		kv_zset_copy(&from->of.zset, space, key);
 	else
 		kv_members_copy(&from->of.members, space, key);
 }
@@ -43,8 +52,9 @@ kv_elements_copy(KvElements *from, KvSpace *space, RespSlice key)
 Size
 kv_elements_copy_size(const KvElements *from)
 {
-	return from->type == KV_TYPE_LIST ? kv_list_copy_size(&from->of.list)
-	                                  : kv_members_copy_size(&from->of.members);
+	return from->type == KV_TYPE_LIST   ? kv_list_copy_size(&from->of.list)
+	       : from->type == KV_TYPE_ZSET ? kv_zset_copy_size(&from->of.zset)
+	                                    : kv_members_copy_size(&from->of.members);
 }
 
 /* ---- dumps ----------------------------------------------------------------------------------- */
@@ -74,8 +84,9 @@ run_add(Run *run, RespSlice member, RespSlice value)
 RespSlice
 kv_elements_dump(KvElements *elements)
 {
-	Size bytes = elements->type == KV_TYPE_LIST ? elements->of.list.at.root.bytes
-	                                            : elements->of.members.bytes;
+	Size bytes = elements->type == KV_TYPE_LIST   ? elements->of.list.at.root.bytes
+	             : elements->type == KV_TYPE_ZSET ? elements->of.zset.at.root.bytes
+	                                              : elements->of.members.bytes;
 	Run run = {.room = Max(bytes, 1)};
 	RespSlice member, value;
 
@@ -88,6 +99,16 @@ kv_elements_dump(KvElements *elements)
 		while (kv_list_next(&walk, &value))
 			run_add(&run, value, nothing);
 		kv_list_walk_end(&walk);
+	}
+	else if (elements->type == KV_TYPE_ZSET)
+	{
+		KvZsetWalk walk;
+		double score;
+
+		kv_zset_walk(&elements->of.zset, 0, false, &walk);
+		while (kv_zset_next(&walk, &member, &score))
+			run_add(&run, member, (RespSlice){(const char *) &score, sizeof(score)});
+		kv_zset_walk_end(&walk);
 	}
 	else
 	{
@@ -109,6 +130,21 @@ restore_refuse(KvType type)
 	                errdetail("It must be what reading such a key from a store gives.")));
 }
 
+/* False if the member is there already, or its value is no score. */
+static bool
+restore_scored(KvZset *zset, const KvPacked *packed)
+{
+	double score, old;
+
+	if (packed->value.length != sizeof(score))
+		return false;
+	memcpy(&score, packed->value.data, sizeof(score));
+	if (isnan(score) || kv_zset_find(zset, packed->member, &old))
+		return false;
+	kv_zset_put(zset, packed->member, score, false, 0);
+	return true;
+}
+
 void
 kv_elements_restore(KvSpace *space, RespSlice key, KvType type, RespSlice dumped, int64 expiry,
                     PgfirstRecord *record)
@@ -118,6 +154,8 @@ kv_elements_restore(KvSpace *space, RespSlice key, KvType type, RespSlice dumped
 
 	if (type == KV_TYPE_LIST)
 		kv_list_new(space, key, &elements.of.list);
+	else if (type == KV_TYPE_ZSET)
+		kv_zset_new(space, key, &elements.of.zset);
 	else
 		kv_members_new(space, key, type, &elements.of.members);
 	for (Size at = 0; at < dumped.length; at = packed.end)
@@ -126,6 +164,11 @@ kv_elements_restore(KvSpace *space, RespSlice key, KvType type, RespSlice dumped
 			restore_refuse(type);
 		if (type == KV_TYPE_LIST)
 			kv_list_push(&elements.of.list, KV_TAIL, packed.member);
+		else if (type == KV_TYPE_ZSET)
+		{
+			if (!restore_scored(&elements.of.zset, &packed))
+				restore_refuse(type);
+		}
 		else if (!kv_members_put(&elements.of.members, packed.member, packed.value))
 			restore_refuse(type);
 	}
@@ -133,6 +176,8 @@ kv_elements_restore(KvSpace *space, RespSlice key, KvType type, RespSlice dumped
 		restore_refuse(type);
 	if (type == KV_TYPE_LIST)
 		kv_list_record(&elements.of.list, expiry, record);
+	else if (type == KV_TYPE_ZSET)
+		kv_zset_record(&elements.of.zset, expiry, record);
 	else
 		kv_members_record(&elements.of.members, expiry, record);
 }

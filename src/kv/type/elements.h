@@ -7,6 +7,7 @@
 
 #include "kv/type/list.h"
 #include "kv/type/members.h"
+#include "kv/type/zset.h"
 
 typedef struct KvElements
 {
@@ -15,6 +16,7 @@ typedef struct KvElements
 	{
 		KvMembers members;
 		KvList list;
+		KvZset zset;
 	} of;
 } KvElements;
 

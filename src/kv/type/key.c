@@ -53,6 +53,8 @@ kv_type_name(KvType type)
 			return "set";
 		case KV_TYPE_LIST:
 			return "list";
+		case KV_TYPE_ZSET:
+			return "zset";
 		case KV_TYPE_NONE:
 			break;
 	}
@@ -269,7 +271,7 @@ kv_key_put_collection(KvSpace *space, RespSlice key, KvType type, KvLayout layou
 	PgfirstId id;
 
 	key_put(space, key, type, layout, value, expiry);
-	if (type != KV_TYPE_LIST)
+	if (type != KV_TYPE_LIST && type != KV_TYPE_ZSET)
 		return;
 	kv_space_id(space, key.data, key.length, &id);
 	kv_ready_note(&id);

@@ -39,7 +39,8 @@ typedef enum KvKind
 	KV_KIND_DIRECTORY = 2, /* a key */
 	KV_KIND_ANCHOR = 3,    /* says to which key the parts behind it belong */
 	KV_KIND_MEMBERS = 4,   /* members of a hash or set */
-	KV_KIND_ELEMENT = 5    /* an element of a list */
+	KV_KIND_ELEMENT = 5,   /* an element of a list */
+	KV_KIND_NODE = 6       /* of the order of a sorted set */
 } KvKind;
 
 typedef enum KvType
@@ -48,10 +49,11 @@ typedef enum KvType
 	KV_TYPE_STRING = 1,
 	KV_TYPE_HASH = 2,
 	KV_TYPE_SET = 3,
-	KV_TYPE_LIST = 4
+	KV_TYPE_LIST = 4,
+	KV_TYPE_ZSET = 5
 } KvType;
 
-#define KV_TYPES (KV_TYPE_LIST + 1)
+#define KV_TYPES (KV_TYPE_ZSET + 1)
 
 /* Where the elements of a collection are: in its record, or in records of their own. */
 typedef enum KvLayout
@@ -99,7 +101,7 @@ extern KvType kv_type_of(RespSlice name);
 static inline bool
 kv_record_is_part(const PgfirstRecord *record)
 {
-	return record->kind >= KV_KIND_ANCHOR && record->kind <= KV_KIND_ELEMENT;
+	return record->kind >= KV_KIND_ANCHOR && record->kind <= KV_KIND_NODE;
 }
 
 /* Reads a key; true if it is there and alive at now_ms. */

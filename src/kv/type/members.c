@@ -283,7 +283,7 @@ kv_members_walk(KvMembers *members, uint64 from, KvMembersWalk *walk)
 		return;
 	}
 	/* Behind the anchor. */
-	kv_id_of_part(members->incarnation, Max(from, 1), &id);
+	kv_id_of_part(members->incarnation, Max(from, KV_ID_MEMBER), &id);
 	walk->context =
 	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst members", ALLOCSET_DEFAULT_SIZES);
 	walk->walk = pgfirst_store_walk_parts(members->space->store, &id, SIZE_MAX);

@@ -1,0 +1,801 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * zset.c: commands on sorted sets.  What a sorted set is stands in type/zset.h.
+ *
+ * Every range, by rank, score or bytes, becomes one of ranks first; what is done with it then is the same.
+ */
+#include "postgres.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+
+#include "kv/cmd/commands.h"
+#include "kv/cmd/elements.h"
+#include "kv/cmd/value.h"
+#include "kv/type/zset.h"
+#include "lib/number/number.h"
+
+#define SCORE_TEXT 128 /* bytes of a number that is read */
+
+static bool
+zset_open(KvCall *call, int i, KvZset *zset)
+{
+	MemoryContext old = MemoryContextSwitchTo(kv_scratch());
+	bool fits = kv_zset_open(call->space, kv_argument(call, i), call->now_ms, zset);
+
+	MemoryContextSwitchTo(old);
+	if (!fits)
+		kv_reply_wrong_type(call);
+	return fits;
+}
+
+/* What strtod() takes whole, but for what is no number or too large for one. */
+static bool
+score_parse(const char *data, Size length, double *score)
+{
+	char digits[SCORE_TEXT];
+	char *end;
+
+	if (length == 0 || length >= sizeof(digits) || isspace((unsigned char) data[0]))
+		return false;
+	memcpy(digits, data, length);
+	digits[length] = '\0';
+	errno = 0;
+	*score = strtod(digits, &end);
+	if (end != digits + length || isnan(*score))
+		return false;
+	return errno != ERANGE || (isfinite(*score) && *score != 0);
+}
+
+/* ---- adding ---------------------------------------------------------------------------------- */
+
+typedef struct Add
+{
+	bool nx, xx, gt, lt, changed, increment;
+	int first; /* argument of the first score */
+	int count; /* of members */
+	double *scores;
+} Add;
+
+/* Reads the options and scores; false after answering. */
+static bool
+add_options(KvCall *call, Add *add)
+{
+	int i = 2;
+
+	for (; i < call->argc; i++)
+	{
+		if (kv_argument_is(call, i, "NX"))
+			add->nx = true;
+		else if (kv_argument_is(call, i, "XX"))
+			add->xx = true;
+		else if (kv_argument_is(call, i, "GT"))
+			add->gt = true;
+		else if (kv_argument_is(call, i, "LT"))
+			add->lt = true;
+		else if (kv_argument_is(call, i, "CH"))
+			add->changed = true;
+		else if (kv_argument_is(call, i, "INCR"))
+			add->increment = true;
+		else
+			break;
+	}
+	add->first = i;
+	add->count = (call->argc - i) / 2;
+	if (add->count == 0 || (call->argc - i) % 2 != 0)
+		kv_reply_syntax(call);
+	else if (add->nx && add->xx)
+		kv_reply_error(call, "ERR XX and NX options at the same time are not compatible");
+	else if ((add->gt && add->nx) || (add->lt && add->nx) || (add->gt && add->lt))
+		kv_reply_error(call, "ERR GT, LT, and/or NX options at the same time are not compatible");
+	else if (add->increment && add->count > 1)
+		kv_reply_error(call, "ERR INCR option supports a single increment-element pair");
+	else
+		return true;
+	return false;
+}
+
+static bool
+add_scores(KvCall *call, Add *add)
+{
+	add->scores =
+	    MemoryContextAllocHuge(CurrentMemoryContext, (Size) add->count * sizeof(double));
+	for (int i = 0; i < add->count; i++)
+	{
+		RespSlice argument = kv_argument(call, add->first + 2 * i);
+
+		if (score_parse(argument.data, argument.length, &add->scores[i]))
+			continue;
+		kv_reply_error(call, "ERR value is not a valid float");
+		return false;
+	}
+	return true;
+}
+
+typedef enum Added
+{
+	ADDED_NOT,
+	ADDED_SAME, /* it has this score already */
+	ADDED_NEW,
+	ADDED_CHANGED,
+	ADDED_NAN
+} Added;
+
+static Added
+add_one(const Add *add, KvZset *zset, RespSlice member, double *score)
+{
+	MemoryContext old_context = MemoryContextSwitchTo(kv_scratch());
+	double old = 0;
+	bool found = kv_zset_count(zset) > 0 && kv_zset_find(zset, member, &old);
+	Added added = ADDED_NOT;
+
+	if (found && add->increment)
+		*score += old;
+	if (isnan(*score))
+		added = ADDED_NAN;
+	else if (found ? !add->nx && !(add->gt && *score <= old) && !(add->lt && *score >= old)
+	               : !add->xx)
+	{
+		added = !found ? ADDED_NEW : *score != old ? ADDED_CHANGED : ADDED_SAME;
+		if (added != ADDED_SAME)
+			kv_zset_put(zset, member, *score, found, old);
+	}
+	MemoryContextSwitchTo(old_context);
+	return added;
+}
+
+static KvOutcome
+add_all(KvCall *call, Add *add)
+{
+	KvOutcome outcome = KV_DONE;
+	Added added = ADDED_NOT;
+	int64 reply = 0;
+	KvZset zset;
+
+	if (!add_scores(call, add) || !zset_open(call, 1, &zset) || !kv_elements_room(call, &outcome))
+		return outcome;
+	for (int i = 0; i < add->count; i++)
+	{
+		added = add_one(add, &zset, kv_argument(call, add->first + 2 * i + 1), &add->scores[i]);
+		if (added == ADDED_NAN)
+		{
+			kv_reply_error(call, "ERR resulting score is not a number (NaN)");
+			return KV_DONE;
+		}
+		reply += added == ADDED_NEW || (add->changed && added == ADDED_CHANGED);
+	}
+	kv_zset_close(&zset);
+	if (!add->increment)
+		pgfirst_resp_write_integer(call->reply, reply);
+	else if (added == ADDED_NOT)
+		pgfirst_resp_write_null(call->reply);
+	else
+		pgfirst_resp_write_double(call->reply, add->scores[0]);
+	pfree(add->scores);
+	return KV_DONE;
+}
+
+/* ZADD key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...] */
+KvOutcome
+kv_cmd_zadd(KvCall *call)
+{
+	Add add = {0};
+
+	return add_options(call, &add) ? add_all(call, &add) : KV_DONE;
+}
+
+/* ZINCRBY key increment member */
+KvOutcome
+kv_cmd_zincrby(KvCall *call)
+{
+	Add add = {.increment = true, .first = 2, .count = 1};
+
+	return add_all(call, &add);
+}
+
+/* ZREM key member [member ...] */
+KvOutcome
+kv_cmd_zrem(KvCall *call)
+{
+	KvZset zset;
+	int64 removed = 0;
+
+	if (!zset_open(call, 1, &zset))
+		return KV_DONE;
+	for (int i = 2; i < call->argc && kv_zset_count(&zset) > 0; i++)
+	{
+		MemoryContext old = MemoryContextSwitchTo(kv_scratch());
+
+		removed += kv_zset_remove(&zset, kv_argument(call, i));
+		MemoryContextSwitchTo(old);
+	}
+	kv_zset_close(&zset);
+	pgfirst_resp_write_integer(call->reply, removed);
+	return KV_DONE;
+}
+
+/* ---- one member ------------------------------------------------------------------------------ */
+
+static bool
+score_find(KvZset *zset, RespSlice member, double *score)
+{
+	MemoryContext old = MemoryContextSwitchTo(kv_scratch());
+	bool found = kv_zset_count(zset) > 0 && kv_zset_find(zset, member, score);
+
+	MemoryContextSwitchTo(old);
+	return found;
+}
+
+static void
+read_zmscore(KvCall *call)
+{
+	KvZset zset;
+
+	if (!zset_open(call, 1, &zset))
+		return;
+	kv_count_lookup(call, kv_zset_count(&zset) > 0);
+	if (call->command->function == kv_cmd_zmscore)
+		pgfirst_resp_write_array(call->reply, (size_t) call->argc - 2);
+	for (int i = 2; i < call->argc; i++)
+	{
+		double score;
+
+		if (score_find(&zset, kv_argument(call, i), &score))
+			pgfirst_resp_write_double(call->reply, score);
+		else
+			pgfirst_resp_write_null(call->reply);
+	}
+}
+
+/* ZMSCORE key member [member ...] */
+KvOutcome
+kv_cmd_zmscore(KvCall *call)
+{
+	return kv_reply_together(call, read_zmscore);
+}
+
+/* ZSCORE key member */
+KvOutcome
+kv_cmd_zscore(KvCall *call)
+{
+	return kv_reply_together(call, read_zmscore);
+}
+
+static void
+read_zrank(KvCall *call)
+{
+	bool reverse = call->command->function == kv_cmd_zrevrank;
+	KvZset zset;
+	double score;
+	uint64 rank;
+
+	if (call->argc > 4 || (call->argc == 4 && !kv_argument_is(call, 3, "WITHSCORE")))
+	{
+		kv_reply_syntax(call);
+		return;
+	}
+	if (!zset_open(call, 1, &zset))
+		return;
+	kv_count_lookup(call, kv_zset_count(&zset) > 0);
+	if (!score_find(&zset, kv_argument(call, 2), &score))
+	{
+		if (call->argc == 4)
+			pgfirst_resp_write_null_array(call->reply);
+		else
+			pgfirst_resp_write_null(call->reply);
+		return;
+	}
+	rank = kv_zset_rank(&zset, kv_argument(call, 2), score);
+	if (call->argc == 4)
+		pgfirst_resp_write_array(call->reply, 2);
+	pgfirst_resp_write_integer(call->reply,
+	                           (int64) (reverse ? kv_zset_count(&zset) - 1 - rank : rank));
+	if (call->argc == 4)
+		pgfirst_resp_write_double(call->reply, score);
+}
+
+/* ZRANK key member [WITHSCORE] */
+KvOutcome
+kv_cmd_zrank(KvCall *call)
+{
+	return kv_reply_together(call, read_zrank);
+}
+
+/* ZREVRANK key member [WITHSCORE] */
+KvOutcome
+kv_cmd_zrevrank(KvCall *call)
+{
+	return kv_reply_together(call, read_zrank);
+}
+
+/* ZCARD key */
+KvOutcome
+kv_cmd_zcard(KvCall *call)
+{
+	KvZset zset;
+
+	if (!zset_open(call, 1, &zset))
+		return KV_DONE;
+	kv_count_lookup(call, kv_zset_count(&zset) > 0);
+	pgfirst_resp_write_integer(call->reply, (int64) kv_zset_count(&zset));
+	return KV_DONE;
+}
+
+/* ---- ranges ---------------------------------------------------------------------------------- */
+
+typedef enum RangeBy
+{
+	BY_RANK,
+	BY_SCORE,
+	BY_BYTES
+} RangeBy;
+
+/* A bound of a range by score or bytes. */
+typedef struct Bound
+{
+	double score;
+	RespSlice bytes;
+	int infinite; /* of bytes: -1 before all, 1 behind all */
+	bool exclusive;
+} Bound;
+
+typedef struct Range
+{
+	RangeBy by;
+	bool reverse;
+	bool scores; /* are written */
+	Bound low;
+	Bound high;
+	int64 start; /* by rank */
+	int64 stop;
+	int64 offset; /* LIMIT */
+	int64 limit;  /* -1: none */
+} Range;
+
+static bool
+bound_of_score(KvCall *call, int i, Bound *bound)
+{
+	RespSlice argument = kv_argument(call, i);
+
+	bound->exclusive = argument.length > 0 && argument.data[0] == '(';
+	if (score_parse(argument.data + bound->exclusive, argument.length - bound->exclusive,
+	                &bound->score))
+		return true;
+	kv_reply_error(call, "ERR min or max is not a float");
+	return false;
+}
+
+static bool
+bound_of_bytes(KvCall *call, int i, Bound *bound)
+{
+	RespSlice argument = kv_argument(call, i);
+	char first = argument.length > 0 ? argument.data[0] : '\0';
+
+	bound->infinite = argument.length == 1 && first == '-' ? -1 : argument.length == 1 && first == '+';
+	bound->exclusive = first == '(';
+	if (bound->infinite != 0)
+		return true;
+	if (first == '(' || first == '[')
+	{
+		bound->bytes = (RespSlice){argument.data + 1, argument.length - 1};
+		return true;
+	}
+	kv_reply_error(call, "ERR min or max not valid string range item");
+	return false;
+}
+
+/* Reads the two arguments from i on; the first is the higher one if the range is reversed, but by rank. */
+static bool
+range_bounds(KvCall *call, int i, Range *range)
+{
+	Bound *first = range->reverse ? &range->high : &range->low;
+	Bound *second = range->reverse ? &range->low : &range->high;
+
+	if (range->by == BY_RANK)
+		return kv_argument_integer(call, i, &range->start) &&
+		       kv_argument_integer(call, i + 1, &range->stop);
+	if (range->by == BY_SCORE)
+		return bound_of_score(call, i, first) && bound_of_score(call, i + 1, second);
+	return bound_of_bytes(call, i, first) && bound_of_bytes(call, i + 1, second);
+}
+
+/* The options from argument i on, of which ZRANGE has all and the others a few. */
+static bool
+range_options(KvCall *call, int i, bool all, Range *range)
+{
+	bool limited = false;
+
+	range->limit = -1;
+	for (; i < call->argc; i++)
+	{
+		if (kv_argument_is(call, i, "WITHSCORES") && (all || range->by != BY_BYTES))
+			range->scores = true;
+		else if (kv_argument_is(call, i, "LIMIT") && i + 2 < call->argc &&
+		         (all || range->by != BY_RANK))
+		{
+			if (!kv_argument_integer(call, i + 1, &range->offset) ||
+			    !kv_argument_integer(call, i + 2, &range->limit))
+				return false;
+			limited = true;
+			i += 2;
+		}
+		else if (all && kv_argument_is(call, i, "REV"))
+			range->reverse = true;
+		else if (all && kv_argument_is(call, i, "BYSCORE"))
+			range->by = BY_SCORE;
+		else if (all && kv_argument_is(call, i, "BYLEX"))
+			range->by = BY_BYTES;
+		else
+		{
+			kv_reply_syntax(call);
+			return false;
+		}
+	}
+	if (limited && range->by == BY_RANK)
+		kv_reply_error(call, "ERR syntax error, LIMIT is only supported in combination with "
+		                     "either BYSCORE or BYLEX");
+	else if (range->scores && range->by == BY_BYTES)
+		kv_reply_error(call,
+		               "ERR syntax error, WITHSCORES not supported in combination with BYLEX");
+	else
+		return true;
+	return false;
+}
+
+static uint64
+rank_of_bound(KvZset *zset, const Bound *bound, bool behind)
+{
+	if (bound->infinite != 0)
+		return bound->infinite < 0 ? 0 : kv_zset_count(zset);
+	return kv_zset_rank_of_bytes(zset, bound->bytes, behind);
+}
+
+/* The ranks of the range, as they are in the order of scores: from *first on, before *end.  Without LIMIT. */
+static void
+range_ranks(KvZset *zset, const Range *range, uint64 *first, uint64 *end)
+{
+	int64 count = (int64) kv_zset_count(zset);
+
+	*first = *end = 0;
+	if (count == 0)
+		return;
+	if (range->by == BY_SCORE)
+	{
+		*first = kv_zset_rank_of_score(zset, range->low.score, range->low.exclusive);
+		*end = kv_zset_rank_of_score(zset, range->high.score, !range->high.exclusive);
+	}
+	else if (range->by == BY_BYTES)
+	{
+		*first = rank_of_bound(zset, &range->low, range->low.exclusive);
+		*end = rank_of_bound(zset, &range->high, !range->high.exclusive);
+	}
+	else
+	{
+		int64 start = range->start < 0 ? Max(range->start + count, 0) : range->start;
+		int64 stop = Min(range->stop < 0 ? range->stop + count : range->stop, count - 1);
+
+		if (start > stop)
+			return;
+		*first = (uint64) (range->reverse ? count - 1 - stop : start);
+		*end = (uint64) (range->reverse ? count - start : stop + 1);
+	}
+	*end = Max(*end, *first);
+}
+
+/* The rank with which the range begins in its direction, and how many there are, within LIMIT. */
+static void
+range_cut(KvZset *zset, const Range *range, uint64 *from, uint64 *count)
+{
+	uint64 first, end;
+
+	range_ranks(zset, range, &first, &end);
+	*count = end - first;
+	if (range->offset < 0 || (uint64) range->offset >= *count)
+		*count = range->offset == 0 ? *count : 0;
+	else
+		*count -= (uint64) range->offset;
+	if (range->limit >= 0)
+		*count = Min(*count, (uint64) range->limit);
+	*from = *count == 0     ? 0
+	        : range->reverse ? end - 1 - (uint64) range->offset
+	                         : first + (uint64) range->offset;
+}
+
+/* A member with its score if that is wanted: in RESP3 the two are a pair. */
+static void
+member_write(KvCall *call, RespSlice member, double score, bool scores)
+{
+	if (scores && call->reply->protocol == 3)
+		pgfirst_resp_write_array(call->reply, 2);
+	kv_reply_slice(call, member);
+	if (scores)
+		pgfirst_resp_write_double(call->reply, score);
+}
+
+static void
+count_write(KvCall *call, uint64 count, bool scores)
+{
+	pgfirst_resp_write_array(call->reply,
+	                         (size_t) count * (scores && call->reply->protocol != 3 ? 2 : 1));
+}
+
+static void
+read_range(KvCall *call, Range *range, bool all)
+{
+	RespSlice member;
+	KvZsetWalk walk;
+	uint64 from, count;
+	double score;
+	KvZset zset;
+
+	if (!range_options(call, 4, all, range) || !range_bounds(call, 2, range) ||
+	    !zset_open(call, 1, &zset))
+		return;
+	kv_count_lookup(call, kv_zset_count(&zset) > 0);
+	range_cut(&zset, range, &from, &count);
+	count_write(call, count, range->scores);
+	if (count == 0)
+		return;
+	kv_zset_walk(&zset, from, range->reverse, &walk);
+	for (; count > 0 && !call->reply->failed && kv_zset_next(&walk, &member, &score); count--)
+		member_write(call, member, score, range->scores);
+	kv_zset_walk_end(&walk);
+}
+
+static void
+read_zrange(KvCall *call)
+{
+	Range range = {.by = BY_RANK};
+
+	read_range(call, &range, true);
+}
+
+/* ZRANGE key min max [BYSCORE | BYLEX] [REV] [LIMIT offset count] [WITHSCORES] */
+KvOutcome
+kv_cmd_zrange(KvCall *call)
+{
+	return kv_reply_together(call, read_zrange);
+}
+
+static void
+read_zrevrange(KvCall *call)
+{
+	Range range = {.by = BY_RANK, .reverse = true};
+
+	read_range(call, &range, false);
+}
+
+/* ZREVRANGE key start stop [WITHSCORES] */
+KvOutcome
+kv_cmd_zrevrange(KvCall *call)
+{
+	return kv_reply_together(call, read_zrevrange);
+}
+
+static void
+read_zrangebyscore(KvCall *call)
+{
+	Range range = {.by = BY_SCORE};
+
+	read_range(call, &range, false);
+}
+
+/* ZRANGEBYSCORE key min max [WITHSCORES] [LIMIT offset count] */
+KvOutcome
+kv_cmd_zrangebyscore(KvCall *call)
+{
+	return kv_reply_together(call, read_zrangebyscore);
+}
+
+static void
+read_zrevrangebyscore(KvCall *call)
+{
+	Range range = {.by = BY_SCORE, .reverse = true};
+
+	read_range(call, &range, false);
+}
+
+/* ZREVRANGEBYSCORE key max min [WITHSCORES] [LIMIT offset count] */
+KvOutcome
+kv_cmd_zrevrangebyscore(KvCall *call)
+{
+	return kv_reply_together(call, read_zrevrangebyscore);
+}
+
+static void
+read_zrangebylex(KvCall *call)
+{
+	Range range = {.by = BY_BYTES};
+
+	read_range(call, &range, false);
+}
+
+/* ZRANGEBYLEX key min max [LIMIT offset count] */
+KvOutcome
+kv_cmd_zrangebylex(KvCall *call)
+{
+	return kv_reply_together(call, read_zrangebylex);
+}
+
+static void
+read_zrevrangebylex(KvCall *call)
+{
+	Range range = {.by = BY_BYTES, .reverse = true};
+
+	read_range(call, &range, false);
+}
+
+/* ZREVRANGEBYLEX key max min [LIMIT offset count] */
+KvOutcome
+kv_cmd_zrevrangebylex(KvCall *call)
+{
+	return kv_reply_together(call, read_zrevrangebylex);
+}
+
+static void
+read_zcount(KvCall *call)
+{
+	Range range = {.by = call->command->function == kv_cmd_zcount ? BY_SCORE : BY_BYTES};
+	uint64 first, end;
+	KvZset zset;
+
+	if (!range_bounds(call, 2, &range) || !zset_open(call, 1, &zset))
+		return;
+	kv_count_lookup(call, kv_zset_count(&zset) > 0);
+	range_ranks(&zset, &range, &first, &end);
+	pgfirst_resp_write_integer(call->reply, (int64) (end - first));
+}
+
+/* ZCOUNT key min max */
+KvOutcome
+kv_cmd_zcount(KvCall *call)
+{
+	return kv_reply_together(call, read_zcount);
+}
+
+/* ZLEXCOUNT key min max */
+KvOutcome
+kv_cmd_zlexcount(KvCall *call)
+{
+	return kv_reply_together(call, read_zcount);
+}
+
+/* Takes away so many members from a rank on, and writes them if told. */
+static void
+take_range(KvCall *call, KvZset *zset, uint64 first, uint64 count, bool back, bool write, bool scores)
+{
+	for (; count > 0; count--)
+	{
+		MemoryContext old = MemoryContextSwitchTo(kv_scratch());
+		RespSlice member;
+		KvZsetWalk walk;
+		double score;
+		char *copy;
+
+		kv_zset_walk(zset, first, back, &walk);
+		if (!kv_zset_next(&walk, &member, &score))
+			kv_collection_damaged();
+		copy = MemoryContextAllocHuge(CurrentMemoryContext, Max(member.length, 1));
+		memcpy(copy, member.data, member.length);
+		kv_zset_walk_end(&walk);
+		member.data = copy;
+		if (write)
+			member_write(call, member, score, scores);
+		(void) kv_zset_remove(zset, member);
+		if (back)
+			first--;
+		MemoryContextSwitchTo(old);
+	}
+}
+
+static KvOutcome
+remove_range(KvCall *call, RangeBy by)
+{
+	Range range = {.by = by};
+	uint64 first, end;
+	KvOutcome outcome;
+	KvZset zset;
+
+	if (!range_bounds(call, 2, &range) || !zset_open(call, 1, &zset))
+		return KV_DONE;
+	range_ranks(&zset, &range, &first, &end);
+	if (!kv_room_for(call, KV_CHANGE_COST(0, Min(end - first, INT_MAX / 2)), &outcome))
+		return outcome;
+	take_range(call, &zset, first, end - first, false, false, false);
+	kv_zset_close(&zset);
+	pgfirst_resp_write_integer(call->reply, (int64) (end - first));
+	return KV_DONE;
+}
+
+/* ZREMRANGEBYRANK key start stop */
+KvOutcome
+kv_cmd_zremrangebyrank(KvCall *call)
+{
+	return remove_range(call, BY_RANK);
+}
+
+/* ZREMRANGEBYSCORE key min max */
+KvOutcome
+kv_cmd_zremrangebyscore(KvCall *call)
+{
+	return remove_range(call, BY_SCORE);
+}
+
+/* ZREMRANGEBYLEX key min max */
+KvOutcome
+kv_cmd_zremrangebylex(KvCall *call)
+{
+	return remove_range(call, BY_BYTES);
+}
+
+/* ---- popping --------------------------------------------------------------------------------- */
+
+static KvOutcome
+pop(KvCall *call, bool highest)
+{
+	RespSlice argument;
+	int64 count = 1;
+	KvOutcome outcome;
+	KvZset zset;
+
+	if (call->argc > 3)
+	{
+		kv_reply_syntax(call);
+		return KV_DONE;
+	}
+	if (call->argc == 3)
+	{
+		argument = kv_argument(call, 2);
+		if (!pgfirst_int64_parse(argument.data, argument.length, &count) || count < 0)
+		{
+			kv_reply_error(call, "ERR value is out of range, must be positive");
+			return KV_DONE;
+		}
+	}
+	if (!zset_open(call, 1, &zset))
+		return KV_DONE;
+	count = Min(count, (int64) kv_zset_count(&zset));
+	if (!kv_room_for(call, KV_CHANGE_COST(0, Min(count, INT_MAX / 2)), &outcome))
+		return outcome;
+	/* Without a count RESP3 has the two as they are. */
+	if (call->argc == 3)
+		count_write(call, (uint64) count, true);
+	else
+		pgfirst_resp_write_array(call->reply, (size_t) count * 2);
+	if (call->argc == 2 && count > 0)
+	{
+		RespSlice member;
+		KvZsetWalk walk;
+		double score;
+		uint64 rank = highest ? kv_zset_count(&zset) - 1 : 0;
+
+		kv_zset_walk(&zset, rank, false, &walk);
+		if (kv_zset_next(&walk, &member, &score))
+		{
+			kv_reply_slice(call, member);
+			pgfirst_resp_write_double(call->reply, score);
+		}
+		kv_zset_walk_end(&walk);
+		take_range(call, &zset, rank, 1, false, false, false);
+	}
+	else
+		take_range(call, &zset, highest && count > 0 ? kv_zset_count(&zset) - 1 : 0, (uint64) count,
+		           highest, true, true);
+	kv_zset_close(&zset);
+	return KV_DONE;
+}
+
+/* ZPOPMIN key [count] */
+KvOutcome
+kv_cmd_zpopmin(KvCall *call)
+{
+	return pop(call, false);
+}
+
+/* ZPOPMAX key [count] */
+KvOutcome
+kv_cmd_zpopmax(KvCall *call)
+{
+	return pop(call, true);
+}

@@ -1,0 +1,630 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * zset.c: what sorted sets are; see zset.h.
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "kv/id.h"
+#include "kv/type/packed.h"
+#include "kv/type/zset.h"
+
+/* ---- the key's record ------------------------------------------------------------------------ */
+
+void
+kv_zset_new(KvSpace *space, RespSlice key, KvZset *zset)
+{
+	zset->space = space;
+	zset->key = key;
+	zset->layout = KV_LAYOUT_INLINE;
+	zset->expiry = 0;
+	zset->changed = true;
+	zset->at = (KvZsetRoot){.tree = 0};
+}
+
+static double
+score_of(const KvPacked *packed)
+{
+	double score;
+
+	if (packed->value.length != sizeof(score))
+		kv_collection_damaged();
+	memcpy(&score, packed->value.data, sizeof(score));
+	return score;
+}
+
+static RespSlice
+score_slice(const double *score)
+{
+	return (RespSlice){(const char *) score, sizeof(*score)};
+}
+
+bool
+kv_zset_open(KvSpace *space, RespSlice key, int64 now_ms, KvZset *zset)
+{
+	KvEntry entry;
+	KvPacked packed;
+
+	kv_zset_new(space, key, zset);
+	zset->changed = false;
+	if (!kv_key_read_part(space, key, now_ms, KV_INLINE_MAX, &entry))
+		return true;
+	if (entry.type != KV_TYPE_ZSET)
+		return false;
+	zset->layout = entry.layout;
+	zset->expiry = entry.expiry;
+	if (entry.layout == KV_LAYOUT_PAGED)
+	{
+		if (entry.value_length != sizeof(zset->at))
+			kv_collection_damaged();
+		memcpy(&zset->at, entry.value.data, sizeof(zset->at));
+		return true;
+	}
+	if (entry.value_length > KV_INLINE_MAX)
+		kv_collection_damaged();
+	zset->at.root.bytes = entry.value_length;
+	memcpy(zset->packed, entry.value.data, entry.value_length);
+	for (Size at = 0; kv_packed_next(zset->packed, zset->at.root.bytes, at, &packed); at = packed.end)
+		zset->at.root.count++;
+	return true;
+}
+
+static RespSlice
+zset_value(const KvZset *zset)
+{
+	if (zset->layout == KV_LAYOUT_INLINE)
+		return (RespSlice){zset->packed, zset->at.root.bytes};
+	return (RespSlice){(const char *) &zset->at, sizeof(zset->at)};
+}
+
+void
+kv_zset_record(const KvZset *zset, int64 expiry, PgfirstRecord *record)
+{
+	kv_key_record_of(zset->space, zset->key, KV_TYPE_ZSET, zset->layout, zset_value(zset), expiry,
+	                 record);
+}
+
+void
+kv_zset_close(KvZset *zset)
+{
+	if (!zset->changed)
+		return;
+	zset->changed = false;
+	if (zset->at.root.count == 0)
+	{
+		kv_key_delete(zset->space, zset->key);
+		if (zset->layout == KV_LAYOUT_PAGED)
+			kv_anchor_delete(zset->space, zset->at.root.incarnation);
+		return;
+	}
+	kv_key_put_collection(zset->space, zset->key, KV_TYPE_ZSET, zset->layout, zset_value(zset),
+	                      zset->expiry);
+}
+
+/* ---- members by hash --------------------------------------------------------------------------- */
+
+/* The record in which the member stands if it is one; false if there is no such record. */
+static bool
+part_read(const KvZset *zset, RespSlice member, PgfirstRecord *record)
+{
+	PgfirstId id;
+
+	kv_id_of_member(zset->at.root.incarnation, member.data, member.length, &id);
+	if (!pgfirst_store_get(zset->space->store, &id, SIZE_MAX, record))
+	{
+		*record = (PgfirstRecord){.id = id, .kind = KV_KIND_MEMBERS};
+		return false;
+	}
+	if (record->kind != KV_KIND_MEMBERS)
+		kv_collection_damaged();
+	return true;
+}
+
+/* Puts the record with the bytes from `begin` to `end` replaced by a member, or by nothing. */
+static void
+part_replace(const KvZset *zset, PgfirstRecord *record, Size begin, Size end, const RespSlice *member,
+             double score)
+{
+	RespSlice value = score_slice(&score);
+	Size more = member ? kv_packed_size(*member, value) : 0;
+	PgfirstRecord changed = *record;
+	char *data;
+
+	changed.length = record->length - (end - begin) + more;
+	if (changed.length == 0)
+	{
+		(void) pgfirst_store_delete(zset->space->store, &record->id);
+		return;
+	}
+	data = MemoryContextAllocHuge(CurrentMemoryContext, changed.length);
+	if (begin > 0)
+		memcpy(data, record->data, begin);
+	if (member)
+		(void) kv_packed_write(data + begin, *member, value);
+	if (end < record->length)
+		memcpy(data + begin + more, record->data + end, record->length - end);
+	changed.data = data;
+	pgfirst_store_put(zset->space->store, &changed);
+	pfree(data);
+}
+
+/* ---- the tree ---------------------------------------------------------------------------------- */
+
+static const char *
+nodes_get(void *context, uint64_t node, size_t *length)
+{
+	const KvZset *zset = context;
+	PgfirstRecord record;
+	PgfirstId id;
+
+	kv_id_of_part(zset->at.root.incarnation, node, &id);
+	if (!pgfirst_store_get(zset->space->store, &id, SIZE_MAX, &record) ||
+	    record.kind != KV_KIND_NODE)
+		return NULL;
+	*length = record.length;
+	return record.data;
+}
+
+static void
+nodes_put(void *context, uint64_t node, const char *data, size_t length)
+{
+	const KvZset *zset = context;
+	PgfirstRecord record = {.kind = KV_KIND_NODE, .data = data, .length = length};
+
+	kv_id_of_part(zset->at.root.incarnation, node, &record.id);
+	pgfirst_store_put(zset->space->store, &record);
+}
+
+static void
+nodes_drop(void *context, uint64_t node)
+{
+	const KvZset *zset = context;
+	PgfirstId id;
+
+	kv_id_of_part(zset->at.root.incarnation, node, &id);
+	(void) pgfirst_store_delete(zset->space->store, &id);
+}
+
+static uint64_t
+nodes_fresh(void *context)
+{
+	KvZset *zset = context;
+
+	return ++zset->at.nodes;
+}
+
+/* All bytes of an entry: those that stand in the node, or those of the member that it refers to. */
+static RespSlice
+entry_member(const KvZset *zset, const OrderEntry *entry)
+{
+	PgfirstRecord record;
+	KvPacked packed;
+	PgfirstId id;
+
+	if (entry->length <= ORDER_KEPT)
+		return (RespSlice){entry->bytes, entry->length};
+	/* One that is looked for is not stored, and has all of its bytes. */
+	if (entry->reference == 0)
+		return (RespSlice){entry->bytes, entry->length};
+	kv_id_of_part(zset->at.root.incarnation, entry->reference, &id);
+	if (pgfirst_store_get(zset->space->store, &id, SIZE_MAX, &record))
+		for (Size at = 0; kv_packed_next(record.data, record.length, at, &packed); at = packed.end)
+			if (packed.member.length == entry->length &&
+			    memcmp(packed.member.data, entry->bytes, ORDER_KEPT) == 0)
+				return packed.member;
+	/* Where nobody has locked the key it may be gone; then what is read is read again. */
+	return (RespSlice){entry->bytes, ORDER_KEPT};
+}
+
+static int
+slices_compare(RespSlice a, RespSlice b)
+{
+	int order = memcmp(a.data, b.data, Min(a.length, b.length));
+
+	return order != 0 ? order : a.length < b.length ? -1 : a.length > b.length;
+}
+
+static int
+nodes_compare(void *context, const OrderEntry *a, const OrderEntry *b)
+{
+	return slices_compare(entry_member(context, a), entry_member(context, b));
+}
+
+static OrderNodes nodes = {.get = nodes_get,
+                           .put = nodes_put,
+                           .drop = nodes_drop,
+                           .fresh = nodes_fresh,
+                           .compare = nodes_compare};
+
+/* The tree of the set, for one call; whoever has changed it brings its root back. */
+static Order
+order_of(KvZset *zset)
+{
+	nodes.context = zset;
+	return (Order){.nodes = &nodes, .root = zset->at.tree, .count = zset->at.root.count};
+}
+
+static OrderEntry
+order_entry(const KvZset *zset, RespSlice member, double score)
+{
+	OrderEntry entry = {.score = score, .bytes = member.data, .length = member.length};
+
+	if (member.length > ORDER_KEPT)
+	{
+		PgfirstId id;
+
+		kv_id_of_member(zset->at.root.incarnation, member.data, member.length, &id);
+		entry.reference = kv_id_number(&id);
+	}
+	return entry;
+}
+
+/*
+ * Inserts an entry or deletes it.  What the nodes of one change take of memory is given back; the member's record must be there, for
+ * who compares.
+ */
+static void
+order_change(KvZset *zset, RespSlice member, double score, bool insert)
+{
+	MemoryContext context =
+	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst order", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	OrderEntry entry = order_entry(zset, member, score);
+	Order order = order_of(zset);
+	bool done;
+
+	done = insert ? pgfirst_order_insert(&order, &entry) : pgfirst_order_delete(&order, &entry);
+	if (!done || order.damaged)
+		kv_collection_damaged();
+	zset->at.tree = order.root;
+	zset->at.root.count = order.count;
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+/* ---- inline members ---------------------------------------------------------------------------- */
+
+static bool
+inline_replace(KvZset *zset, Size begin, Size end, const RespSlice *member, double score)
+{
+	RespSlice value = score_slice(&score);
+	Size more = member ? kv_packed_size(*member, value) : 0;
+	Size length = zset->at.root.bytes;
+
+	if (length - (end - begin) + more > KV_INLINE_MAX)
+		return false;
+	memmove(zset->packed + begin + more, zset->packed + end, length - end);
+	if (member)
+		(void) kv_packed_write(zset->packed + begin, *member, value);
+	zset->at.root.bytes = length - (end - begin) + more;
+	return true;
+}
+
+/* Where a member of this score belongs, and how many are before it. */
+static Size
+inline_place(const KvZset *zset, RespSlice member, double score, uint64 *rank)
+{
+	KvPacked packed;
+	Size at = 0;
+
+	*rank = 0;
+	while (kv_packed_next(zset->packed, zset->at.root.bytes, at, &packed))
+	{
+		double there = score_of(&packed);
+
+		if (there > score || (there == score && slices_compare(packed.member, member) >= 0))
+			break;
+		at = packed.end;
+		(*rank)++;
+	}
+	return at;
+}
+
+/* Everything that is inline gets records of its own. */
+static void
+zset_page(KvZset *zset)
+{
+	uint64 length = zset->at.root.bytes;
+	KvPacked packed;
+
+	zset->layout = KV_LAYOUT_PAGED;
+	zset->at.root.incarnation = pgfirst_store_incarnation(zset->space->store);
+	zset->at.root.count = 0;
+	kv_anchor_put(zset->space, zset->key, zset->at.root.incarnation);
+	for (Size at = 0; kv_packed_next(zset->packed, length, at, &packed); at = packed.end)
+	{
+		PgfirstRecord record;
+		double score = score_of(&packed);
+
+		(void) part_read(zset, packed.member, &record);
+		part_replace(zset, &record, record.length, record.length, &packed.member, score);
+		order_change(zset, packed.member, score, true);
+	}
+}
+
+/* ---- one member -------------------------------------------------------------------------------- */
+
+bool
+kv_zset_find(KvZset *zset, RespSlice member, double *score)
+{
+	PgfirstRecord record;
+	KvPacked packed;
+	bool found;
+
+	if (zset->layout == KV_LAYOUT_INLINE)
+		found = kv_packed_find(zset->packed, zset->at.root.bytes, member, &packed);
+	else
+		found = part_read(zset, member, &record) &&
+		        kv_packed_find(record.data, record.length, member, &packed);
+	if (found)
+		*score = score_of(&packed);
+	return found;
+}
+
+static bool
+inline_put(KvZset *zset, RespSlice member, double score, bool found)
+{
+	RespSlice value = score_slice(&score);
+	KvPacked packed;
+	uint64 rank;
+	Size place;
+
+	if (found && kv_packed_find(zset->packed, zset->at.root.bytes, member, &packed))
+		(void) inline_replace(zset, packed.begin, packed.end, NULL, 0);
+	else if (zset->at.root.bytes + kv_packed_size(member, value) > KV_INLINE_MAX)
+		return false;
+	place = inline_place(zset, member, score, &rank);
+	(void) inline_replace(zset, place, place, &member, score);
+	return true;
+}
+
+void
+kv_zset_put(KvZset *zset, RespSlice member, double score, bool found, double old)
+{
+	PgfirstRecord record;
+	KvPacked packed;
+
+	zset->changed = true;
+	if (zset->layout == KV_LAYOUT_INLINE)
+	{
+		if (inline_put(zset, member, score, found))
+		{
+			zset->at.root.count += !found;
+			return;
+		}
+		zset_page(zset);
+	}
+	if (found)
+		order_change(zset, member, old, false);
+	if (!part_read(zset, member, &record) ||
+	    !kv_packed_find(record.data, record.length, member, &packed))
+		packed.begin = packed.end = record.length;
+	part_replace(zset, &record, packed.begin, packed.end, &member, score);
+	if (!found)
+		zset->at.root.bytes += kv_packed_size(member, score_slice(&score));
+	order_change(zset, member, score, true);
+}
+
+bool
+kv_zset_remove(KvZset *zset, RespSlice member)
+{
+	PgfirstRecord record;
+	KvPacked packed;
+
+	if (zset->layout == KV_LAYOUT_INLINE)
+	{
+		if (!kv_packed_find(zset->packed, zset->at.root.bytes, member, &packed))
+			return false;
+		(void) inline_replace(zset, packed.begin, packed.end, NULL, 0);
+		zset->at.root.count--;
+	}
+	else
+	{
+		if (!part_read(zset, member, &record) ||
+		    !kv_packed_find(record.data, record.length, member, &packed))
+			return false;
+		order_change(zset, member, score_of(&packed), false);
+		part_replace(zset, &record, packed.begin, packed.end, NULL, 0);
+		zset->at.root.bytes -= packed.end - packed.begin;
+	}
+	zset->changed = true;
+	return true;
+}
+
+/* ---- ranks ------------------------------------------------------------------------------------- */
+
+/* A question to the tree: memory for the nodes on the way is given back. */
+typedef struct Asking
+{
+	MemoryContext context;
+	MemoryContext old;
+} Asking;
+
+static Asking
+asking_begin(void)
+{
+	Asking asking = {.context = AllocSetContextCreate(CurrentMemoryContext, "pgfirst order",
+	                                                  ALLOCSET_DEFAULT_SIZES)};
+
+	asking.old = MemoryContextSwitchTo(asking.context);
+	return asking;
+}
+
+/* Where nobody has locked the key, damage may be a change meanwhile: then the record of the key has changed as well. */
+static void
+asking_end(Asking *asking)
+{
+	MemoryContextSwitchTo(asking->old);
+	MemoryContextDelete(asking->context);
+}
+
+uint64
+kv_zset_rank(KvZset *zset, RespSlice member, double score)
+{
+	Asking asking;
+	OrderEntry entry;
+	Order order;
+	uint64 rank;
+
+	if (zset->layout == KV_LAYOUT_INLINE)
+	{
+		(void) inline_place(zset, member, score, &rank);
+		return rank;
+	}
+	asking = asking_begin();
+	entry = (OrderEntry){.score = score, .bytes = member.data, .length = member.length};
+	order = order_of(zset);
+	rank = pgfirst_order_rank(&order, &entry);
+	asking_end(&asking);
+	return rank;
+}
+
+uint64
+kv_zset_rank_of_score(KvZset *zset, double score, bool or_equal)
+{
+	Asking asking;
+	KvPacked packed;
+	uint64 rank = 0;
+	Order order;
+
+	if (zset->layout == KV_LAYOUT_INLINE)
+	{
+		for (Size at = 0; kv_packed_next(zset->packed, zset->at.root.bytes, at, &packed);
+		     at = packed.end)
+		{
+			double there = score_of(&packed);
+
+			rank += there < score || (or_equal && there == score);
+		}
+		return rank;
+	}
+	asking = asking_begin();
+	order = order_of(zset);
+	rank = pgfirst_order_rank_of_score(&order, score, or_equal);
+	asking_end(&asking);
+	return rank;
+}
+
+uint64
+kv_zset_rank_of_bytes(KvZset *zset, RespSlice bytes, bool or_equal)
+{
+	RespSlice member;
+	KvZsetWalk walk;
+	double score;
+	uint64 rank;
+	bool there;
+
+	if (zset->at.root.count == 0)
+		return 0;
+	/* They have the score of the first one. */
+	kv_zset_walk(zset, 0, false, &walk);
+	there = kv_zset_next(&walk, &member, &score);
+	kv_zset_walk_end(&walk);
+	if (!there)
+		return 0;
+	rank = kv_zset_rank(zset, bytes, score);
+	if (or_equal && kv_zset_find(zset, bytes, &score))
+		rank++;
+	return rank;
+}
+
+/* ---- walks ------------------------------------------------------------------------------------- */
+
+void
+kv_zset_walk(KvZset *zset, uint64 rank, bool back, KvZsetWalk *walk)
+{
+	walk->zset = zset;
+	walk->back = back;
+	walk->rank = rank;
+	walk->context = NULL;
+	if (zset->layout == KV_LAYOUT_INLINE)
+	{
+		KvPacked packed;
+		int count = 0;
+
+		for (Size at = 0; kv_packed_next(zset->packed, zset->at.root.bytes, at, &packed);
+		     at = packed.end)
+			walk->places[count++] = (uint16) at;
+		return;
+	}
+	walk->context =
+	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst zset", ALLOCSET_DEFAULT_SIZES);
+	walk->order = order_of(zset);
+	pgfirst_order_seek(&walk->order, rank, back, &walk->cursor);
+}
+
+bool
+kv_zset_next(KvZsetWalk *walk, RespSlice *member, double *score)
+{
+	KvZset *zset = walk->zset;
+	MemoryContext old;
+	OrderEntry entry;
+	bool there;
+
+	if (!walk->context)
+	{
+		KvPacked packed;
+
+		if (walk->rank >= zset->at.root.count ||
+		    !kv_packed_next(zset->packed, zset->at.root.bytes, walk->places[walk->rank], &packed))
+			return false;
+		walk->rank = walk->back ? (walk->rank == 0 ? PG_UINT64_MAX : walk->rank - 1) : walk->rank + 1;
+		*member = packed.member;
+		*score = score_of(&packed);
+		return true;
+	}
+	old = MemoryContextSwitchTo(walk->context);
+	nodes.context = zset;
+	there = pgfirst_order_next(&walk->cursor, &entry);
+	if (there)
+	{
+		*member = entry_member(zset, &entry);
+		*score = entry.score;
+	}
+	MemoryContextSwitchTo(old);
+	return there;
+}
+
+void
+kv_zset_walk_end(KvZsetWalk *walk)
+{
+	if (walk->context)
+		MemoryContextDelete(walk->context);
+}
+
+/* ---- under another key ------------------------------------------------------------------------- */
+
+void
+kv_zset_move(KvZset *from, RespSlice key)
+{
+	kv_key_delete(from->space, from->key);
+	from->key = key;
+	from->changed = true;
+	if (from->layout == KV_LAYOUT_PAGED)
+		kv_anchor_put(from->space, key, from->at.root.incarnation);
+	kv_zset_close(from);
+}
+
+Size
+kv_zset_copy_size(const KvZset *from)
+{
+	return 4 * from->at.root.bytes + from->at.root.count * 512;
+}
+
+void
+kv_zset_copy(KvZset *from, KvSpace *space, RespSlice key)
+{
+	RespSlice member;
+	KvZsetWalk walk;
+	double score;
+	KvZset to;
+
+	kv_zset_new(space, key, &to);
+	to.expiry = from->expiry;
+	kv_zset_walk(from, 0, false, &walk);
+	while (kv_zset_next(&walk, &member, &score))
+		kv_zset_put(&to, member, score, false, 0);
+	kv_zset_walk_end(&walk);
+	kv_zset_close(&to);
+}

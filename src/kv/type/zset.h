@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * zset.h: what sorted sets are: members, each there once, with a score, in the order of scores and, where these are
+ * equal, of their bytes.
+ *
+ * A small one is inline: its members stand packed in its key's record, in their order, with scores as values.  A paged one
+ * (collection.h) has each member twice:
+ *
+ *     the key's record       KvZsetRoot
+ *     (incarnation, 0)       the anchor
+ *     (incarnation, h)       the members whose keyed hash is h, packed, with their scores: as of a set (members.h)
+ *     (incarnation, n)       node n of a counted tree (lib/order), which has the members in their order
+ *
+ * So a member's score is found at once, a rank or a range in as many steps as the tree is high; a change writes the key's
+ * record, the member's, and a node on each level.
+ *
+ * Rejected: the order of ids as the order of scores (a rank would have to be counted, and equal scores leave no room for
+ * the member in eight bytes); nodes without counts (ZRANK and ranges by rank would count).
+ */
+#ifndef PGFIRST_KV_ZSET_H
+#define PGFIRST_KV_ZSET_H
+
+#include "postgres.h"
+
+#include "kv/type/collection.h"
+#include "kv/type/key.h"
+#include "lib/order/order.h"
+
+typedef struct KvZsetRoot
+{
+	KvRoot root;
+	uint64 tree;  /* its root node */
+	uint64 nodes; /* numbers of nodes that were given out */
+} KvZsetRoot;
+
+StaticAssertDecl(sizeof(KvZsetRoot) == 40, "KvZsetRoot is stored");
+
+/* A sorted set that a command has opened. */
+typedef struct KvZset
+{
+	KvSpace *space;
+	RespSlice key;
+	KvLayout layout;
+	int64 expiry;
+	bool changed;
+	KvZsetRoot at; /* of an inline one, only count and bytes */
+	char packed[KV_INLINE_MAX];
+} KvZset;
+
+/* As of a list; see list.h. */
+extern bool kv_zset_open(KvSpace *space, RespSlice key, int64 now_ms, KvZset *zset);
+extern void kv_zset_new(KvSpace *space, RespSlice key, KvZset *zset);
+extern void kv_zset_close(KvZset *zset);
+extern void kv_zset_record(const KvZset *zset, int64 expiry, PgfirstRecord *record);
+extern void kv_zset_move(KvZset *from, RespSlice key);
+extern void kv_zset_copy(KvZset *from, KvSpace *space, RespSlice key);
+extern Size kv_zset_copy_size(const KvZset *from);
+
+static inline uint64
+kv_zset_count(const KvZset *zset)
+{
+	return zset->at.root.count;
+}
+
+/* The member's score; false if it is no member. */
+extern bool kv_zset_find(KvZset *zset, RespSlice member, double *score);
+
+/*
+ * Adds the member with this score, which is a number, or gives it this one; true if it is new.  found, old: what
+ * kv_zset_find() has said.
+ */
+extern void kv_zset_put(KvZset *zset, RespSlice member, double score, bool found, double old);
+
+/* Takes the member away; false if it is none. */
+extern bool kv_zset_remove(KvZset *zset, RespSlice member);
+
+/* How many members are before one that is there with this score. */
+extern uint64 kv_zset_rank(KvZset *zset, RespSlice member, double score);
+
+/* How many have a lower score, or one that is no higher. */
+extern uint64 kv_zset_rank_of_score(KvZset *zset, double score, bool or_equal);
+
+/*
+ * Where all members have the same score: how many are lower than these bytes, or no higher.  Where they have not, any
+ * number.
+ */
+extern uint64 kv_zset_rank_of_bytes(KvZset *zset, RespSlice bytes, bool or_equal);
+
+/* Members from a rank on, forwards or backwards. */
+typedef struct KvZsetWalk
+{
+	KvZset *zset;
+	MemoryContext context;
+	bool back;
+	uint64 rank; /* inline: of the next one */
+	Order order;
+	OrderCursor cursor;
+	uint16 places[KV_INLINE_MAX / 10 + 1]; /* inline: where members begin */
+} KvZsetWalk;
+
+extern void kv_zset_walk(KvZset *zset, uint64 rank, bool back, KvZsetWalk *walk);
+extern bool kv_zset_next(KvZsetWalk *walk, RespSlice *member, double *score); /* good until the end of the walk */
+extern void kv_zset_walk_end(KvZsetWalk *walk);
+
+#endif
