@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "kv/cmd/commands.h"
 #include "kv/cmd/list.h"
+#include "kv/cmd/zset.h"
 #include "kv/type/list.h"
 #include "lib/number/number.h"
 
@@ -91,6 +92,8 @@ first_list(KvCall *call, int first, int last, KvList *list, int *argument, bool 
 	}
 	return false;
 }
+
+/* ---- lists ----------------------------------------------------------------------------------- */
 
 /* BLPOP and BRPOP */
 static KvOutcome
@@ -176,4 +179,75 @@ kv_cmd_blmpop(KvCall *call)
 	kv_reply_slice(call, kv_argument(call, i));
 	kv_list_pop_many(call, &list, end, count);
 	return KV_DONE;
+}
+
+/* ---- sorted sets ----------------------------------------------------------------------------- */
+
+/* As first_list(). */
+static bool
+first_zset(KvCall *call, int first, int last, KvZset *zset, int *argument, bool *wrong)
+{
+	*wrong = false;
+	for (int i = first; i <= last; i++)
+	{
+		if (!kv_zset_of(call, i, call->session->wait_until_us == 0, zset))
+		{
+			*wrong = true;
+			return false;
+		}
+		*argument = i;
+		if (kv_zset_count(zset) > 0)
+			return true;
+	}
+	return false;
+}
+
+/* BZPOPMIN and BZPOPMAX */
+static KvOutcome
+blocking_zpop(KvCall *call, bool highest)
+{
+	int64 timeout_us;
+	KvZset zset;
+	bool wrong;
+	int i;
+
+	if (!argument_seconds(call, call->argc - 1, &timeout_us))
+		return KV_DONE;
+	if (!first_zset(call, 1, call->argc - 2, &zset, &i, &wrong))
+		return wrong ? KV_DONE : wait_for_keys(call, 1, call->argc - 2, timeout_us, true);
+	pgfirst_resp_write_array(call->reply, 3);
+	kv_reply_slice(call, kv_argument(call, i));
+	kv_zset_pop(call, &zset, highest, 1, false);
+	return KV_DONE;
+}
+
+/* BZPOPMIN key [key ...] timeout */
+KvOutcome
+kv_cmd_bzpopmin(KvCall *call)
+{
+	return blocking_zpop(call, false);
+}
+
+/* BZPOPMAX key [key ...] timeout */
+KvOutcome
+kv_cmd_bzpopmax(KvCall *call)
+{
+	return blocking_zpop(call, true);
+}
+
+/* BZMPOP timeout numkeys key [key ...] MIN | MAX [COUNT count] */
+KvOutcome
+kv_cmd_bzmpop(KvCall *call)
+{
+	int64 timeout_us, count;
+	bool highest, wrong;
+	KvZset zset;
+	int keys, i;
+
+	if (!argument_seconds(call, 1, &timeout_us) ||
+	    !kv_zmpop_options(call, 2, &keys, &highest, &count))
+		return KV_DONE;
+	if (!first_zset(call, 3, 2 + keys, &zset, &i, &wrong))
+		return wrong ? KV_DONE : wait_for_keys(call, 3, 2 + keys, timeout_us, true);
+	return kv_zset_pop_many(call, i, &zset, highest, count);
 }

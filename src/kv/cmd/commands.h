@@ -121,6 +121,11 @@ extern KvOutcome kv_cmd_zrevrangebyscore(KvCall *call);
 extern KvOutcome kv_cmd_zrevrank(KvCall *call);
 extern KvOutcome kv_cmd_zscore(KvCall *call);
 
+extern KvOutcome kv_cmd_bzmpop(KvCall *call);
+extern KvOutcome kv_cmd_bzpopmax(KvCall *call);
+extern KvOutcome kv_cmd_bzpopmin(KvCall *call);
+extern KvOutcome kv_cmd_zmpop(KvCall *call);
+
 /* script.c */
 extern KvOutcome kv_cmd_eval(KvCall *call);
 extern KvOutcome kv_cmd_evalsha(KvCall *call);

@@ -13,7 +13,7 @@
 #include "kv/cmd/commands.h"
 #include "kv/cmd/elements.h"
 #include "kv/cmd/value.h"
-#include "kv/type/zset.h"
+#include "kv/cmd/zset.h"
 #include "lib/number/number.h"
 
 #define SCORE_TEXT 128 /* bytes of a number that is read */
@@ -661,9 +661,16 @@ kv_cmd_zlexcount(KvCall *call)
 	return kv_reply_together(call, read_zcount);
 }
 
-/* Takes away so many members from a rank on, and writes them if told. */
+typedef enum Take
+{
+	TAKE_SILENTLY,
+	TAKE_FLAT, /* member and score, also in RESP3 */
+	TAKE_PAIRS
+} Take;
+
+/* Takes away so many members from a rank on. */
 static void
-take_range(KvCall *call, KvZset *zset, uint64 first, uint64 count, bool back, bool write, bool scores)
+take_range(KvCall *call, KvZset *zset, uint64 first, uint64 count, bool back, Take take)
 {
 	for (; count > 0; count--)
 	{
@@ -680,8 +687,13 @@ take_range(KvCall *call, KvZset *zset, uint64 first, uint64 count, bool back, bo
 		memcpy(copy, member.data, member.length);
 		kv_zset_walk_end(&walk);
 		member.data = copy;
-		if (write)
-			member_write(call, member, score, scores);
+		if (take == TAKE_PAIRS)
+			member_write(call, member, score, true);
+		else if (take == TAKE_FLAT)
+		{
+			kv_reply_slice(call, member);
+			pgfirst_resp_write_double(call->reply, score);
+		}
 		(void) kv_zset_remove(zset, member);
 		if (back)
 			first--;
@@ -702,7 +714,7 @@ remove_range(KvCall *call, RangeBy by)
 	range_ranks(&zset, &range, &first, &end);
 	if (!kv_room_for(call, KV_CHANGE_COST(0, Min(end - first, INT_MAX / 2)), &outcome))
 		return outcome;
-	take_range(call, &zset, first, end - first, false, false, false);
+	take_range(call, &zset, first, end - first, false, TAKE_SILENTLY);
 	kv_zset_close(&zset);
 	pgfirst_resp_write_integer(call->reply, (int64) (end - first));
 	return KV_DONE;
@@ -731,6 +743,110 @@ kv_cmd_zremrangebylex(KvCall *call)
 
 /* ---- popping --------------------------------------------------------------------------------- */
 
+bool
+kv_zset_of(KvCall *call, int i, bool strict, KvZset *zset)
+{
+	MemoryContext old;
+	bool fits;
+
+	if (strict)
+		return zset_open(call, i, zset);
+	old = MemoryContextSwitchTo(kv_scratch());
+	fits = kv_zset_open(call->space, kv_argument(call, i), call->now_ms, zset);
+	MemoryContextSwitchTo(old);
+	if (!fits)
+		kv_zset_new(call->space, kv_argument(call, i), zset);
+	zset->changed = false;
+	return true;
+}
+
+void
+kv_zset_pop(KvCall *call, KvZset *zset, bool highest, uint64 count, bool pairs)
+{
+	take_range(call, zset, highest && count > 0 ? kv_zset_count(zset) - 1 : 0, count, highest,
+	           pairs ? TAKE_PAIRS : TAKE_FLAT);
+	kv_zset_close(zset);
+}
+
+KvOutcome
+kv_zset_pop_many(KvCall *call, int i, KvZset *zset, bool highest, int64 count)
+{
+	KvOutcome outcome;
+
+	count = Min(count, (int64) kv_zset_count(zset));
+	if (!kv_room_for(call, KV_CHANGE_COST(0, Min(count, INT_MAX / 2)), &outcome))
+		return outcome;
+	pgfirst_resp_write_array(call->reply, 2);
+	kv_reply_slice(call, kv_argument(call, i));
+	pgfirst_resp_write_array(call->reply, (size_t) count);
+	/* Pairs in both protocols. */
+	for (; count > 0; count--)
+	{
+		pgfirst_resp_write_array(call->reply, 2);
+		take_range(call, zset, highest ? kv_zset_count(zset) - 1 : 0, 1, highest, TAKE_FLAT);
+	}
+	kv_zset_close(zset);
+	return KV_DONE;
+}
+
+bool
+kv_zmpop_options(KvCall *call, int at, int *keys, bool *highest, int64 *count)
+{
+	RespSlice number = kv_argument(call, at);
+	int64 named;
+
+	*count = 1;
+	if (!pgfirst_int64_parse(number.data, number.length, &named) || named < 1)
+	{
+		kv_reply_error(call, "ERR numkeys should be greater than 0");
+		return false;
+	}
+	if (named <= call->argc - at - 2)
+	{
+		int where = at + 1 + (int) named;
+
+		*keys = (int) named;
+		*highest = kv_argument_is(call, where, "MAX");
+		if (*highest || kv_argument_is(call, where, "MIN"))
+		{
+			if (call->argc == where + 1)
+				return true;
+			number = kv_argument(call, call->argc - 1);
+			if (call->argc == where + 3 && kv_argument_is(call, where + 1, "COUNT"))
+			{
+				if (pgfirst_int64_parse(number.data, number.length, count) && *count >= 1)
+					return true;
+				kv_reply_error(call, "ERR count should be greater than 0");
+				return false;
+			}
+		}
+	}
+	kv_reply_syntax(call);
+	return false;
+}
+
+/* ZMPOP numkeys key [key ...] MIN | MAX [COUNT count] */
+KvOutcome
+kv_cmd_zmpop(KvCall *call)
+{
+	bool highest;
+	int64 count;
+	KvZset zset;
+	int keys;
+
+	if (!kv_zmpop_options(call, 1, &keys, &highest, &count))
+		return KV_DONE;
+	for (int i = 2; i < 2 + keys; i++)
+	{
+		if (!zset_open(call, i, &zset))
+			return KV_DONE;
+		if (kv_zset_count(&zset) > 0)
+			return kv_zset_pop_many(call, i, &zset, highest, count);
+	}
+	pgfirst_resp_write_null_array(call->reply);
+	return KV_DONE;
+}
+
 static KvOutcome
 pop(KvCall *call, bool highest)
 {
@@ -758,31 +874,11 @@ pop(KvCall *call, bool highest)
 	count = Min(count, (int64) kv_zset_count(&zset));
 	if (!kv_room_for(call, KV_CHANGE_COST(0, Min(count, INT_MAX / 2)), &outcome))
 		return outcome;
-	/* Without a count RESP3 has the two as they are. */
 	if (call->argc == 3)
 		count_write(call, (uint64) count, true);
 	else
 		pgfirst_resp_write_array(call->reply, (size_t) count * 2);
-	if (call->argc == 2 && count > 0)
-	{
-		RespSlice member;
-		KvZsetWalk walk;
-		double score;
-		uint64 rank = highest ? kv_zset_count(&zset) - 1 : 0;
-
-		kv_zset_walk(&zset, rank, false, &walk);
-		if (kv_zset_next(&walk, &member, &score))
-		{
-			kv_reply_slice(call, member);
-			pgfirst_resp_write_double(call->reply, score);
-		}
-		kv_zset_walk_end(&walk);
-		take_range(call, &zset, rank, 1, false, false, false);
-	}
-	else
-		take_range(call, &zset, highest && count > 0 ? kv_zset_count(&zset) - 1 : 0, (uint64) count,
-		           highest, true, true);
-	kv_zset_close(&zset);
+	kv_zset_pop(call, &zset, highest, (uint64) count, call->argc == 3);
 	return KV_DONE;
 }
 
