@@ -32,6 +32,7 @@
 typedef enum PgfirstXactOrder
 {
 	PGFIRST_XACT_KV,      /* key counts: reads the write set before it goes */
+	PGFIRST_XACT_PUBLISH, /* sends messages */
 	PGFIRST_XACT_READY,   /* wakes those who wait for keys */
 	PGFIRST_XACT_LIMIT,   /* tells the evictor of other limits */
 	PGFIRST_XACT_STORE,   /* the write set */

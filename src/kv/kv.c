@@ -15,6 +15,7 @@
 #include "kv/net/process.h"
 #include "kv/net/upkeep.h"
 #include "kv/net/worker.h"
+#include "kv/publish.h"
 #include "kv/ready.h"
 #include "kv/rows.h"
 #include "kv/script/script.h"
@@ -33,6 +34,7 @@ pgfirst_kv_init(void)
 	kv_script_init();
 	kv_throttle_init();
 	kv_count_init();
+	kv_publish_init();
 	kv_ready_init();
 	kv_limit_init();
 	kv_rows_init();

@@ -39,6 +39,7 @@ typedef enum KvFlag
 	KV_EVERYWHERE = 1 << 12, /* empties all databases: the epochs of all of them are locked */
 	KV_SCRIPT = 1 << 13,    /* runs commands of a script; argument 2 says how many keys follow it */
 	KV_NO_SCRIPT = 1 << 14, /* refused within scripts */
+	KV_LISTENING = 1 << 16, /* allowed in RESP2 to who has subscribed to something */
 	KV_COUNTED = 1 << 15,   /* the argument before the first key says how many there are */
 	KV_GROWS = 1 << 20,     /* takes room: refused in a database that is full (Redis: denyoom) */
 	KV_HARMLESS = 1 << 24,  /* of KV_ADMIN: Redis calls it so, but anybody may */

@@ -126,6 +126,16 @@ extern KvOutcome kv_cmd_bzpopmax(KvCall *call);
 extern KvOutcome kv_cmd_bzpopmin(KvCall *call);
 extern KvOutcome kv_cmd_zmpop(KvCall *call);
 
+/* pubsub.c */
+extern KvOutcome kv_cmd_publish(KvCall *call);
+extern KvOutcome kv_cmd_subscribe(KvCall *call);
+extern KvOutcome kv_cmd_psubscribe(KvCall *call);
+extern KvOutcome kv_cmd_unsubscribe(KvCall *call);
+extern KvOutcome kv_cmd_punsubscribe(KvCall *call);
+extern KvOutcome kv_cmd_pubsub_channels(KvCall *call);
+extern KvOutcome kv_cmd_pubsub_numsub(KvCall *call);
+extern KvOutcome kv_cmd_pubsub_numpat(KvCall *call);
+
 /* script.c */
 extern KvOutcome kv_cmd_eval(KvCall *call);
 extern KvOutcome kv_cmd_evalsha(KvCall *call);

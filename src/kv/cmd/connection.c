@@ -20,6 +20,16 @@ kv_cmd_ping(KvCall *call)
 {
 	if (call->argc > 2)
 		kv_reply_error(call, "ERR wrong number of arguments for 'ping' command");
+	else if (kv_session_only_listens(call->session))
+	{
+		/* What comes between messages looks like one. */
+		pgfirst_resp_write_array(call->reply, 2);
+		pgfirst_resp_write_text(call->reply, "pong");
+		if (call->argc == 2)
+			kv_reply_slice(call, kv_argument(call, 1));
+		else
+			pgfirst_resp_write_text(call->reply, "");
+	}
 	else if (call->argc == 2)
 		kv_reply_slice(call, kv_argument(call, 1));
 	else

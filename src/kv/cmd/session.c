@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/shmem.h"
+#include "kv/cmd/pubsub.h"
 #include "kv/cmd/session.h"
 #include "kv/cmd/stats.h"
 
@@ -26,6 +27,7 @@ kv_session_begin(KvSession *session, RespAllocator allocator)
 	pgfirst_resp_buffer_init(&session->tail, allocator, 2);
 	dlist_push_tail(&kv_sessions.list, &session->link);
 	kv_sessions.count++;
+	dlist_init(&session->subscriptions);
 }
 
 void
@@ -34,6 +36,7 @@ kv_session_end(KvSession *session)
 	dlist_delete(&session->link);
 	kv_sessions.count--;
 	kv_sessions.killed -= session->killed;
+	kv_pubsub_forget(session);
 	kv_session_drop_listing(session);
 	kv_session_drop_script_key(session);
 	kv_multi_forget(session);
@@ -77,6 +80,7 @@ void
 kv_session_reset(KvSession *session)
 {
 	kv_multi_forget(session);
+	kv_pubsub_forget(session);
 	kv_session_log_out(session);
 	session->database = 0;
 	session->reply.protocol = 2;

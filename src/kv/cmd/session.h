@@ -73,6 +73,10 @@ typedef struct KvSession
 	bool no_evict;
 	bool no_touch;
 
+	dlist_head subscriptions; /* see pubsub.c */
+	int channels;             /* of them, and the rest */
+	int patterns;
+
 	bool wrote;                /* in the turn under way */
 	XLogRecPtr write_position; /* its last change is flushed when this is; invalid before one */
 
@@ -109,6 +113,13 @@ extern void kv_session_kill(KvSession *session);
 
 /* Ends the wait of a session of this tenant, as its time's end would, or with an error; false if it does not wait. */
 extern bool kv_session_unblock(uint64 id, uint32 tenant, bool error);
+
+/* Whether it has subscribed to something and can therefore, in RESP2, send few other commands. */
+static inline bool
+kv_session_only_listens(const KvSession *session)
+{
+	return session->channels + session->patterns > 0 && session->reply.protocol == 2;
+}
 
 /* A command is done: whether CLIENT REPLY wants its reply dropped.  Asked once for each. */
 extern bool kv_session_silent(KvSession *session);

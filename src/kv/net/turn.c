@@ -43,6 +43,7 @@
 #include "base/keylock.h"
 #include "base/xact.h"
 #include "kv/cmd/pause.h"
+#include "kv/cmd/pubsub.h"
 #include "kv/cmd/slowlog.h"
 #include "kv/cmd/stats.h"
 #include "kv/count.h"
@@ -138,6 +139,7 @@ turn_commit(void)
 	/* What is relaxed does not wait for standbys, as the helper may. */
 	if (turn.durable && !turn.relaxed)
 		pgfirst_xact_asks_for_flush();
+	kv_publish_waits(turn.durable);
 	CommitTransactionCommand();
 	turn.started = false;
 	if (turn.durable) /* even if all who wait for it should have gone */
@@ -693,6 +695,7 @@ kv_turn_run(void)
 	turn.commands = 0;
 	if (kv_sessions.killed > 0)
 		kv_clients_take_killed();
+	kv_turn_tell();
 	kv_turn_send();
 	/* In front of whoever comes now, or who waits for a turn without changes would wait for ever. */
 	(void) kv_turn_wanted();
@@ -703,6 +706,36 @@ kv_turn_run(void)
 		kv_stats_add(&kv_stats->turns, 1);
 		turn.deadline_us = 0;
 	}
+}
+
+/* A message stands between replies; it leaves when it is durable, as they do. */
+static void
+tell_client(KvSession *session, RespSlice pattern, const KvMessage *message)
+{
+	KvClient *client = (KvClient *) ((char *) session - offsetof(KvClient, session));
+	RespBuffer *reply = session->tail.length > 0 ? &session->tail : &session->reply;
+	Size start = session->reply.length;
+
+	if (client->broken || session->close)
+		return;
+	pgfirst_resp_write_push(reply, pattern.data ? 4 : 3);
+	pgfirst_resp_write_text(reply, pattern.data ? "pmessage" : "message");
+	if (pattern.data)
+		pgfirst_resp_write_bulk(reply, pattern.data, pattern.length);
+	pgfirst_resp_write_bulk(reply, message->channel.data, message->channel.length);
+	pgfirst_resp_write_bulk(reply, message->message.data, message->message.length);
+	kv_client_touch(client);
+	if (reply == &session->reply)
+		kv_client_gate(client, start, message->position, InvalidXLogRecPtr, false);
+}
+
+void
+kv_turn_tell(void)
+{
+	KvMessage message;
+
+	while (kv_publish_next(&message))
+		kv_pubsub_tell(&message, tell_client);
 }
 
 void

@@ -25,6 +25,9 @@ extern bool kv_turn_wanted(void);
 extern void kv_turn_unpark(KvOutcome reason);
 
 /* Lets those try for the last time whose time is up. */
+/* Tells subscribers what has been published. */
+extern void kv_turn_tell(void);
+
 /* The next turn begins with those who wait for keys of which other processes have told. */
 extern void kv_turn_ready(void);
 

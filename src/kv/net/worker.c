@@ -50,6 +50,7 @@
 #include "kv/net/tls_context.h"
 #include "kv/net/turn.h"
 #include "kv/net/worker.h"
+#include "kv/publish.h"
 #include "kv/ready.h"
 #include "kv/script/script.h"
 #include "kv/settings.h"
@@ -225,6 +226,8 @@ take_latch(void)
 		kv_turn_unpark(KV_PARK_LOCK);
 	if (pgfirst_bell_rung(PGFIRST_BELL_READY))
 		kv_turn_ready();
+	if (pgfirst_bell_rung(PGFIRST_BELL_PUBLISH))
+		kv_turn_tell();
 }
 
 static void
@@ -311,6 +314,7 @@ pgfirst_redis_main(Datum arg)
 	kv_process_connect(worker.number, "pgfirst redis");
 	kv_process_bound_waits();
 	kv_script_begin(worker.number);
+	kv_publish_begin(worker.number);
 	kv_ready_begin(worker.number);
 	pgfirst_bell_want(PGFIRST_BELL_READY, true);
 	before_shmem_exit(worker_leaves, 0);

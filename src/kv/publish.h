@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * publish.h: messages on their way from who publishes, in whatever process, to the workers whose clients have subscribed.
+ *
+ * A message is made when it is published, in shared memory, and goes to the queue of each worker that has
+ * subscribers when the transaction commits; if that fails there has been no message.  So a client that is told of
+ * a result finds it, and PUBLISH behind MULTI or in SQL is part of the transaction.  A reply that depends on a
+ * change waits until that is durable, and so does a message.
+ *
+ * All messages take this way, those of a worker to its own clients too, so that all subscribers see those of one
+ * publisher in one order.  What waits in queues is bounded: when it is PUBLISH_MAX, publishing fails.
+ */
+#ifndef PGFIRST_KV_PUBLISH_H
+#define PGFIRST_KV_PUBLISH_H
+
+#include "postgres.h"
+
+#include "access/xlogdefs.h"
+#include "lib/resp/resp.h"
+
+#define KV_PUBLISH_MAX ((Size) 64 * 1024 * 1024)
+
+typedef struct KvMessage
+{
+	uint32 tenant;
+	RespSlice channel;
+	RespSlice message;
+	XLogRecPtr position; /* that must be durable before anybody is told */
+} KvMessage;
+
+/*
+ * Publishes when the transaction commits.  Raises program_limit_exceeded when too much waits to be told, out_of_memory
+ * without memory.
+ */
+extern void kv_publish(uint32 tenant, RespSlice channel, RespSlice message);
+
+/* Whether what the transaction under way publishes waits until its changes are durable; it does if nothing is said. */
+extern void kv_publish_waits(bool wait);
+
+/* Whether anybody has subscribed to anything, in any worker. */
+extern bool kv_publish_wanted(void);
+
+/* For a worker: whether its clients have subscribed to anything. */
+extern void kv_publish_subscribed(bool any);
+
+/*
+ * The next message for this worker's clients, good until the next call; false if there is none.  NULL only gives the
+ * last one back.
+ */
+extern bool kv_publish_next(KvMessage *message);
+
+/* Worker `number`, from 1, begins. */
+extern void kv_publish_begin(int number);
+
+/* Called once by _PG_init. */
+extern void kv_publish_init(void);
+
+#endif
