@@ -181,8 +181,8 @@ node_entry(const Node *node, int i)
 {
 	OrderEntry entry;
 
-	(void) entry_read(node->data + node->at[i] + entry_place(node->level), node->data + node->length,
-	                  &entry);
+	(void) entry_read(node->data + node->at[i] + entry_place(node->level),
+	                  node->data + node->length, &entry);
 	return entry;
 }
 
@@ -707,6 +707,7 @@ pgfirst_order_next(OrderCursor *cursor, OrderEntry *entry)
 	(void) entry_read(cursor->leaf + cursor->at[cursor->rank - cursor->first],
 	                  cursor->leaf + cursor->length, entry);
 	/* Below the first one nothing is left, and this ends. */
-	cursor->rank = cursor->back ? (cursor->rank == 0 ? UINT64_MAX : cursor->rank - 1) : cursor->rank + 1;
+	cursor->rank =
+	    cursor->back ? (cursor->rank == 0 ? UINT64_MAX : cursor->rank - 1) : cursor->rank + 1;
 	return true;
 }

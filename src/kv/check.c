@@ -136,7 +136,8 @@ members_fault(const PgfirstRecord *record, Size available, Size *wanted)
 
 		if (!kv_packed_look(record->data, record->length, at, &packed))
 			return "has members that are damaged";
-		kv_id_of_member(kv_id_incarnation(&record->id), packed.member.data, packed.member.length, &id);
+		kv_id_of_member(kv_id_incarnation(&record->id), packed.member.data, packed.member.length,
+		                &id);
 		if (memcmp(&id, &record->id, sizeof(id)) != 0)
 			return "has a member that is not where its hash is";
 	}
@@ -155,9 +156,9 @@ check_record(const PgfirstRecord *record, Size available, Size *wanted, void *co
 		case KV_KIND_DIRECTORY:
 			return key_fault(check, record, available, wanted);
 		case KV_KIND_ANCHOR:
-			return record->length != sizeof(PgfirstId)      ? "is an anchor of another length"
-			       : kv_id_number(&record->id) != 0 ? "is an anchor in another's place"
-			                                        : NULL;
+			return record->length != sizeof(PgfirstId) ? "is an anchor of another length"
+			       : kv_id_number(&record->id) != 0    ? "is an anchor in another's place"
+			                                           : NULL;
 		case KV_KIND_MEMBERS:
 			return members_fault(record, available, wanted);
 		case KV_KIND_NODE:

@@ -18,7 +18,8 @@ typedef struct KvCount
 	int64 keys;    /* that are there; the expired count until the sweep has taken them */
 	int64 expires; /* of them with an expiry */
 	int64 bytes;   /* that their records take of the file */
-	int64 dropped; /* collections that have parts and no key; of all tenants, and in KvCountOthers only */
+	int64
+	    dropped; /* collections that have parts and no key; of all tenants, and in KvCountOthers only */
 } KvCount;
 
 /* False while the number is not known yet. */

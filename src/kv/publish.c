@@ -31,7 +31,8 @@ typedef struct Message
 	uint32 message_length;
 	XLogRecPtr position;
 	Size size;
-	dsa_pointer next[FLEXIBLE_ARRAY_MEMBER]; /* in each worker's queue; the bytes stand behind them */
+	dsa_pointer
+	    next[FLEXIBLE_ARRAY_MEMBER]; /* in each worker's queue; the bytes stand behind them */
 } Message;
 
 typedef struct Queue
@@ -110,8 +111,9 @@ made_make_room(void)
 	if (mine.count < mine.room)
 		return;
 	mine.room = Max(mine.room * 2, 16);
-	mine.made = mine.made ? repalloc(mine.made, (Size) mine.room * sizeof(dsa_pointer))
-	                      : MemoryContextAlloc(TopMemoryContext, (Size) mine.room * sizeof(dsa_pointer));
+	mine.made = mine.made
+	                ? repalloc(mine.made, (Size) mine.room * sizeof(dsa_pointer))
+	                : MemoryContextAlloc(TopMemoryContext, (Size) mine.room * sizeof(dsa_pointer));
 }
 
 void
@@ -129,9 +131,10 @@ kv_publish(uint32 tenant, RespSlice channel, RespSlice bytes)
 	if (pg_atomic_add_fetch_u64(&shared->bytes, size) > KV_PUBLISH_MAX)
 	{
 		pg_atomic_fetch_sub_u64(&shared->bytes, size);
-		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-		                errmsg("more than %zu bytes of messages wait for subscribers", KV_PUBLISH_MAX),
-		                errdetail("They wait in the workers of the Redis door, or for this commit.")));
+		ereport(ERROR,
+		        (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+		         errmsg("more than %zu bytes of messages wait for subscribers", KV_PUBLISH_MAX),
+		         errdetail("They wait in the workers of the Redis door, or for this commit.")));
 	}
 	pointer = dsa_allocate_extended(mine.area, size, DSA_ALLOC_NO_OOM | DSA_ALLOC_HUGE);
 	if (!DsaPointerIsValid(pointer))
@@ -275,10 +278,11 @@ kv_publish_next(KvMessage *message)
 	SpinLockRelease(&queue->lock);
 	if (!first)
 		return false;
-	*message = (KvMessage){.tenant = first->tenant,
-	                       .channel = {message_bytes(first), first->channel_length},
-	                       .message = {message_bytes(first) + first->channel_length, first->message_length},
-	                       .position = first->position};
+	*message = (KvMessage){
+	    .tenant = first->tenant,
+	    .channel = {message_bytes(first), first->channel_length},
+	    .message = {message_bytes(first) + first->channel_length, first->message_length},
+	    .position = first->position};
 	return true;
 }
 

@@ -109,7 +109,8 @@ slot_ring(uint32 slot)
 	/* This worker's own clients have been asked within the turn, or will be: of too many keys nobody was told. */
 	for (int worker = 1; worker <= pgfirst_redis_workers; worker++)
 		if (worker != mine.number || mine.many)
-			pg_atomic_fetch_or_u64(&shared->rung[worker - 1][slot / 64], UINT64CONST(1) << (slot % 64));
+			pg_atomic_fetch_or_u64(&shared->rung[worker - 1][slot / 64], UINT64CONST(1)
+			                                                                 << (slot % 64));
 	return true;
 }
 

@@ -65,7 +65,8 @@ rows_gather(KvSpace *space, const PgfirstRecord *record, KvEntry *entry)
 		there = pgfirst_store_get(space->store, &id, SIZE_MAX, &now) &&
 		        kv_record_entry(space, &now, pgfirst_clock_wall_ms(), entry);
 		if (there && entry->layout == KV_LAYOUT_PAGED &&
-		    kv_elements_find_key(space, entry->key, entry->type, pgfirst_clock_wall_ms(), &elements))
+		    kv_elements_find_key(space, entry->key, entry->type, pgfirst_clock_wall_ms(),
+		                         &elements))
 		{
 			entry->value = kv_elements_dump(&elements);
 			entry->value_length = entry->value.length;
@@ -116,9 +117,10 @@ rows_record(PgfirstStore *store, const PgfirstRow *row, PgfirstRecord *record)
 
 	rows_need_databases();
 	if (type == KV_TYPE_NONE)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-		                errmsg("a key cannot have the type \"%s\"", row->type),
-		                errhint("This version of pgfirst knows string, hash, set, list and zset.")));
+		ereport(ERROR,
+		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		         errmsg("a key cannot have the type \"%s\"", row->type),
+		         errhint("This version of pgfirst knows string, hash, set, list and zset.")));
 	if (row->key_length > KV_KEY_MAX || row->payload_length > KV_VALUE_MAX)
 		ereport(ERROR,
 		        (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("a key or its value is too long"),

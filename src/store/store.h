@@ -134,7 +134,8 @@ extern PgfirstWalk *pgfirst_store_walk(PgfirstStore *store, const PgfirstId *fro
  * The same over what belongs to one record, which changes whenever any of it does: whoever has read that one
  * knows what the walk depends on, so it adds nothing to pgfirst_store_position() itself.
  */
-extern PgfirstWalk *pgfirst_store_walk_parts(PgfirstStore *store, const PgfirstId *from, Size limit);
+extern PgfirstWalk *pgfirst_store_walk_parts(PgfirstStore *store, const PgfirstId *from,
+                                             Size limit);
 
 /* Goes on with the first record that is not before `id`, which must not be behind it. */
 extern void pgfirst_walk_seek(PgfirstWalk *walk, const PgfirstId *id);

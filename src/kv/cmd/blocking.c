@@ -82,7 +82,8 @@ first_list(KvCall *call, int first, int last, KvList *list, int *argument, bool 
 		MemoryContextSwitchTo(old);
 		if (!fits && call->session->wait_until_us == 0)
 		{
-			kv_reply_error(call, "WRONGTYPE Operation against a key holding the wrong kind of value");
+			kv_reply_error(call,
+			               "WRONGTYPE Operation against a key holding the wrong kind of value");
 			*wrong = true;
 			return false;
 		}

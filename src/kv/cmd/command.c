@@ -658,10 +658,11 @@ acceptable(KvCall *call, KvOutcome *outcome)
 	call->session->last_command = command;
 	if (kv_session_only_listens(call->session) && !(command->flags & KV_LISTENING))
 	{
-		kv_reply_error(call,
-		               "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
-		               "RESET are allowed in this context",
-		               kv_command_name(command));
+		kv_reply_error(
+		    call,
+		    "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
+		    "RESET are allowed in this context",
+		    kv_command_name(command));
 		return false;
 	}
 	if (!standing(call, outcome))

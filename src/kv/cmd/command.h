@@ -101,11 +101,11 @@ struct KvCall
 	/* Set by a command that returns KV_PARK_NEWS: the arguments that are keys it waits for. */
 	int waits_first;
 	int waits_last;
-	bool lengthy;    /* set by the command: it moved many bytes, as its kind rarely does */
-	bool ends_turn;  /* likewise: it has locks that others should not wait for */
-	bool executed;   /* the command's function was called */
-	bool atomic;     /* it is part of an EXEC or a script: it must not park, but for locks */
-	bool prepared;   /* EXEC has locked everything, and made room */
+	bool lengthy;   /* set by the command: it moved many bytes, as its kind rarely does */
+	bool ends_turn; /* likewise: it has locks that others should not wait for */
+	bool executed;  /* the command's function was called */
+	bool atomic;    /* it is part of an EXEC or a script: it must not park, but for locks */
+	bool prepared;  /* EXEC has locked everything, and made room */
 	/* Monotonic: when the EXEC or the script that it is part of has to be over; 0: neither. */
 	int64 until_us;
 

@@ -225,8 +225,9 @@ random_inline(KvCall *call, KvMembers *members, int64 count, bool values, Random
 static void
 random_drawn(KvCall *call, KvMembers *members, int64 count, bool values, RandomWrite write)
 {
-	HASHCTL control = {
-	    .keysize = sizeof(RandomPlace), .entrysize = sizeof(RandomPlace), .hcxt = CurrentMemoryContext};
+	HASHCTL control = {.keysize = sizeof(RandomPlace),
+	                   .entrysize = sizeof(RandomPlace),
+	                   .hcxt = CurrentMemoryContext};
 	HTAB *drawn = hash_create("pgfirst members drawn", count, &control,
 	                          HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 
@@ -327,8 +328,7 @@ scan_options(KvCall *call, Scan *scan)
 static void
 scan_add(KvCall *call, Scan *scan, KvType type, RespSlice member, RespSlice value)
 {
-	if (scan->pattern.data &&
-	    !kv_pattern_matches(scan->pattern, member, false, &scan->steps))
+	if (scan->pattern.data && !kv_pattern_matches(scan->pattern, member, false, &scan->steps))
 		return;
 	pgfirst_resp_write_bulk(&scan->found, member.data, member.length);
 	scan->written++;

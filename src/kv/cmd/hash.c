@@ -46,8 +46,7 @@ hash_set(KvCall *call, int64 *added, KvOutcome *outcome)
 
 	*outcome = KV_DONE;
 	*added = 0;
-	if (!fields_in_pairs(call) || !hash_open(call, &hash) ||
-	    !kv_elements_room(call, outcome))
+	if (!fields_in_pairs(call) || !hash_open(call, &hash) || !kv_elements_room(call, outcome))
 		return false;
 	for (int i = 2; i < call->argc; i += 2)
 		*added += kv_members_put(&hash, kv_argument(call, i), kv_argument(call, i + 1));

@@ -27,10 +27,14 @@ reply_flags(RespBuffer *reply, const KvCommand *command)
 {
 	static const char *const words[] = {"readonly", "write",   "fast",     "no_auth",    "loading",
 	                                    "admin",    "denyoom", "noscript", "movablekeys"};
-	const bool apply[] = {(command->flags & KV_READ) != 0,    (command->flags & KV_WRITE) != 0,
-	                      (command->flags & KV_FAST) != 0,    (command->flags & KV_NO_AUTH) != 0,
-	                      (command->flags & KV_LOADING) != 0, (command->flags & KV_ADMIN) != 0,
-	                      (command->flags & KV_GROWS) != 0,   (command->flags & KV_NO_SCRIPT) != 0,
+	const bool apply[] = {(command->flags & KV_READ) != 0,
+	                      (command->flags & KV_WRITE) != 0,
+	                      (command->flags & KV_FAST) != 0,
+	                      (command->flags & KV_NO_AUTH) != 0,
+	                      (command->flags & KV_LOADING) != 0,
+	                      (command->flags & KV_ADMIN) != 0,
+	                      (command->flags & KV_GROWS) != 0,
+	                      (command->flags & KV_NO_SCRIPT) != 0,
 	                      (command->flags & (KV_SCRIPT | KV_COUNTED)) != 0};
 
 	reply_words(reply, words, apply, lengthof(words));

@@ -374,9 +374,9 @@ positions_add(Positions *positions, uint64 position)
 	{
 		positions->room = Max(positions->room * 2, 64);
 		positions->at =
-		    positions->at ? repalloc_huge(positions->at, positions->room * sizeof(uint64))
-		                  : MemoryContextAllocHuge(CurrentMemoryContext,
-		                                           positions->room * sizeof(uint64));
+		    positions->at
+		        ? repalloc_huge(positions->at, positions->room * sizeof(uint64))
+		        : MemoryContextAllocHuge(CurrentMemoryContext, positions->room * sizeof(uint64));
 	}
 	positions->at[positions->count++] = position;
 }
@@ -450,7 +450,8 @@ kv_cmd_ltrim(KvCall *call)
 		RespSlice value;
 		KvList rest;
 
-		if (!kv_room_for(call, kv_list_copy_size(&list) / (Size) count * (Size) (kept + 1), &outcome))
+		if (!kv_room_for(call, kv_list_copy_size(&list) / (Size) count * (Size) (kept + 1),
+		                 &outcome))
 			return outcome;
 		kv_list_new(call->space, kv_argument(call, 1), &rest);
 		rest.expiry = list.expiry;

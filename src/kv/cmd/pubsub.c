@@ -145,8 +145,8 @@ void
 kv_pubsub_forget(KvSession *session)
 {
 	while (!dlist_is_empty(&session->subscriptions))
-		subscription_end(dlist_container(Subscription, session_link,
-		                                 dlist_head_node(&session->subscriptions)));
+		subscription_end(
+		    dlist_container(Subscription, session_link, dlist_head_node(&session->subscriptions)));
 }
 
 /* ---- messages -------------------------------------------------------------------------------- */

@@ -96,7 +96,7 @@ typedef struct KvSessions
 {
 	dlist_head list;
 	int count;
-	int killed; /* that are still in the list */
+	int killed;    /* that are still in the list */
 	int unblocked; /* that are to be called again at once */
 } KvSessions;
 

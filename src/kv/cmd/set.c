@@ -184,9 +184,8 @@ read_smismember(KvCall *call)
 	{
 		RespSlice value;
 
-		pgfirst_resp_write_integer(call->reply,
-		                           set.count > 0 &&
-		                               kv_elements_find(&set, kv_argument(call, i), &value));
+		pgfirst_resp_write_integer(
+		    call->reply, set.count > 0 && kv_elements_find(&set, kv_argument(call, i), &value));
 	}
 }
 
@@ -262,8 +261,7 @@ typedef struct SetJob
 static bool
 job_open(KvCall *call, SetJob *job, int first)
 {
-	job->sets =
-	    MemoryContextAllocHuge(CurrentMemoryContext, (Size) job->count * sizeof(KvMembers));
+	job->sets = MemoryContextAllocHuge(CurrentMemoryContext, (Size) job->count * sizeof(KvMembers));
 	for (int i = 0; i < job->count; i++)
 		if (!set_open(call, first + i, &job->sets[i]))
 			return false;

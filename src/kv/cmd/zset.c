@@ -99,8 +99,7 @@ add_options(KvCall *call, Add *add)
 static bool
 add_scores(KvCall *call, Add *add)
 {
-	add->scores =
-	    MemoryContextAllocHuge(CurrentMemoryContext, (Size) add->count * sizeof(double));
+	add->scores = MemoryContextAllocHuge(CurrentMemoryContext, (Size) add->count * sizeof(double));
 	for (int i = 0; i < add->count; i++)
 	{
 		RespSlice argument = kv_argument(call, add->first + 2 * i);
@@ -372,7 +371,8 @@ bound_of_bytes(KvCall *call, int i, Bound *bound)
 	RespSlice argument = kv_argument(call, i);
 	char first = argument.length > 0 ? argument.data[0] : '\0';
 
-	bound->infinite = argument.length == 1 && first == '-' ? -1 : argument.length == 1 && first == '+';
+	bound->infinite =
+	    argument.length == 1 && first == '-' ? -1 : argument.length == 1 && first == '+';
 	bound->exclusive = first == '(';
 	if (bound->infinite != 0)
 		return true;
@@ -497,7 +497,7 @@ range_cut(KvZset *zset, const Range *range, uint64 *from, uint64 *count)
 		*count -= (uint64) range->offset;
 	if (range->limit >= 0)
 		*count = Min(*count, (uint64) range->limit);
-	*from = *count == 0     ? 0
+	*from = *count == 0      ? 0
 	        : range->reverse ? end - 1 - (uint64) range->offset
 	                         : first + (uint64) range->offset;
 }

@@ -81,7 +81,7 @@ static struct
 	bool read_only;
 	bool auth_used;
 	bool slice_used;
-	bool rung; /* other processes have something for clients that wait */
+	bool rung;        /* other processes have something for clients that wait */
 	bool slice_given; /* to a client that is READY */
 	int64 now_ms;
 	int64 deadline_us;
@@ -760,8 +760,8 @@ kv_turn_wanted(void)
 		turn.slice_given |= client->parked_for == KV_PARK_SLICE;
 		kv_client_enter(client, KV_CLIENT_READY);
 	}
-	return turn.rung || !dlist_is_empty(&kv_clients.states[KV_CLIENT_READY]) || !dlist_is_empty(again) ||
-	       !dlist_is_empty(&kv_clients.touched);
+	return turn.rung || !dlist_is_empty(&kv_clients.states[KV_CLIENT_READY]) ||
+	       !dlist_is_empty(again) || !dlist_is_empty(&kv_clients.touched);
 }
 
 void

@@ -347,7 +347,8 @@ sweep_is_due(int number, const KvSpace *space, int64 now_us)
 	/* An unknown number may be any.  What a slow transaction has put into an old epoch is rare. */
 	return !kv_count_get(number, &count) || count.expires > 0 || space->epoch != sweep->done ||
 	       !kv_count_others(number, &others) || others.count.expires > 0 ||
-	       others.flushes != sweep->others_flushes_done || others.count.dropped > 0 || now_us - sweep->ended > SWEEP_ANYWAY_US;
+	       others.flushes != sweep->others_flushes_done || others.count.dropped > 0 ||
+	       now_us - sweep->ended > SWEEP_ANYWAY_US;
 }
 
 static void

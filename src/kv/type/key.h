@@ -35,7 +35,7 @@
 /* Kinds of records in a database's store. */
 typedef enum KvKind
 {
-	KV_KIND_EPOCH = 1,    /* the tenant's epoch of this database: a uint64 */
+	KV_KIND_EPOCH = 1,     /* the tenant's epoch of this database: a uint64 */
 	KV_KIND_DIRECTORY = 2, /* a key */
 	KV_KIND_ANCHOR = 3,    /* says to which key the parts behind it belong */
 	KV_KIND_MEMBERS = 4,   /* members of a hash or set */
@@ -85,7 +85,7 @@ StaticAssertDecl(sizeof(KvHead) == 24, "KvHead is stored");
 /* What a read found. */
 typedef struct KvEntry
 {
-	KvType type;     /* KV_TYPE_NONE: no such key, or expired */
+	KvType type; /* KV_TYPE_NONE: no such key, or expired */
 	KvLayout layout;
 	int64 expiry;    /* 0: never */
 	RespSlice key;   /* as stored */

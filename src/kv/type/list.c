@@ -34,7 +34,8 @@ list_count_inline(KvList *list)
 {
 	KvPacked packed;
 
-	for (Size at = 0; kv_packed_next(list->packed, list->at.root.bytes, at, &packed); at = packed.end)
+	for (Size at = 0; kv_packed_next(list->packed, list->at.root.bytes, at, &packed);
+	     at = packed.end)
 		list->at.root.count++;
 }
 
@@ -142,8 +143,7 @@ inline_end(const KvList *list, KvEnd end)
 static void
 element_put(const KvList *list, uint64 position, RespSlice value)
 {
-	PgfirstRecord record = {
-	    .kind = KV_KIND_ELEMENT, .data = value.data, .length = value.length};
+	PgfirstRecord record = {.kind = KV_KIND_ELEMENT, .data = value.data, .length = value.length};
 
 	kv_id_of_part(list->at.root.incarnation, position, &record.id);
 	pgfirst_store_put(list->space->store, &record);
@@ -200,7 +200,8 @@ list_page(KvList *list)
 	list->at.root.incarnation = pgfirst_store_incarnation(list->space->store);
 	list_begin_anew(list);
 	kv_anchor_put(list->space, list->key, list->at.root.incarnation);
-	for (Size at = 0; kv_packed_next(list->packed, list->at.root.bytes, at, &packed); at = packed.end)
+	for (Size at = 0; kv_packed_next(list->packed, list->at.root.bytes, at, &packed);
+	     at = packed.end)
 	{
 		element_put(list, position, packed.member);
 		list->at.last = position;

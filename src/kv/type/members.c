@@ -78,9 +78,8 @@ members_value(const KvMembers *members, KvRoot *root)
 {
 	if (members->layout == KV_LAYOUT_INLINE)
 		return (RespSlice){members->packed, members->bytes};
-	*root = (KvRoot){.incarnation = members->incarnation,
-	                 .count = members->count,
-	                 .bytes = members->bytes};
+	*root = (KvRoot){
+	    .incarnation = members->incarnation, .count = members->count, .bytes = members->bytes};
 	return (RespSlice){(char *) root, sizeof(*root)};
 }
 

@@ -65,7 +65,8 @@ kv_zset_open(KvSpace *space, RespSlice key, int64 now_ms, KvZset *zset)
 		kv_collection_damaged();
 	zset->at.root.bytes = entry.value_length;
 	memcpy(zset->packed, entry.value.data, entry.value_length);
-	for (Size at = 0; kv_packed_next(zset->packed, zset->at.root.bytes, at, &packed); at = packed.end)
+	for (Size at = 0; kv_packed_next(zset->packed, zset->at.root.bytes, at, &packed);
+	     at = packed.end)
 		zset->at.root.count++;
 	return true;
 }
@@ -123,8 +124,8 @@ part_read(const KvZset *zset, RespSlice member, PgfirstRecord *record)
 
 /* Puts the record with the bytes from `begin` to `end` replaced by a member, or by nothing. */
 static void
-part_replace(const KvZset *zset, PgfirstRecord *record, Size begin, Size end, const RespSlice *member,
-             double score)
+part_replace(const KvZset *zset, PgfirstRecord *record, Size begin, Size end,
+             const RespSlice *member, double score)
 {
 	RespSlice value = score_slice(&score);
 	Size more = member ? kv_packed_size(*member, value) : 0;
@@ -569,7 +570,8 @@ kv_zset_next(KvZsetWalk *walk, RespSlice *member, double *score)
 		if (walk->rank >= zset->at.root.count ||
 		    !kv_packed_next(zset->packed, zset->at.root.bytes, walk->places[walk->rank], &packed))
 			return false;
-		walk->rank = walk->back ? (walk->rank == 0 ? PG_UINT64_MAX : walk->rank - 1) : walk->rank + 1;
+		walk->rank =
+		    walk->back ? (walk->rank == 0 ? PG_UINT64_MAX : walk->rank - 1) : walk->rank + 1;
 		*member = packed.member;
 		*score = score_of(&packed);
 		return true;

@@ -99,7 +99,8 @@ typedef struct KvZsetWalk
 } KvZsetWalk;
 
 extern void kv_zset_walk(KvZset *zset, uint64 rank, bool back, KvZsetWalk *walk);
-extern bool kv_zset_next(KvZsetWalk *walk, RespSlice *member, double *score); /* good until the end of the walk */
+extern bool kv_zset_next(KvZsetWalk *walk, RespSlice *member,
+                         double *score); /* good until the end of the walk */
 extern void kv_zset_walk_end(KvZsetWalk *walk);
 
 #endif
