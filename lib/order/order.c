@@ -438,9 +438,7 @@ children_merge(Order *order, Node *parent, int i, Node *left, Node *right)
 	if (!node_get(order, node_child(parent, i), left) ||
 	    !node_get(order, node_child(parent, i + 1), right))
 		return false;
-	if (left->level != right->level)
-		return damaged(order);
-	if (left->length + right->length - HEADER > MERGED_MAX)
+	if (left->level != right->level || left->length + right->length - HEADER > MERGED_MAX)
 		return true;
 	memcpy(left->data + left->length, right->data + HEADER, right->length - HEADER);
 	left->length += right->length - HEADER;

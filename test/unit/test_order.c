@@ -24,7 +24,7 @@ typedef struct World
 	char *nodes[NODES_MAX];
 	size_t lengths[NODES_MAX];
 	uint64_t fresh;
-	size_t put_longest;
+	long gets; /* that still succeed; negative: all of them */
 
 	char *words[WORDS_MAX]; /* an entry's reference is the word's number plus one */
 	size_t word_lengths[WORDS_MAX];
@@ -49,8 +49,10 @@ world_get(void *context, uint64_t node, size_t *length)
 {
 	World *world = context;
 
-	if (node >= NODES_MAX || world->nodes[node] == NULL)
+	if (node >= NODES_MAX || world->nodes[node] == NULL || world->gets == 0)
 		return NULL;
+	if (world->gets > 0)
+		world->gets--;
 	*length = world->lengths[node];
 	return world->nodes[node];
 }
@@ -75,8 +77,6 @@ world_put(void *context, uint64_t node, const char *data, size_t length)
 	world->nodes[node] = malloc(length);
 	memcpy(world->nodes[node], data, length);
 	world->lengths[node] = length;
-	if (length > world->put_longest)
-		world->put_longest = length;
 }
 
 static uint64_t
@@ -142,8 +142,10 @@ world_sort(void)
 static int
 world_setup(void **state)
 {
+	(void) state;
 	world = calloc(1, sizeof(World));
 	world->random = 42;
+	world->gets = -1;
 	nodes = (OrderNodes){.context = world,
 	                     .get = world_get,
 	                     .put = world_put,
@@ -157,6 +159,7 @@ world_setup(void **state)
 static int
 world_teardown(void **state)
 {
+	(void) state;
 	for (int i = 0; i < NODES_MAX; i++)
 		free(world->nodes[i]);
 	for (int i = 0; i < world->words_count; i++)
@@ -255,6 +258,7 @@ it_is_a_sorted_array(void **state)
 {
 	static const uint32_t scores[] = {1, 3, 1000000};
 
+	(void) state;
 	words_make(WORDS_MAX);
 	for (int round = 0; round < 3; round++)
 	{
@@ -290,6 +294,7 @@ nothing_has_no_ranks(void **state)
 	OrderEntry entry = {.score = 1, .bytes = "x", .length = 1};
 	OrderCursor cursor;
 
+	(void) state;
 	assert_int_equal(pgfirst_order_rank(&order, &entry), 0);
 	assert_int_equal(pgfirst_order_rank_of_score(&order, 5, true), 0);
 	assert_false(pgfirst_order_delete(&order, &entry));
@@ -307,6 +312,7 @@ damage_is_found_or_harmless(void **state)
 {
 	int found = 0;
 
+	(void) state;
 	words_make(600);
 	for (int i = 0; i < 600; i++)
 		toggle(i, 50);
@@ -345,6 +351,7 @@ a_way_without_end_ends(void **state)
 	OrderCursor cursor;
 	size_t length;
 
+	(void) state;
 	words_make(2000);
 	for (int i = 0; i < 2000; i++)
 		toggle(i, 50);
@@ -370,6 +377,54 @@ a_way_without_end_ends(void **state)
 	assert_true(order.damaged);
 }
 
+/* Whatever node is missing, a change says so, and ends; what it leaves is no tree, so each begins with a new one. */
+static void
+nodes_may_be_missing(void **state)
+{
+	int failed = 0;
+
+	(void) state;
+	words_make(700);
+	for (long gets = 0; gets < 9; gets++)
+		for (int round = 0; round < 8; round++)
+		{
+			for (int i = 0; i < NODES_MAX; i++)
+			{
+				free(world->nodes[i]);
+				world->nodes[i] = NULL;
+			}
+			world->fresh = 0;
+			order = (Order){.nodes = &nodes};
+			memset(world->there, 0, sizeof(world->there));
+			for (int i = 0; i < 700; i++)
+				toggle(i, 50);
+			/* Until one change takes more nodes than there are; some never do. */
+			for (int i = 0; i < 700 && !order.damaged; i++)
+			{
+				int word = (int) (((uint32_t) i * 137 + (uint32_t) round * 31) % 700);
+				OrderEntry entry = entry_of(word);
+
+				world->gets = i % 3 == 0 ? gets : -1;
+				if (pgfirst_order_delete(&order, &entry))
+					world->there[word] = false;
+			}
+			world->gets = -1;
+			failed += order.damaged;
+		}
+	assert_true(failed > 20);
+
+	/* The root itself, when it has become two. */
+	order = (Order){.nodes = &nodes};
+	for (int i = 0; i < 700 && !order.damaged; i++)
+	{
+		OrderEntry entry = {.score = i, .bytes = "x", .length = 1};
+
+		world->gets = 1;
+		(void) pgfirst_order_insert(&order, &entry);
+	}
+	assert_true(order.damaged);
+}
+
 int
 main(void)
 {
@@ -378,6 +433,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(nothing_has_no_ranks, world_setup, world_teardown),
 	    cmocka_unit_test_setup_teardown(damage_is_found_or_harmless, world_setup, world_teardown),
 	    cmocka_unit_test_setup_teardown(a_way_without_end_ends, world_setup, world_teardown),
+	    cmocka_unit_test_setup_teardown(nodes_may_be_missing, world_setup, world_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
