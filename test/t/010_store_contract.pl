@@ -288,6 +288,23 @@ is(sql(q{SELECT count(*), sum(split_part(record, ',', 2)::bigint) FROM store_tes
 	'1000000|500000500000', 'a million records');
 note sprintf('%.1f s', time() - $before);
 is(sql("SELECT store_test.census('million', true)"), '(1000000,500000500000,1)', 'are counted');
+for my $step (3, 70, 5000)
+{
+	my $places = "(SELECT array_agg($id_sql ORDER BY i) FROM generate_series($step, 1000000, $step) i)";
+	is( sql("SELECT count(*), sum(split_part(record, ',', 2)::bigint), count(DISTINCT id) "
+			  . "FROM store_test.walk('million', NULL, 0, $places)"),
+		sql("SELECT count(*), sum(i), count(*) FROM (SELECT 1 AS i "
+			  . "UNION ALL SELECT generate_series($step, 1000000, $step) "
+			  . "UNION ALL SELECT generate_series(1000000 / $step * $step + 1, 1000000)) AS expected"),
+		"a walk that goes on $step further each time");
+}
+$one->ask('BEGIN; SELECT store_test.make(\'incarnations\', true)');
+is( $one->ask("SELECT count(DISTINCT i), count(DISTINCT i >> 56) FROM "
+		  . "(SELECT store_test.incarnation('incarnations') AS i FROM generate_series(1, 20000)) AS given; COMMIT"),
+	'20000|256', 'no two incarnations are the same, and they are spread');
+is( $two->ask("SELECT count(*) FROM (SELECT store_test.incarnation('incarnations') AS i FROM generate_series(1, 20000)) AS a "
+		  . "JOIN (SELECT store_test.incarnation('durable') AS i FROM generate_series(1, 20000)) AS b USING (i)"),
+	'0', 'nor of two stores');
 
 is( sql("SELECT store_test.lock('other', '$a'), store_test.put('other', '$a', 1, 9, 4711, 100000000)"),
 	't|t', 'a large record');

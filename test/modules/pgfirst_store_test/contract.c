@@ -37,6 +37,7 @@
 #define GROUPS       80 /* of ids that begin with the same eight bytes; the last are shared */
 #define SESSIONS     5
 #define LEVELS       6
+#define PLACES       6 /* at most, at which a walk goes on */
 #define HISTORY      40
 #define GARBAGE_KIND 77
 #define NOW          INT64_C(1000000)
@@ -589,18 +590,43 @@ do_change(Session *session, int store, int id)
 		transaction_commit(session, before);
 }
 
+/* Where a walk goes on: some ids in their order, as an array of SQL. */
+static int
+draw_places(int *places, char *array, size_t size)
+{
+	int count = draw(2) == 0 ? 0 : 1 + (int) draw(PLACES);
+	size_t length = 0;
+
+	for (int i = 0, id = -1; i < count; i++)
+	{
+		id += 1 + (int) draw((uint64_t) (IDS - count + i - id));
+		places[i] = id;
+	}
+	length += (size_t) snprintf(array, size, "%s", count > 0 ? "'{" : "NULL");
+	for (int i = 0; i < count; i++)
+		length += (size_t) snprintf(array + length, size - length, "%s%s", i > 0 ? "," : "",
+		                            uuids[places[i]]);
+	snprintf(array + length, size - length, "%s", count > 0 ? "}'" : "");
+	return count;
+}
+
 static void
 do_walk(Session *session, int store)
 {
 	int from = draw(3) == 0 ? 0 : (int) draw(IDS);
 	int64_t limit = (int64_t) draw(100);
 	bool null = from == 0 && draw(2) == 0;
+	int places[PLACES];
+	char array[PLACES * 40 + 10];
+	int count = draw_places(places, array, sizeof(array));
 	PGresult *result = query(
 	    session->connection,
-	    statement(session, "SELECT id, record FROM store_test.walk('%s', %s%s%s, %" PRId64 ")",
+	    statement(session,
+	              "SELECT id, record FROM store_test.walk('%s', %s%s%s, %" PRId64 ", %s)",
 	              store_names[store], null ? "" : "'", null ? "NULL" : uuids[from], null ? "" : "'",
-	              limit));
+	              limit, array));
 	int row = 0;
+	int place = 0;
 
 	for (int id = from; id < IDS; id++)
 	{
@@ -616,6 +642,10 @@ do_walk(Session *session, int store)
 			fail("the walk returns \"%s\" for %s where \"%s\" is", PQgetvalue(result, row, 1),
 			     uuids[id], record_text(&record, limit));
 		row++;
+		while (place < count && places[place] <= id)
+			place++;
+		if (place < count)
+			id = places[place++] - 1;
 	}
 	if (row != PQntuples(result))
 		fail("the walk returns %s, which is not there", PQgetvalue(result, row, 0));
@@ -629,6 +659,7 @@ do_sweep(Session *session, int store)
 	int max = 1 + (int) draw(draw(4) == 0 ? IDS + 10 : 10);
 	int seen = 0;
 	int deleted = 0;
+	int garbage = 0;
 	uint64_t before = 0;
 	bool wrapped;
 	PGresult *result;
@@ -640,7 +671,7 @@ do_sweep(Session *session, int store)
 	}
 	result = query(session->connection,
 	               statement(session,
-	                         "SELECT seen, deleted, wrapped, next FROM store_test.sweep('%s', "
+	                         "SELECT seen, deleted, wrapped, next, garbage FROM store_test.sweep('%s', "
 	                         "'%s', %d, %" PRId64 ")",
 	                         store_names[store], uuids[from], max, NOW));
 	wrapped = PQgetvalue(result, 0, 2)[0] == 't';
@@ -659,12 +690,15 @@ do_sweep(Session *session, int store)
 			continue;
 		lock_take(session, store, id);
 		deleted++;
+		garbage += record.expiry == 0 || record.expiry > NOW;
 		record.present = false;
 		change(session, store, id, record);
 	}
 	if (atoi(PQgetvalue(result, 0, 0)) != seen || atoi(PQgetvalue(result, 0, 1)) != deleted)
 		fail("the sweep saw %s and deleted %s, not %d and %d, next %s", PQgetvalue(result, 0, 0),
 		     PQgetvalue(result, 0, 1), seen, deleted, PQgetvalue(result, 0, 3));
+	if (atoi(PQgetvalue(result, 0, 4)) != garbage)
+		fail("the sweep called %s of them garbage, not %d", PQgetvalue(result, 0, 4), garbage);
 	if (!wrapped && seen != max)
 		fail("the sweep stopped early");
 	PQclear(result);

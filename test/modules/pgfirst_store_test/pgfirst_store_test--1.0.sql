@@ -20,12 +20,16 @@ CREATE FUNCTION expire(store regclass, id uuid, expiry bigint) RETURNS boolean
 	LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_expire';
 CREATE FUNCTION del(store regclass, id uuid) RETURNS boolean
 	LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_delete';
+-- With places: a walk over parts that goes on, after each record, at the next of them that is behind it.
 CREATE FUNCTION walk(store regclass, first uuid DEFAULT NULL, bytes bigint DEFAULT -1,
-	OUT id uuid, OUT record text) RETURNS SETOF record
+	places uuid[] DEFAULT NULL, OUT id uuid, OUT record text) RETURNS SETOF record
 	LANGUAGE c AS 'MODULE_PATHNAME', 'test_walk';
+CREATE FUNCTION incarnation(store regclass) RETURNS bigint
+	LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_incarnation';
 -- Kind 77 is garbage.
 CREATE FUNCTION sweep(store regclass, cursor uuid, max_records bigint, now_ms bigint,
-	OUT seen bigint, OUT deleted bigint, OUT wrapped boolean, OUT next uuid)
+	OUT seen bigint, OUT deleted bigint, OUT wrapped boolean, OUT next uuid,
+	OUT garbage bigint)
 	LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_sweep';
 -- Clears the whole store away; how many pages were merged.
 CREATE FUNCTION tidy(store regclass) RETURNS bigint LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_tidy';

@@ -9,10 +9,12 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "lib/stringinfo.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
@@ -172,6 +174,20 @@ test_delete(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(api()->store_delete(open_store(PG_GETARG_OID(0), true, true), &id));
 }
 
+/* The next place that is behind the record that was returned; NULL if none is left. */
+static const PgfirstId *
+seek_behind(const PgfirstId *record, Datum *places, int count, int *at, PgfirstId *place)
+{
+	while (*at < count)
+	{
+		*place = arg_id(places[(*at)++]);
+		if (memcmp(place->bytes, record->bytes, sizeof(place->bytes)) > 0)
+			return place;
+	}
+	return NULL;
+}
+
+/* With places the walk is one over parts, and goes on at the next of them after each record. */
 PG_FUNCTION_INFO_V1(test_walk);
 Datum
 test_walk(PG_FUNCTION_ARGS)
@@ -179,16 +195,23 @@ test_walk(PG_FUNCTION_ARGS)
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	MemoryContext row = AllocSetContextCreate(CurrentMemoryContext, "row", ALLOCSET_DEFAULT_SIZES);
 	Size limit = arg_limit(PG_GETARG_INT64(2));
-	PgfirstId from;
+	PgfirstStore *store = open_store(PG_GETARG_OID(0), false, true);
+	PgfirstId from, place;
+	Datum *places = NULL;
+	int count = 0;
+	int at = 0;
 	PgfirstWalk *walk;
 	PgfirstRecord record;
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (!PG_ARGISNULL(1))
 		from = arg_id(PG_GETARG_DATUM(1));
+	if (!PG_ARGISNULL(3))
+		deconstruct_array(PG_GETARG_ARRAYTYPE_P(3), UUIDOID, UUID_LEN, false, TYPALIGN_CHAR, &places,
+		                  NULL, &count);
 	api()->store_position_reset();
-	walk = api()->store_walk(open_store(PG_GETARG_OID(0), false, true),
-	                         PG_ARGISNULL(1) ? NULL : &from, limit);
+	walk = (count > 0 ? api()->store_walk_parts : api()->store_walk)(
+	    store, PG_ARGISNULL(1) ? NULL : &from, limit);
 	for (;;)
 	{
 		MemoryContext old = MemoryContextSwitchTo(row);
@@ -201,6 +224,8 @@ test_walk(PG_FUNCTION_ARGS)
 			bool nulls[2] = {false, false};
 
 			tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+			if (seek_behind(&record.id, places, count, &at, &place))
+				api()->walk_seek(walk, &place);
 		}
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(row);
@@ -209,6 +234,15 @@ test_walk(PG_FUNCTION_ARGS)
 	}
 	api()->walk_end(walk);
 	return (Datum) 0;
+}
+
+/* Numbers that no two calls share, spread over all that there are. */
+PG_FUNCTION_INFO_V1(test_incarnation);
+Datum
+test_incarnation(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(
+	    (int64) api()->store_incarnation(open_store(PG_GETARG_OID(0), true, true)));
 }
 
 static bool
@@ -235,7 +269,7 @@ test_sweep(PG_FUNCTION_ARGS)
 {
 	PgfirstId cursor = arg_id(PG_GETARG_DATUM(1));
 	PgfirstSweep sweep;
-	Datum values[4];
+	Datum values[5];
 
 	api()->store_position_reset();
 	sweep =
@@ -245,7 +279,8 @@ test_sweep(PG_FUNCTION_ARGS)
 	values[1] = Int64GetDatum((int64) sweep.deleted);
 	values[2] = BoolGetDatum(sweep.wrapped);
 	values[3] = id_datum(&cursor);
-	return row_datum(fcinfo, values, 4);
+	values[4] = Int64GetDatum((int64) sweep.garbage);
+	return row_datum(fcinfo, values, 5);
 }
 
 /* A whole pass; how many pages were merged. */
