@@ -249,6 +249,13 @@ rows_store(Relation relation)
 	return store;
 }
 
+void
+pgfirst_rows_spill(PgfirstStore *store)
+{
+	if (pgfirst_writeset_bytes() > BULK_BYTES && !pgfirst_am_scanning(store->oid))
+		(void) pgfirst_apply_early(store);
+}
+
 static void
 record_put(Relation relation, const PgfirstRow *row)
 {
@@ -267,8 +274,7 @@ record_put(Relation relation, const PgfirstRow *row)
 		         errhint("Delete the key first. %s", pgfirst_row_codec()->change_hint)));
 	pgfirst_position_restore(position);
 	pgfirst_store_put(store, &record);
-	if (pgfirst_writeset_bytes() > BULK_BYTES && !pgfirst_am_scanning(store->oid))
-		(void) pgfirst_apply_early(store);
+	pgfirst_rows_spill(store);
 }
 
 static void

@@ -290,9 +290,18 @@ typedef struct PgfirstRowCodec
 	void *(*reader)(PgfirstStore *store);
 	bool (*row)(void *reader, const PgfirstRecord *record, PgfirstRow *row);
 
-	/* Makes the record of a row, which has all of its payload; raises what is wrong with it. */
+	/*
+	 * Makes the record of a row, which has all of its payload; raises what is wrong with it.  Puts other records that
+	 * belong to it itself, calling pgfirst_rows_spill() after each.
+	 */
 	void (*record)(PgfirstStore *store, const PgfirstRow *row, PgfirstRecord *record);
 } PgfirstRowCodec;
+
+/*
+ * For who makes records of rows: when much is in memory that was put, and it may go to the pages before the
+ * transaction ends, it does.
+ */
+extern void pgfirst_rows_spill(PgfirstStore *store);
 
 /* One codec; it lives as long as the process. */
 extern void pgfirst_store_rows(const PgfirstRowCodec *codec);

@@ -38,6 +38,46 @@ $node->safe_psql('postgres', "SELECT count(kv.set('many' || i, repeat('m' || i, 
 is($redis->call('SELECT', 3), 'OK', 'another database');
 is($redis->call('DBSIZE'), 50000, '… of 50,000 keys');
 
+# Of each type one that is small and one that is not, of which one is larger than what goes into memory.
+my ($hash, $list) = ([ map { ("f$_", "v$_") } 1 .. 20_000 ], [ map { "element $_" } 1 .. 30_000 ]);
+is($redis->call('SELECT', 2), 'OK', 'a third one');
+is($redis->call('HSET', 'small:hash', 'a', 1, 'b', ''), 2, '… of a hash');
+is($redis->call('SADD', 'small:set', 'x', "\xff\x00"), 2, '… a set');
+is($redis->call('RPUSH', 'small:list', 'one', 'two', 'two'), 3, '… a list');
+is($redis->call('ZADD', 'small:zset', 1.5, 'm', '-inf', 'n'), 2, '… a sorted set');
+is($redis->call('HSET', 'hash', @$hash), 20_000, '… and large ones');
+is($redis->call('SADD', 'set', 1 .. 20_000), 20_000, '… of numbers');
+is($redis->call('RPUSH', 'list', @$list), 30_000, '… of texts');
+is($redis->call('LREM', 'list', 1, 'element 700') . $redis->call('LINSERT', 'list', 'BEFORE', 'element 701', 'between'),
+	'130000', '… of which one has been replaced');
+is($redis->call('ZADD', 'zset', map { ($_ % 997, "m$_") } 1 .. 20_000), 20_000, '… and of scores');
+is($redis->call('EXPIRE', 'zset', 1000), 1, '… with an expiry');
+my $vast = $redis->call('EVAL', <<'LUA', 1, 'vast');
+	for i = 1, 60000 do redis.call('RPUSH', KEYS[1], string.rep('vast ' .. i, 30)) end
+	return redis.call('LLEN', KEYS[1])
+LUA
+is($vast, 60_000, '… and of 15 MB');
+
+sub sorted_pairs
+{
+	my %pairs = @_;
+	return [ map { ($_, $pairs{$_}) } sort keys %pairs ];
+}
+
+# Everything that the collections hold.
+sub collections
+{
+	my ($client) = @_;
+	$client->call('SELECT', 2) eq 'OK' or die;
+	return [
+		(map { sorted_pairs(@{ $client->call('HGETALL', $_) }) } qw(small:hash hash)),
+		(map { [ sort @{ $client->call('SMEMBERS', $_) } ] } qw(small:set set)),
+		(map { $client->call('LRANGE', $_, 0, -1) } qw(small:list list vast)),
+		(map { $client->call('ZRANGE', $_, 0, -1, 'WITHSCORES') } qw(small:zset zset)),
+		(map { $client->call('TTL', $_) > 0 } qw(zset hash)) ];
+}
+my $collections = collections($redis);
+
 my $file = $node->basedir . '/keys.dump';
 my $plain = $node->basedir . '/keys.sql';
 command_ok([ 'pg_dump', '-Fc', '-f', $file, $node->connstr('postgres') ], 'pg_dump -Fc');
@@ -55,7 +95,7 @@ sub restored
 	my $ask = sub { return $where->safe_psql($database, "SET pgfirst.write_set_limit = '8MB';" . $_[0]); };
 
 	is($ask->('SELECT count(*) FROM kv.identity'), '1', "$how: one secret");
-	is($ask->("SELECT db, count(*) FROM kv.keys GROUP BY 1 ORDER BY 1"), "0|502\n3|50000", '… every key is there');
+	is($ask->("SELECT db, count(*) FROM kv.keys GROUP BY 1 ORDER BY 1"), "0|502\n2|9\n3|50000", '… every key is there');
 	is($ask->("SELECT kv.get_text('key7')"), 'new7', '… and is found');
 	is($ask->("SELECT count(*) FROM generate_series(1, 50000) i WHERE kv.get_text('many' || i, 3) = repeat('m' || i, 20)"),
 		50000, '… one by one');
@@ -83,8 +123,8 @@ is($redis->call('GET', 'key7'), 'new7', 'the original stays');
 # A data-only dump into a cluster whose databases are there already, beside the door.
 my $second = pgfirst_node('second');
 my $keys = $node->basedir . '/data.dump';
-command_ok([ 'pg_dump', '-Fc', '--data-only', '--table=kv.database_0', '--table=kv.database_3', '-f', $keys, $node->connstr('postgres') ],
-	'pg_dump of two tables');
+command_ok([ 'pg_dump', '-Fc', '--data-only', '--table=kv.database_0', '--table=kv.database_2', '--table=kv.database_3', '-f', $keys, $node->connstr('postgres') ],
+	'pg_dump of three tables');
 command_ok([ 'pg_restore', '--exit-on-error', '--data-only', '-d', $second->connstr('postgres'), $keys ], '… into another cluster');
 my $other = redis($second);
 is($other->call('DBSIZE'), 502, '… whose door counts the keys');
@@ -92,6 +132,10 @@ is($other->call('GET', 'big'), $big, '… and finds them');
 is($other->call('SELECT', 3), 'OK', '… in each database');
 is($other->call('DBSIZE'), 50000, '… all of them');
 is($other->call('GET', 'many4711'), 'm4711' x 20, '… by name');
+is_deeply(collections($other), $collections, '… and whole collections');
+is($other->call('LPUSH', 'list', 'first') . $other->call('ZADD', 'zset', 7, 'new') . $other->call('HDEL', 'hash', 'f7'), '3000111',
+	'… which can be changed');
+is($second->safe_psql('postgres', 'SELECT count(*) FROM kv.check()'), 0, '… and are sound');
 
 # A whole dump where the door waits: in one transaction, or it would make databases of its own first.
 my $third = pgfirst_node('third', extension => 0, database => 'postgres');
@@ -101,6 +145,8 @@ wait_for_door($third);
 $other = redis($third);
 is($other->call('DBSIZE'), 502, '… which counts the keys then');
 is($other->call('GET', 'key9'), 'new9', '… and finds them');
+is_deeply(collections($other), $collections, '… and collections');
+$other->call('SELECT', 0);
 restored($third, 'postgres', 'in the other cluster');
 delete $ENV{PGOPTIONS};
 $_->stop for $second, $third;

@@ -6,6 +6,7 @@
 
 #include <math.h>
 
+#include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "kv/type/elements.h"
@@ -145,10 +146,28 @@ restore_scored(KvZset *zset, const KvPacked *packed)
 	return true;
 }
 
+static void
+restore_one(KvElements *elements, const KvPacked *packed)
+{
+	bool good = true;
+
+	if (elements->type == KV_TYPE_LIST)
+		kv_list_push(&elements->of.list, KV_TAIL, packed->member);
+	else if (elements->type == KV_TYPE_ZSET)
+		good = restore_scored(&elements->of.zset, packed);
+	else
+		good = kv_members_put(&elements->of.members, packed->member, packed->value);
+	if (!good)
+		restore_refuse(elements->type);
+}
+
 void
 kv_elements_restore(KvSpace *space, RespSlice key, KvType type, RespSlice dumped, int64 expiry,
                     PgfirstRecord *record)
 {
+	MemoryContext context =
+	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst restore", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
 	KvElements elements = {.type = type};
 	KvPacked packed;
 
@@ -158,22 +177,19 @@ kv_elements_restore(KvSpace *space, RespSlice key, KvType type, RespSlice dumped
 		kv_zset_new(space, key, &elements.of.zset);
 	else
 		kv_members_new(space, key, type, &elements.of.members);
-	for (Size at = 0; at < dumped.length; at = packed.end)
-	{
-		if (!kv_packed_look(dumped.data, dumped.length, at, &packed))
-			restore_refuse(type);
-		if (type == KV_TYPE_LIST)
-			kv_list_push(&elements.of.list, KV_TAIL, packed.member);
-		else if (type == KV_TYPE_ZSET)
-		{
-			if (!restore_scored(&elements.of.zset, &packed))
-				restore_refuse(type);
-		}
-		else if (!kv_members_put(&elements.of.members, packed.member, packed.value))
-			restore_refuse(type);
-	}
 	if (dumped.length == 0)
 		restore_refuse(type);
+	for (Size at = 0; at < dumped.length; at = packed.end)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!kv_packed_look(dumped.data, dumped.length, at, &packed))
+			restore_refuse(type);
+		restore_one(&elements, &packed);
+		pgfirst_rows_spill(space->store);
+		MemoryContextReset(context);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
 	if (type == KV_TYPE_LIST)
 		kv_list_record(&elements.of.list, expiry, record);
 	else if (type == KV_TYPE_ZSET)

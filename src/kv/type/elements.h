@@ -36,7 +36,8 @@ extern Size kv_elements_copy_size(const KvElements *from);
 extern RespSlice kv_elements_dump(KvElements *elements);
 
 /*
- * Makes the collection of what was dumped, and the record of its key, which the caller puts.  Parts are put at once.  Raises
+ * Makes the collection of what was dumped, and the record of its key, which the caller puts.  Parts are put at once, and
+ * those of a large one go to the pages before the transaction ends, for a codec of rows (store.h).  Raises
  * invalid_parameter_value for bytes that are none.
  */
 extern void kv_elements_restore(KvSpace *space, RespSlice key, KvType type, RespSlice dumped,
