@@ -323,7 +323,7 @@ kv_auth_look(KvSession *session, bool available, int64 now_ms)
 	if (!auth_role_lives(session->role, &until_ms) || now_ms >= until_ms)
 	{
 		kv_multi_break(session);
-		kv_session_drop_listing(session);
+		kv_session_drop_slices(session);
 		kv_session_log_out(session);
 		return KV_STANDING_LOST;
 	}
@@ -341,7 +341,7 @@ kv_auth_look(KvSession *session, bool available, int64 now_ms)
 	{
 		/* What was begun was meant for the other tenant's keys. */
 		kv_multi_break(session);
-		kv_session_drop_listing(session);
+		kv_session_drop_slices(session);
 		session->tenant = tenant;
 	}
 	session->granted = generation;

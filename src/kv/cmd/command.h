@@ -106,6 +106,10 @@ struct KvCall
 	bool executed;  /* the command's function was called */
 	bool atomic;    /* it is part of an EXEC or a script: it must not park, but for locks */
 	bool prepared;  /* EXEC has locked everything, and made room */
+	/* Of a command that reads a collection: see reading.h. */
+	struct KvReading *reading;
+	bool looked_up; /* what it looks up has been counted */
+
 	/* Monotonic: when the EXEC or the script that it is part of has to be over; 0: neither. */
 	int64 until_us;
 

@@ -12,24 +12,6 @@
 #include "kv/cmd/listing.h"
 #include "kv/cmd/value.h"
 
-#define TRIES 1000 /* to read something as of one moment */
-
-KvOutcome
-kv_reply_together(KvCall *call, void (*read)(KvCall *call))
-{
-	Size start = call->reply->length;
-	int tries = TRIES;
-
-	do
-	{
-		call->reply->length = start;
-		pgfirst_store_together_begin(call->space->store);
-		read(call);
-	} while (!pgfirst_store_together_end() && --tries > 0 && !call->reply->failed);
-	(void) kv_scratch();
-	return KV_DONE;
-}
-
 void
 kv_elements_of_key(KvCall *call, KvType type, KvElements *elements)
 {
@@ -76,14 +58,22 @@ kv_elements_add(KvMembers *set, RespSlice member)
 }
 
 void
-kv_elements_write(KvCall *call, KvMembers *members, int what)
+kv_elements_write(KvCall *call, KvMembers *members, KvElementsHead head, int what)
 {
+	KvReadingAt at = {0};
 	RespSlice member, value;
 	KvMembersWalk walk;
+	bool begins;
 
-	kv_members_walk(members, 0, &walk);
+	if (!kv_reading_resume(call, members->incarnation, members->revision, &at))
+		head(call->reply, members->count);
+	kv_members_walk(members, at.place, &walk);
 	while (!call->reply->failed && kv_members_next(&walk, &member, &value))
 	{
+		begins = walk.place != at.place;
+		at.place = walk.place;
+		if (begins && kv_reading_pause(call, &at))
+			break;
 		if (what & KV_MEMBER)
 			kv_reply_slice(call, member);
 		if (what & KV_VALUE)

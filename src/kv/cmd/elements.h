@@ -6,13 +6,8 @@
 #define PGFIRST_KV_ELEMENTS_H
 
 #include "kv/cmd/command.h"
+#include "kv/cmd/reading.h"
 #include "kv/type/elements.h"
-
-/*
- * Answers with what `read` writes, as of one moment: it is called again when something that it has read has
- * changed meanwhile.  Only when that goes on and on is what it has read last left to stand.
- */
-extern KvOutcome kv_reply_together(KvCall *call, void (*read)(KvCall *call));
 
 /* The collection of any type that argument 1 is, of which it is known that it is there, and locked. */
 extern void kv_elements_of_key(KvCall *call, KvType type, KvElements *elements);
@@ -33,8 +28,9 @@ extern bool kv_elements_add(KvMembers *set, RespSlice member);
 #define KV_MEMBER 1
 #define KV_VALUE  2
 
-/* Writes all of them. */
-extern void kv_elements_write(KvCall *call, KvMembers *members, int what);
+/* Writes all of them behind a head that says how many there are, for kv_reply_together(). */
+typedef void (*KvElementsHead)(RespBuffer *reply, size_t count);
+extern void kv_elements_write(KvCall *call, KvMembers *members, KvElementsHead head, int what);
 
 /* A member by chance; good until the next call of kv_scratch(). */
 extern bool kv_elements_random(KvMembers *members, RespSlice *member, RespSlice *value);

@@ -297,8 +297,7 @@ read_hgetall(KvCall *call)
 
 	if (!hash_open(call, &hash))
 		return;
-	pgfirst_resp_write_map(call->reply, hash.count);
-	kv_elements_write(call, &hash, KV_MEMBER | KV_VALUE);
+	kv_elements_write(call, &hash, pgfirst_resp_write_map, KV_MEMBER | KV_VALUE);
 }
 
 /* HGETALL key */
@@ -315,8 +314,7 @@ read_hkeys(KvCall *call)
 
 	if (!hash_open(call, &hash))
 		return;
-	pgfirst_resp_write_array(call->reply, hash.count);
-	kv_elements_write(call, &hash, KV_MEMBER);
+	kv_elements_write(call, &hash, pgfirst_resp_write_array, KV_MEMBER);
 }
 
 /* HKEYS key */
@@ -333,8 +331,7 @@ read_hvals(KvCall *call)
 
 	if (!hash_open(call, &hash))
 		return;
-	pgfirst_resp_write_array(call->reply, hash.count);
-	kv_elements_write(call, &hash, KV_VALUE);
+	kv_elements_write(call, &hash, pgfirst_resp_write_array, KV_VALUE);
 }
 
 /* HVALS key */

@@ -495,6 +495,7 @@ read_lrange(KvCall *call)
 {
 	int64 start, stop;
 	KvListWalk walk;
+	KvReadingAt at;
 	RespSlice value;
 	KvList list;
 
@@ -507,10 +508,28 @@ read_lrange(KvCall *call)
 		pgfirst_resp_write_array(call->reply, 0);
 		return;
 	}
-	pgfirst_resp_write_array(call->reply, (size_t) (stop - start + 1));
-	kv_list_walk(&list, (uint64) start, &walk);
-	for (; start <= stop && kv_list_next(&walk, &value) && !call->reply->failed; start++)
-		kv_reply_slice(call, value);
+	if (kv_reading_resume(call, list.at.root.incarnation, list.at.root.revision, &at))
+		kv_list_walk_at(&list, at.place, &walk);
+	else
+	{
+		pgfirst_resp_write_array(call->reply, (size_t) (stop - start + 1));
+		kv_list_walk(&list, (uint64) start, &walk);
+		at = (KvReadingAt){.skip = walk.skip, .left = (uint64) (stop - start + 1)};
+		walk.skip = 0;
+	}
+	while (at.left > 0 && kv_list_next(&walk, &value) && !call->reply->failed)
+	{
+		at.place = walk.position;
+		if (kv_reading_pause(call, &at))
+			break;
+		if (at.skip > 0)
+			at.skip--;
+		else
+		{
+			kv_reply_slice(call, value);
+			at.left--;
+		}
+	}
 	kv_list_walk_end(&walk);
 }
 

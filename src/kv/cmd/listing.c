@@ -66,8 +66,8 @@ kv_session_drop_listing(KvSession *session)
 	session->reply.allocator.resize(session->reply.allocator.context, listing, 0);
 }
 
-static void
-reply_no_memory(KvCall *call)
+void
+kv_reply_no_memory(KvCall *call)
 {
 	kv_reply_error(call, "OOM the buffers of all clients together would exceed "
 	                     "pgfirst.redis_client_memory");
@@ -84,7 +84,7 @@ listing_begin(KvCall *call)
 	listing = allocator.resize(allocator.context, NULL, sizeof(KvListing));
 	if (!listing)
 	{
-		reply_no_memory(call);
+		kv_reply_no_memory(call);
 		return NULL;
 	}
 	memset(listing, 0, sizeof(*listing));
@@ -195,7 +195,7 @@ listing_failed(KvCall *call, KvListing *listing)
 		return false;
 	kv_session_drop_listing(call->session);
 	if (no_memory)
-		reply_no_memory(call);
+		kv_reply_no_memory(call);
 	else
 		kv_reply_pattern(call);
 	return true;
@@ -254,9 +254,8 @@ keys_slice(KvCall *call, KvListing *listing)
 	return all;
 }
 
-/* For what took several turns: the earlier ones have read what is perhaps not yet durable. */
-static void
-listing_note_position(KvCall *call)
+void
+kv_slices_note_position(KvCall *call)
 {
 	if (!call->read_only && call->space->durability == PGFIRST_DURABLE)
 		kv_position_note(GetXLogInsertRecPtr());
@@ -291,7 +290,7 @@ list_all(KvCall *call, RespSlice pattern, bool counts, KvOutcome *outcome)
 	}
 	if (listing_failed(call, listing))
 		return NULL;
-	listing_note_position(call);
+	kv_slices_note_position(call);
 	return listing;
 }
 
@@ -397,7 +396,7 @@ kv_cmd_randomkey(KvCall *call)
 	if (listing_failed(call, listing))
 		return KV_DONE;
 	if (goes_on)
-		listing_note_position(call);
+		kv_slices_note_position(call);
 	if (listing->count > 0)
 		pgfirst_resp_write_raw(call->reply, listing->found.data, listing->found.length);
 	else

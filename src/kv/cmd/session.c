@@ -37,7 +37,7 @@ kv_session_end(KvSession *session)
 	kv_sessions.count--;
 	kv_sessions.killed -= session->killed;
 	kv_pubsub_forget(session);
-	kv_session_drop_listing(session);
+	kv_session_drop_slices(session);
 	kv_session_drop_script_key(session);
 	kv_multi_forget(session);
 	(void) kv_session_set_text(session, &session->name, NULL, 0);
@@ -45,6 +45,13 @@ kv_session_end(KvSession *session)
 	(void) kv_session_set_text(session, &session->library_version, NULL, 0);
 	pgfirst_resp_buffer_free(&session->reply);
 	pgfirst_resp_buffer_free(&session->tail);
+}
+
+void
+kv_session_drop_slices(KvSession *session)
+{
+	kv_session_drop_listing(session);
+	kv_session_drop_reading(session);
 }
 
 void

@@ -64,6 +64,7 @@ typedef struct KvSession
 
 	struct KvScriptKey *script_key; /* that a script could not lock; memory as of the texts */
 	struct KvListing *listing;      /* of a KEYS that takes several turns; memory as of the texts */
+	struct KvReading *reading;      /* of a large reply, likewise */
 	struct KvMulti *multi; /* what MULTI keeps and WATCH watches; likewise, NULL: nothing */
 
 	/* Of CLIENT REPLY, NO-EVICT and NO-TOUCH. */
@@ -130,8 +131,10 @@ extern void kv_session_hand_over(KvSession *session, RespBuffer *end);
 /* Takes back all that was replied from byte `start` of the reply on. */
 extern void kv_session_take_back(KvSession *session, Size start);
 
-/* Forgets the listing and gives its memory back. */
+/* Forgets what was found in slices, and gives its memory back; the second is of both. */
 extern void kv_session_drop_listing(KvSession *session);
+extern void kv_session_drop_reading(KvSession *session);
+extern void kv_session_drop_slices(KvSession *session);
 
 /* Forgets the key that a script could not lock. */
 extern void kv_session_drop_script_key(KvSession *session);

@@ -211,8 +211,7 @@ read_smembers(KvCall *call)
 	if (!set_open(call, 1, &set))
 		return;
 	kv_count_lookup(call, set.count > 0);
-	pgfirst_resp_write_set(call->reply, set.count);
-	kv_elements_write(call, &set, KV_MEMBER);
+	kv_elements_write(call, &set, pgfirst_resp_write_set, KV_MEMBER);
 }
 
 /* SMEMBERS key */

@@ -20,6 +20,8 @@ extern void kv_reply_wrong_type(KvCall *call);
 static inline void
 kv_count_lookup(const KvCall *call, bool hit)
 {
+	if (call->looked_up)
+		return;
 	kv_stats_add(hit ? &kv_stats->keyspace_hits : &kv_stats->keyspace_misses, 1);
 	kv_stats_count_lookups(call->space->number, call->space->tenant, hit, !hit);
 }

@@ -523,9 +523,9 @@ count_write(KvCall *call, uint64 count, bool scores)
 static void
 read_range(KvCall *call, Range *range, bool all)
 {
+	KvReadingAt at = {0};
 	RespSlice member;
 	KvZsetWalk walk;
-	uint64 from, count;
 	double score;
 	KvZset zset;
 
@@ -533,13 +533,22 @@ read_range(KvCall *call, Range *range, bool all)
 	    !zset_open(call, 1, &zset))
 		return;
 	kv_count_lookup(call, kv_zset_count(&zset) > 0);
-	range_cut(&zset, range, &from, &count);
-	count_write(call, count, range->scores);
-	if (count == 0)
+	if (!kv_reading_resume(call, zset.at.root.incarnation, zset.at.root.revision, &at))
+	{
+		range_cut(&zset, range, &at.place, &at.left);
+		count_write(call, at.left, range->scores);
+	}
+	if (at.left == 0)
 		return;
-	kv_zset_walk(&zset, from, range->reverse, &walk);
-	for (; count > 0 && !call->reply->failed && kv_zset_next(&walk, &member, &score); count--)
+	kv_zset_walk(&zset, at.place, range->reverse, &walk);
+	while (at.left > 0 && !call->reply->failed && kv_zset_next(&walk, &member, &score))
+	{
+		if (kv_reading_pause(call, &at))
+			break;
 		member_write(call, member, score, range->scores);
+		at.place += range->reverse ? -1 : 1;
+		at.left--;
+	}
 	kv_zset_walk_end(&walk);
 }
 

@@ -299,7 +299,7 @@ client_ungate(KvClient *client)
 static void
 client_free_buffers(KvClient *client)
 {
-	kv_session_drop_listing(&client->session);
+	kv_session_drop_slices(&client->session);
 	kv_multi_forget(&client->session);
 	pgfirst_resp_buffer_free(&client->session.reply);
 	pgfirst_resp_buffer_free(&client->session.tail);

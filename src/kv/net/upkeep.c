@@ -99,6 +99,8 @@ typedef struct UpkeepSweep
 	uint64 others_flushes;      /* kv_count_others() when the pass began */
 	uint64 others_flushes_done; /* the same of the last whole pass */
 	int64 ended;                /* when that pass ended; monotonic */
+	bool garbage;               /* the pass under way has found some */
+	bool garbage_last;          /* that pass had */
 } UpkeepSweep;
 
 typedef struct UpkeepTidy
@@ -344,6 +346,12 @@ sweep_is_due(int number, const KvSpace *space, int64 now_us)
 	KvCountOthers others;
 	KvCount count;
 
+	/*
+	 * Who finds garbage goes on, until a whole pass has found none: an anchor goes before the parts behind it, and
+	 * what is locked is passed over.
+	 */
+	if (sweep->garbage || sweep->garbage_last)
+		return true;
 	/* An unknown number may be any.  What a slow transaction has put into an old epoch is rare. */
 	return !kv_count_get(number, &count) || count.expires > 0 || space->epoch != sweep->done ||
 	       !kv_count_others(number, &others) || others.count.expires > 0 ||
@@ -388,8 +396,11 @@ sweep_slice(void)
 	slice = pgfirst_store_sweep(space->store, &sweep->cursor, SWEEP_SLICE, pgfirst_clock_wall_ms(),
 	                            sweep_is_garbage, &met, sizeof(KvHead));
 	kv_stats_add(&kv_stats->expired_keys, (int64) (slice.deleted - slice.garbage));
+	sweep->garbage |= slice.garbage > 0;
 	if (slice.wrapped)
 	{
+		sweep->garbage_last = sweep->garbage;
+		sweep->garbage = false;
 		sweep->done = sweep->epoch;
 		sweep->others_flushes_done = sweep->others_flushes;
 		sweep->ended = now_us;

@@ -7,7 +7,7 @@
  * other collection ever had.  The key's record then holds a root, which begins as KvRoot does; and
  * (incarnation, 0) is the anchor, the id of the key's record.
  *
- * Every change of a part writes the key's record as well, even if the root stays the same: who watches the key, and who
+ * Every change of a part writes the key's record as well, and counts its revision: who watches the key, and who
  * reads several parts as of one moment, looks at that record alone.  The key's lock is the lock of all parts.
  *
  * Whatever ends a paged collection (DEL, SET, expiry, FLUSHDB, eviction) only takes away or replaces the key's
@@ -33,10 +33,11 @@ typedef struct KvRoot
 {
 	uint64 incarnation;
 	uint64 count;
-	uint64 bytes; /* of the elements as they would be inline */
+	uint64 bytes;    /* of the elements as they would be inline */
+	uint64 revision; /* counts the changes of elements */
 } KvRoot;
 
-StaticAssertDecl(sizeof(KvRoot) == 24, "KvRoot is stored");
+StaticAssertDecl(sizeof(KvRoot) == 32, "KvRoot is stored");
 
 /*
  * Whether nothing leads to a part any more.  Mostly parts are asked about in their order, so what was found out

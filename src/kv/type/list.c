@@ -95,6 +95,7 @@ kv_list_close(KvList *list)
 			kv_anchor_delete(list->space, list->at.root.incarnation);
 		return;
 	}
+	list->at.root.revision++;
 	kv_key_put_collection(list->space, list->key, KV_TYPE_LIST, list->layout, list_value(list),
 	                      list->expiry);
 }
@@ -515,17 +516,23 @@ kv_list_insert(KvList *list, uint64 position, bool before, RespSlice value)
 void
 kv_list_walk(KvList *list, uint64 index, KvListWalk *walk)
 {
-	uint64 position = list->at.first;
+	if (list->layout == KV_LAYOUT_INLINE)
+		*walk = (KvListWalk){.list = list, .skip = index};
+	else if (list->at.even)
+		kv_list_walk_at(list, list->at.first + index * KV_LIST_STEP, walk);
+	else
+	{
+		kv_list_walk_at(list, list->at.first, walk);
+		walk->skip = index;
+	}
+}
+
+void
+kv_list_walk_at(KvList *list, uint64 position, KvListWalk *walk)
+{
 	PgfirstId id;
 
-	*walk = (KvListWalk){.list = list, .skip = index};
-	if (list->layout == KV_LAYOUT_INLINE)
-		return;
-	if (list->at.even)
-	{
-		position += index * KV_LIST_STEP;
-		walk->skip = 0;
-	}
+	*walk = (KvListWalk){.list = list};
 	kv_id_of_part(list->at.root.incarnation, position, &id);
 	walk->context =
 	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst list", ALLOCSET_DEFAULT_SIZES);

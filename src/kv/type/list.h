@@ -40,7 +40,7 @@ typedef struct KvListRoot
 	uint64 even; /* 1: they are KV_LIST_STEP apart, all of them */
 } KvListRoot;
 
-StaticAssertDecl(sizeof(KvListRoot) == 48, "KvListRoot is stored");
+StaticAssertDecl(sizeof(KvListRoot) == 56, "KvListRoot is stored");
 
 typedef enum KvEnd
 {
@@ -99,6 +99,9 @@ typedef struct KvListWalk
 } KvListWalk;
 
 extern void kv_list_walk(KvList *list, uint64 index, KvListWalk *walk);
+
+/* The same from a position on that a walk over the same paged list has had. */
+extern void kv_list_walk_at(KvList *list, uint64 position, KvListWalk *walk);
 extern bool kv_list_next(KvListWalk *walk, RespSlice *value); /* good until the next call */
 extern void kv_list_walk_end(KvListWalk *walk);
 

@@ -31,7 +31,7 @@ members_begin(KvSpace *space, RespSlice key, KvType type, KvMembers *members)
 	members->layout = KV_LAYOUT_INLINE;
 	members->expiry = 0;
 	members->changed = false;
-	members->count = members->bytes = members->incarnation = 0;
+	members->count = members->bytes = members->incarnation = members->revision = 0;
 }
 
 void
@@ -67,6 +67,7 @@ kv_members_open(KvSpace *space, RespSlice key, KvType type, int64 now_ms, KvMemb
 		kv_collection_damaged();
 	memcpy(&root, entry.value.data, sizeof(root));
 	members->incarnation = root.incarnation;
+	members->revision = root.revision;
 	members->count = root.count;
 	members->bytes = root.bytes;
 	return true;
@@ -78,8 +79,10 @@ members_value(const KvMembers *members, KvRoot *root)
 {
 	if (members->layout == KV_LAYOUT_INLINE)
 		return (RespSlice){members->packed, members->bytes};
-	*root = (KvRoot){
-	    .incarnation = members->incarnation, .count = members->count, .bytes = members->bytes};
+	*root = (KvRoot){.incarnation = members->incarnation,
+	                 .count = members->count,
+	                 .bytes = members->bytes,
+	                 .revision = members->revision};
 	return (RespSlice){(char *) root, sizeof(*root)};
 }
 
@@ -107,6 +110,7 @@ kv_members_close(KvMembers *members)
 			kv_anchor_delete(members->space, members->incarnation);
 		return;
 	}
+	members->revision++;
 	kv_key_put_collection(members->space, members->key, members->type, members->layout,
 	                      members_value(members, &root), members->expiry);
 }

@@ -42,8 +42,9 @@ typedef struct KvMembers
 	KvLayout layout;
 	int64 expiry;
 	bool changed;
-	uint64 count; /* 0: there is no such key */
-	uint64 incarnation;
+	uint64 count;       /* 0: there is no such key */
+	uint64 incarnation; /* 0: inline */
+	uint64 revision;
 	uint64 bytes; /* of the members as they are packed, inline or not */
 	char packed[KV_INLINE_MAX];
 } KvMembers;

@@ -99,6 +99,7 @@ kv_zset_close(KvZset *zset)
 			kv_anchor_delete(zset->space, zset->at.root.incarnation);
 		return;
 	}
+	zset->at.root.revision++;
 	kv_key_put_collection(zset->space, zset->key, KV_TYPE_ZSET, zset->layout, zset_value(zset),
 	                      zset->expiry);
 }

@@ -33,7 +33,7 @@ typedef struct KvZsetRoot
 	uint64 nodes; /* numbers of nodes that were given out */
 } KvZsetRoot;
 
-StaticAssertDecl(sizeof(KvZsetRoot) == 40, "KvZsetRoot is stored");
+StaticAssertDecl(sizeof(KvZsetRoot) == 48, "KvZsetRoot is stored");
 
 /* A sorted set that a command has opened. */
 typedef struct KvZset

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * reading.c: answers of what a collection holds, in slices where that is very much; see reading.h.
+ *
+ * What is kept is the head of the reply (of how many there are) and what comes behind it, which in the end is handed
+ * over to the session without being copied.
+ */
+#include "postgres.h"
+
+#include "base/clock.h"
+#include "kv/cmd/listing.h"
+#include "kv/cmd/reading.h"
+
+#define TRIES            1000 /* to read something as of one moment */
+#define BEGIN_MAX        8    /* before all is read in one go */
+#define LOOK             64   /* elements between two looks at the clock */
+#define READING_HEAD     32   /* bytes of the head of a reply at most */
+#define READING_SLICE_US 2000
+
+typedef struct KvReading
+{
+	uint64 command;     /* the client's number of commands: the same one goes on */
+	uint64 incarnation; /* of what is read, 0: inline */
+	uint64 revision;
+	KvReadingAt at;
+	int begun; /* times that it was begun */
+	char head[READING_HEAD];
+	Size head_length;
+	RespBuffer found; /* to go behind the head */
+
+	/* Of the slice under way. */
+	RespBuffer *reply; /* of the call */
+	Size start;        /* in it */
+	Size head_end;     /* likewise, 0: nothing was asked about an element yet */
+	int64 deadline_us; /* 0: there is no other slice */
+	uint64 elements;
+	bool paused;
+} KvReading;
+
+void
+kv_session_drop_reading(KvSession *session)
+{
+	KvReading *reading = session->reading;
+
+	session->reading = NULL;
+	if (!reading)
+		return;
+	pgfirst_resp_buffer_free(&reading->found);
+	session->reply.allocator.resize(session->reply.allocator.context, reading, 0);
+}
+
+/* ---- for who reads --------------------------------------------------------------------------- */
+
+static bool
+goes_on(const KvCall *call)
+{
+	return call->reply == &call->reading->found;
+}
+
+bool
+kv_reading_resume(KvCall *call, uint64 incarnation, uint64 revision, KvReadingAt *at)
+{
+	KvReading *reading = call->reading;
+
+	if (goes_on(call) && incarnation == reading->incarnation && revision == reading->revision)
+	{
+		*at = reading->at;
+		return true;
+	}
+	call->reply = reading->reply;
+	reading->incarnation = incarnation;
+	reading->revision = revision;
+	return false;
+}
+
+bool
+kv_reading_pause(KvCall *call, const KvReadingAt *at)
+{
+	KvReading *reading = call->reading;
+
+	if (reading->elements == 0 && !goes_on(call))
+		reading->head_end = call->reply->length;
+	/* One at least, or a slow machine would never get on. */
+	if (reading->elements++ % LOOK != LOOK - 1 || reading->deadline_us == 0 ||
+	    reading->incarnation == 0 || pgfirst_clock_monotonic_us() < reading->deadline_us)
+		return false;
+	reading->at = *at;
+	reading->paused = true;
+	return true;
+}
+
+/* ---- slices ---------------------------------------------------------------------------------- */
+
+/* One that is to go on, or NULL. */
+static KvReading *
+reading_kept(KvCall *call)
+{
+	KvReading *reading = call->session->reading;
+
+	if (!reading || call->atomic || reading->command != call->session->commands)
+		return NULL;
+	return reading;
+}
+
+/* Calls `read` until it has read all as of one moment. */
+static void
+reading_slice(KvCall *call, KvReading *reading, bool resumes, void (*read)(KvCall *call))
+{
+	RespBuffer *reply = call->reply;
+	Size found = reading->found.length;
+	int tries = TRIES;
+
+	reading->reply = reply;
+	reading->start = reply->length;
+	reading->deadline_us = call->atomic || reading->begun >= BEGIN_MAX
+	                           ? 0
+	                           : pgfirst_clock_monotonic_us() + READING_SLICE_US;
+	call->reading = reading;
+	call->looked_up = resumes;
+	do
+	{
+		reply->length = reading->start;
+		reading->found.length = found;
+		reading->elements = 0;
+		reading->paused = false;
+		call->reply = resumes ? &reading->found : reply;
+		pgfirst_store_together_begin(call->space->store);
+		read(call);
+		call->looked_up = true;
+	} while (!pgfirst_store_together_end() && --tries > 0 && !call->reply->failed);
+	(void) kv_scratch();
+}
+
+/* Keeps what a first slice has written; false without memory. */
+static bool
+reading_keep(KvCall *call, KvReading *reading)
+{
+	KvSession *session = call->session;
+	RespAllocator allocator = session->reply.allocator;
+	RespBuffer *reply = reading->reply;
+	KvReading *kept = session->reading;
+
+	if (!kept || kept != reading)
+	{
+		kv_session_drop_reading(session);
+		kept = allocator.resize(allocator.context, NULL, sizeof(KvReading));
+		if (!kept)
+			return false;
+		*kept = *reading;
+		pgfirst_resp_buffer_init(&kept->found, allocator, reply->protocol);
+		session->reading = kept;
+	}
+	kept->command = session->commands;
+	kept->begun++;
+	kept->head_length = reading->head_end - reading->start;
+	Assert(kept->head_length <= READING_HEAD);
+	memcpy(kept->head, reply->data + reading->start, kept->head_length);
+	kept->found.length = 0;
+	pgfirst_resp_write_raw(&kept->found, reply->data + reading->head_end,
+	                       reply->length - reading->head_end);
+	return !kept->found.failed;
+}
+
+/* What was found becomes the end of the reply. */
+static void
+reading_end(KvCall *call, KvReading *reading)
+{
+	pgfirst_resp_write_raw(call->reply, reading->head, reading->head_length);
+	kv_session_hand_over(call->session, &reading->found);
+	kv_slices_note_position(call);
+}
+
+KvOutcome
+kv_reply_together(KvCall *call, void (*read)(KvCall *call))
+{
+	KvReading fresh = {.begun = 0};
+	KvReading *kept = reading_kept(call);
+	KvReading *reading = kept ? kept : &fresh;
+	RespBuffer *reply = call->reply;
+	bool went_on, good;
+
+	if (kept && (*call->sliced || pgfirst_store_changed()))
+		return KV_PARK_SLICE;
+	*call->sliced |= kept != NULL;
+	reading_slice(call, reading, kept != NULL, read);
+	went_on = kept && goes_on(call);
+	good = !reading->found.failed;
+	call->reply = reply;
+	call->reading = NULL;
+	if (good && reading->paused)
+	{
+		/* What a slice sees must not be undone before the next one. */
+		if (pgfirst_store_changed())
+			kv_session_drop_reading(call->session);
+		else
+			good = went_on || reading_keep(call, reading);
+		if (good)
+			return KV_PARK_SLICE;
+	}
+	if (good && went_on)
+		reading_end(call, reading);
+	kv_session_drop_reading(call->session);
+	if (!good)
+		kv_reply_no_memory(call);
+	return KV_DONE;
+}

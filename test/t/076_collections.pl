@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: PostgreSQL
+#
+# 076_collections.pl: large collections: what a reader is shown of one that others change, on the primary and on a
+# standby; what is left of those that have gone; and that they do not grow under an old snapshot.
+#
+# Seen to fail: readings that take no notice of the revision (a reply of two generations); a revision that does not
+# count; parts that are garbage for the sweep when their key is another one's after RENAME, or when their anchor is not
+# looked at (what lives is gone); counts without what was dropped, and a sweep that ends when nothing more is counted as
+# dropped (something is left for ever).
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../perl";
+use PgfirstTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $node = pgfirst_node('collections', streaming => 1, workers => 2, conf => "autovacuum = off");
+my $redis = redis($node);
+
+sub sql { return $node->safe_psql('postgres', $_[0]); }
+
+# ---- as of one moment ----------------------------------------------------------------------------
+
+$node->backup('base');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($node, 'base', has_streaming => 1);
+$standby->append_conf('postgresql.conf', PgfirstTest::settings($standby, PostgreSQL::Test::Cluster::get_free_port()));
+$standby->start;
+wait_for_door($standby);
+
+# One script is one unit: every field, member and element is of one generation.
+my $change = <<'LUA';
+	local generation = ARGV[1]
+	redis.call('DEL', KEYS[2])
+	for at = 0, 19999, 500 do
+		local fields, scores, elements = {}, {}, {}
+		for i = at, at + 499 do
+			fields[#fields + 1] = 'f' .. i
+			fields[#fields + 1] = generation
+			scores[#scores + 1] = generation
+			scores[#scores + 1] = 'm' .. i
+			elements[#elements + 1] = generation
+		end
+		redis.call('HSET', KEYS[1], unpack(fields))
+		redis.call('RPUSH', KEYS[2], unpack(elements))
+		redis.call('ZADD', KEYS[3], unpack(scores))
+	end
+	return generation
+LUA
+my @keys = qw(hash list zset);
+is($redis->call('EVAL', $change, 3, @keys, 1), 1, 'three collections of twenty thousand');
+my $there = redis($standby);
+wait_until('the standby has them', sub { $there->call('LLEN', 'list') eq '20000' });
+
+# The generations that a reply shows.
+my %reads = (
+	HGETALL => [ sub { ('HGETALL', 'hash') }, sub { @_[ grep { $_ % 2 } 0 .. $#_ ] } ],
+	HVALS => [ sub { ('HVALS', 'hash') }, sub { @_ } ],
+	LRANGE => [ sub { ('LRANGE', 'list', 0, -1) }, sub { @_ } ],
+	ZRANGE => [ sub { ('ZRANGE', 'zset', 0, -1, 'WITHSCORES') }, sub { @_[ grep { $_ % 2 } 0 .. $#_ ] } ]);
+
+sub shown
+{
+	my ($client, $what) = @_;
+	my ($command, $generations) = @{ $reads{$what} };
+	my @is = $generations->(@{ $client->call($command->()) });
+	my %different = map { $_ => 1 } @is;
+	return (scalar @is, sort { $a <=> $b } keys %different);
+}
+
+my @readers = map { { where => $_->[0], client => redis($_->[1]), last => 0, wrong => 0, many => 0 } }
+  ([ primary => $node ], [ standby => $standby ]);
+my $writer = redis($node);
+my $end = time + 240;
+my $generation = 1;
+my %seen = (primary => {}, standby => {});
+$writer->send('EVAL', $change, 3, @keys, ++$generation);
+while ((grep { keys %{ $seen{$_} } < 8 } keys %seen) && time < $end)
+{
+	for my $reader (@readers)
+	{
+		for my $what (sort keys %reads)
+		{
+			my ($count, @generations) = shown($reader->{client}, $what);
+			$reader->{many}++ if $count != 20_000;
+			$reader->{wrong}++ if @generations != 1;
+			$seen{ $reader->{where} }{ $generations[0] } = 1;
+		}
+	}
+	my ($answer) = $writer->outcome(0.01);
+	$writer->send('EVAL', $change, 3, @keys, ++$generation) if $answer ne 'silent';
+}
+for my $reader (@readers)
+{
+	is($reader->{many}, 0, "on the $reader->{where}, every reply has all elements");
+	is($reader->{wrong}, 0, '… of one generation');
+	cmp_ok(scalar keys %{ $seen{ $reader->{where} } }, '>=', 8, '… and generations have come by');
+}
+$writer->reply if ($writer->outcome(30))[0] eq 'silent';
+
+# Readers of the same worker, who are served meanwhile, and a key that goes or becomes another one between slices.
+my $pipe = redis($node);
+$pipe->raw(join '', map { PgfirstTest::Redis::encode(@$_) } ([ 'HGETALL', 'hash' ]) x 3, [ 'PING' ]);
+is_deeply([ map { my $reply = $pipe->reply; ref $reply ? scalar @$reply : $reply } 1 .. 4 ], [ (40_000) x 3, 'PONG' ],
+	'replies in slices come in their order');
+is($redis->call('DEL', 'hash') . $redis->call('DEL', 'zset'), '11', 'deleted');
+is_deeply($redis->call('HGETALL', 'hash'), [], '… they are empty');
+
+# ---- what is left ---------------------------------------------------------------------------------
+
+sub records { return sql('SELECT records FROM kv.space WHERE db = 0'); }
+
+is($redis->call('FLUSHDB'), 'OK', 'from the beginning');
+wait_until('the sweep has taken all away', sub { records() <= 1 });
+my $nothing = records();
+
+# Everything that ends a collection, and as many that stay: alone, renamed, and copied.
+my @kinds = (
+	[ HSET => sub { map { ("f$_", 'x' x 20) } 1 .. 300 } ],
+	[ SADD => sub { map { "member $_ " . 'x' x 10 } 1 .. 300 } ],
+	[ RPUSH => sub { map { "element $_ " . 'x' x 10 } 1 .. 300 } ],
+	[ ZADD => sub { map { ($_, "member $_ " . 'x' x 10) } 1 .. 300 } ]);
+my %ends = (
+	deleted => sub { $redis->call('DEL', $_[0]) },
+	set => sub { $redis->call('SET', $_[0], 'string') },
+	expired => sub { $redis->call('PEXPIRE', $_[0], 1) },
+	overwritten => sub { $redis->call('SET', 'other', 1); $redis->call('RENAME', 'other', $_[0]) },
+	copied_over => sub { $redis->call('SET', 'other', 1); $redis->call('COPY', 'other', $_[0], 'REPLACE') });
+for my $kind (@kinds)
+{
+	my ($command, $elements) = @$kind;
+	$redis->call($command, "$_:$command", $elements->()) for keys %ends, qw(stays before source);
+	$redis->call('RENAME', "before:$command", "renamed:$command");
+	$redis->call('COPY', "source:$command", "copy:$command");
+	$redis->call('DEL', "source:$command");
+	$ends{$_}->("$_:$command") for keys %ends;
+}
+sub whole
+{
+	my %is;
+	for my $key (map { "$_:HSET" } qw(stays renamed copy)) { $is{$key} = [ sort @{ $redis->call('HGETALL', $key) } ]; }
+	for my $key (map { "$_:SADD" } qw(stays renamed copy)) { $is{$key} = [ sort @{ $redis->call('SMEMBERS', $key) } ]; }
+	for my $key (map { "$_:RPUSH" } qw(stays renamed copy)) { $is{$key} = $redis->call('LRANGE', $key, 0, -1); }
+	for my $key (map { "$_:ZADD" } qw(stays renamed copy)) { $is{$key} = $redis->call('ZRANGE', $key, 0, -1, 'WITHSCORES'); }
+	return \%is;
+}
+my $whole = whole();
+is(scalar(grep { @$_ == 300 || @$_ == 600 } values %$whole), 12, 'twelve stay');
+
+# For each that stays its key, an anchor and 300 parts, and nodes of sorted sets; for each end but two a string.
+my $expected = $nothing + 12 * 302 + 3 * 4;
+wait_until('the sweep has taken away what has ended', sub { records() < $expected + 3 * 20 });
+cmp_ok(records(), '>=', $expected, 'and what lives is there');
+is_deeply(whole(), $whole, '… with every element');
+is(sql('SELECT count(*) FROM kv.check()'), 0, '… on sound pages');
+is($redis->call('FLUSHDB'), 'OK', 'flushed');
+wait_until('the sweep takes all away', sub { records() <= $nothing });
+pass('nothing is left of anything');
+
+# ---- under an old snapshot ------------------------------------------------------------------------
+
+my $holder = $node->background_psql('postgres');
+$holder->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT pg_current_xact_id(), count(*) FROM kv.keys');
+
+# What a broker does for a task: a queue, and what is unacknowledged.
+sub tasks
+{
+	my ($from, $to) = @_;
+	for (my $task = $from; $task < $to; $task += 100)
+	{
+		my @tasks = ($task .. $task + 99);
+		$redis->raw(join '', map { PgfirstTest::Redis::encode(@$_) } map { (
+			[ 'LPUSH', 'queue', 'task ' . 'x' x 500 . $_ ],
+			[ 'BRPOP', 'queue', 1 ],
+			[ 'ZADD', 'unacked_index', $_, $_ ],
+			[ 'HSET', 'unacked', $_, 'x' x 500 ],
+			[ 'ZREM', 'unacked_index', $_ - 50 ],
+			[ 'HDEL', 'unacked', $_ - 50 ]) } @tasks);
+		$redis->reply for 1 .. 6 * @tasks;
+	}
+	return;
+}
+tasks(1000, 3000);
+my $before = sql('SELECT bytes FROM kv.space WHERE db = 0');
+tasks(3000, 13_000);
+my $after = sql('SELECT bytes FROM kv.space WHERE db = 0');
+cmp_ok($after, '<=', $before + 64 * 8192, 'ten thousand tasks under an old snapshot take no more room than two thousand');
+is($redis->call('LLEN', 'queue') . ' ' . $redis->call('HLEN', 'unacked') . ' ' . $redis->call('ZCARD', 'unacked_index'),
+	'0 50 50', '… and all is as it should be');
+$holder->query_safe('COMMIT');
+$holder->quit;
+
+# The standby has the same.
+my $rows = q{SELECT md5(string_agg(md5(r::text), '' ORDER BY r::text)) FROM kv.database_0 AS r};
+my $is = sql($rows);
+my $position = sql('SELECT pg_current_wal_insert_lsn()');
+wait_until('the standby has replayed', sub { $standby->safe_psql('postgres', "SELECT pg_last_wal_replay_lsn() >= '$position'") eq 't' });
+is($standby->safe_psql('postgres', $rows), $is, 'the standby has the same');
+is($standby->safe_psql('postgres', 'SELECT count(*) FROM kv.check()'), 0, '… on sound pages');
+
+$standby->stop;
+$node->stop;
+done_testing();
