@@ -17,12 +17,18 @@
 #define READING_HEAD     32   /* bytes of the head of a reply at most */
 #define READING_SLICE_US 2000
 
-typedef struct KvReading
+/* What is read, and where it goes on. */
+typedef struct ReadingPlace
 {
-	uint64 command;     /* the client's number of commands: the same one goes on */
-	uint64 incarnation; /* of what is read, 0: inline */
+	uint64 incarnation; /* 0: inline */
 	uint64 revision;
 	KvReadingAt at;
+} ReadingPlace;
+
+typedef struct KvReading
+{
+	uint64 command; /* the client's number of commands: the same one goes on */
+	ReadingPlace place;
 	int begun; /* times that it was begun */
 	char head[READING_HEAD];
 	Size head_length;
@@ -62,14 +68,14 @@ kv_reading_resume(KvCall *call, uint64 incarnation, uint64 revision, KvReadingAt
 {
 	KvReading *reading = call->reading;
 
-	if (goes_on(call) && incarnation == reading->incarnation && revision == reading->revision)
+	if (goes_on(call) && incarnation == reading->place.incarnation &&
+	    revision == reading->place.revision)
 	{
-		*at = reading->at;
+		*at = reading->place.at;
 		return true;
 	}
 	call->reply = reading->reply;
-	reading->incarnation = incarnation;
-	reading->revision = revision;
+	reading->place = (ReadingPlace){.incarnation = incarnation, .revision = revision};
 	return false;
 }
 
@@ -82,9 +88,9 @@ kv_reading_pause(KvCall *call, const KvReadingAt *at)
 		reading->head_end = call->reply->length;
 	/* One at least, or a slow machine would never get on. */
 	if (reading->elements++ % LOOK != LOOK - 1 || reading->deadline_us == 0 ||
-	    reading->incarnation == 0 || pgfirst_clock_monotonic_us() < reading->deadline_us)
+	    reading->place.incarnation == 0 || pgfirst_clock_monotonic_us() < reading->deadline_us)
 		return false;
-	reading->at = *at;
+	reading->place.at = *at;
 	reading->paused = true;
 	return true;
 }
@@ -108,6 +114,7 @@ reading_slice(KvCall *call, KvReading *reading, bool resumes, void (*read)(KvCal
 {
 	RespBuffer *reply = call->reply;
 	Size found = reading->found.length;
+	ReadingPlace place = reading->place;
 	int tries = TRIES;
 
 	reading->reply = reply;
@@ -121,6 +128,7 @@ reading_slice(KvCall *call, KvReading *reading, bool resumes, void (*read)(KvCal
 	{
 		reply->length = reading->start;
 		reading->found.length = found;
+		reading->place = place;
 		reading->elements = 0;
 		reading->paused = false;
 		call->reply = resumes ? &reading->found : reply;

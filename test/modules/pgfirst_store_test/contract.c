@@ -621,8 +621,7 @@ do_walk(Session *session, int store)
 	int count = draw_places(places, array, sizeof(array));
 	PGresult *result = query(
 	    session->connection,
-	    statement(session,
-	              "SELECT id, record FROM store_test.walk('%s', %s%s%s, %" PRId64 ", %s)",
+	    statement(session, "SELECT id, record FROM store_test.walk('%s', %s%s%s, %" PRId64 ", %s)",
 	              store_names[store], null ? "" : "'", null ? "NULL" : uuids[from], null ? "" : "'",
 	              limit, array));
 	int row = 0;
@@ -669,11 +668,12 @@ do_sweep(Session *session, int store)
 		implicit_begin(session);
 		before = wal_end();
 	}
-	result = query(session->connection,
-	               statement(session,
-	                         "SELECT seen, deleted, wrapped, next, garbage FROM store_test.sweep('%s', "
-	                         "'%s', %d, %" PRId64 ")",
-	                         store_names[store], uuids[from], max, NOW));
+	result =
+	    query(session->connection,
+	          statement(session,
+	                    "SELECT seen, deleted, wrapped, next, garbage FROM store_test.sweep('%s', "
+	                    "'%s', %d, %" PRId64 ")",
+	                    store_names[store], uuids[from], max, NOW));
 	wrapped = PQgetvalue(result, 0, 2)[0] == 't';
 	for (int id = from; id < IDS; id++)
 	{

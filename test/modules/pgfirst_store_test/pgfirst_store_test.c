@@ -207,11 +207,11 @@ test_walk(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(1))
 		from = arg_id(PG_GETARG_DATUM(1));
 	if (!PG_ARGISNULL(3))
-		deconstruct_array(PG_GETARG_ARRAYTYPE_P(3), UUIDOID, UUID_LEN, false, TYPALIGN_CHAR, &places,
-		                  NULL, &count);
+		deconstruct_array(PG_GETARG_ARRAYTYPE_P(3), UUIDOID, UUID_LEN, false, TYPALIGN_CHAR,
+		                  &places, NULL, &count);
 	api()->store_position_reset();
-	walk = (count > 0 ? api()->store_walk_parts : api()->store_walk)(
-	    store, PG_ARGISNULL(1) ? NULL : &from, limit);
+	walk = (count > 0 ? api()->store_walk_parts
+	                  : api()->store_walk)(store, PG_ARGISNULL(1) ? NULL : &from, limit);
 	for (;;)
 	{
 		MemoryContext old = MemoryContextSwitchTo(row);
@@ -241,8 +241,7 @@ PG_FUNCTION_INFO_V1(test_incarnation);
 Datum
 test_incarnation(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT64(
-	    (int64) api()->store_incarnation(open_store(PG_GETARG_OID(0), true, true)));
+	PG_RETURN_INT64((int64) api()->store_incarnation(open_store(PG_GETARG_OID(0), true, true)));
 }
 
 static bool
