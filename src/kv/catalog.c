@@ -41,6 +41,7 @@
 #include "kv/catalog.h"
 #include "kv/count.h"
 #include "kv/limit.h"
+#include "kv/ready.h"
 #include "store/store.h"
 
 PGFIRST_FUNCTION(pgfirst_kv_swap_databases);
@@ -166,6 +167,7 @@ kv_catalog_swap(int a, int b)
 	CatalogTupleInsert(table, row_with_number(table, row_a, b));
 	CatalogTupleInsert(table, row_with_number(table, row_b, a));
 	kv_count_swap(a, b);
+	kv_ready_note_all();
 	/* What a crash leaves is all of the transaction or nothing: not some keys, and the old numbers. */
 	pgfirst_store_commands_together();
 	table_changed(table);

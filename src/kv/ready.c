@@ -30,47 +30,77 @@ static struct
 {
 	int number;  /* of this worker, 0 if it is none */
 	int waiting; /* clients of its own */
+	bool rung;   /* by itself */
 
-	/* Of the transaction under way. */
+	/* Of the transaction under way: the slots for others, and what its own loop has not been told. */
+	bool noted;
+	uint64 slots[WORDS];
 	int count;
-	int told; /* of the notes, to this worker's own loop */
-	bool many;
-	bool committed;
-	PgfirstId notes[NOTES_MAX];
+	int told;
+	KvReadyKey keys[NOTES_MAX];
 } mine;
 
-uint32
-kv_ready_slot(const PgfirstId *id)
+KvReadyKey
+kv_ready_key(const KvSpace *space, RespSlice key)
 {
-	uint32 bits;
+	uint64 seed = (uint64) space->tenant << 32 | (uint32) space->number;
 
-	memcpy(&bits, id->bytes + 4, sizeof(bits));
-	return murmurhash32(bits) % KV_READY_SLOTS;
+	return (KvReadyKey){
+	    .hash = hash_bytes_extended((const unsigned char *) key.data, (int) key.length, seed),
+	    .tenant = space->tenant,
+	    .number = space->number};
+}
+
+/* ---- what is noted ----------------------------------------------------------------------------- */
+
+/* Later, as if others had rung. */
+static void
+ring_oneself(uint32 slot)
+{
+	pg_atomic_fetch_or_u64(&shared->rung[mine.number - 1][slot / 64], UINT64CONST(1) << slot % 64);
+	mine.rung = true;
 }
 
 void
-kv_ready_note(const PgfirstId *id)
+kv_ready_note(const KvSpace *space, RespSlice name)
 {
-	/* The last ones only: whoever pushes in a loop pushes to the same key. */
-	for (int i = mine.count - 1; i >= mine.told && i >= mine.count - 4; i--)
-		if (memcmp(&mine.notes[i], id, sizeof(*id)) == 0)
-			return;
+	KvReadyKey key = kv_ready_key(space, name);
+	uint32 slot = kv_ready_slot(&key);
+
+	mine.noted = true;
+	mine.slots[slot / 64] |= UINT64CONST(1) << slot % 64;
+	if (mine.waiting == 0)
+		return;
+	/* Whoever pushes in a loop pushes to the same key. */
+	if (mine.count > mine.told && kv_ready_same(&mine.keys[mine.count - 1], &key))
+		return;
 	if (mine.count == NOTES_MAX)
-		mine.many = true;
+		ring_oneself(slot);
 	else
-		mine.notes[mine.count++] = *id;
+		mine.keys[mine.count++] = key;
+}
+
+void
+kv_ready_note_all(void)
+{
+	mine.noted = true;
+	memset(mine.slots, 0xff, sizeof(mine.slots));
+	kv_ready_ask_all();
 }
 
 bool
-kv_ready_next(PgfirstId *id)
+kv_ready_next(KvReadyKey *key)
 {
-	if (mine.waiting == 0)
-		mine.told = mine.count;
-	if (mine.told == mine.count)
+	if (mine.waiting == 0 || mine.told == mine.count)
+	{
+		mine.count = mine.told = 0;
 		return false;
-	*id = mine.notes[mine.told++];
+	}
+	*key = mine.keys[mine.told++];
 	return true;
 }
+
+/* ---- workers ----------------------------------------------------------------------------------- */
 
 void
 kv_ready_wait(uint32 slot)
@@ -87,64 +117,87 @@ kv_ready_leave(uint32 slot)
 }
 
 void
-kv_ready_rung(void (*each)(uint32 slot))
+kv_ready_ask_all(void)
 {
+	if (mine.waiting == 0)
+		return;
+	for (int word = 0; word < WORDS; word++)
+		pg_atomic_write_u64(&shared->rung[mine.number - 1][word], PG_UINT64_MAX);
+	mine.rung = true;
+}
+
+void
+kv_ready_heard(void)
+{
+	mine.rung = true;
+}
+
+bool
+kv_ready_waiting(void)
+{
+	return mine.rung;
+}
+
+/* A bit goes before its slot is asked about, and no sooner: an error leaves those that were not. */
+void
+kv_ready_rung(bool (*each)(uint32 slot))
+{
+	mine.rung = false;
 	for (int word = 0; word < WORDS; word++)
 	{
 		pg_atomic_uint64 *rung = &shared->rung[mine.number - 1][word];
-		uint64 bits = pg_atomic_read_u64(rung) == 0 ? 0 : pg_atomic_exchange_u64(rung, 0);
+		uint64 bits = pg_atomic_read_u64(rung);
 
 		for (; bits != 0; bits &= bits - 1)
-			each((uint32) word * 64 + (uint32) pg_rightmost_one_pos64(bits));
+		{
+			int bit = pg_rightmost_one_pos64(bits);
+
+			pg_atomic_fetch_and_u64(rung, ~(UINT64CONST(1) << bit));
+			if (!each((uint32) (word * 64 + bit)))
+			{
+				mine.rung = true;
+				return;
+			}
+		}
 	}
 }
 
 /* ---- transactions ---------------------------------------------------------------------------- */
 
+/* This worker's own clients have been asked within the turn, or will be. */
 static bool
 slot_ring(uint32 slot)
 {
 	if (pg_atomic_read_u32(&shared->waiting[slot]) == 0)
 		return false;
-	/* This worker's own clients have been asked within the turn, or will be: of too many keys nobody was told. */
 	for (int worker = 1; worker <= pgfirst_redis_workers; worker++)
-		if (worker != mine.number || mine.many)
+		if (worker != mine.number)
 			pg_atomic_fetch_or_u64(&shared->rung[worker - 1][slot / 64], UINT64CONST(1)
-			                                                                 << (slot % 64));
+			                                                                 << slot % 64);
 	return true;
 }
 
-static void
-ready_commit(XLogRecPtr position)
-{
-	mine.committed = true;
-}
-
-static void
-ready_abort(void)
-{
-	mine.committed = false;
-}
-
-/* After the locks, because whoever is woken wants them. */
+/*
+ * After the locks, because whoever is woken wants them.  Of a transaction that has failed something may be visible all
+ * the same, where units are applied apart; who is woken for nothing waits on.
+ */
 static void
 ready_released(void)
 {
 	bool ring = false;
 
-	if (mine.count > 0 && mine.committed && shared != NULL)
-	{
-		/* What has become visible did so before this. */
-		pg_memory_barrier();
-		for (int i = 0; i < mine.count && !mine.many; i++)
-			ring |= slot_ring(kv_ready_slot(&mine.notes[i]));
-		for (uint32 slot = 0; slot < KV_READY_SLOTS && mine.many; slot++)
-			ring |= slot_ring(slot);
-		if (ring)
-			pgfirst_bell_ring(PGFIRST_BELL_READY);
-	}
 	mine.count = mine.told = 0;
-	mine.many = mine.committed = false;
+	if (!mine.noted)
+		return;
+	/* What has become visible did so before this. */
+	pg_memory_barrier();
+	for (int word = 0; word < WORDS; word++)
+		for (uint64 bits = mine.slots[word]; bits != 0; bits &= bits - 1)
+			ring |= slot_ring((uint32) (word * 64 + pg_rightmost_one_pos64(bits)));
+	if (ring)
+		pgfirst_bell_ring(PGFIRST_BELL_READY);
+	mine.noted = false;
+	memset(mine.slots, 0, sizeof(mine.slots));
 }
 
 /* ---- start ----------------------------------------------------------------------------------- */
@@ -171,8 +224,6 @@ void
 kv_ready_init(void)
 {
 	static const PgfirstXactHooks hooks = {.name = "keys that others wait for",
-	                                       .commit = ready_commit,
-	                                       .abort = ready_abort,
 	                                       .released = ready_released};
 
 	pgfirst_shmem_request("pgfirst kv ready", sizeof(ReadyShared), (void **) &shared,

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "kv/database.h"
+#include "kv/ready.h"
 #include "kv/rows.h"
 #include "kv/type/elements.h"
 #include "kv/type/key.h"
@@ -130,6 +131,8 @@ rows_record(PgfirstStore *store, const PgfirstRow *row, PgfirstRecord *record)
 		kv_key_record(&space, key, payload, row->expiry, record);
 	else
 		kv_elements_restore(&space, key, type, payload, row->expiry, record);
+	if (kv_type_is_waited_for(type))
+		kv_ready_note(&space, key);
 }
 
 void

@@ -42,21 +42,22 @@ argument_seconds(KvCall *call, int i, int64 *timeout_us)
 
 /* Nothing is there: waits for it, or answers that there is nothing. */
 static KvOutcome
-wait_for_keys(KvCall *call, int first, int last, int64 timeout_us, bool array)
+wait_for_keys(KvCall *call, KvType type, int first, int last, int64 timeout_us, bool array)
 {
 	KvSession *session = call->session;
 	int64 now_us = pgfirst_clock_monotonic_us();
+	int64 until_us = session->wait_until_us;
 
-	if (session->wait_until_us == 0)
-		session->wait_until_us = timeout_us == 0 ? PG_INT64_MAX : now_us + timeout_us;
+	if (until_us == 0)
+		until_us = timeout_us == 0 ? PG_INT64_MAX : now_us + timeout_us;
 	if (session->unblocked == KV_UNBLOCKED_ERROR)
 		kv_reply_error(call, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
-	else if (!call->atomic && session->unblocked == KV_UNBLOCKED_NOT &&
-	         now_us < session->wait_until_us)
+	else if (!call->atomic && session->unblocked == KV_UNBLOCKED_NOT && now_us < until_us)
 	{
-		session->call_again_us = session->wait_until_us;
+		session->wait_until_us = session->call_again_us = until_us;
 		call->waits_first = first;
 		call->waits_last = last;
+		call->waits_type = type;
 		return KV_PARK_NEWS;
 	}
 	else if (array)
@@ -108,7 +109,8 @@ blocking_pop(KvCall *call, KvEnd end)
 	if (!argument_seconds(call, call->argc - 1, &timeout_us))
 		return KV_DONE;
 	if (!first_list(call, 1, call->argc - 2, &list, &i, &wrong))
-		return wrong ? KV_DONE : wait_for_keys(call, 1, call->argc - 2, timeout_us, true);
+		return wrong ? KV_DONE
+		             : wait_for_keys(call, KV_TYPE_LIST, 1, call->argc - 2, timeout_us, true);
 	pgfirst_resp_write_array(call->reply, 2);
 	kv_reply_slice(call, kv_argument(call, i));
 	kv_list_pop(call, &list, end);
@@ -141,7 +143,7 @@ blocking_move(KvCall *call, KvEnd from, KvEnd to, int timeout)
 		return KV_DONE;
 	if (kv_list_carry(call, from, to, &outcome))
 		return outcome;
-	return wait_for_keys(call, 1, 1, timeout_us, false);
+	return wait_for_keys(call, KV_TYPE_LIST, 1, 1, timeout_us, false);
 }
 
 /* BLMOVE source destination LEFT | RIGHT LEFT | RIGHT timeout */
@@ -175,7 +177,7 @@ kv_cmd_blmpop(KvCall *call)
 	if (!argument_seconds(call, 1, &timeout_us) || !kv_lmpop_options(call, 2, &keys, &end, &count))
 		return KV_DONE;
 	if (!first_list(call, 3, 2 + keys, &list, &i, &wrong))
-		return wrong ? KV_DONE : wait_for_keys(call, 3, 2 + keys, timeout_us, true);
+		return wrong ? KV_DONE : wait_for_keys(call, KV_TYPE_LIST, 3, 2 + keys, timeout_us, true);
 	pgfirst_resp_write_array(call->reply, 2);
 	kv_reply_slice(call, kv_argument(call, i));
 	kv_list_pop_many(call, &list, end, count);
@@ -215,7 +217,8 @@ blocking_zpop(KvCall *call, bool highest)
 	if (!argument_seconds(call, call->argc - 1, &timeout_us))
 		return KV_DONE;
 	if (!first_zset(call, 1, call->argc - 2, &zset, &i, &wrong))
-		return wrong ? KV_DONE : wait_for_keys(call, 1, call->argc - 2, timeout_us, true);
+		return wrong ? KV_DONE
+		             : wait_for_keys(call, KV_TYPE_ZSET, 1, call->argc - 2, timeout_us, true);
 	pgfirst_resp_write_array(call->reply, 3);
 	kv_reply_slice(call, kv_argument(call, i));
 	kv_zset_pop(call, &zset, highest, 1, false);
@@ -249,6 +252,6 @@ kv_cmd_bzmpop(KvCall *call)
 	    !kv_zmpop_options(call, 2, &keys, &highest, &count))
 		return KV_DONE;
 	if (!first_zset(call, 3, 2 + keys, &zset, &i, &wrong))
-		return wrong ? KV_DONE : wait_for_keys(call, 3, 2 + keys, timeout_us, true);
+		return wrong ? KV_DONE : wait_for_keys(call, KV_TYPE_ZSET, 3, 2 + keys, timeout_us, true);
 	return kv_zset_pop_many(call, i, &zset, highest, count);
 }

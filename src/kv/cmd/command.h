@@ -101,6 +101,7 @@ struct KvCall
 	/* Set by a command that returns KV_PARK_NEWS: the arguments that are keys it waits for. */
 	int waits_first;
 	int waits_last;
+	KvType waits_type;
 	bool lengthy;   /* set by the command: it moved many bytes, as its kind rarely does */
 	bool ends_turn; /* likewise: it has locks that others should not wait for */
 	bool executed;  /* the command's function was called */

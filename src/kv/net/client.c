@@ -220,6 +220,16 @@ kv_client_count_memory(KvClient *client, int64 more)
 	return true;
 }
 
+/* The first is the one whose time is up first. */
+static int
+deadline_compare(const pairingheap_node *a, const pairingheap_node *b, void *context)
+{
+	int64 first = pairingheap_const_container(KvClient, deadline_node, a)->parked_deadline;
+	int64 second = pairingheap_const_container(KvClient, deadline_node, b)->parked_deadline;
+
+	return first < second ? 1 : first > second ? -1 : 0;
+}
+
 void
 kv_clients_begin(int epoll)
 {
@@ -229,6 +239,7 @@ kv_clients_begin(int epoll)
 		dlist_init(&kv_clients.states[i]);
 	dlist_init(&kv_clients.gated);
 	dlist_init(&kv_clients.touched);
+	kv_clients.deadlines = pairingheap_allocate(deadline_compare, NULL);
 	memory.context =
 	    AllocSetContextCreate(TopMemoryContext, "pgfirst redis clients", ALLOCSET_DEFAULT_SIZES);
 }
@@ -288,6 +299,21 @@ kv_client_open(int fd, KvClientKind kind, const char *address, const char *local
 }
 
 static void
+client_enter_parking(KvClient *client)
+{
+	pairingheap_add(kv_clients.deadlines, &client->deadline_node);
+	client->parked_as = client->parked_for;
+	kv_clients.parked[client->parked_as]++;
+}
+
+static void
+client_leave_parking(KvClient *client)
+{
+	pairingheap_remove(kv_clients.deadlines, &client->deadline_node);
+	kv_clients.parked[client->parked_as]--;
+}
+
+static void
 client_ungate(KvClient *client)
 {
 	if (client->gated)
@@ -323,6 +349,8 @@ kv_client_close(KvClient *client)
 	if (client->touched)
 		dlist_delete(&client->touched_link);
 	kv_client_blocks(client, false);
+	if (client->state == KV_CLIENT_PARKED)
+		client_leave_parking(client);
 	dlist_delete(&client->state_link);
 	close(client->fd);
 	client_free_buffers(client);
@@ -346,9 +374,13 @@ kv_client_enter(KvClient *client, KvClientState state)
 {
 	if (client->state == state)
 		return;
+	if (client->state == KV_CLIENT_PARKED)
+		client_leave_parking(client);
 	dlist_delete(&client->state_link);
 	dlist_push_tail(&kv_clients.states[state], &client->state_link);
 	client->state = state;
+	if (state == KV_CLIENT_PARKED)
+		client_enter_parking(client);
 }
 
 void

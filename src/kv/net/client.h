@@ -27,6 +27,7 @@
 
 #include "access/xlogdefs.h"
 #include "lib/ilist.h"
+#include "lib/pairingheap.h"
 
 #include "kv/cmd/command.h"
 #include "kv/cmd/session.h"
@@ -91,7 +92,9 @@ typedef struct KvClient
 	bool blocked; /* INFO counts it */
 	KvOutcome parked_for;
 	int64 parked_deadline; /* monotonic microseconds; 0: not parked yet with this command */
-	struct KvWait *waits;  /* for keys; see waits.h */
+	pairingheap_node deadline_node; /* while PARKED, in the order of that */
+	KvOutcome parked_as;            /* what kv_clients.parked counts it as */
+	struct KvWait *waits;           /* for keys; see waits.h */
 	int waits_count;
 } KvClient;
 
@@ -101,10 +104,12 @@ typedef struct KvClients
 {
 	int epoll;
 	dlist_head states[KV_CLIENT_STATES];
-	dlist_head gated;   /* with marks, oldest first */
-	dlist_head touched; /* in this turn */
-	int blocked;        /* clients whose command waits */
-	Size memory;        /* in buffers and texts */
+	pairingheap *deadlines;       /* of those that are PARKED */
+	int parked[KV_PARK_NEWS + 1]; /* how many are, for each reason */
+	dlist_head gated;             /* with marks, oldest first */
+	dlist_head touched;           /* in this turn */
+	int blocked;                  /* clients whose command waits */
+	Size memory;                  /* in buffers and texts */
 	Size memory_published;
 } KvClients;
 

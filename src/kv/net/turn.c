@@ -81,7 +81,8 @@ static struct
 	bool read_only;
 	bool auth_used;
 	bool slice_used;
-	bool rung;        /* other processes have something for clients that wait */
+	bool asked;       /* a client that waited for keys */
+	bool in_vain;     /* the command that was parked last has found nothing in its keys */
 	bool slice_given; /* to a client that is READY */
 	int64 now_ms;
 	int64 deadline_us;
@@ -111,7 +112,7 @@ turn_start(void)
 	MemoryContextSwitchTo(turn.context);
 	kv_spaces_forget();
 	turn.started = true;
-	turn.auth_used = turn.slice_used = false;
+	turn.auth_used = turn.slice_used = turn.asked = false;
 	turn.commands = 0;
 	turn.steps = TURN_STEPS;
 	turn.ahead = 1; /* the first opens the database */
@@ -164,8 +165,12 @@ park(KvClient *client, KvOutcome reason)
 		return;
 	}
 	if (reason == KV_PARK_NEWS)
+	{
 		client->parked_deadline = client->session.call_again_us;
-	else if (client->parked_deadline == 0)
+		kv_client_enter(client, KV_CLIENT_PARKED);
+		return;
+	}
+	if (client->parked_deadline == 0)
 		client->parked_deadline = pgfirst_clock_monotonic_us() + patience;
 
 	/*
@@ -185,7 +190,7 @@ park(KvClient *client, KvOutcome reason)
 void
 kv_turn_announce(void)
 {
-	if (turn.announced && dlist_is_empty(&kv_clients.states[KV_CLIENT_PARKED]))
+	if (turn.announced && kv_clients.parked[KV_PARK_LOCK] + kv_clients.parked[KV_PARK_COUNT] == 0)
 	{
 		pgfirst_keylock_park(false);
 		turn.announced = false;
@@ -201,8 +206,27 @@ park_is_over(const KvClient *client)
 	return client->parked_for == KV_PARK_COUNT && kv_count_get(client->session.database, &count);
 }
 
-void
-kv_turn_unpark(KvOutcome reason)
+static bool
+is_parked_for_lock(const KvClient *client)
+{
+	return client->parked_for == KV_PARK_LOCK;
+}
+
+/* Those that wait for keys are asked in their own order. */
+static bool
+is_parked_for_news(const KvClient *client)
+{
+	return client->parked_for == KV_PARK_NEWS && !client->waits;
+}
+
+static bool
+is_unblocked(const KvClient *client)
+{
+	return client->session.unblocked != KV_UNBLOCKED_NOT;
+}
+
+static void
+unpark_all(bool (*which)(const KvClient *client))
 {
 	dlist_mutable_iter iterator;
 
@@ -210,41 +234,52 @@ kv_turn_unpark(KvOutcome reason)
 	{
 		KvClient *client = dlist_container(KvClient, state_link, iterator.cur);
 
-		if (client->parked_for == reason)
+		if (which(client))
 			kv_client_enter(client, KV_CLIENT_AGAIN);
 	}
 }
 
 void
+kv_turn_lock_free(void)
+{
+	if (kv_clients.parked[KV_PARK_LOCK] > 0)
+		unpark_all(is_parked_for_lock);
+}
+
+void
 kv_turn_unpark_late(int64 now_us)
 {
-	dlist_mutable_iter iterator;
+	pairingheap *deadlines = kv_clients.deadlines;
 
-	if (kv_pause_lifted() || kv_sessions.unblocked > 0)
-		kv_turn_unpark(KV_PARK_NEWS);
-	dlist_foreach_modify (iterator, &kv_clients.states[KV_CLIENT_PARKED])
+	if (kv_pause_lifted())
 	{
-		KvClient *client = dlist_container(KvClient, state_link, iterator.cur);
+		unpark_all(is_parked_for_news);
+		kv_ready_ask_all();
+	}
+	if (kv_sessions.unblocked > 0)
+		unpark_all(is_unblocked);
+	if (kv_clients.parked[KV_PARK_COUNT] > 0)
+		unpark_all(park_is_over);
+	while (!pairingheap_is_empty(deadlines))
+	{
+		KvClient *first =
+		    pairingheap_container(KvClient, deadline_node, pairingheap_first(deadlines));
 
-		if (now_us >= client->parked_deadline || park_is_over(client))
-			kv_client_enter(client, KV_CLIENT_AGAIN);
+		if (now_us < first->parked_deadline)
+			break;
+		kv_client_enter(first, KV_CLIENT_AGAIN);
 	}
 }
 
 int64
 kv_turn_next_deadline(void)
 {
-	dlist_iter iterator;
-	int64 first = 0;
+	pairingheap *deadlines = kv_clients.deadlines;
 
-	dlist_foreach (iterator, &kv_clients.states[KV_CLIENT_PARKED])
-	{
-		KvClient *client = dlist_container(KvClient, state_link, iterator.cur);
-
-		if (first == 0 || client->parked_deadline < first)
-			first = client->parked_deadline;
-	}
-	return first;
+	return pairingheap_is_empty(deadlines)
+	           ? 0
+	           : pairingheap_container(KvClient, deadline_node, pairingheap_first(deadlines))
+	                 ->parked_deadline;
 }
 
 /* ---- one command ------------------------------------------------------------------------- */
@@ -339,7 +374,7 @@ wait_is_over(KvClient *client)
 {
 	KvSession *session = &client->session;
 
-	if (!session->waits)
+	if (!client->waits)
 		return;
 	session->waits = false;
 	if (session->unblocked != KV_UNBLOCKED_NOT)
@@ -392,10 +427,13 @@ run_command(KvClient *client)
 	{
 		session->reply.length = start;
 		park(client, outcome);
-		session->waits = call.waits_first > 0;
+		turn.in_vain = call.waits_first > 0;
 		/* Who has begun to wait just now looks once more, after those who see that it waits. */
-		if (call.waits_first > 0 && kv_waits_begin(client, &call))
+		if (turn.in_vain && kv_waits_begin(client, &call))
+		{
+			session->waits = true;
 			kv_client_enter(client, KV_CLIENT_AGAIN);
+		}
 		return false;
 	}
 	client->parked_deadline = 0;
@@ -417,74 +455,6 @@ run_command(KvClient *client)
 
 static RespLimits client_limits(const KvClient *client);
 
-/* Calls the command of a client that waits; false if it goes on waiting. */
-static bool
-run_waiting(KvClient *client)
-{
-	kv_client_touch(client);
-	client->parser.limits = client_limits(client);
-	if (pgfirst_resp_parse(&client->parser, client->input + client->input_start,
-	                       client->input_end - client->input_start) != RESP_COMMAND)
-		elog(ERROR, "the command of a client that waits has gone");
-	turn.client = client;
-	if (!run_command(client))
-		return false;
-	kv_client_enter(client, KV_CLIENT_AGAIN);
-	return true;
-}
-
-/*
- * The key has something: those who wait for it are asked in the order in which they came, until one finds nothing.  Who is
- * kept from it by something else is passed over.
- */
-static void
-serve_key(const PgfirstId *id)
-{
-	KvClient *client = kv_waits_first(id);
-
-	while (client)
-	{
-		if (client->broken || client->session.close)
-			client = kv_waits_behind(id, client);
-		else if (run_waiting(client))
-			client = kv_waits_first(id);
-		else if (client->parked_for == KV_PARK_NEWS)
-			return;
-		else
-			client = kv_waits_behind(id, client);
-	}
-}
-
-/*
- * A command has given keys something: those who wait for them come next, before anybody else's command, and each has
- * one command, the one that waits.  What they do may give something to others.
- */
-static void
-serve_waiting(void)
-{
-	PgfirstId id;
-
-	while (kv_ready_next(&id))
-		serve_key(&id);
-}
-
-static void
-serve_slot(uint32 slot)
-{
-	kv_waits_keys(slot, serve_key);
-}
-
-static RespLimits
-client_limits(const KvClient *client)
-{
-	bool stranger = !OidIsValid(client->session.role);
-
-	return (RespLimits){.bulk = stranger ? 16 * 1024 : Max(KV_VALUE_MAX, KV_KEY_MAX),
-	                    .arguments = stranger ? 10 : 1024 * 1024,
-	                    .inline_len = 64 * 1024,
-	                    .unauthenticated = stranger};
-}
-
 /* Some commands take a microsecond and some take long: after those that may, it looks at once. */
 static bool
 turn_is_over(void)
@@ -499,6 +469,88 @@ turn_is_over(void)
 	turn.over = turn.clock_us >= turn.deadline_us ||
 	            MemoryContextMemAllocated(turn.context, true) > TURN_MEMORY;
 	return turn.over;
+}
+
+/* Calls the command of a client that waits; false if it goes on waiting. */
+static bool
+run_waiting(KvClient *client)
+{
+	turn.client = client;
+	turn.asked = true;
+	kv_client_touch(client);
+	kv_client_enter(client, KV_CLIENT_READY);
+	client->parser.limits = client_limits(client);
+	if (pgfirst_resp_parse(&client->parser, client->input + client->input_start,
+	                       client->input_end - client->input_start) != RESP_COMMAND)
+		elog(ERROR, "the command of a client that waits has gone");
+	if (!run_command(client))
+		return false;
+	kv_client_enter(client, KV_CLIENT_AGAIN);
+	return true;
+}
+
+/*
+ * The key has something: those who wait for it are asked in the order in which they came, until one finds nothing; then
+ * there is nothing for others that wait for the same type either.  Who is kept from it by something else is passed over.
+ */
+static void
+serve_key(const KvReadyKey *key)
+{
+	uint32 without = 0;
+	KvClient *client = kv_waits_next(key, NULL, without);
+
+	while (client)
+	{
+		KvClient *next;
+
+		/* What it is asked may end its wait, and nobody else's. */
+		if (client->broken || client->session.close)
+			next = kv_waits_next(key, client, without);
+		else
+		{
+			KvType type = kv_waits_type(client);
+
+			next = kv_waits_next(key, client, without);
+			if (!run_waiting(client) && turn.in_vain)
+			{
+				without |= (uint32) 1 << type;
+				next = kv_waits_next(key, client, without);
+			}
+		}
+		client = next;
+	}
+}
+
+/*
+ * A command has given keys something: those who wait for them come next, before anybody else's command, and each has
+ * one command, the one that waits.  What they do may give something to others.
+ */
+static void
+serve_waiting(void)
+{
+	KvReadyKey key;
+
+	while (kv_ready_next(&key))
+		serve_key(&key);
+}
+
+static bool
+serve_slot(uint32 slot)
+{
+	kv_waits_keys(slot, serve_key);
+	serve_waiting();
+	return !turn_is_over();
+}
+
+static RespLimits
+client_limits(const KvClient *client)
+{
+	bool stranger = !OidIsValid(client->session.role);
+
+	return (RespLimits){.bulk = stranger ? 16 * 1024 : Max(KV_VALUE_MAX, KV_KEY_MAX),
+	                    .arguments = stranger ? 10 : 1024 * 1024,
+	                    .inline_len = 64 * 1024,
+	                    .unauthenticated = stranger};
 }
 
 /* Runs the client's complete commands; it leaves the READY list. */
@@ -572,15 +624,11 @@ run_ready(void)
 {
 	dlist_head *ready = &kv_clients.states[KV_CLIENT_READY];
 
-	if (dlist_is_empty(ready) && !turn.rung)
+	if (dlist_is_empty(ready) && !kv_ready_waiting())
 		return;
 	turn_start();
-	if (turn.rung)
-	{
-		turn.rung = false;
+	if (kv_ready_waiting())
 		kv_ready_rung(serve_slot);
-		serve_waiting();
-	}
 	while (!dlist_is_empty(ready) && !turn_is_over())
 		run_client(dlist_container(KvClient, state_link, dlist_head_node(ready)));
 }
@@ -653,6 +701,9 @@ turn_failed(ErrorData *error)
 	}
 	turn.client = NULL;
 	each_touched(settle_aborted, words);
+	/* What was given to one of them is there again. */
+	if (turn.asked)
+		kv_ready_ask_all();
 }
 
 void
@@ -738,12 +789,6 @@ kv_turn_tell(void)
 		kv_pubsub_tell(&message, tell_client);
 }
 
-void
-kv_turn_ready(void)
-{
-	turn.rung = true;
-}
-
 /* Of those who want a slice one at a time, in the order in which they had their last. */
 bool
 kv_turn_wanted(void)
@@ -760,7 +805,7 @@ kv_turn_wanted(void)
 		turn.slice_given |= client->parked_for == KV_PARK_SLICE;
 		kv_client_enter(client, KV_CLIENT_READY);
 	}
-	return turn.rung || !dlist_is_empty(&kv_clients.states[KV_CLIENT_READY]) ||
+	return kv_ready_waiting() || !dlist_is_empty(&kv_clients.states[KV_CLIENT_READY]) ||
 	       !dlist_is_empty(again) || !dlist_is_empty(&kv_clients.touched);
 }
 

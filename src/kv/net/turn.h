@@ -21,16 +21,13 @@ extern void kv_turn_send(void);
 /* Whether there is something to run at once. */
 extern bool kv_turn_wanted(void);
 
-/* Lets clients that are parked for this reason try again. */
-extern void kv_turn_unpark(KvOutcome reason);
-
-/* Lets those try for the last time whose time is up. */
 /* Tells subscribers what has been published. */
 extern void kv_turn_tell(void);
 
-/* The next turn begins with those who wait for keys of which other processes have told. */
-extern void kv_turn_ready(void);
+/* Lets clients that are parked for a lock try again. */
+extern void kv_turn_lock_free(void);
 
+/* Lets those try for the last time whose time is up, and those again that wait no longer. */
 extern void kv_turn_unpark_late(int64 now_us);
 
 /* When the first parked client's time is up, in monotonic microseconds; 0 if none is parked. */

@@ -5,18 +5,34 @@
 #include "postgres.h"
 
 #include "kv/net/waits.h"
-#include "kv/ready.h"
+
+#define SAME_LOOKS                                                                                 \
+	8 /* at what the client waits for already; a repeated key is most often repeated at once */
 
 typedef struct KvWait
 {
-	dlist_node link; /* among those of the slot */
+	dlist_node link; /* among those of the slot; of a key that is repeated, nowhere */
 	KvClient *client;
 	uint32 slot;
 	uint32 lap; /* of kv_waits_keys() that has come by */
-	PgfirstId id;
+	KvType type;
+	bool repeated;
+	KvReadyKey key;
 } KvWait;
 
 static dlist_head waiting[KV_READY_SLOTS]; /* all zero: empty */
+
+/* Whether the client waits for this key by one of its waits of before. */
+static bool
+wait_is_repeated(const KvWait *wait, const KvWait *first)
+{
+	const KvWait *stop = wait - Min(wait - first, SAME_LOOKS);
+
+	for (const KvWait *before = wait; before > stop;)
+		if (kv_ready_same(&(--before)->key, &wait->key))
+			return true;
+	return false;
+}
 
 bool
 kv_waits_begin(KvClient *client, const KvCall *call)
@@ -35,13 +51,16 @@ kv_waits_begin(KvClient *client, const KvCall *call)
 	client->waits_count = count;
 	for (int i = 0; i < count; i++)
 	{
-		RespSlice key = kv_argument(call, call->waits_first + i);
 		KvWait *wait = &client->waits[i];
 
-		kv_space_id(call->space, key.data, key.length, &wait->id);
-		wait->client = client;
-		wait->slot = kv_ready_slot(&wait->id);
-		wait->lap = 0;
+		*wait =
+		    (KvWait){.client = client,
+		             .type = call->waits_type,
+		             .key = kv_ready_key(call->space, kv_argument(call, call->waits_first + i))};
+		wait->slot = kv_ready_slot(&wait->key);
+		wait->repeated = wait_is_repeated(wait, client->waits);
+		if (wait->repeated)
+			continue;
 		dlist_push_tail(&waiting[wait->slot], &wait->link);
 		kv_ready_wait(wait->slot);
 	}
@@ -57,6 +76,8 @@ kv_waits_end(KvClient *client)
 		return;
 	for (int i = 0; i < client->waits_count; i++)
 	{
+		if (client->waits[i].repeated)
+			continue;
 		dlist_delete(&client->waits[i].link);
 		kv_ready_leave(client->waits[i].slot);
 	}
@@ -65,38 +86,33 @@ kv_waits_end(KvClient *client)
 	client->waits_count = 0;
 }
 
-static bool
-ids_equal(const PgfirstId *a, const PgfirstId *b)
-{
-	return memcmp(a, b, sizeof(*a)) == 0;
-}
-
 KvClient *
-kv_waits_first(const PgfirstId *id)
-{
-	return kv_waits_behind(id, NULL);
-}
-
-KvClient *
-kv_waits_behind(const PgfirstId *id, const KvClient *client)
+kv_waits_next(const KvReadyKey *key, const KvClient *client, uint32 without)
 {
 	bool behind = client == NULL;
 	dlist_iter iterator;
 
-	dlist_foreach (iterator, &waiting[kv_ready_slot(id)])
+	dlist_foreach (iterator, &waiting[kv_ready_slot(key)])
 	{
 		KvWait *wait = dlist_container(KvWait, link, iterator.cur);
 
-		if (behind && wait->client != client && ids_equal(&wait->id, id))
+		if (behind && wait->client != client && !(without & ((uint32) 1 << wait->type)) &&
+		    kv_ready_same(&wait->key, key))
 			return wait->client;
 		behind |= wait->client == client;
 	}
 	return NULL;
 }
 
+KvType
+kv_waits_type(const KvClient *client)
+{
+	return client->waits ? client->waits[0].type : KV_TYPE_NONE;
+}
+
 /* What `each` does may change the list, so it is begun anew after it. */
 void
-kv_waits_keys(uint32 slot, void (*each)(const PgfirstId *id))
+kv_waits_keys(uint32 slot, void (*each)(const KvReadyKey *key))
 {
 	static uint32 lap;
 	dlist_iter iterator;
@@ -105,7 +121,7 @@ kv_waits_keys(uint32 slot, void (*each)(const PgfirstId *id))
 	lap++;
 	do
 	{
-		PgfirstId id;
+		KvReadyKey key;
 
 		found = false;
 		dlist_foreach (iterator, &waiting[slot])
@@ -114,13 +130,13 @@ kv_waits_keys(uint32 slot, void (*each)(const PgfirstId *id))
 
 			if (!found && wait->lap != lap)
 			{
-				id = wait->id;
+				key = wait->key;
 				found = true;
 			}
-			if (found && ids_equal(&wait->id, &id))
+			if (found && kv_ready_same(&wait->key, &key))
 				wait->lap = lap;
 		}
 		if (found)
-			each(&id);
+			each(&key);
 	} while (found);
 }

@@ -223,9 +223,9 @@ take_latch(void)
 	if (pgfirst_worker_reload())
 		take_reload();
 	if (pgfirst_bell_rung(PGFIRST_BELL_LOCK))
-		kv_turn_unpark(KV_PARK_LOCK);
+		kv_turn_lock_free();
 	if (pgfirst_bell_rung(PGFIRST_BELL_READY))
-		kv_turn_ready();
+		kv_ready_heard();
 	if (pgfirst_bell_rung(PGFIRST_BELL_PUBLISH))
 		kv_turn_tell();
 }

@@ -268,13 +268,9 @@ void
 kv_key_put_collection(KvSpace *space, RespSlice key, KvType type, KvLayout layout, RespSlice value,
                       int64 expiry)
 {
-	PgfirstId id;
-
 	key_put(space, key, type, layout, value, expiry);
-	if (type != KV_TYPE_LIST && type != KV_TYPE_ZSET)
-		return;
-	kv_space_id(space, key.data, key.length, &id);
-	kv_ready_note(&id);
+	if (kv_type_is_waited_for(type))
+		kv_ready_note(space, key);
 }
 
 void

@@ -55,6 +55,13 @@ typedef enum KvType
 
 #define KV_TYPES (KV_TYPE_ZSET + 1)
 
+/* Whether there are commands that wait for keys of this type to have something. */
+static inline bool
+kv_type_is_waited_for(KvType type)
+{
+	return type == KV_TYPE_LIST || type == KV_TYPE_ZSET;
+}
+
 /* Where the elements of a collection are: in its record, or in records of their own. */
 typedef enum KvLayout
 {
