@@ -9,6 +9,7 @@
 #   kv_turn_run() without kv_clients_take_killed(); position_known() that does not look at `wrote`;
 #   settle_committed() that does not note the position; a WAIT that counts what was sent, not flushed;
 #   kv_pause_holds() that does not ask kv_multi_writes();
+#   kv_value_read_to() that counts each reading;
 #   begin_save() with CHECKPOINT_WAIT; kv_slowlog_may_be() that compares with another clock; drop_oldest() that does not look at bytes; is_secret() that is
 #   always false.
 
@@ -267,6 +268,20 @@ is_deeply($there->call('SLOWLOG', 'GET', -1), [], '… forgets all of them, and 
 $here->call('CONFIG', 'RESETSTAT');
 my ($commands) = $there->call('INFO', 'stats') =~ /^total_commands_processed:(\d+)/m;
 cmp_ok($commands, '<', 10, 'CONFIG RESETSTAT: the counters begin anew');
+
+# Commands that read more than once look the key up once.
+$here->call('SET', 'looked', 'abcdefgh');
+$here->call('DEL', 'missing');
+for ([ 1, 'GET looked' ], [ 1, 'GETRANGE looked 0 2' ], [ 1, 'GETRANGE looked 0 -3' ], [ 1, 'GETRANGE looked -5 -3' ],
+	[ 1, 'BITCOUNT looked 0 -3' ], [ 1, 'BITPOS looked 1 0 -3' ], [ 0, 'GETRANGE missing 0 -3' ])
+{
+	my ($found, $line) = @$_;
+
+	$here->call('CONFIG', 'RESETSTAT');
+	$here->call(split / /, $line);
+	my ($hits, $misses) = $here->call('INFO', 'stats') =~ /^keyspace_hits:(\d+)\r\nkeyspace_misses:(\d+)/m;
+	is("$hits $misses", $found ? '1 0' : '0 1', "$line is one lookup");
+}
 
 is($_->call('PING'), 'PONG', 'both workers are there still') for $here, $there;
 $node->stop;
