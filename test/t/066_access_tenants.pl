@@ -8,13 +8,14 @@
 # auth_set_tenant() that finds nothing, or the database's before the role's, or not that for all roles;
 # kv_auth_has_tenants() that looks at no settings; kv_access_has_tenants() that takes dropped roles for roles;
 # forget_dropped_roles() that does nothing; watch_holds() that does not compare the
-# tenant; census_each() that counts the default tenant's keys for all (cache.stats); pause_of() that takes anybody's; the epoch record of another tenant without its tenant (kv.check).
+# tenant; census_each() that counts the default tenant's keys for all (cache.stats); pause_of() that takes anybody's; kv_auth_look() that takes who cannot be looked up for the default tenant's; the epoch record of another tenant without its tenant (kv.check).
 
 use strict;
 use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/../perl";
+use PgfirstStore;
 use PgfirstTest;
 use Test::More;
 
@@ -153,6 +154,18 @@ is($moved->call('GET', 'mine'), undef, '… and it reaches the other keys');
 is($eight->call('EXISTS', 'mine'), 0, '… in which nothing has changed');
 sql("SELECT kv.set_tenant('seven_too', 7)");
 is($moved->call('GET', 'mine'), 'seven', '… and back');
+
+# The list of databases is locked, and has to be read anew, and so have rights: nobody can tell whose tenant a role is.
+my $holder = PgfirstStore::Session->new($node);
+$seven->call('SET', 'mine', 'of seven');
+$holder->ask('BEGIN; LOCK TABLE kv.database IN ACCESS EXCLUSIVE MODE');
+is($seven->call('MULTI'), 'OK', 'MULTI of a client of a tenant');
+is($seven->call('GET', 'mine'), 'QUEUED', '… keeps a command');
+sql('GRANT SELECT ON kv.database TO eight; ALTER ROLE eight CONNECTION LIMIT 100');
+is($seven->call('PING'), 'QUEUED', '… goes on while rights change and databases are locked');
+$holder->ask('ROLLBACK');
+is_deeply($seven->call('EXEC'), [ 'of seven', 'PONG' ], '… and is carried out when they are not');
+sql('REVOKE SELECT ON kv.database FROM eight; ALTER ROLE eight CONNECTION LIMIT -1');
 
 # ---- clients ---------------------------------------------------------------------------------
 
