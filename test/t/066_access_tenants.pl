@@ -8,7 +8,8 @@
 # auth_set_tenant() that finds nothing, or the database's before the role's, or not that for all roles;
 # kv_auth_has_tenants() that looks at no settings; kv_access_has_tenants() that takes dropped roles for roles;
 # forget_dropped_roles() that does nothing; watch_holds() that does not compare the
-# tenant; census_each() that counts the default tenant's keys for all (cache.stats); pause_of() that takes anybody's; kv_auth_look() that takes who cannot be looked up for the default tenant's; the epoch record of another tenant without its tenant (kv.check).
+# tenant; census_each() that counts the default tenant's keys for all (cache.stats); pause_of() that takes anybody's; kv_auth_look() that takes who cannot be looked up for the default tenant's; a PUBSUB NUMPAT of
+# all tenants; the epoch record of another tenant without its tenant (kv.check).
 
 use strict;
 use warnings;
@@ -191,6 +192,16 @@ $zero->call('CONFIG', 'SET', 'slowlog-log-slower-than', -1);
 my $log = join ' ', map { @{ $_->[3] } } @{ $zero->call('SLOWLOG', 'GET', -1) };
 unlike($log, qr/slow-of-seven/, 'SLOWLOG shows nothing of another tenant');
 like(join(' ', map { @{ $_->[3] } } @{ $seven->call('SLOWLOG', 'GET', -1) }), qr/slow-of-seven/, '… and its own');
+
+is_deeply($zero_too->call('PSUBSCRIBE', 'c*'), [ 'psubscribe', 'c*', 1 ], 'PSUBSCRIBE');
+is_deeply($zero_too->call('SUBSCRIBE', 'c1'), [ 'subscribe', 'c1', 2 ], '… and SUBSCRIBE');
+is($seven_too->call('PUBSUB', 'NUMPAT'), 0, 'PUBSUB NUMPAT counts the patterns of a tenant');
+is_deeply($seven_too->call('PUBSUB', 'CHANNELS'), [], '… PUBSUB CHANNELS knows its channels');
+is_deeply($seven_too->call('PUBSUB', 'NUMSUB', 'c1'), [ 'c1', 0 ], '… and NUMSUB its subscribers');
+is($seven_too->call('PUBLISH', 'c1', 'of seven'), 0, '… whom PUBLISH reaches');
+is(($zero_too->outcome(0.3))[0], 'silent', '… and no others');
+$zero_too->call('RESET');
+$zero_too->call('AUTH', 'app', 'secret');
 
 # ---- where a tenant comes from ---------------------------------------------------------------
 
