@@ -8,7 +8,8 @@
 # auth_set_tenant() that finds nothing, or the database's before the role's, or not that for all roles;
 # kv_auth_has_tenants() that looks at no settings; kv_access_has_tenants() that takes dropped roles for roles;
 # forget_dropped_roles() that does nothing; watch_holds() that does not compare the
-# tenant; census_each() that counts the default tenant's keys for all (cache.stats); pause_of() that takes anybody's; kv_auth_look() that takes who cannot be looked up for the default tenant's; a PUBSUB NUMPAT of
+# tenant; census_each() that counts the default tenant's keys for all (cache.stats); pause_of() that takes anybody's; kv_auth_look() that takes who cannot be looked up for the default tenant's; a new
+# session in standing() that waits for nothing; a PUBSUB NUMPAT of
 # all tenants; the epoch record of another tenant without its tenant (kv.check).
 
 use strict;
@@ -164,9 +165,21 @@ is($seven->call('MULTI'), 'OK', 'MULTI of a client of a tenant');
 is($seven->call('GET', 'mine'), 'QUEUED', '… keeps a command');
 sql('GRANT SELECT ON kv.database TO eight; ALTER ROLE eight CONNECTION LIMIT 100');
 is($seven->call('PING'), 'QUEUED', '… goes on while rights change and databases are locked');
+my $unknown = as('eight');
+$unknown->send('SUBSCRIBE', 'c1');
+is(($unknown->outcome(0.3))[0], 'silent', '… who logs in meanwhile waits, for whose tenant it is nobody can say');
 $holder->ask('ROLLBACK');
+is_deeply($unknown->reply(20), [ 'subscribe', 'c1', 1 ], '… and then subscribes');
+is($zero->call('PUBLISH', 'c1', 'of zero') + $zero_too->call('PUBLISH', 'c1', 'of zero'), 0, '… not to what another tenant publishes');
+$holder->ask('BEGIN; LOCK TABLE kv.access IN ACCESS EXCLUSIVE MODE');
+sql('GRANT SELECT ON kv.access TO eight');
+$unknown = as('eight');
+$unknown->send('CLIENT', 'LIST');
+is(($unknown->outcome(0.3))[0], 'silent', '… nor is anybody shown to it while rights are locked');
+$holder->ask('ROLLBACK');
+unlike($unknown->reply(20), qr/ user=app /, '… who is another tenant\'s');
 is_deeply($seven->call('EXEC'), [ 'of seven', 'PONG' ], '… and is carried out when they are not');
-sql('REVOKE SELECT ON kv.database FROM eight; ALTER ROLE eight CONNECTION LIMIT -1');
+sql('REVOKE SELECT ON kv.database, kv.access FROM eight; ALTER ROLE eight CONNECTION LIMIT -1');
 
 # ---- clients ---------------------------------------------------------------------------------
 
