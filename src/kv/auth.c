@@ -334,9 +334,10 @@ kv_auth_look(KvSession *session, bool available, int64 now_ms)
 	session->levels = available                      ? kv_access_levels(session->role)
 	                  : superuser_arg(session->role) ? PG_UINT32_MAX
 	                                                 : 0;
+	/* What cannot be read just now is as it was; it is looked up again as soon as it can be. */
 	tenant = session->tenant_set >= 0 ? (uint32) session->tenant_set
 	         : available              ? kv_access_tenant(session->role)
-	                                  : 0;
+	                                  : session->tenant;
 	if (tenant != session->tenant)
 	{
 		/* What was begun was meant for the other tenant's keys. */

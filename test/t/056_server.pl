@@ -9,6 +9,8 @@
 #   kv_turn_run() without kv_clients_take_killed(); position_known() that does not look at `wrote`;
 #   settle_committed() that does not note the position; a WAIT that counts what was sent, not flushed;
 #   kv_pause_holds() that does not ask kv_multi_writes();
+#   append_flags() that does not look at `waits`, or at subscriptions; client_is() that is always true; a BLPOP that is refused in
+#   scripts; a name of a channel copied up to its first zero; kv_value_read_to() that counts each reading;
 #   begin_save() with CHECKPOINT_WAIT; kv_slowlog_may_be() that compares with another clock; drop_oldest() that does not look at bytes; is_secret() that is
 #   always false.
 
@@ -262,11 +264,65 @@ is($here->call('CONFIG', 'SET', 'slowlog-log-slower-than', -1), 'OK', 'none is s
 is($here->call('SLOWLOG', 'RESET'), 'OK', 'SLOWLOG RESET');
 is_deeply($there->call('SLOWLOG', 'GET', -1), [], '… forgets all of them, and none comes any more');
 
+# ---- clients that wait, or listen -----------------------------------------------------------
+
+my $id = $here_too->call('CLIENT', 'ID');
+sub line { return $here->call('CLIENT', 'LIST', 'ID', $id); }
+
+$here_too->send('BLPOP', 'nothing', 0);
+wait_until('a client that waits', sub { line() =~ / flags=b / });
+is($there->call('CLIENT', 'UNBLOCK', $id), 0, 'CLIENT UNBLOCK by another worker');
+is($here->call('CLIENT', 'UNBLOCK', $id), 1, '… by the same one');
+is($here_too->reply(20), undef, '… ends it as its time would');
+is($here->call('CLIENT', 'UNBLOCK', $id), 0, '… once');
+like(line(), qr/ flags=N /, '… and it waits no more');
+is($here->call('EVAL', 'return redis.call("BLPOP", KEYS[1], 0)', 1, 'nothing'), undef, 'within a script nothing waits');
+is($here->call('EVAL', 'return redis.call("BZPOPMIN", KEYS[1], 0)', 1, 'nothing'), undef, '… of whatever type');
+$here->call('RPUSH', 'something', 'x');
+is_deeply($here->call('EVAL', 'return redis.call("BRPOP", KEYS[1], KEYS[2], 0)', 2, 'nothing', 'something'), [ 'something', 'x' ],
+	'… and what is there is taken');
+
+is_deeply($here_too->call('SUBSCRIBE', "c\0d"), [ 'subscribe', "c\0d", 1 ], 'a channel whose name is any bytes');
+like(line(), qr/ flags=P db=0 sub=1 psub=0 /, '… shows in CLIENT LIST');
+like($here->call('CLIENT', 'LIST', 'TYPE', 'pubsub'), qr/^id=$id [^\n]*\n\z/, '… where TYPE knows it');
+unlike($here->call('CLIENT', 'LIST', 'TYPE', 'normal'), qr/^id=$id /m, '… for what it is');
+is($here->call('CLIENT', 'LIST', 'TYPE', 'replica'), '', '… and nobody else for others');
+is($here->call('CLIENT', 'KILL', 'TYPE', 'replica'), 0, '… nor does CLIENT KILL');
+is_deeply($here->call('PUBSUB', 'CHANNELS'), ["c\0d"], 'PUBSUB CHANNELS');
+like($here->call('PUBSUB', 'CHANNELS', 'a', 'b'), qr/^-ERR unknown subcommand or wrong number of arguments for 'channels'/i, '… of two patterns');
+is_deeply($here_too->call('UNSUBSCRIBE'), [ 'unsubscribe', "c\0d", 0 ], 'UNSUBSCRIBE from all says from what');
+is($here->call('CLIENT', 'LIST', 'TYPE', 'pubsub'), '', '… and is seen');
+
+my ($info) = @{ $here->call('COMMAND', 'INFO', 'blpop') };
+is_deeply([ sort @{ $info->[2] } ], [qw(blocking write)], 'COMMAND INFO of a command that waits');
+is_deeply([ sort @{ $info->[6] } ], [qw(@blocking @list @slow @write)], '… its categories');
+($info) = @{ $here->call('COMMAND', 'INFO', 'publish') };
+is_deeply([ sort @{ $info->[2] } ], [qw(fast loading pubsub)], '… of one about messages');
+is_deeply([ sort @{ $here->call('COMMAND', 'LIST', 'FILTERBY', 'ACLCAT', 'blocking') } ],
+	[qw(blmove blmpop blpop brpop brpoplpush bzmpop bzpopmax bzpopmin)], 'COMMAND LIST of a category');
+is_deeply([ grep { /^h/ } @{ $here->call('ACL', 'CAT', 'hash') } ], $here->call('ACL', 'CAT', 'hash'), '… of a type');
+is_deeply($here->call('COMMAND', 'GETKEYSANDFLAGS', 'LMOVE', 'a', 'b', 'LEFT', 'RIGHT'),
+	[ [ 'a', [qw(RW access delete)] ], [ 'b', [qw(RW insert)] ] ], 'COMMAND GETKEYSANDFLAGS of a move');
+
 # ---- CONFIG RESETSTAT -----------------------------------------------------------------------
 
 $here->call('CONFIG', 'RESETSTAT');
 my ($commands) = $there->call('INFO', 'stats') =~ /^total_commands_processed:(\d+)/m;
 cmp_ok($commands, '<', 10, 'CONFIG RESETSTAT: the counters begin anew');
+
+# Commands that read more than once look the key up once.
+$here->call('SET', 'looked', 'abcdefgh');
+$here->call('DEL', 'missing');
+for ([ 1, 'GET looked' ], [ 1, 'GETRANGE looked 0 2' ], [ 1, 'GETRANGE looked 0 -3' ], [ 1, 'GETRANGE looked -5 -3' ],
+	[ 1, 'BITCOUNT looked 0 -3' ], [ 1, 'BITPOS looked 1 0 -3' ], [ 0, 'GETRANGE missing 0 -3' ])
+{
+	my ($found, $line) = @$_;
+
+	$here->call('CONFIG', 'RESETSTAT');
+	$here->call(split / /, $line);
+	my ($hits, $misses) = $here->call('INFO', 'stats') =~ /^keyspace_hits:(\d+)\r\nkeyspace_misses:(\d+)/m;
+	is("$hits $misses", $found ? '1 0' : '0 1', "$line is one lookup");
+}
 
 is($_->call('PING'), 'PONG', 'both workers are there still') for $here, $there;
 $node->stop;

@@ -11,7 +11,7 @@
 # takes session->database within MULTI; command_ready() that does not ask kv_command_allowed() (the key stays locked);
 # kv_auth_is_current() that is always true; auth_role_lives() that looks at nothing; kv_access_enter() that
 # does nothing; a kv_tenant_use() that does nothing; FLUSHALL without KV_ADMIN; level_of_call() that takes COPY for what it
-# is in one database.
+# is in one database; LSET as a command that only reads.
 
 use strict;
 use warnings;
@@ -101,6 +101,43 @@ my %cases = (
 	strlen => [ 'read', 'k' ], substr => [ 'read', 'k', 0, -1 ], swapdb => [ 'server', 2, 3 ], time => ['none'], touch => [ 'read', 'k' ],
 	ttl => [ 'read', 'k' ], type => [ 'read', 'k' ], unlink => [ 'write', 'k' ], unwatch => ['none'],
 	wait => [ 'none', 0, 1 ], waitaof => [ 'none', 0, 0, 1 ], watch => [ 'read', 'k' ],
+
+	hdel => [ 'write', 'h', 'f' ], hexists => [ 'read', 'h', 'f' ], hget => [ 'read', 'h', 'f' ], hgetall => [ 'read', 'h' ],
+	hincrby => [ 'write', 'h', 'n', 1 ], hincrbyfloat => [ 'write', 'h', 'n', 0.5 ], hkeys => [ 'read', 'h' ],
+	hlen => [ 'read', 'h' ], hmget => [ 'read', 'h', 'f', 'n' ], hmset => [ 'write', 'h', 'f', 'x' ],
+	hrandfield => [ 'read', 'h', 2, 'WITHVALUES' ], hscan => [ 'read', 'h', 0 ], hset => [ 'write', 'h', 'f', 'x' ],
+	hsetnx => [ 'write', 'h', 'f2', 'x' ], hstrlen => [ 'read', 'h', 'f' ], hvals => [ 'read', 'h' ],
+
+	blmove => [ 'write', 'l', 'l2', 'LEFT', 'RIGHT', 0.01 ], blmpop => [ 'write', 0.01, 2, 'l2', 'l', 'LEFT' ],
+	blpop => [ 'write', 'l2', 'l', 0.01 ], brpop => [ 'write', 'l2', 'l', 0.01 ], brpoplpush => [ 'write', 'l', 'l2', 0.01 ],
+	lindex => [ 'read', 'l', 0 ], linsert => [ 'write', 'l', 'AFTER', 'treasure', 'x' ], llen => [ 'read', 'l' ],
+	lmove => [ 'write', 'l', 'l2', 'LEFT', 'RIGHT' ], lmpop => [ 'write', 2, 'l2', 'l', 'LEFT' ], lpop => [ 'write', 'l' ],
+	lpos => [ 'read', 'l', 'treasure' ], lpush => [ 'write', 'l', 'x' ], lpushx => [ 'write', 'l', 'x' ],
+	lrange => [ 'read', 'l', 0, -1 ], lrem => [ 'write', 'l', 0, 'treasure' ], lset => [ 'write', 'l', 0, 'x' ],
+	ltrim => [ 'write', 'l', 1, 1 ], rpop => [ 'write', 'l' ], rpoplpush => [ 'write', 'l', 'l2' ], rpush => [ 'write', 'l', 'x' ],
+	rpushx => [ 'write', 'l', 'x' ],
+
+	sadd => [ 'write', 's', 'x' ], scard => [ 'read', 's' ], sdiff => [ 'read', 's', 's2' ],
+	sdiffstore => [ 'write', 's2', 's' ], sinter => [ 'read', 's', 's' ], sintercard => [ 'read', 1, 's' ],
+	sinterstore => [ 'write', 's2', 's', 's' ], sismember => [ 'read', 's', 'treasure' ], smembers => [ 'read', 's' ],
+	smismember => [ 'read', 's', 'treasure', 'x' ], smove => [ 'write', 's', 's2', 'treasure' ], spop => [ 'write', 's' ],
+	srandmember => [ 'read', 's', 2 ], srem => [ 'write', 's', 'treasure' ], sscan => [ 'read', 's', 0 ],
+	sunion => [ 'read', 's', 's2' ], sunionstore => [ 'write', 's2', 's' ],
+
+	bzmpop => [ 'write', 0.01, 2, 'z2', 'z', 'MIN' ], bzpopmax => [ 'write', 'z2', 'z', 0.01 ], bzpopmin => [ 'write', 'z2', 'z', 0.01 ],
+	zadd => [ 'write', 'z', 2, 'treasure' ], zcard => [ 'read', 'z' ], zcount => [ 'read', 'z', '-inf', '+inf' ],
+	zincrby => [ 'write', 'z', 1, 'treasure' ], zlexcount => [ 'read', 'z', '-', '+' ], zmpop => [ 'write', 2, 'z2', 'z', 'MIN' ],
+	zmscore => [ 'read', 'z', 'treasure' ], zpopmax => [ 'write', 'z' ], zpopmin => [ 'write', 'z' ],
+	zrange => [ 'read', 'z', 0, -1, 'WITHSCORES' ], zrangebylex => [ 'read', 'z', '-', '+' ],
+	zrangebyscore => [ 'read', 'z', '-inf', '+inf' ], zrank => [ 'read', 'z', 'treasure' ], zrem => [ 'write', 'z', 'treasure' ],
+	zremrangebylex => [ 'write', 'z', '-', '+' ], zremrangebyrank => [ 'write', 'z', 0, -1 ],
+	zremrangebyscore => [ 'write', 'z', '-inf', '+inf' ], zrevrange => [ 'read', 'z', 0, -1 ],
+	zrevrangebylex => [ 'read', 'z', '+', '-' ], zrevrangebyscore => [ 'read', 'z', '+inf', '-inf' ],
+	zrevrank => [ 'read', 'z', 'treasure' ], zscore => [ 'read', 'z', 'treasure' ],
+
+	psubscribe => [ 'none', 'c*' ], publish => [ 'none', 'c', 'x' ], 'pubsub|channels' => ['none'], 'pubsub|help' => ['none'],
+	'pubsub|numpat' => ['none'], 'pubsub|numsub' => [ 'none', 'c' ], punsubscribe => ['none'], subscribe => [ 'none', 'c' ],
+	unsubscribe => ['none'],
 );
 
 my @names = sort @{ $app->call('COMMAND', 'LIST') };
@@ -126,8 +163,26 @@ sub prepare
 {
 	$app->call('MSET', 'k', 'treasure', 'n', 5);
 	$app->call('PEXPIREAT', 'k', 33333333333333);
-	$app->call('DEL', 'k2');
+	$app->call('DEL', qw(k2 h l l2 s s2 z z2));
+	$app->call('HSET', 'h', 'f', 'treasure', 'n', 5);
+	$app->call('RPUSH', 'l', 'treasure', 'x');
+	$app->call('SADD', 's', 'treasure', 'x');
+	$app->call('ZADD', 'z', 1, 'treasure', 1, 'x');
 }
+
+# All that prepare() has made, as one word.
+sub held
+{
+	my $all = $app->call('EVAL', <<'LUA', 10, qw(k n h l s z k2 l2 s2 z2));
+local c, members = redis.call, redis.call('SMEMBERS', KEYS[5])
+table.sort(members)
+return { c('GET', KEYS[1]), c('PEXPIRETIME', KEYS[1]), c('GET', KEYS[2]), table.concat(c('HGETALL', KEYS[3]), ','),
+	table.concat(c('LRANGE', KEYS[4], 0, -1), ','), table.concat(members, ','),
+	table.concat(c('ZRANGE', KEYS[6], 0, -1, 'WITHSCORES'), ','), c('EXISTS', KEYS[7], KEYS[8], KEYS[9], KEYS[10]) }
+LUA
+	return join ' ', map { $_ // 'nil' } @$all;
+}
+my $held = 'treasure 33333333333333 5 f,treasure,n,5 treasure,x treasure,x treasure,1,x,1 0';
 
 for my $name (grep { $cases{$_} } @commands)
 {
@@ -148,7 +203,7 @@ for my $name (grep { $cases{$_} } @commands)
 		# EXEC is about keys, so it stands behind the gate, but it needs no rights of its own.
 		my $must = $needs > $rank || ($role eq 'outsider' && $name eq 'exec');
 		push @wrong, "$role: " . (ref $reply ? "[@{[map { $_ // 'nil' } @$reply]}]" : $reply // 'nil') if !!$refused != !!$must;
-		push @wrong, "$role has changed something" if $must && $app->call('GET', 'k') ne 'treasure';
+		push @wrong, "$role has changed something" if $must && held() ne $held;
 		$client->close;
 	}
 	is("@wrong", '', "$name needs $case->[0]");
@@ -170,8 +225,8 @@ for my $name (grep { $cases{$_} && $_ !~ /^(shutdown|save|bgsave|config\|resetst
 	my $size = $app->call('DBSIZE');
 	my $reply = $client->call(words($name, $cases{$name})) // 'nil';
 	my $text = ref $reply ? join ' ', map { ref $_ ? map { $_ // '' } @$_ : $_ // '' } @$reply : $reply;
-	my @is = ($app->call('GET', 'k'), $app->call('PEXPIRETIME', 'k'), $app->call('GET', 'n'), $app->call('DBSIZE'));
-	my $same = "@is" eq "treasure 33333333333333 5 $size";
+	my @is = (held(), $app->call('DBSIZE'));
+	my $same = "@is" eq "$held $size";
 
 	ok($same && $text !~ /treasure/, "as another tenant: $name") or diag("$text; @is");
 	$client->close;
@@ -507,6 +562,7 @@ for my $name (grep { $cases{$_} } @commands)
 	my $writes = $needs eq 'write' || $name =~ /^(flushall|swapdb)$/;
 
 	is($reply =~ /^-READONLY /, $writes, "on a standby: $name") or diag($reply);
+	$there->call('RESET') && $there->call('AUTH', 'secret') if $name =~ /^p?subscribe$/;
 	like(as('nobody', node => $standby)->call(words($name, $cases{$name})), qr/^-NOPERM /, '… without the grant') if $needs ne 'none';
 }
 $standby->stop;

@@ -8,13 +8,16 @@
 # auth_set_tenant() that finds nothing, or the database's before the role's, or not that for all roles;
 # kv_auth_has_tenants() that looks at no settings; kv_access_has_tenants() that takes dropped roles for roles;
 # forget_dropped_roles() that does nothing; watch_holds() that does not compare the
-# tenant; census_each() that counts the default tenant's keys for all (cache.stats); pause_of() that takes anybody's; the epoch record of another tenant without its tenant (kv.check).
+# tenant; census_each() that counts the default tenant's keys for all (cache.stats); pause_of() that takes anybody's; kv_auth_look() that takes who cannot be looked up for the default tenant's; a new
+# session in standing() that waits for nothing; a PUBSUB NUMPAT of
+# all tenants; the epoch record of another tenant without its tenant (kv.check).
 
 use strict;
 use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/../perl";
+use PgfirstStore;
 use PgfirstTest;
 use Test::More;
 
@@ -154,6 +157,30 @@ is($eight->call('EXISTS', 'mine'), 0, '… in which nothing has changed');
 sql("SELECT kv.set_tenant('seven_too', 7)");
 is($moved->call('GET', 'mine'), 'seven', '… and back');
 
+# The list of databases is locked, and has to be read anew, and so have rights: nobody can tell whose tenant a role is.
+my $holder = PgfirstStore::Session->new($node);
+$seven->call('SET', 'mine', 'of seven');
+$holder->ask('BEGIN; LOCK TABLE kv.database IN ACCESS EXCLUSIVE MODE');
+is($seven->call('MULTI'), 'OK', 'MULTI of a client of a tenant');
+is($seven->call('GET', 'mine'), 'QUEUED', '… keeps a command');
+sql('GRANT SELECT ON kv.database TO eight; ALTER ROLE eight CONNECTION LIMIT 100');
+is($seven->call('PING'), 'QUEUED', '… goes on while rights change and databases are locked');
+my $unknown = as('eight');
+$unknown->send('SUBSCRIBE', 'c1');
+is(($unknown->outcome(0.3))[0], 'silent', '… who logs in meanwhile waits, for whose tenant it is nobody can say');
+$holder->ask('ROLLBACK');
+is_deeply($unknown->reply(20), [ 'subscribe', 'c1', 1 ], '… and then subscribes');
+is($zero->call('PUBLISH', 'c1', 'of zero') + $zero_too->call('PUBLISH', 'c1', 'of zero'), 0, '… not to what another tenant publishes');
+$holder->ask('BEGIN; LOCK TABLE kv.access IN ACCESS EXCLUSIVE MODE');
+sql('GRANT SELECT ON kv.access TO eight');
+$unknown = as('eight');
+$unknown->send('CLIENT', 'LIST');
+is(($unknown->outcome(0.3))[0], 'silent', '… nor is anybody shown to it while rights are locked');
+$holder->ask('ROLLBACK');
+unlike($unknown->reply(20), qr/ user=app /, '… who is another tenant\'s');
+is_deeply($seven->call('EXEC'), [ 'of seven', 'PONG' ], '… and is carried out when they are not');
+sql('REVOKE SELECT ON kv.database, kv.access FROM eight; ALTER ROLE eight CONNECTION LIMIT -1');
+
 # ---- clients ---------------------------------------------------------------------------------
 
 my ($seven_id, $zero_id) = map { $_->call('CLIENT', 'ID') } $seven, $zero;
@@ -178,6 +205,16 @@ $zero->call('CONFIG', 'SET', 'slowlog-log-slower-than', -1);
 my $log = join ' ', map { @{ $_->[3] } } @{ $zero->call('SLOWLOG', 'GET', -1) };
 unlike($log, qr/slow-of-seven/, 'SLOWLOG shows nothing of another tenant');
 like(join(' ', map { @{ $_->[3] } } @{ $seven->call('SLOWLOG', 'GET', -1) }), qr/slow-of-seven/, '… and its own');
+
+is_deeply($zero_too->call('PSUBSCRIBE', 'c*'), [ 'psubscribe', 'c*', 1 ], 'PSUBSCRIBE');
+is_deeply($zero_too->call('SUBSCRIBE', 'c1'), [ 'subscribe', 'c1', 2 ], '… and SUBSCRIBE');
+is($seven_too->call('PUBSUB', 'NUMPAT'), 0, 'PUBSUB NUMPAT counts the patterns of a tenant');
+is_deeply($seven_too->call('PUBSUB', 'CHANNELS'), [], '… PUBSUB CHANNELS knows its channels');
+is_deeply($seven_too->call('PUBSUB', 'NUMSUB', 'c1'), [ 'c1', 0 ], '… and NUMSUB its subscribers');
+is($seven_too->call('PUBLISH', 'c1', 'of seven'), 0, '… whom PUBLISH reaches');
+is(($zero_too->outcome(0.3))[0], 'silent', '… and no others');
+$zero_too->call('RESET');
+$zero_too->call('AUTH', 'app', 'secret');
 
 # ---- where a tenant comes from ---------------------------------------------------------------
 

@@ -98,14 +98,21 @@ kv_cmd_client_setinfo(KvCall *call)
 
 /* ---- the line of a client ---------------------------------------------------------------- */
 
-/* In Redis's order: in a transaction, on the Unix socket, marked by CLIENT NO-EVICT, by NO-TOUCH; N: none. */
+/*
+ * In Redis's order: has subscribed to something, is in a transaction, waits for a key, is on the Unix socket, marked
+ * by CLIENT NO-EVICT, by NO-TOUCH; N: none.
+ */
 static void
 append_flags(StringInfo line, const KvSession *session)
 {
 	int before = line->len;
 
+	if (session->channels + session->patterns > 0)
+		appendStringInfoChar(line, 'P');
 	if (kv_multi_is_open(session))
 		appendStringInfoChar(line, 'x');
+	if (session->waits)
+		appendStringInfoChar(line, 'b');
 	if (session->local_address[0] == '/')
 		appendStringInfoChar(line, 'U');
 	if (session->no_evict)
@@ -130,18 +137,19 @@ append_client(StringInfo line, const KvSession *session)
 	                 (int) ((now - session->active_us) / 1000000));
 	appendStringInfoString(line, "flags=");
 	append_flags(line, session);
-	appendStringInfo(
-	    line,
-	    " db=%d sub=0 psub=0 ssub=0 multi=%d watch=%d qbuf=%zu qbuf-free=0 "
-	    "argv-mem=0 multi-mem=0 rbs=%zu rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu "
-	    "events=r cmd=%s%s%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
-	    session->database, kv_multi_commands(session), kv_multi_watched(session),
-	    session->input_bytes, session->reply.capacity, session->reply.length + session->tail.length,
-	    output, sizeof(*session) + session->input_bytes + output,
-	    last && last->container ? last->container : "", last && last->container ? "|" : "",
-	    last ? last->name : "NULL", kv_auth_role_name(session), session->reply.protocol,
-	    session->library_name ? session->library_name : "",
-	    session->library_version ? session->library_version : "");
+	appendStringInfo(line,
+	                 " db=%d sub=%d psub=%d ssub=0 multi=%d watch=%d qbuf=%zu qbuf-free=0 "
+	                 "argv-mem=0 multi-mem=0 rbs=%zu rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu "
+	                 "events=r cmd=%s%s%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
+	                 session->database, session->channels, session->patterns,
+	                 kv_multi_commands(session), kv_multi_watched(session), session->input_bytes,
+	                 session->reply.capacity, session->reply.length + session->tail.length, output,
+	                 sizeof(*session) + session->input_bytes + output,
+	                 last && last->container ? last->container : "",
+	                 last && last->container ? "|" : "", last ? last->name : "NULL",
+	                 kv_auth_role_name(session), session->reply.protocol,
+	                 session->library_name ? session->library_name : "",
+	                 session->library_version ? session->library_version : "");
 }
 
 static void
@@ -198,18 +206,39 @@ list_ids(KvCall *call, Size *count)
 	return ids;
 }
 
-/* Every client is a normal one: *none if argument i is another type.  False after answering. */
-static bool
-client_type(KvCall *call, int i, bool *none)
+/* Of Redis's types there are two: who has subscribed to something, and everybody else. */
+typedef enum ClientType
 {
-	RespSlice type = kv_argument(call, i);
+	CLIENT_ANY, /* nothing is asked for */
+	CLIENT_NORMAL,
+	CLIENT_PUBSUB,
+	CLIENT_NONE /* a master or a replica is */
+} ClientType;
 
-	*none = kv_argument_is(call, i, "master") || kv_argument_is(call, i, "replica") ||
-	        kv_argument_is(call, i, "slave") || kv_argument_is(call, i, "pubsub");
-	if (*none || kv_argument_is(call, i, "normal"))
+/* What argument i asks for; false after answering that it is no type. */
+static bool
+client_type(KvCall *call, int i, ClientType *type)
+{
+	RespSlice word = kv_argument(call, i);
+
+	*type = kv_argument_is(call, i, "normal")    ? CLIENT_NORMAL
+	        : kv_argument_is(call, i, "pubsub")  ? CLIENT_PUBSUB
+	        : kv_argument_is(call, i, "master")  ? CLIENT_NONE
+	        : kv_argument_is(call, i, "replica") ? CLIENT_NONE
+	        : kv_argument_is(call, i, "slave")   ? CLIENT_NONE
+	                                             : CLIENT_ANY;
+	if (*type != CLIENT_ANY)
 		return true;
-	kv_reply_error(call, "ERR Unknown client type '%.*s'", (int) Min(type.length, 128), type.data);
+	kv_reply_error(call, "ERR Unknown client type '%.*s'", (int) Min(word.length, 128), word.data);
 	return false;
+}
+
+static bool
+client_is(const KvSession *session, ClientType type)
+{
+	bool listens = session->channels + session->patterns > 0;
+
+	return type == CLIENT_ANY || type == (listens ? CLIENT_PUBSUB : CLIENT_NORMAL);
 }
 
 /* CLIENT LIST [TYPE normal | master | replica | pubsub] [ID id [id ...]] */
@@ -218,13 +247,13 @@ kv_cmd_client_list(KvCall *call)
 {
 	StringInfoData lines;
 	dlist_iter iterator;
-	bool none = false;
+	ClientType type = CLIENT_ANY;
 	uint64 *ids = NULL;
 	Size ids_count = 0;
 
 	if (call->argc == 4 && kv_argument_is(call, 2, "TYPE"))
 	{
-		if (!client_type(call, 3, &none))
+		if (!client_type(call, 3, &type))
 			return KV_DONE;
 	}
 	else if (call->argc > 3 && kv_argument_is(call, 2, "ID"))
@@ -244,7 +273,7 @@ kv_cmd_client_list(KvCall *call)
 	{
 		const KvSession *session = dlist_container(KvSession, link, iterator.cur);
 
-		if (none || session->tenant != call->session->tenant)
+		if (!client_is(session, type) || session->tenant != call->session->tenant)
 			continue;
 		if (!ids || bsearch(&session->id, ids, ids_count, sizeof(uint64), compare_ids))
 			append_client(&lines, session);
@@ -261,7 +290,7 @@ typedef struct KillFilter
 	RespSlice address;
 	RespSlice local_address;
 	int64 id;
-	bool none; /* of another type than there is */
+	ClientType type;
 	bool user;
 	Oid role;
 	bool role_is_default; /* then also who has not logged in */
@@ -304,7 +333,7 @@ kill_option(KvCall *call, int i, KillFilter *filter)
 		return false;
 	}
 	if (more && kv_argument_is(call, i, "TYPE"))
-		return client_type(call, i + 1, &filter->none);
+		return client_type(call, i + 1, &filter->type);
 	if (more && kv_argument_is(call, i, "USER"))
 		return kill_user(call, i + 1, filter);
 	if (more && kv_argument_is(call, i, "ADDR"))
@@ -331,7 +360,8 @@ slice_is(RespSlice slice, const char *words)
 static bool
 kill_meets(const KvCall *call, const KillFilter *filter, const KvSession *session)
 {
-	if (filter->none || session->killed || session->tenant != call->session->tenant)
+	if (!client_is(session, filter->type) || session->killed ||
+	    session->tenant != call->session->tenant)
 		return false;
 	if (filter->address.data && !slice_is(filter->address, session->address))
 		return false;
@@ -383,7 +413,7 @@ kv_cmd_client_kill(KvCall *call)
 
 /* ---- switches ---------------------------------------------------------------------------- */
 
-/* CLIENT UNBLOCK client-id [TIMEOUT | ERROR]: no command blocks yet that it could end. */
+/* CLIENT UNBLOCK client-id [TIMEOUT | ERROR] */
 KvOutcome
 kv_cmd_client_unblock(KvCall *call)
 {

@@ -584,12 +584,20 @@ static bool
 standing(KvCall *call, KvOutcome *outcome)
 {
 	KvSession *session = call->session;
+	bool new = session->granted == 0; /* nobody has said yet whose tenant it is */
 	bool needs = kv_command_level(call->command) > KV_LEVEL_NONE ||
-	             !(call->command->flags & (KV_LOADING | KV_NO_AUTH));
+	             !(call->command->flags & (KV_LOADING | KV_NO_AUTH)) ||
+	             (new && !(call->command->flags & KV_NO_AUTH));
 
 	kv_tenant_use(session->tenant);
 	if (!OidIsValid(session->role) || call->atomic || kv_auth_is_current(session, call->now_ms))
 		return true;
+	if (new && call->busy)
+	{
+		if (needs)
+			*outcome = kv_locked_out(call, 0, "the list of databases");
+		return !needs;
+	}
 	if (kv_auth_look(session, call->available && !call->busy, call->now_ms) == KV_STANDING_BUSY &&
 	    needs)
 	{

@@ -41,6 +41,7 @@ typedef enum KvFlag
 	KV_NO_SCRIPT = 1 << 14, /* refused within scripts */
 	KV_LISTENING = 1 << 16, /* allowed in RESP2 to who has subscribed to something */
 	KV_COUNTED = 1 << 15,   /* the argument before the first key says how many there are */
+	KV_WAITS = 1 << 27,     /* may wait for its keys; not within MULTI and scripts */
 	KV_GROWS = 1 << 20,     /* takes room: refused in a database that is full (Redis: denyoom) */
 	KV_HARMLESS = 1 << 24,  /* of KV_ADMIN: Redis calls it so, but anybody may */
 	KV_SERVER = 1 << 25,    /* of KV_ADMIN: concerns all tenants, so the default one's admins may */

@@ -25,8 +25,9 @@ reply_words(RespBuffer *reply, const char *const *words, const bool *apply, int 
 static void
 reply_flags(RespBuffer *reply, const KvCommand *command)
 {
-	static const char *const words[] = {"readonly", "write",   "fast",     "no_auth",    "loading",
-	                                    "admin",    "denyoom", "noscript", "movablekeys"};
+	static const char *const words[] = {"readonly",    "write",    "fast",    "no_auth",
+	                                    "loading",     "admin",    "denyoom", "noscript",
+	                                    "movablekeys", "blocking", "pubsub"};
 	const bool apply[] = {(command->flags & KV_READ) != 0,
 	                      (command->flags & KV_WRITE) != 0,
 	                      (command->flags & KV_FAST) != 0,
@@ -35,33 +36,61 @@ reply_flags(RespBuffer *reply, const KvCommand *command)
 	                      (command->flags & KV_ADMIN) != 0,
 	                      (command->flags & KV_GROWS) != 0,
 	                      (command->flags & KV_NO_SCRIPT) != 0,
-	                      (command->flags & (KV_SCRIPT | KV_COUNTED)) != 0};
+	                      (command->flags & (KV_SCRIPT | KV_COUNTED)) != 0,
+	                      (command->flags & KV_WAITS) != 0,
+	                      strcmp(command->group, "pubsub") == 0 && command->function &&
+	                          command->function != kv_cmd_help};
 
 	reply_words(reply, words, apply, lengthof(words));
+}
+
+/* Redis's categories that have commands: of those with a flag, or of those of a group. */
+static const struct
+{
+	const char *word;
+	uint32 flag;
+	const char *group;
+} categories[] = {{"@read", KV_READ, NULL},
+                  {"@write", KV_WRITE, NULL},
+                  {"@fast", KV_FAST, NULL},
+                  {"@slow", 0, NULL},
+                  {"@keyspace", 0, "generic"},
+                  {"@connection", 0, "connection"},
+                  {"@string", 0, "string"},
+                  {"@bitmap", 0, "bitmap"},
+                  {"@hash", 0, "hash"},
+                  {"@list", 0, "list"},
+                  {"@set", 0, "set"},
+                  {"@sortedset", 0, "sorted-set"},
+                  {"@pubsub", 0, "pubsub"},
+                  {"@blocking", KV_WAITS, NULL},
+                  {"@transaction", 0, "transactions"},
+                  {"@scripting", 0, "scripting"},
+                  {"@admin", KV_ADMIN, NULL},
+                  {"@dangerous", KV_ADMIN, NULL}};
+
+static bool
+in_category(const KvCommand *command, int i)
+{
+	if (categories[i].group)
+		return strcmp(command->group, categories[i].group) == 0;
+	/* Slow is what is not fast. */
+	return categories[i].flag != 0 ? (command->flags & categories[i].flag) != 0
+	                               : (command->flags & KV_FAST) == 0;
 }
 
 static void
 reply_categories(RespBuffer *reply, const KvCommand *command)
 {
-	static const char *const words[] = {"@read",        "@write",      "@fast",   "@slow",
-	                                    "@keyspace",    "@connection", "@string", "@bitmap",
-	                                    "@transaction", "@scripting",  "@admin",  "@dangerous"};
-	bool admin = (command->flags & KV_ADMIN) != 0;
-	bool fast = (command->flags & KV_FAST) != 0;
-	const bool apply[] = {(command->flags & KV_READ) != 0,
-	                      (command->flags & KV_WRITE) != 0,
-	                      fast,
-	                      !fast,
-	                      strcmp(command->group, "generic") == 0,
-	                      strcmp(command->group, "connection") == 0,
-	                      strcmp(command->group, "string") == 0,
-	                      strcmp(command->group, "bitmap") == 0,
-	                      strcmp(command->group, "transactions") == 0,
-	                      strcmp(command->group, "scripting") == 0,
-	                      admin,
-	                      admin};
+	const char *words[lengthof(categories)];
+	bool apply[lengthof(categories)];
 
-	reply_words(reply, words, apply, lengthof(words));
+	for (int i = 0; i < (int) lengthof(categories); i++)
+	{
+		words[i] = categories[i].word;
+		apply[i] = in_category(command, i);
+	}
+	reply_words(reply, words, apply, lengthof(categories));
 }
 
 /* "type" and "spec", with so many numbers to follow. */
@@ -292,15 +321,77 @@ static const struct
 	const char *first;
 	const char *others;
 } key_uses[] = {
-    {"append", "Wi", NULL},   {"bitop", "Ou", "Ra"},     {"copy", "Ra", "Ou"},
-    {"del", "Md", NULL},      {"exists", "R", NULL},     {"expire", "Wu", NULL},
-    {"expireat", "Wu", NULL}, {"getdel", "Wad", NULL},   {"mset", "Ou", NULL},
-    {"msetnx", "Oi", NULL},   {"object", "R", NULL},     {"persist", "Wu", NULL},
-    {"pexpire", "Wu", NULL},  {"pexpireat", "Wu", NULL}, {"psetex", "Ou", NULL},
-    {"rename", "Wad", "Ou"},  {"renamenx", "Wad", "Oi"}, {"restore", "Ou", NULL},
-    {"set", "Ou", NULL},      {"setex", "Ou", NULL},     {"setnx", "Oi", NULL},
-    {"setrange", "Wu", NULL}, {"strlen", "R", NULL},     {"touch", "R", NULL},
-    {"type", "R", NULL},      {"unlink", "Md", NULL},    {"watch", "R", NULL},
+    {"append", "Wi", NULL},
+    {"bitop", "Ou", "Ra"},
+    {"blmove", "Wad", "Wi"},
+    {"blmpop", "Wad", NULL},
+    {"blpop", "Wad", NULL},
+    {"brpop", "Wad", NULL},
+    {"brpoplpush", "Wad", "Wi"},
+    {"bzmpop", "Wad", NULL},
+    {"bzpopmax", "Wad", NULL},
+    {"bzpopmin", "Wad", NULL},
+    {"copy", "Ra", "Ou"},
+    {"del", "Md", NULL},
+    {"exists", "R", NULL},
+    {"expire", "Wu", NULL},
+    {"expireat", "Wu", NULL},
+    {"getdel", "Wad", NULL},
+    {"hdel", "Wd", NULL},
+    {"hexists", "R", NULL},
+    {"hlen", "R", NULL},
+    {"hmset", "Wu", NULL},
+    {"hset", "Wu", NULL},
+    {"hsetnx", "Wi", NULL},
+    {"hstrlen", "R", NULL},
+    {"linsert", "Wi", NULL},
+    {"llen", "R", NULL},
+    {"lmove", "Wad", "Wi"},
+    {"lmpop", "Wad", NULL},
+    {"lpop", "Wad", NULL},
+    {"lpush", "Wi", NULL},
+    {"lpushx", "Wi", NULL},
+    {"lrem", "Wd", NULL},
+    {"lset", "Wu", NULL},
+    {"ltrim", "Wd", NULL},
+    {"mset", "Ou", NULL},
+    {"msetnx", "Oi", NULL},
+    {"object", "R", NULL},
+    {"persist", "Wu", NULL},
+    {"pexpire", "Wu", NULL},
+    {"pexpireat", "Wu", NULL},
+    {"psetex", "Ou", NULL},
+    {"rename", "Wad", "Ou"},
+    {"renamenx", "Wad", "Oi"},
+    {"restore", "Ou", NULL},
+    {"rpop", "Wad", NULL},
+    {"rpoplpush", "Wad", "Wi"},
+    {"rpush", "Wi", NULL},
+    {"rpushx", "Wi", NULL},
+    {"sadd", "Wi", NULL},
+    {"scard", "R", NULL},
+    {"set", "Ou", NULL},
+    {"setex", "Ou", NULL},
+    {"setnx", "Oi", NULL},
+    {"setrange", "Wu", NULL},
+    {"sismember", "R", NULL},
+    {"smove", "Wad", "Wi"},
+    {"spop", "Wad", NULL},
+    {"srem", "Wd", NULL},
+    {"strlen", "R", NULL},
+    {"touch", "R", NULL},
+    {"type", "R", NULL},
+    {"unlink", "Md", NULL},
+    {"watch", "R", NULL},
+    {"zadd", "Wu", NULL},
+    {"zcard", "R", NULL},
+    {"zmpop", "Wad", NULL},
+    {"zpopmax", "Wad", NULL},
+    {"zpopmin", "Wad", NULL},
+    {"zrem", "Wd", NULL},
+    {"zremrangebylex", "Wd", NULL},
+    {"zremrangebyrank", "Wd", NULL},
+    {"zremrangebyscore", "Wd", NULL},
 };
 
 static const char *const key_words[] = {"RO",     "RW",     "OW",     "RM",
@@ -413,28 +504,10 @@ typedef enum ListFilter
 bool
 kv_command_in_category(const KvCommand *command, RespSlice category)
 {
-	static const struct
-	{
-		const char *word;
-		uint32 flag;
-		const char *group;
-	} categories[] = {{"read", KV_READ, NULL},         {"write", KV_WRITE, NULL},
-	                  {"fast", KV_FAST, NULL},         {"admin", KV_ADMIN, NULL},
-	                  {"dangerous", KV_ADMIN, NULL},   {"keyspace", 0, "generic"},
-	                  {"connection", 0, "connection"}, {"string", 0, "string"},
-	                  {"bitmap", 0, "bitmap"},         {"transaction", 0, "transactions"},
-	                  {"scripting", 0, "scripting"}};
-
 	for (int i = 0; i < (int) lengthof(categories); i++)
-	{
-		if (strlen(categories[i].word) != category.length ||
-		    pg_strncasecmp(categories[i].word, category.data, category.length) != 0)
-			continue;
-		return categories[i].group ? strcmp(command->group, categories[i].group) == 0
-		                           : (command->flags & categories[i].flag) != 0;
-	}
-	if (category.length == 4 && pg_strncasecmp("slow", category.data, 4) == 0)
-		return (command->flags & KV_FAST) == 0;
+		if (strlen(categories[i].word + 1) == category.length &&
+		    pg_strncasecmp(categories[i].word + 1, category.data, category.length) == 0)
+			return in_category(command, i);
 	return false;
 }
 

@@ -12,6 +12,7 @@
 
 #include "kv/cmd/commands.h"
 #include "kv/cmd/pubsub.h"
+#include "kv/cmd/server.h"
 #include "kv/id.h"
 
 typedef struct TopicKey
@@ -298,8 +299,9 @@ unsubscribe_all(KvCall *call, bool pattern)
 	for (; subscription; subscription = subscription_first(call->session, pattern))
 	{
 		RespSlice name = subscription->topic->name;
-		char *copy = pnstrdup(name.data, name.length);
+		char *copy = palloc(Max(name.length, 1));
 
+		memcpy(copy, name.data, name.length); /* it may be any bytes */
 		subscription_end(subscription);
 		reply_subscribed(call, kind, (RespSlice){copy, name.length});
 		pfree(copy);
@@ -332,6 +334,11 @@ kv_cmd_pubsub_channels(KvCall *call)
 	HASH_SEQ_STATUS all;
 	Topic *topic;
 
+	if (call->argc > 3)
+	{
+		kv_reply_subcommand_syntax(call);
+		return KV_DONE;
+	}
 	pgfirst_resp_buffer_init(&found, call->reply->allocator, call->reply->protocol);
 	if (topics)
 	{
@@ -375,6 +382,16 @@ kv_cmd_pubsub_numsub(KvCall *call)
 KvOutcome
 kv_cmd_pubsub_numpat(KvCall *call)
 {
-	pgfirst_resp_write_integer(call->reply, patterns);
+	int64 count = 0;
+	HASH_SEQ_STATUS all;
+	Topic *topic;
+
+	if (patterns > 0)
+	{
+		hash_seq_init(&all, topics);
+		while ((topic = hash_seq_search(&all)) != NULL)
+			count += topic->key.pattern && topic->key.tenant == call->session->tenant;
+	}
+	pgfirst_resp_write_integer(call->reply, count);
 	return KV_DONE;
 }

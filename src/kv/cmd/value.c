@@ -16,13 +16,21 @@ kv_reply_wrong_type(KvCall *call)
 
 /* ---- reading ----------------------------------------------------------------------------- */
 
-bool
-kv_value_read(KvCall *call, int i, Size limit, KvEntry *entry)
+/* So many bytes of the value; false if there is no such key. */
+static bool
+value_bring(KvCall *call, int i, Size limit, KvEntry *entry)
 {
 	MemoryContext old = MemoryContextSwitchTo(kv_scratch());
 	bool found = kv_key_read_part(call->space, kv_argument(call, i), call->now_ms, limit, entry);
 
 	MemoryContextSwitchTo(old);
+	return found;
+}
+
+/* Counts the lookup, however often it has read; false after answering that the key is no string. */
+static bool
+value_take(KvCall *call, bool found, KvEntry *entry)
+{
 	if (!(call->command->flags & KV_WRITE))
 		kv_count_lookup(call, found);
 	if (!found)
@@ -37,6 +45,23 @@ kv_value_read(KvCall *call, int i, Size limit, KvEntry *entry)
 	return false;
 }
 
+bool
+kv_value_read(KvCall *call, int i, Size limit, KvEntry *entry)
+{
+	return value_take(call, value_bring(call, i, limit, entry), entry);
+}
+
+/* Whether all up to this place is there, or to the end; *limit is what has to be read for that. */
+static bool
+value_reaches(const KvEntry *entry, int64 last, Size *limit)
+{
+	int64 end = last < 0 ? Max((int64) entry->value_length + last, 0) : last;
+
+	end = Min(end, (int64) entry->value_length - 1);
+	*limit = (Size) (end + 1);
+	return end < (int64) entry->value.length;
+}
+
 /*
  * Where the end is must be read first if `last` counts from there, unless all is wanted.  Nothing keeps others from changing
  * the value between the two reads; if somebody does that twice, all of it is read.
@@ -45,19 +70,12 @@ bool
 kv_value_read_to(KvCall *call, int i, int64 last, KvEntry *entry)
 {
 	Size limit = last < -1 ? 0 : last == -1 ? SIZE_MAX : (Size) last + 1;
+	bool found = value_bring(call, i, limit, entry);
 
-	for (int tries = 0;; tries++)
-	{
-		int64 end;
-
-		if (!kv_value_read(call, i, limit, entry))
-			return false;
-		end = last < 0 ? Max((int64) entry->value_length + last, 0) : last;
-		end = Min(end, (int64) entry->value_length - 1);
-		if (end < (int64) entry->value.length)
-			return true;
-		limit = tries < 2 ? (Size) end + 1 : SIZE_MAX;
-	}
+	for (int tries = 0;
+	     found && entry->type == KV_TYPE_STRING && !value_reaches(entry, last, &limit); tries++)
+		found = value_bring(call, i, tries < 2 ? limit : SIZE_MAX, entry);
+	return value_take(call, found, entry);
 }
 
 bool
