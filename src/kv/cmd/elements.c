@@ -20,15 +20,22 @@ kv_elements_of_key(KvCall *call, KvType type, KvElements *elements)
 }
 
 bool
-kv_elements_open(KvCall *call, int i, KvType type, KvMembers *members)
+kv_elements_are(KvCall *call, int i, KvType type, KvMembers *members)
 {
 	MemoryContext old = MemoryContextSwitchTo(kv_scratch());
 	bool fits = kv_members_open(call->space, kv_argument(call, i), type, call->now_ms, members);
 
 	MemoryContextSwitchTo(old);
-	if (!fits)
-		kv_reply_wrong_type(call);
 	return fits;
+}
+
+bool
+kv_elements_open(KvCall *call, int i, KvType type, KvMembers *members)
+{
+	if (kv_elements_are(call, i, type, members))
+		return true;
+	kv_reply_wrong_type(call);
+	return false;
 }
 
 bool
@@ -128,8 +135,8 @@ random_paged(KvMembers *members, RespSlice *member, RespSlice *value, RandomPlac
 		if (there)
 		{
 			*place = (RandomPlace){walk.place, walk.at};
-			*member = (RespSlice){pnstrdup(member->data, member->length), member->length};
-			*value = (RespSlice){pnstrdup(value->data, value->length), value->length};
+			*member = kv_slice_copy(*member);
+			*value = kv_slice_copy(*value);
 		}
 		kv_members_walk_end(&walk);
 		from = 0;
@@ -178,11 +185,9 @@ kv_elements_random(KvMembers *members, RespSlice *member, RespSlice *value)
 	return true;
 }
 
-typedef void (*RandomWrite)(KvCall *call, RespSlice member, RespSlice value, bool values);
-
 /* Members that may repeat. */
 static void
-random_repeated(KvCall *call, KvMembers *members, int64 count, bool values, RandomWrite write)
+random_repeated(KvCall *call, KvMembers *members, int64 count, bool values, KvRandomWrite write)
 {
 	RespSlice member, value;
 
@@ -193,7 +198,7 @@ random_repeated(KvCall *call, KvMembers *members, int64 count, bool values, Rand
 
 /* The first `count` of the places after a shuffle that is no longer than it needs to be. */
 static void
-random_inline(KvCall *call, KvMembers *members, int64 count, bool values, RandomWrite write)
+random_inline(KvCall *call, KvMembers *members, int64 count, bool values, KvRandomWrite write)
 {
 	uint16 places[KV_INLINE_MAX];
 	int all = inline_places(members, places);
@@ -213,7 +218,7 @@ random_inline(KvCall *call, KvMembers *members, int64 count, bool values, Random
 
 /* Draws until there are enough different ones; they are a third of all at most. */
 static void
-random_drawn(KvCall *call, KvMembers *members, int64 count, bool values, RandomWrite write)
+random_drawn(KvCall *call, KvMembers *members, int64 count, bool values, KvRandomWrite write)
 {
 	HASHCTL control = {.keysize = sizeof(RandomPlace),
 	                   .entrysize = sizeof(RandomPlace),
@@ -240,7 +245,7 @@ random_drawn(KvCall *call, KvMembers *members, int64 count, bool values, RandomW
 
 /* Goes through all `left` members, and takes each with the chance that makes `count` in the end. */
 static void
-random_sampled(KvCall *call, KvMembers *members, int64 count, bool values, RandomWrite write)
+random_sampled(KvCall *call, KvMembers *members, int64 count, bool values, KvRandomWrite write)
 {
 	uint64 left = members->count;
 	RespSlice member, value;
@@ -259,7 +264,7 @@ random_sampled(KvCall *call, KvMembers *members, int64 count, bool values, Rando
 
 void
 kv_elements_write_random(KvCall *call, KvMembers *members, int64 count, bool values,
-                         RandomWrite write)
+                         KvRandomWrite write)
 {
 	int64 there = (int64) members->count;
 	int64 written = there == 0 ? 0 : count < 0 ? -count : Min(count, there);
@@ -276,7 +281,42 @@ kv_elements_write_random(KvCall *call, KvMembers *members, int64 count, bool val
 		random_sampled(call, members, written, values, write);
 }
 
-/* ---- HSCAN and SSCAN ------------------------------------------------------------------------- */
+/* Answers and returns false if the arguments are wrong. */
+static bool
+random_options(KvCall *call, const char *word, int64 *count)
+{
+	bool values = call->argc == 4;
+
+	if (call->argc > 2 && !kv_argument_integer(call, 2, count))
+		return false;
+	if (call->argc > 4 || (values && !kv_argument_is(call, 3, word)))
+		kv_reply_syntax(call);
+	else if (*count < -PG_INT64_MAX / 2 || *count > PG_INT64_MAX / 2)
+		kv_reply_error(call, "ERR value is out of range");
+	else
+		return true;
+	return false;
+}
+
+void
+kv_elements_read_random(KvCall *call, KvType type, const char *word, KvRandomWrite write)
+{
+	RespSlice member, value;
+	KvMembers members;
+	int64 count = 1;
+
+	if (!random_options(call, word, &count) || !kv_elements_open(call, 1, type, &members))
+		return;
+	kv_count_lookup(call, members.count > 0);
+	if (call->argc > 2)
+		kv_elements_write_random(call, &members, count, call->argc == 4, write);
+	else if (members.count > 0 && kv_elements_random(&members, &member, &value))
+		kv_reply_slice(call, member);
+	else
+		pgfirst_resp_write_null(call->reply);
+}
+
+/* ---- HSCAN, SSCAN and ZSCAN ------------------------------------------------------------------ */
 
 #define SCAN_TIME_US 2000 /* after which what there is is enough */
 #define SCAN_LOOK    64   /* members between two looks at the clock */
@@ -322,9 +362,12 @@ scan_add(KvCall *call, Scan *scan, KvType type, RespSlice member, RespSlice valu
 		return;
 	pgfirst_resp_write_bulk(&scan->found, member.data, member.length);
 	scan->written++;
-	if (type != KV_TYPE_HASH)
+	if (type == KV_TYPE_SET)
 		return;
-	pgfirst_resp_write_bulk(&scan->found, value.data, value.length);
+	if (type == KV_TYPE_ZSET)
+		pgfirst_resp_write_double(&scan->found, kv_zset_score_of(value));
+	else
+		pgfirst_resp_write_bulk(&scan->found, value.data, value.length);
 	scan->written++;
 }
 
@@ -370,7 +413,8 @@ kv_elements_scan(KvCall *call, KvType type)
 		cursor = 0;
 	else if (!scan_options(call, &scan))
 		return KV_DONE;
-	pgfirst_resp_buffer_init(&scan.found, call->reply->allocator, call->reply->protocol);
+	/* Scores are strings here, in RESP3 as well. */
+	pgfirst_resp_buffer_init(&scan.found, call->reply->allocator, 2);
 	if (members.count > 0)
 		scan_members(call, &scan, &members, &cursor);
 	if (scan.steps == 0)

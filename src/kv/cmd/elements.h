@@ -12,7 +12,10 @@
 /* The collection of any type that argument 1 is, of which it is known that it is there, and locked. */
 extern void kv_elements_of_key(KvCall *call, KvType type, KvElements *elements);
 
-/* Opens the collection that argument i is; false after answering that it is of another type. */
+/* Opens the collection that argument i is; false if it is of another type. */
+extern bool kv_elements_are(KvCall *call, int i, KvType type, KvMembers *members);
+
+/* The same; false after answering that. */
 extern bool kv_elements_open(KvCall *call, int i, KvType type, KvMembers *members);
 
 /* Whether a change has room; false with what the command returns. */
@@ -39,11 +42,15 @@ extern bool kv_elements_random(KvMembers *members, RespSlice *member, RespSlice 
  * Writes an array of `count` different members by chance, or of all there are; of -count ones that may repeat, if
  * it is negative.
  */
+typedef void (*KvRandomWrite)(KvCall *call, RespSlice member, RespSlice value, bool values);
 extern void kv_elements_write_random(KvCall *call, KvMembers *members, int64 count, bool values,
-                                     void (*write)(KvCall *call, RespSlice member, RespSlice value,
-                                                   bool values));
+                                     KvRandomWrite write);
 
-/* HLEN and SCARD; HSCAN and SSCAN. */
+/* HRANDFIELD and ZRANDMEMBER: key [count [word]], the word being "WITHVALUES" or its like. */
+extern void kv_elements_read_random(KvCall *call, KvType type, const char *word,
+                                    KvRandomWrite write);
+
+/* HLEN and SCARD; HSCAN, SSCAN and ZSCAN. */
 extern KvOutcome kv_elements_count(KvCall *call, KvType type);
 extern KvOutcome kv_elements_scan(KvCall *call, KvType type);
 

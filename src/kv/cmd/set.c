@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: PostgreSQL
  *
  * set.c: commands on sets.  What a set is stands in members.h.
- *
- * Commands on several sets go through the members of one and look each up in the others; nothing is gathered in
- * between, so what they need of memory is the reply, or what they store.  A union has of each set what is in none
- * before it.
+  What several sets
+ * give is found as combine.h says.
  */
 #include "postgres.h"
 
+#include "kv/cmd/combine.h"
 #include "kv/cmd/commands.h"
 #include "kv/cmd/elements.h"
 #include "kv/cmd/value.h"
@@ -127,11 +126,11 @@ kv_cmd_spop(KvCall *call)
 		pgfirst_resp_write_null(call->reply);
 	for (; count > 0 && kv_elements_random(&set, &member, &value); count--)
 	{
-		char *name = pnstrdup(member.data, member.length);
+		RespSlice name = kv_slice_copy(member);
 
 		kv_reply_slice(call, member);
-		(void) kv_members_remove(&set, (RespSlice){name, member.length});
-		pfree(name);
+		(void) kv_members_remove(&set, name);
+		pfree(unconstify(char *, name.data));
 	}
 	kv_members_close(&set);
 	return KV_DONE;
@@ -237,117 +236,37 @@ kv_cmd_sscan(KvCall *call)
 
 /* ---- reading several sets -------------------------------------------------------------------- */
 
-typedef enum SetOperation
+static void
+member_reply(KvCombination *combination, RespSlice member)
 {
-	SET_INTER,
-	SET_UNION,
-	SET_DIFF
-} SetOperation;
-
-/* The sets that arguments name, and where the members of the result go. */
-typedef struct SetJob
-{
-	SetOperation operation;
-	int count;
-	KvMembers *sets;
-	RespBuffer *found; /* of a reply */
-	KvMembers *stored;
-	int64 limit; /* of the result */
-	int64 members;
-} SetJob;
-
-/* Opens the sets; false after answering that one is none. */
-static bool
-job_open(KvCall *call, SetJob *job, int first)
-{
-	job->sets = MemoryContextAllocHuge(CurrentMemoryContext, (Size) job->count * sizeof(KvMembers));
-	for (int i = 0; i < job->count; i++)
-		if (!set_open(call, first + i, &job->sets[i]))
-			return false;
-	return true;
-}
-
-static bool
-set_has(SetJob *job, int i, RespSlice member)
-{
-	RespSlice value;
-
-	return job->sets[i].count > 0 && kv_elements_find(&job->sets[i], member, &value);
-}
-
-/* Whether a member of set number i belongs to the result on account of that set. */
-static bool
-job_takes(SetJob *job, int i, RespSlice member)
-{
-	for (int other = 0; other < job->count; other++)
-	{
-		if (other == i || (job->operation == SET_UNION && other > i))
-			continue;
-		if (set_has(job, other, member) != (job->operation == SET_INTER))
-			return false;
-	}
-	return true;
+	pgfirst_resp_write_bulk(combination->context, member.data, member.length);
 }
 
 static void
-job_through(SetJob *job, int i)
+reply_members(KvCall *call, KvCombine how)
 {
-	RespSlice member, value;
-	KvMembersWalk walk;
-
-	kv_members_walk(&job->sets[i], 0, &walk);
-	while (job->members < job->limit && kv_members_next(&walk, &member, &value))
-	{
-		if (!job_takes(job, i, member))
-			continue;
-		job->members++;
-		if (job->found)
-			pgfirst_resp_write_bulk(job->found, member.data, member.length);
-		if (job->stored)
-			(void) kv_members_put(job->stored, member, nothing);
-	}
-	kv_members_walk_end(&walk);
-}
-
-static void
-job_run(SetJob *job)
-{
-	int smallest = 0;
-
-	if (job->operation == SET_UNION)
-	{
-		for (int i = 0; i < job->count; i++)
-			job_through(job, i);
-		return;
-	}
-	for (int i = 1; job->operation == SET_INTER && i < job->count; i++)
-		if (job->sets[i].count < job->sets[smallest].count)
-			smallest = i;
-	job_through(job, smallest);
-}
-
-static void
-reply_members(KvCall *call, SetOperation operation)
-{
-	SetJob job = {.operation = operation, .count = call->argc - 1, .limit = PG_INT64_MAX};
 	RespBuffer found;
+	KvCombination combination = {.how = how,
+	                             .count = call->argc - 1,
+	                             .limit = PG_INT64_MAX,
+	                             .found = member_reply,
+	                             .context = &found};
 
-	if (!job_open(call, &job, 1))
+	if (!kv_combination_open(call, &combination, 1, false))
 		return;
 	pgfirst_resp_buffer_init(&found, call->reply->allocator, call->reply->protocol);
-	job.found = &found;
-	job_run(&job);
-	pgfirst_resp_write_set(call->reply, (size_t) job.members);
+	kv_combine(&combination);
+	pgfirst_resp_write_set(call->reply, (size_t) combination.members);
 	pgfirst_resp_write_raw(call->reply, found.data, found.length);
 	call->reply->failed |= found.failed;
 	pgfirst_resp_buffer_free(&found);
-	pfree(job.sets);
+	kv_combination_close(&combination);
 }
 
 static void
 read_sinter(KvCall *call)
 {
-	reply_members(call, SET_INTER);
+	reply_members(call, KV_INTER);
 }
 
 /* SINTER key [key ...] */
@@ -360,7 +279,7 @@ kv_cmd_sinter(KvCall *call)
 static void
 read_sunion(KvCall *call)
 {
-	reply_members(call, SET_UNION);
+	reply_members(call, KV_UNION);
 }
 
 /* SUNION key [key ...] */
@@ -373,7 +292,7 @@ kv_cmd_sunion(KvCall *call)
 static void
 read_sdiff(KvCall *call)
 {
-	reply_members(call, SET_DIFF);
+	reply_members(call, KV_DIFF);
 }
 
 /* SDIFF key [key ...] */
@@ -385,7 +304,7 @@ kv_cmd_sdiff(KvCall *call)
 
 /* Reads numkeys and LIMIT; answers and returns false if one is wrong. */
 static bool
-sintercard_options(KvCall *call, SetJob *job)
+sintercard_options(KvCall *call, KvCombination *combination)
 {
 	RespSlice number = kv_argument(call, 1);
 	int64 keys;
@@ -400,9 +319,9 @@ sintercard_options(KvCall *call, SetJob *job)
 		kv_reply_error(call, "ERR Number of keys can't be greater than number of args");
 		return false;
 	}
-	job->count = (int) keys;
-	job->limit = 0;
-	for (int i = 2 + job->count; i < call->argc; i += 2)
+	combination->count = (int) keys;
+	combination->limit = 0;
+	for (int i = 2 + combination->count; i < call->argc; i += 2)
 	{
 		if (!kv_argument_is(call, i, "LIMIT") || i + 1 == call->argc)
 		{
@@ -410,27 +329,29 @@ sintercard_options(KvCall *call, SetJob *job)
 			return false;
 		}
 		number = kv_argument(call, i + 1);
-		if (!pgfirst_int64_parse(number.data, number.length, &job->limit) || job->limit < 0)
+		if (!pgfirst_int64_parse(number.data, number.length, &combination->limit) ||
+		    combination->limit < 0)
 		{
 			kv_reply_error(call, "ERR LIMIT can't be negative");
 			return false;
 		}
 	}
-	if (job->limit == 0)
-		job->limit = PG_INT64_MAX;
+	if (combination->limit == 0)
+		combination->limit = PG_INT64_MAX;
 	return true;
 }
 
 static void
 read_sintercard(KvCall *call)
 {
-	SetJob job = {.operation = SET_INTER};
+	KvCombination combination = {.how = KV_INTER};
 
-	if (!sintercard_options(call, &job) || !job_open(call, &job, 2))
+	if (!sintercard_options(call, &combination) ||
+	    !kv_combination_open(call, &combination, 2, false))
 		return;
-	job_run(&job);
-	pgfirst_resp_write_integer(call->reply, job.members);
-	pfree(job.sets);
+	kv_combine(&combination);
+	pgfirst_resp_write_integer(call->reply, combination.members);
+	kv_combination_close(&combination);
 }
 
 /* SINTERCARD numkeys key [key ...] [LIMIT limit] */
@@ -442,48 +363,57 @@ kv_cmd_sintercard(KvCall *call)
 
 /* ---- storing what several sets give ---------------------------------------------------------- */
 
-static KvOutcome
-store_members(KvCall *call, SetOperation operation)
+static void
+member_store(KvCombination *combination, RespSlice member)
 {
-	SetJob job = {.operation = operation, .count = call->argc - 2, .limit = PG_INT64_MAX};
-	RespSlice key = kv_argument(call, 1);
-	KvOutcome outcome = KV_DONE;
+	(void) kv_members_put(combination->context, member, nothing);
+}
+
+static KvOutcome
+store_members(KvCall *call, KvCombine how)
+{
 	KvMembers stored;
+	KvCombination combination = {.how = how,
+	                             .count = call->argc - 2,
+	                             .limit = PG_INT64_MAX,
+	                             .found = member_store,
+	                             .context = &stored};
+	KvOutcome outcome = KV_DONE;
 	Size most = 0;
 
-	if (!job_open(call, &job, 2))
+	if (!kv_combination_open(call, &combination, 2, false))
 		return KV_DONE;
-	for (int i = 0; i < job.count; i++)
-		most = operation == SET_UNION ? most + kv_members_copy_size(&job.sets[i])
-		                              : Max(most, kv_members_copy_size(&job.sets[i]));
-	if (!kv_room_for(call, most + KV_MEMBERS_COST, &outcome))
-		return outcome;
-	kv_members_new(call->space, key, KV_TYPE_SET, &stored);
-	job.stored = &stored;
-	job_run(&job);
-	kv_members_close(&stored);
-	pgfirst_resp_write_integer(call->reply, job.members);
-	pfree(job.sets);
-	return KV_DONE;
+	for (int i = 0; i < combination.count; i++)
+		most = how == KV_UNION ? most + kv_members_copy_size(&combination.inputs[i])
+		                       : Max(most, kv_members_copy_size(&combination.inputs[i]));
+	if (kv_room_for(call, most + KV_MEMBERS_COST, &outcome))
+	{
+		kv_members_new(call->space, kv_argument(call, 1), KV_TYPE_SET, &stored);
+		kv_combine(&combination);
+		kv_members_close(&stored);
+		pgfirst_resp_write_integer(call->reply, combination.members);
+	}
+	kv_combination_close(&combination);
+	return outcome;
 }
 
 /* SINTERSTORE destination key [key ...] */
 KvOutcome
 kv_cmd_sinterstore(KvCall *call)
 {
-	return store_members(call, SET_INTER);
+	return store_members(call, KV_INTER);
 }
 
 /* SUNIONSTORE destination key [key ...] */
 KvOutcome
 kv_cmd_sunionstore(KvCall *call)
 {
-	return store_members(call, SET_UNION);
+	return store_members(call, KV_UNION);
 }
 
 /* SDIFFSTORE destination key [key ...] */
 KvOutcome
 kv_cmd_sdiffstore(KvCall *call)
 {
-	return store_members(call, SET_DIFF);
+	return store_members(call, KV_DIFF);
 }
