@@ -107,9 +107,11 @@ extern KvOutcome kv_cmd_zlexcount(KvCall *call);
 extern KvOutcome kv_cmd_zmscore(KvCall *call);
 extern KvOutcome kv_cmd_zpopmax(KvCall *call);
 extern KvOutcome kv_cmd_zpopmin(KvCall *call);
+extern KvOutcome kv_cmd_zrandmember(KvCall *call);
 extern KvOutcome kv_cmd_zrange(KvCall *call);
 extern KvOutcome kv_cmd_zrangebylex(KvCall *call);
 extern KvOutcome kv_cmd_zrangebyscore(KvCall *call);
+extern KvOutcome kv_cmd_zrangestore(KvCall *call);
 extern KvOutcome kv_cmd_zrank(KvCall *call);
 extern KvOutcome kv_cmd_zrem(KvCall *call);
 extern KvOutcome kv_cmd_zremrangebylex(KvCall *call);
@@ -119,12 +121,22 @@ extern KvOutcome kv_cmd_zrevrange(KvCall *call);
 extern KvOutcome kv_cmd_zrevrangebylex(KvCall *call);
 extern KvOutcome kv_cmd_zrevrangebyscore(KvCall *call);
 extern KvOutcome kv_cmd_zrevrank(KvCall *call);
+extern KvOutcome kv_cmd_zscan(KvCall *call);
 extern KvOutcome kv_cmd_zscore(KvCall *call);
 
 extern KvOutcome kv_cmd_bzmpop(KvCall *call);
 extern KvOutcome kv_cmd_bzpopmax(KvCall *call);
 extern KvOutcome kv_cmd_bzpopmin(KvCall *call);
 extern KvOutcome kv_cmd_zmpop(KvCall *call);
+
+/* zset_combine.c */
+extern KvOutcome kv_cmd_zdiff(KvCall *call);
+extern KvOutcome kv_cmd_zdiffstore(KvCall *call);
+extern KvOutcome kv_cmd_zinter(KvCall *call);
+extern KvOutcome kv_cmd_zintercard(KvCall *call);
+extern KvOutcome kv_cmd_zinterstore(KvCall *call);
+extern KvOutcome kv_cmd_zunion(KvCall *call);
+extern KvOutcome kv_cmd_zunionstore(KvCall *call);
 
 /* pubsub.c */
 extern KvOutcome kv_cmd_publish(KvCall *call);

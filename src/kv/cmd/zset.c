@@ -31,19 +31,20 @@ zset_open(KvCall *call, int i, KvZset *zset)
 }
 
 /* What strtod() takes whole, but for what is no number or too large for one. */
-static bool
-score_parse(const char *data, Size length, double *score)
+bool
+kv_zset_score_parse(RespSlice number, double *score)
 {
 	char digits[SCORE_TEXT];
 	char *end;
 
-	if (length == 0 || length >= sizeof(digits) || isspace((unsigned char) data[0]))
+	if (number.length == 0 || number.length >= sizeof(digits) ||
+	    isspace((unsigned char) number.data[0]))
 		return false;
-	memcpy(digits, data, length);
-	digits[length] = '\0';
+	memcpy(digits, number.data, number.length);
+	digits[number.length] = '\0';
 	errno = 0;
 	*score = strtod(digits, &end);
-	if (end != digits + length || isnan(*score))
+	if (end != digits + number.length || isnan(*score))
 		return false;
 	return errno != ERANGE || (isfinite(*score) && *score != 0);
 }
@@ -102,9 +103,7 @@ add_scores(KvCall *call, Add *add)
 	add->scores = MemoryContextAllocHuge(CurrentMemoryContext, (Size) add->count * sizeof(double));
 	for (int i = 0; i < add->count; i++)
 	{
-		RespSlice argument = kv_argument(call, add->first + 2 * i);
-
-		if (score_parse(argument.data, argument.length, &add->scores[i]))
+		if (kv_zset_score_parse(kv_argument(call, add->first + 2 * i), &add->scores[i]))
 			continue;
 		kv_reply_error(call, "ERR value is not a valid float");
 		return false;
@@ -321,6 +320,34 @@ kv_cmd_zcard(KvCall *call)
 	return KV_DONE;
 }
 
+/* ---- by chance, and in the order of hashes --------------------------------------------------- */
+
+static void
+random_write(KvCall *call, RespSlice member, RespSlice value, bool values)
+{
+	kv_zset_write(call, member, kv_zset_score_of(value), values);
+}
+
+static void
+read_zrandmember(KvCall *call)
+{
+	kv_elements_read_random(call, KV_TYPE_ZSET, "WITHSCORES", random_write);
+}
+
+/* ZRANDMEMBER key [count [WITHSCORES]] */
+KvOutcome
+kv_cmd_zrandmember(KvCall *call)
+{
+	return kv_reply_together(call, read_zrandmember);
+}
+
+/* ZSCAN key cursor [MATCH pattern] [COUNT count] */
+KvOutcome
+kv_cmd_zscan(KvCall *call)
+{
+	return kv_elements_scan(call, KV_TYPE_ZSET);
+}
+
 /* ---- ranges ---------------------------------------------------------------------------------- */
 
 typedef enum RangeBy
@@ -358,8 +385,9 @@ bound_of_score(KvCall *call, int i, Bound *bound)
 	RespSlice argument = kv_argument(call, i);
 
 	bound->exclusive = argument.length > 0 && argument.data[0] == '(';
-	if (score_parse(argument.data + bound->exclusive, argument.length - bound->exclusive,
-	                &bound->score))
+	argument.data += bound->exclusive;
+	argument.length -= bound->exclusive;
+	if (kv_zset_score_parse(argument, &bound->score))
 		return true;
 	kv_reply_error(call, "ERR min or max is not a float");
 	return false;
@@ -400,16 +428,16 @@ range_bounds(KvCall *call, int i, Range *range)
 	return bound_of_bytes(call, i, first) && bound_of_bytes(call, i + 1, second);
 }
 
-/* The options from argument i on, of which ZRANGE has all and the others a few. */
+/* The options from argument i on, of which ZRANGE has all, ZRANGESTORE nearly, and the others a few. */
 static bool
 range_options(KvCall *call, int i, bool all, Range *range)
 {
-	bool limited = false;
+	bool stores = (call->command->flags & KV_WRITE) != 0;
 
 	range->limit = -1;
 	for (; i < call->argc; i++)
 	{
-		if (kv_argument_is(call, i, "WITHSCORES") && (all || range->by != BY_BYTES))
+		if (kv_argument_is(call, i, "WITHSCORES") && (all ? !stores : range->by != BY_BYTES))
 			range->scores = true;
 		else if (kv_argument_is(call, i, "LIMIT") && i + 2 < call->argc &&
 		         (all || range->by != BY_RANK))
@@ -417,7 +445,6 @@ range_options(KvCall *call, int i, bool all, Range *range)
 			if (!kv_argument_integer(call, i + 1, &range->offset) ||
 			    !kv_argument_integer(call, i + 2, &range->limit))
 				return false;
-			limited = true;
 			i += 2;
 		}
 		else if (all && kv_argument_is(call, i, "REV"))
@@ -432,7 +459,10 @@ range_options(KvCall *call, int i, bool all, Range *range)
 			return false;
 		}
 	}
-	if (limited && range->by == BY_RANK)
+	/* Of ranks a limit that is none is let pass, with its offset, which then means nothing. */
+	if (range->by == BY_RANK)
+		range->offset = 0;
+	if (range->limit != -1 && range->by == BY_RANK)
 		kv_reply_error(call, "ERR syntax error, LIMIT is only supported in combination with "
 		                     "either BYSCORE or BYLEX");
 	else if (range->scores && range->by == BY_BYTES)
@@ -502,9 +532,8 @@ range_cut(KvZset *zset, const Range *range, uint64 *from, uint64 *count)
 	                         : first + (uint64) range->offset;
 }
 
-/* A member with its score if that is wanted: in RESP3 the two are a pair. */
-static void
-member_write(KvCall *call, RespSlice member, double score, bool scores)
+void
+kv_zset_write(KvCall *call, RespSlice member, double score, bool scores)
 {
 	if (scores && call->reply->protocol == 3)
 		pgfirst_resp_write_array(call->reply, 2);
@@ -513,8 +542,8 @@ member_write(KvCall *call, RespSlice member, double score, bool scores)
 		pgfirst_resp_write_double(call->reply, score);
 }
 
-static void
-count_write(KvCall *call, uint64 count, bool scores)
+void
+kv_zset_write_count(KvCall *call, uint64 count, bool scores)
 {
 	pgfirst_resp_write_array(call->reply,
 	                         (size_t) count * (scores && call->reply->protocol != 3 ? 2 : 1));
@@ -536,7 +565,7 @@ read_range(KvCall *call, Range *range, bool all)
 	if (!kv_reading_resume(call, zset.at.root.incarnation, zset.at.root.revision, &at))
 	{
 		range_cut(&zset, range, &at.place, &at.left);
-		count_write(call, at.left, range->scores);
+		kv_zset_write_count(call, at.left, range->scores);
 	}
 	if (at.left == 0)
 		return;
@@ -545,7 +574,7 @@ read_range(KvCall *call, Range *range, bool all)
 	{
 		if (kv_reading_pause(call, &at))
 			break;
-		member_write(call, member, score, range->scores);
+		kv_zset_write(call, member, score, range->scores);
 		at.place += range->reverse ? -1 : 1;
 		at.left--;
 	}
@@ -670,6 +699,69 @@ kv_cmd_zlexcount(KvCall *call)
 	return kv_reply_together(call, read_zcount);
 }
 
+/* ---- storing a range ------------------------------------------------------------------------- */
+
+void
+kv_zset_put_new(KvZset *zset, RespSlice member, double score)
+{
+	MemoryContext old = MemoryContextSwitchTo(kv_scratch());
+
+	kv_zset_put(zset, member, score, false, 0);
+	MemoryContextSwitchTo(old);
+}
+
+/* What so many members from a rank on take of the write set at most. */
+static Size
+range_size(KvZset *zset, uint64 from, uint64 count, bool back)
+{
+	RespSlice member;
+	KvZsetWalk walk;
+	Size bytes = 0;
+	double score;
+
+	if (count == 0 || count == kv_zset_count(zset))
+		return kv_zset_size(count, count == 0 ? 0 : zset->at.root.bytes);
+	kv_zset_walk(zset, from, back, &walk);
+	for (uint64 i = 0; i < count && kv_zset_next(&walk, &member, &score); i++)
+		bytes += member.length;
+	kv_zset_walk_end(&walk);
+	return kv_zset_size(count, bytes);
+}
+
+/* ZRANGESTORE destination source min max [BYSCORE | BYLEX] [REV] [LIMIT offset count] */
+KvOutcome
+kv_cmd_zrangestore(KvCall *call)
+{
+	Range range = {.by = BY_RANK};
+	KvOutcome outcome = KV_DONE;
+	uint64 from, count, left;
+	KvZset source, stored;
+	RespSlice member;
+	KvZsetWalk walk;
+	double score;
+
+	if (!range_options(call, 5, true, &range) || !range_bounds(call, 3, &range) ||
+	    !zset_open(call, 2, &source))
+		return KV_DONE;
+	range_cut(&source, &range, &from, &count);
+	if (!kv_room_for(call, range_size(&source, from, count, range.reverse) + KV_MEMBERS_COST,
+	                 &outcome))
+		return outcome;
+	kv_zset_new(call->space, kv_argument(call, 1), &stored);
+	if (count > 0)
+	{
+		kv_zset_walk(&source, from, range.reverse, &walk);
+		for (left = count; left > 0 && kv_zset_next(&walk, &member, &score); left--)
+			kv_zset_put_new(&stored, member, score);
+		kv_zset_walk_end(&walk);
+	}
+	kv_zset_close(&stored);
+	pgfirst_resp_write_integer(call->reply, (int64) count);
+	return KV_DONE;
+}
+
+/* ---- removing ranges ------------------------------------------------------------------------- */
+
 typedef enum Take
 {
 	TAKE_SILENTLY,
@@ -687,17 +779,14 @@ take_range(KvCall *call, KvZset *zset, uint64 first, uint64 count, bool back, Ta
 		RespSlice member;
 		KvZsetWalk walk;
 		double score;
-		char *copy;
 
 		kv_zset_walk(zset, first, back, &walk);
 		if (!kv_zset_next(&walk, &member, &score))
 			kv_collection_damaged();
-		copy = MemoryContextAllocHuge(CurrentMemoryContext, Max(member.length, 1));
-		memcpy(copy, member.data, member.length);
+		member = kv_slice_copy(member);
 		kv_zset_walk_end(&walk);
-		member.data = copy;
 		if (take == TAKE_PAIRS)
-			member_write(call, member, score, true);
+			kv_zset_write(call, member, score, true);
 		else if (take == TAKE_FLAT)
 		{
 			kv_reply_slice(call, member);
@@ -884,7 +973,7 @@ pop(KvCall *call, bool highest)
 	if (!kv_room_for(call, KV_CHANGE_COST(0, Min(count, INT_MAX / 2)), &outcome))
 		return outcome;
 	if (call->argc == 3)
-		count_write(call, (uint64) count, true);
+		kv_zset_write_count(call, (uint64) count, true);
 	else
 		pgfirst_resp_write_array(call->reply, (size_t) count * 2);
 	kv_zset_pop(call, &zset, highest, (uint64) count, call->argc == 3);
