@@ -128,7 +128,7 @@ add_one(const Add *add, KvZset *zset, RespSlice member, double *score)
 	bool found = kv_zset_count(zset) > 0 && kv_zset_find(zset, member, &old);
 	Added added = ADDED_NOT;
 
-	if (found && add->increment)
+	if (found && add->increment && !add->nx)
 		*score += old;
 	if (isnan(*score))
 		added = ADDED_NAN;
