@@ -105,6 +105,15 @@ kv_scratch(void)
 	return scratch;
 }
 
+RespSlice
+kv_slice_copy(RespSlice slice)
+{
+	char *copy = MemoryContextAllocHuge(CurrentMemoryContext, Max(slice.length, 1));
+
+	memcpy(copy, slice.data, slice.length);
+	return (RespSlice){copy, slice.length};
+}
+
 /* ---- finding ----------------------------------------------------------------------------- */
 
 /*

@@ -166,6 +166,9 @@ kv_tries_together(int argc)
  */
 extern MemoryContext kv_scratch(void);
 
+/* A copy in the current context. */
+extern RespSlice kv_slice_copy(RespSlice slice);
+
 /* ---- the table --------------------------------------------------------------------------- */
 
 extern const KvCommand kv_commands[];

@@ -40,12 +40,26 @@ extern void kv_elements_write(KvCall *call, KvMembers *members, int what);
 extern bool kv_elements_random(KvMembers *members, RespSlice *member, RespSlice *value);
 
 /*
- * Writes an array of `count` different members by chance, or of all there are; of -count ones that may repeat, if
- * it is negative.
+ * Gives `each` so many different members by chance, or all there are; -count ones that may repeat, if it is negative.
+ * It stops when `each` says false.
  */
-extern void kv_elements_write_random(KvCall *call, KvMembers *members, int64 count, bool values,
-                                     void (*write)(KvCall *call, RespSlice member, RespSlice value,
-                                                   bool values));
+typedef bool (*KvEachMember)(void *context, RespSlice member, RespSlice value);
+extern void kv_elements_choose(KvMembers *members, int64 count, KvEachMember each, void *context);
+
+/* How many that will be. */
+static inline int64
+kv_elements_chosen(const KvMembers *members, int64 count)
+{
+	int64 there = (int64) members->count;
+
+	return there == 0 ? 0 : count < 0 ? -count : Min(count, there);
+}
+
+/*
+ * Makes places from 0, or from -1 at the end, proper ones of a list or an order of so many; false if nothing is between
+ * them.  Unlike of a string's bytes, the last one may be before the beginning.
+ */
+extern bool kv_elements_range(int64 count, int64 *start, int64 *stop);
 
 /* HLEN and SCARD; HSCAN and SSCAN. */
 extern KvOutcome kv_elements_count(KvCall *call, KvType type);

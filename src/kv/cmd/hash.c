@@ -344,15 +344,26 @@ kv_cmd_hvals(KvCall *call)
 	return kv_reply_together(call, read_hvals);
 }
 
-/* Writes a field, and its value where the client asks for both: RESP3 has pairs. */
-static void
-field_write(KvCall *call, RespSlice field, RespSlice value, bool values)
+static bool
+field_write(void *context, RespSlice field, RespSlice value)
 {
-	if (values && call->reply->protocol == 3)
+	KvCall *call = context;
+
+	kv_reply_slice(call, field);
+	return !call->reply->failed;
+}
+
+/* With its value: RESP3 has pairs. */
+static bool
+pair_write(void *context, RespSlice field, RespSlice value)
+{
+	KvCall *call = context;
+
+	if (call->reply->protocol == 3)
 		pgfirst_resp_write_array(call->reply, 2);
 	kv_reply_slice(call, field);
-	if (values)
-		kv_reply_slice(call, value);
+	kv_reply_slice(call, value);
+	return !call->reply->failed;
 }
 
 static void
@@ -386,7 +397,9 @@ read_hrandfield(KvCall *call)
 			pgfirst_resp_write_null(call->reply);
 		return;
 	}
-	kv_elements_write_random(call, &hash, count, values, field_write);
+	pgfirst_resp_write_array(call->reply, (size_t) kv_elements_chosen(&hash, count) *
+	                                          (values && call->reply->protocol != 3 ? 2 : 1));
+	kv_elements_choose(&hash, count, values ? pair_write : field_write, call);
 }
 
 /* HRANDFIELD key [count [WITHVALUES]] */
