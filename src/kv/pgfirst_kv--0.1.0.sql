@@ -912,22 +912,32 @@ COMMENT ON FUNCTION @extschema@.rpushx(text, bytea[], integer) IS
 COMMENT ON FUNCTION @extschema@.rpushx(bytea, bytea[], integer) IS
 'Puts elements, one after the other, at the end of a list, at commit, if there is one. Returns how many it then has.';
 
-CREATE FUNCTION @extschema@.lpop(key text, count bigint DEFAULT 1, db integer DEFAULT 0) RETURNS SETOF bytea
+CREATE FUNCTION @extschema@.lpop(key text, db integer DEFAULT 0) RETURNS bytea
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_lpop';
-CREATE FUNCTION @extschema@.lpop(key bytea, count bigint DEFAULT 1, db integer DEFAULT 0) RETURNS SETOF bytea
+CREATE FUNCTION @extschema@.lpop(key bytea, db integer DEFAULT 0) RETURNS bytea
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_lpop';
-CREATE FUNCTION @extschema@.rpop(key text, count bigint DEFAULT 1, db integer DEFAULT 0) RETURNS SETOF bytea
+CREATE FUNCTION @extschema@.rpop(key text, db integer DEFAULT 0) RETURNS bytea
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_rpop';
-CREATE FUNCTION @extschema@.rpop(key bytea, count bigint DEFAULT 1, db integer DEFAULT 0) RETURNS SETOF bytea
+CREATE FUNCTION @extschema@.rpop(key bytea, db integer DEFAULT 0) RETURNS bytea
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_rpop';
-COMMENT ON FUNCTION @extschema@.lpop(text, bigint, integer) IS
-'Takes the first elements of a list away, at commit: a row for each, none if there is no list.';
-COMMENT ON FUNCTION @extschema@.lpop(bytea, bigint, integer) IS
-'Takes the first elements of a list away, at commit: a row for each, none if there is no list.';
-COMMENT ON FUNCTION @extschema@.rpop(text, bigint, integer) IS
-'Takes the last elements of a list away, at commit: a row for each, none if there is no list.';
-COMMENT ON FUNCTION @extschema@.rpop(bytea, bigint, integer) IS
-'Takes the last elements of a list away, at commit: a row for each, none if there is no list.';
+CREATE FUNCTION @extschema@.lmpop(keys text[], wherefrom text, db integer DEFAULT 0, count bigint DEFAULT 1,
+	OUT key bytea, OUT element bytea) RETURNS SETOF record
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_lmpop';
+CREATE FUNCTION @extschema@.lmpop(keys bytea[], wherefrom text, db integer DEFAULT 0, count bigint DEFAULT 1,
+	OUT key bytea, OUT element bytea) RETURNS SETOF record
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_lmpop';
+COMMENT ON FUNCTION @extschema@.lpop(text, integer) IS
+'Takes the first element of a list away, at commit, and returns it; NULL if there is no list.';
+COMMENT ON FUNCTION @extschema@.lpop(bytea, integer) IS
+'Takes the first element of a list away, at commit, and returns it; NULL if there is no list.';
+COMMENT ON FUNCTION @extschema@.rpop(text, integer) IS
+'Takes the last element of a list away, at commit, and returns it; NULL if there is no list.';
+COMMENT ON FUNCTION @extschema@.rpop(bytea, integer) IS
+'Takes the last element of a list away, at commit, and returns it; NULL if there is no list.';
+COMMENT ON FUNCTION @extschema@.lmpop(text[], text, integer, bigint) IS
+'Takes so many elements away from an end, LEFT or RIGHT, of the first of these lists that there is, at commit: a row for each.';
+COMMENT ON FUNCTION @extschema@.lmpop(bytea[], text, integer, bigint) IS
+'Takes so many elements away from an end, LEFT or RIGHT, of the first of these lists that there is, at commit: a row for each.';
 
 CREATE FUNCTION @extschema@.lmove(source text, destination text, wherefrom text, whereto text,
 	db integer DEFAULT 0) RETURNS bytea
@@ -1065,18 +1075,18 @@ CREATE FUNCTION @extschema@.smove(source text, destination text, member text, db
 CREATE FUNCTION @extschema@.smove(source bytea, destination bytea, member bytea,
 	db integer DEFAULT 0) RETURNS boolean
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_smove';
-CREATE FUNCTION @extschema@.spop(key text, count bigint DEFAULT 1, db integer DEFAULT 0) RETURNS SETOF bytea
+CREATE FUNCTION @extschema@.spop(key text, db integer DEFAULT 0) RETURNS bytea
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_spop';
-CREATE FUNCTION @extschema@.spop(key bytea, count bigint DEFAULT 1, db integer DEFAULT 0) RETURNS SETOF bytea
+CREATE FUNCTION @extschema@.spop(key bytea, db integer DEFAULT 0) RETURNS bytea
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_spop';
 COMMENT ON FUNCTION @extschema@.smove(text, text, text, integer) IS
 'Moves a member from one set to another, at commit. Returns whether it was there.';
 COMMENT ON FUNCTION @extschema@.smove(bytea, bytea, bytea, integer) IS
 'Moves a member from one set to another, at commit. Returns whether it was there.';
-COMMENT ON FUNCTION @extschema@.spop(text, bigint, integer) IS
-'Takes members by chance out of a set, at commit: a row for each, none if there is no set.';
-COMMENT ON FUNCTION @extschema@.spop(bytea, bigint, integer) IS
-'Takes members by chance out of a set, at commit: a row for each, none if there is no set.';
+COMMENT ON FUNCTION @extschema@.spop(text, integer) IS
+'Takes a member by chance out of a set, at commit, and returns it; NULL if there is no set.';
+COMMENT ON FUNCTION @extschema@.spop(bytea, integer) IS
+'Takes a member by chance out of a set, at commit, and returns it; NULL if there is no set.';
 
 CREATE FUNCTION @extschema@.sismember(key text, member text, db integer DEFAULT 0) RETURNS boolean
 	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_sismember';
@@ -1103,15 +1113,15 @@ CREATE FUNCTION @extschema@.smembers(key text, db integer DEFAULT 0) RETURNS SET
 	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_smembers';
 CREATE FUNCTION @extschema@.smembers(key bytea, db integer DEFAULT 0) RETURNS SETOF bytea
 	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_smembers';
-CREATE FUNCTION @extschema@.srandmember(key text, count bigint DEFAULT 1, db integer DEFAULT 0) RETURNS SETOF bytea
+CREATE FUNCTION @extschema@.srandmember(key text, db integer DEFAULT 0, count bigint DEFAULT 1) RETURNS SETOF bytea
 	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_srandmember';
-CREATE FUNCTION @extschema@.srandmember(key bytea, count bigint DEFAULT 1, db integer DEFAULT 0) RETURNS SETOF bytea
+CREATE FUNCTION @extschema@.srandmember(key bytea, db integer DEFAULT 0, count bigint DEFAULT 1) RETURNS SETOF bytea
 	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_srandmember';
 COMMENT ON FUNCTION @extschema@.smembers(text, integer) IS 'All members of a set as of one moment.';
 COMMENT ON FUNCTION @extschema@.smembers(bytea, integer) IS 'All members of a set as of one moment.';
-COMMENT ON FUNCTION @extschema@.srandmember(text, bigint, integer) IS
+COMMENT ON FUNCTION @extschema@.srandmember(text, integer, bigint) IS
 'So many different members of a set by chance; if count is negative, so many that may repeat.';
-COMMENT ON FUNCTION @extschema@.srandmember(bytea, bigint, integer) IS
+COMMENT ON FUNCTION @extschema@.srandmember(bytea, integer, bigint) IS
 'So many different members of a set by chance; if count is negative, so many that may repeat.';
 
 CREATE FUNCTION @extschema@.sinter(keys text[], db integer DEFAULT 0) RETURNS SETOF bytea
@@ -1205,25 +1215,25 @@ COMMENT ON FUNCTION @extschema@.zrem(text, text[], integer) IS
 COMMENT ON FUNCTION @extschema@.zrem(bytea, bytea[], integer) IS
 'Deletes members of a sorted set, at commit. Returns how many of them were there.';
 
-CREATE FUNCTION @extschema@.zpopmin(key text, count bigint DEFAULT 1, db integer DEFAULT 0, OUT member bytea,
+CREATE FUNCTION @extschema@.zpopmin(key text, db integer DEFAULT 0, count bigint DEFAULT 1, OUT member bytea,
 	OUT score double precision) RETURNS SETOF record
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_zpopmin';
-CREATE FUNCTION @extschema@.zpopmin(key bytea, count bigint DEFAULT 1, db integer DEFAULT 0, OUT member bytea,
+CREATE FUNCTION @extschema@.zpopmin(key bytea, db integer DEFAULT 0, count bigint DEFAULT 1, OUT member bytea,
 	OUT score double precision) RETURNS SETOF record
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_zpopmin';
-CREATE FUNCTION @extschema@.zpopmax(key text, count bigint DEFAULT 1, db integer DEFAULT 0, OUT member bytea,
+CREATE FUNCTION @extschema@.zpopmax(key text, db integer DEFAULT 0, count bigint DEFAULT 1, OUT member bytea,
 	OUT score double precision) RETURNS SETOF record
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_zpopmax';
-CREATE FUNCTION @extschema@.zpopmax(key bytea, count bigint DEFAULT 1, db integer DEFAULT 0, OUT member bytea,
+CREATE FUNCTION @extschema@.zpopmax(key bytea, db integer DEFAULT 0, count bigint DEFAULT 1, OUT member bytea,
 	OUT score double precision) RETURNS SETOF record
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_zpopmax';
-COMMENT ON FUNCTION @extschema@.zpopmin(text, bigint, integer) IS
+COMMENT ON FUNCTION @extschema@.zpopmin(text, integer, bigint) IS
 'Takes the members with the lowest scores out of a sorted set, at commit: a row for each, none if there is no set.';
-COMMENT ON FUNCTION @extschema@.zpopmin(bytea, bigint, integer) IS
+COMMENT ON FUNCTION @extschema@.zpopmin(bytea, integer, bigint) IS
 'Takes the members with the lowest scores out of a sorted set, at commit: a row for each, none if there is no set.';
-COMMENT ON FUNCTION @extschema@.zpopmax(text, bigint, integer) IS
+COMMENT ON FUNCTION @extschema@.zpopmax(text, integer, bigint) IS
 'Takes the members with the highest scores out of a sorted set, at commit: a row for each, none if there is no set.';
-COMMENT ON FUNCTION @extschema@.zpopmax(bytea, bigint, integer) IS
+COMMENT ON FUNCTION @extschema@.zpopmax(bytea, integer, bigint) IS
 'Takes the members with the highest scores out of a sorted set, at commit: a row for each, none if there is no set.';
 
 CREATE FUNCTION @extschema@.zscore(key text, member text, db integer DEFAULT 0) RETURNS double precision

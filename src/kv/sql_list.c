@@ -2,8 +2,8 @@
  *
  * sql_list.c: the commands on lists as functions of SQL: kv.rpush, kv.lpop and the like; see sql_elements.h.
  *
- * kv.lpop and kv.rpop return rows, also of one element: a second argument that would be a count for Redis must not be the
- * number of a database here.
+ * kv.lpop returns one element and not rows, of which PostgreSQL evaluates what stands beside them in a SELECT once more
+ * than there are: kv.incr for one.  Several are kv.lmpop's, which is made for FROM.
  */
 #include "postgres.h"
 
@@ -20,6 +20,7 @@ PGFIRST_FUNCTION(pgfirst_kv_linsert);
 PGFIRST_FUNCTION(pgfirst_kv_list_of);
 PGFIRST_FUNCTION(pgfirst_kv_llen);
 PGFIRST_FUNCTION(pgfirst_kv_lmove);
+PGFIRST_FUNCTION(pgfirst_kv_lmpop);
 PGFIRST_FUNCTION(pgfirst_kv_lpop);
 PGFIRST_FUNCTION(pgfirst_kv_lpush);
 PGFIRST_FUNCTION(pgfirst_kv_lpushx);
@@ -97,40 +98,91 @@ pgfirst_kv_rpushx(PG_FUNCTION_ARGS)
 	return push(fcinfo, KV_TAIL, true);
 }
 
-/* (key, count, db): a row for each that is taken away. */
+/* Takes the element at an end away; the copy lives in the current context. */
+static Datum
+take(KvList *list, KvEnd end)
+{
+	Datum taken = pgfirst_kv_bytea(kv_list_peek(list, end));
+
+	kv_list_drop(list, end);
+	return taken;
+}
+
+/* (key, db) */
 static Datum
 pop(FunctionCallInfo fcinfo, KvEnd end)
 {
-	int64 count = kv_sql_count(fcinfo, 1);
 	KvElements elements;
-	KvList *list = list_open(fcinfo, 2, PGFIRST_KV_WRITE, &elements);
-	KvSqlRows rows;
+	KvList *list = list_open(fcinfo, 1, PGFIRST_KV_WRITE, &elements);
+	Datum taken;
 
-	kv_sql_rows_begin(fcinfo, &rows);
-	for (; count > 0 && kv_list_count(list) > 0; count--)
-	{
-		MemoryContext old = MemoryContextSwitchTo(kv_scratch());
-
-		(void) kv_sql_row(&rows, kv_list_peek(list, end), (RespSlice){"", 0});
-		kv_list_drop(list, end);
-		MemoryContextSwitchTo(old);
-	}
+	if (kv_list_count(list) == 0)
+		PG_RETURN_NULL();
+	taken = take(list, end);
 	kv_list_close(list);
-	return (Datum) 0;
+	PG_RETURN_DATUM(taken);
 }
 
-/* kv.lpop(key, count, db): setof bytea */
+/* kv.lpop(key, db) -> bytea; NULL if there is no list. */
 Datum
 pgfirst_kv_lpop(PG_FUNCTION_ARGS)
 {
 	return pop(fcinfo, KV_HEAD);
 }
 
-/* kv.rpop(key, count, db): setof bytea */
+/* kv.rpop(key, db) -> bytea; NULL if there is no list. */
 Datum
 pgfirst_kv_rpop(PG_FUNCTION_ARGS)
 {
 	return pop(fcinfo, KV_TAIL);
+}
+
+/* The first of the lists that there is; false if there is none. */
+static bool
+open_first(PgfirstKv *kv, KvSlices keys, RespSlice *key, KvElements *elements)
+{
+	for (int i = 0; i < keys.count; i++)
+	{
+		*key = keys.at[i];
+		kv_sql_open(kv, *key, KV_TYPE_LIST, elements);
+		if (kv_list_count(&elements->of.list) > 0)
+			return true;
+	}
+	return false;
+}
+
+/* kv.lmpop(keys, wherefrom, db, count): (key, element) of each */
+Datum
+pgfirst_kv_lmpop(PG_FUNCTION_ARGS)
+{
+	KvSlices keys = kv_sql_slices(fcinfo, 0, false);
+	KvEnd end = argument_is_second(fcinfo, 1, "LEFT", "RIGHT") ? KV_TAIL : KV_HEAD;
+	int64 count = kv_sql_count(fcinfo, 3);
+	KvElements elements;
+	RespSlice key;
+	KvSqlRows rows;
+	PgfirstKv *kv;
+	bool found;
+
+	kv_sql_rows_begin(fcinfo, &rows);
+	kv = pgfirst_kv_open_many(PG_GETARG_INT32(2), PGFIRST_KV_WRITE, (Size) keys.count);
+	pgfirst_kv_lock(kv, keys.at, keys.count, true);
+	found = open_first(kv, keys, &key, &elements);
+	pgfirst_kv_shown();
+	if (!found)
+		return (Datum) 0;
+	for (; count > 0 && kv_list_count(&elements.of.list) > 0; count--)
+	{
+		MemoryContext old = MemoryContextSwitchTo(kv_scratch());
+
+		kv_sql_put_bytes(&rows, key);
+		kv_sql_put_bytes(&rows, kv_list_peek(&elements.of.list, end));
+		kv_sql_row_end(&rows);
+		kv_list_drop(&elements.of.list, end);
+		MemoryContextSwitchTo(old);
+	}
+	kv_list_close(&elements.of.list);
+	return (Datum) 0;
 }
 
 /* kv.lmove(source, destination, wherefrom, whereto, db) -> bytea; NULL if there is no element. */

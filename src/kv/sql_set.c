@@ -122,26 +122,20 @@ pgfirst_kv_smove(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(true);
 }
 
-/* kv.spop(key, count, db): setof bytea, by chance */
+/* kv.spop(key, db) -> bytea: one by chance; NULL if there is no set. */
 Datum
 pgfirst_kv_spop(PG_FUNCTION_ARGS)
 {
-	int64 count = kv_sql_count(fcinfo, 1);
 	KvElements elements;
-	KvMembers *set = set_open(fcinfo, 2, PGFIRST_KV_WRITE, &elements);
+	KvMembers *set = set_open(fcinfo, 1, PGFIRST_KV_WRITE, &elements);
 	RespSlice member, value;
-	KvSqlRows rows;
 
-	kv_sql_rows_begin(fcinfo, &rows);
-	for (; count > 0 && kv_elements_random(set, &member, &value); count--)
-	{
-		member = kv_slice_copy(member);
-		(void) kv_sql_row(&rows, member, value);
-		(void) kv_members_remove(set, member);
-		pfree(unconstify(char *, member.data));
-	}
+	if (set->count == 0 || !kv_elements_random(set, &member, &value))
+		PG_RETURN_NULL();
+	member = kv_slice_copy(member);
+	(void) kv_members_remove(set, member);
 	kv_members_close(set);
-	return (Datum) 0;
+	PG_RETURN_DATUM(pgfirst_kv_bytea(member));
 }
 
 /* ---- reading one set --------------------------------------------------------------------- */
@@ -249,16 +243,16 @@ read_random(KvSqlRead *call)
 {
 	FunctionCallInfo fcinfo = call->fcinfo;
 
-	kv_elements_choose(&call->elements.of.members, PG_GETARG_INT64(1), kv_sql_row, &call->rows);
+	kv_elements_choose(&call->elements.of.members, PG_GETARG_INT64(2), kv_sql_row, &call->rows);
 }
 
-/* kv.srandmember(key, count, db): setof bytea; -count that may repeat, if it is negative. */
+/* kv.srandmember(key, db, count): setof bytea; -count that may repeat, if it is negative. */
 Datum
 pgfirst_kv_srandmember(PG_FUNCTION_ARGS)
 {
-	if (PG_GETARG_INT64(1) < -PG_INT64_MAX / 2)
+	if (PG_GETARG_INT64(2) < -PG_INT64_MAX / 2)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("count is out of range")));
-	return kv_sql_read_rows(fcinfo, 2, KV_TYPE_SET, read_random);
+	return kv_sql_read_rows(fcinfo, 1, KV_TYPE_SET, read_random);
 }
 
 /* ---- reading several --------------------------------------------------------------------- */

@@ -199,13 +199,13 @@ put_scored(KvSqlRows *rows, RespSlice member, double score)
 	kv_sql_row_end(rows);
 }
 
-/* (key, count, db): a row for each that is taken away. */
+/* (key, db, count): a row for each that is taken away. */
 static Datum
 pop(FunctionCallInfo fcinfo, bool highest)
 {
-	int64 count = kv_sql_count(fcinfo, 1);
+	int64 count = kv_sql_count(fcinfo, 2);
 	KvElements elements;
-	KvZset *zset = zset_open(fcinfo, 2, PGFIRST_KV_WRITE, &elements);
+	KvZset *zset = zset_open(fcinfo, 1, PGFIRST_KV_WRITE, &elements);
 	KvSqlRows rows;
 
 	kv_sql_rows_begin(fcinfo, &rows);
@@ -221,14 +221,14 @@ pop(FunctionCallInfo fcinfo, bool highest)
 	return (Datum) 0;
 }
 
-/* kv.zpopmin(key, count, db): (member, score) of each */
+/* kv.zpopmin(key, db, count): (member, score) of each */
 Datum
 pgfirst_kv_zpopmin(PG_FUNCTION_ARGS)
 {
 	return pop(fcinfo, false);
 }
 
-/* kv.zpopmax(key, count, db): (member, score) of each */
+/* kv.zpopmax(key, db, count): (member, score) of each */
 Datum
 pgfirst_kv_zpopmax(PG_FUNCTION_ARGS)
 {
