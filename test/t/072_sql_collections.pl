@@ -123,6 +123,12 @@ sub one_moment
 my @fields = map { "field:$_" } 1 .. 150;
 one_moment('kv.hgetall', sub { my ($n) = @_; [ 'HSET', 'moment:h', map { ($_, "value:$n") } @fields ] },
 	"SELECT count(DISTINCT value) FROM kv.hgetall('moment:h')");
+# A read that has failed, behind a savepoint, does not spoil those behind it.
+$app->call('SET', 'string', 'x');
+$session->ask("BEGIN; DO 'BEGIN PERFORM kv.hgetall(''string''); EXCEPTION WHEN wrong_object_type THEN NULL; END'");
+one_moment('kv.hgetall behind an error', sub { my ($n) = @_; [ 'HSET', 'moment:h', map { ($_, "value:$n") } @fields ] },
+	"SELECT count(DISTINCT value) FROM kv.hgetall('moment:h')");
+$session->ask('COMMIT');
 one_moment('kv.hash_fields', sub { my ($n) = @_; [ 'HSET', 'moment:h', map { ($_, "value:$n") } @fields ] },
 	"SELECT count(DISTINCT value) FROM kv.hash_fields WHERE key = 'moment:h'");
 one_moment('kv.zrange', sub { my ($n) = @_; [ 'ZADD', 'moment:z', map { ($n, $_) } @fields ] },

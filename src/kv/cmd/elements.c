@@ -207,7 +207,7 @@ random_inline(KvMembers *members, int64 count, KvEachMember each, void *context)
 	int all = inline_places(members, places);
 	RespSlice member, value;
 
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < Min(count, all); i++)
 	{
 		int other = (int) pg_prng_uint64_range(&pg_global_prng_state, (uint64) i, (uint64) all - 1);
 		uint16 place = places[other];
