@@ -35,6 +35,7 @@ static struct
 	int count;
 	int told; /* of the notes, to this worker's own loop */
 	bool many;
+	bool ended;
 	bool committed;
 	PgfirstId notes[NOTES_MAX];
 } mine;
@@ -117,21 +118,27 @@ slot_ring(uint32 slot)
 static void
 ready_commit(XLogRecPtr position)
 {
-	mine.committed = true;
+	mine.ended = mine.committed = true;
 }
 
 static void
 ready_abort(void)
 {
+	mine.ended = true;
 	mine.committed = false;
 }
 
-/* After the locks, because whoever is woken wants them. */
+/*
+ * After the locks, because whoever is woken wants them.  Of what is behind a savepoint that is rolled back the notes
+ * stay: who is woken in vain waits on.
+ */
 static void
 ready_released(void)
 {
 	bool ring = false;
 
+	if (!mine.ended)
+		return;
 	if (mine.count > 0 && mine.committed && shared != NULL)
 	{
 		/* What has become visible did so before this. */
@@ -144,7 +151,7 @@ ready_released(void)
 			pgfirst_bell_ring(PGFIRST_BELL_READY);
 	}
 	mine.count = mine.told = 0;
-	mine.many = mine.committed = false;
+	mine.many = mine.ended = mine.committed = false;
 }
 
 /* ---- start ----------------------------------------------------------------------------------- */

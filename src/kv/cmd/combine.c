@@ -22,62 +22,56 @@ inputs_compare(const void *a, const void *b, void *context)
 	return first < second ? -1 : first > second;
 }
 
-/* Opens what argument i is; false after answering that it is none of these. */
-static bool
-input_open(KvCall *call, int i, bool sorted, KvMembers *input)
-{
-	return (sorted && kv_elements_are(call, i, KV_TYPE_ZSET, input)) ||
-	       kv_elements_open(call, i, KV_TYPE_SET, input);
-}
-
 bool
-kv_combination_open(KvCall *call, KvCombination *combination, int first, bool sorted)
+kv_combination_open(KvCall *call, KvCombination *combination, int first)
 {
-	Size count = (Size) combination->count;
+	KvMembers *inputs =
+	    MemoryContextAllocHuge(CurrentMemoryContext, (Size) combination->count * sizeof(*inputs));
 
-	combination->inputs =
-	    MemoryContextAllocHuge(CurrentMemoryContext, count * sizeof(*combination->inputs));
-	combination->order =
-	    MemoryContextAllocHuge(CurrentMemoryContext, count * sizeof(*combination->order));
-	combination->members = 0;
+	combination->inputs = inputs;
 	for (int i = 0; i < combination->count; i++)
 	{
-		combination->order[i] = i;
-		if (input_open(call, first + i, sorted, &combination->inputs[i]))
+		if (kv_elements_are(call, first + i, KV_TYPE_ZSET, &inputs[i]) ||
+		    kv_elements_open(call, first + i, KV_TYPE_SET, &inputs[i]))
 			continue;
-		kv_combination_close(combination);
+		pfree(inputs);
 		return false;
 	}
-	if (combination->how != KV_DIFF)
-		qsort_arg(combination->order, count, sizeof(*combination->order), inputs_compare,
-		          combination->inputs);
 	return true;
 }
 
-void
-kv_combination_close(KvCombination *combination)
+/* In which order the inputs are taken. */
+static int *
+order_make(const KvCombination *combination)
 {
-	pfree(combination->inputs);
-	pfree(combination->order);
+	Size count = (Size) combination->count;
+	int *order = MemoryContextAllocHuge(CurrentMemoryContext, count * sizeof(*order));
+
+	for (int i = 0; i < combination->count; i++)
+		order[i] = i;
+	if (combination->operation != KV_SET_DIFF)
+		qsort_arg(order, count, sizeof(*order), inputs_compare, combination->inputs);
+	return order;
 }
 
 /* Whether a member of the input that is taken at this place belongs to the result on account of it. */
 static bool
-is_of_result(KvCombination *combination, int place, RespSlice member, RespSlice value)
+is_of_result(KvCombination *combination, const int *order, int place, RespSlice member,
+             RespSlice value)
 {
 	if (combination->value)
-		combination->value(combination, combination->order[place], value, true);
+		combination->value(combination, order[place], value, true);
 	for (int other = 0; other < combination->count; other++)
 	{
-		int input = combination->order[other];
+		int input = order[other];
 		KvMembers *members = &combination->inputs[input];
-		bool decides = combination->how != KV_UNION || other < place;
+		bool decides = combination->operation != KV_SET_UNION || other < place;
 		bool has;
 
 		if (other == place || (!decides && !combination->value))
 			continue;
 		has = members->count > 0 && kv_elements_find(members, member, &value);
-		if (decides && has != (combination->how == KV_INTER))
+		if (decides && has != (combination->operation == KV_SET_INTER))
 			return false;
 		if (has && combination->value)
 			combination->value(combination, input, value, false);
@@ -85,30 +79,33 @@ is_of_result(KvCombination *combination, int place, RespSlice member, RespSlice 
 	return true;
 }
 
-static void
-combine_input(KvCombination *combination, int place)
+/* False if found() has said so. */
+static bool
+combine_input(KvCombination *combination, const int *order, int place)
 {
 	RespSlice member, value;
 	KvMembersWalk walk;
+	bool more = true;
 
-	kv_members_walk(&combination->inputs[combination->order[place]], 0, &walk);
-	while (combination->members < combination->limit && kv_members_next(&walk, &member, &value))
+	kv_members_walk(&combination->inputs[order[place]], 0, &walk);
+	while (more && kv_members_next(&walk, &member, &value))
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!is_of_result(combination, place, member, value))
-			continue;
-		combination->members++;
-		if (combination->found)
-			combination->found(combination, member);
+		if (is_of_result(combination, order, place, member, value))
+			more = combination->found(combination->context, member, value);
 	}
 	kv_members_walk_end(&walk);
+	return more;
 }
 
 void
 kv_combine(KvCombination *combination)
 {
-	int taken = combination->how == KV_UNION ? combination->count : 1;
+	int taken = combination->operation == KV_SET_UNION ? combination->count : 1;
+	int *order = order_make(combination);
+	int place = 0;
 
-	for (int place = 0; place < taken; place++)
-		combine_input(combination, place);
+	while (place < taken && combine_input(combination, order, place))
+		place++;
+	pfree(order);
 }

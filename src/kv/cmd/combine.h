@@ -11,28 +11,16 @@
 #ifndef PGFIRST_KV_COMBINE_H
 #define PGFIRST_KV_COMBINE_H
 
-#include "kv/cmd/command.h"
-#include "kv/type/members.h"
-
-typedef enum KvCombine
-{
-	KV_INTER,
-	KV_UNION,
-	KV_DIFF
-} KvCombine;
+#include "kv/cmd/set.h"
 
 typedef struct KvCombination KvCombination;
 
 struct KvCombination
 {
-	KvCombine how;
-	int count;         /* of inputs */
-	KvMembers *inputs; /* as arguments name them */
-	int *order;        /* in which they are taken */
-	int64 limit;       /* of the result */
-	int64 members;     /* that it has */
-	/* Gets each member of the result, good until it returns; NULL: they are only counted. */
-	void (*found)(KvCombination *combination, RespSlice member);
+	KvSetOperation operation;
+	int count;          /* of inputs */
+	KvMembers *inputs;  /* open, as arguments name them */
+	KvEachMember found; /* gets each member of the result */
 	/*
 	 * Gets the value that a member has in an input, first in the one where it was met, then in each other that has
 	 * it, in their order; then found() is called, if it is one of the result.  NULL: values do not matter.
@@ -41,13 +29,10 @@ struct KvCombination
 	void *context; /* of both */
 };
 
-/*
- * Opens `count` inputs, which arguments from `first` on name: sets, or sorted sets as well.  False after answering that one
- * is neither.
- */
-extern bool kv_combination_open(KvCall *call, KvCombination *combination, int first, bool sorted);
+/* Opens `count` inputs, which arguments from `first` on name: sets or sorted sets.  False after answering that one is neither. */
+extern bool kv_combination_open(KvCall *call, KvCombination *combination, int first);
 
+/* Until found() says false. */
 extern void kv_combine(KvCombination *combination);
-extern void kv_combination_close(KvCombination *combination);
 
 #endif

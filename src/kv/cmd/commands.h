@@ -107,7 +107,6 @@ extern KvOutcome kv_cmd_zlexcount(KvCall *call);
 extern KvOutcome kv_cmd_zmscore(KvCall *call);
 extern KvOutcome kv_cmd_zpopmax(KvCall *call);
 extern KvOutcome kv_cmd_zpopmin(KvCall *call);
-extern KvOutcome kv_cmd_zrandmember(KvCall *call);
 extern KvOutcome kv_cmd_zrange(KvCall *call);
 extern KvOutcome kv_cmd_zrangebylex(KvCall *call);
 extern KvOutcome kv_cmd_zrangebyscore(KvCall *call);
@@ -121,7 +120,6 @@ extern KvOutcome kv_cmd_zrevrange(KvCall *call);
 extern KvOutcome kv_cmd_zrevrangebylex(KvCall *call);
 extern KvOutcome kv_cmd_zrevrangebyscore(KvCall *call);
 extern KvOutcome kv_cmd_zrevrank(KvCall *call);
-extern KvOutcome kv_cmd_zscan(KvCall *call);
 extern KvOutcome kv_cmd_zscore(KvCall *call);
 
 extern KvOutcome kv_cmd_bzmpop(KvCall *call);
@@ -137,6 +135,10 @@ extern KvOutcome kv_cmd_zintercard(KvCall *call);
 extern KvOutcome kv_cmd_zinterstore(KvCall *call);
 extern KvOutcome kv_cmd_zunion(KvCall *call);
 extern KvOutcome kv_cmd_zunionstore(KvCall *call);
+
+/* zset_scan.c */
+extern KvOutcome kv_cmd_zrandmember(KvCall *call);
+extern KvOutcome kv_cmd_zscan(KvCall *call);
 
 /* pubsub.c */
 extern KvOutcome kv_cmd_publish(KvCall *call);

@@ -341,21 +341,23 @@ kv_cmd_hvals(KvCall *call)
 	return kv_reply_together(call, read_hvals);
 }
 
-/* Writes a field, and its value where the client asks for both: RESP3 has pairs. */
-static void
-field_write(KvCall *call, RespSlice field, RespSlice value, bool values)
+/* With its value: RESP3 has pairs. */
+static bool
+pair_write(void *context, RespSlice field, RespSlice value)
 {
-	if (values && call->reply->protocol == 3)
+	KvCall *call = context;
+
+	if (call->reply->protocol == 3)
 		pgfirst_resp_write_array(call->reply, 2);
 	kv_reply_slice(call, field);
-	if (values)
-		kv_reply_slice(call, value);
+	kv_reply_slice(call, value);
+	return !call->reply->failed;
 }
 
 static void
 read_hrandfield(KvCall *call)
 {
-	kv_elements_read_random(call, KV_TYPE_HASH, "WITHVALUES", field_write);
+	kv_elements_read_random(call, KV_TYPE_HASH, "WITHVALUES", pair_write);
 }
 
 /* HRANDFIELD key [count [WITHVALUES]] */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL
  *
- * set.c: commands on sets.  What a set is stands in members.h.
-  What several sets
+ * set.c: commands on sets.  What a set is stands in members.h.  What several sets
  * give is found as combine.h says.
  */
 #include "postgres.h"
@@ -9,6 +8,7 @@
 #include "kv/cmd/combine.h"
 #include "kv/cmd/commands.h"
 #include "kv/cmd/elements.h"
+#include "kv/cmd/set.h"
 #include "kv/cmd/value.h"
 #include "kv/type/members.h"
 #include "lib/number/number.h"
@@ -137,12 +137,6 @@ kv_cmd_spop(KvCall *call)
 }
 
 static void
-member_write(KvCall *call, RespSlice member, RespSlice value, bool values)
-{
-	kv_reply_slice(call, member);
-}
-
-static void
 read_srandmember(KvCall *call)
 {
 	RespSlice member, value;
@@ -153,7 +147,10 @@ read_srandmember(KvCall *call)
 		return;
 	kv_count_lookup(call, set.count > 0);
 	if (call->argc == 3)
-		kv_elements_write_random(call, &set, count, false, member_write);
+	{
+		pgfirst_resp_write_array(call->reply, (size_t) kv_elements_chosen(&set, count));
+		kv_elements_choose(&set, count, kv_elements_write_one, call);
+	}
 	else if (set.count > 0 && kv_elements_random(&set, &member, &value))
 		kv_reply_slice(call, member);
 	else
@@ -236,37 +233,68 @@ kv_cmd_sscan(KvCall *call)
 
 /* ---- reading several sets -------------------------------------------------------------------- */
 
-static void
-member_reply(KvCombination *combination, RespSlice member)
+/* Opens the sets that arguments name; NULL after answering that one is none. */
+static KvMembers *
+sets_open(KvCall *call, int first, int count)
 {
-	pgfirst_resp_write_bulk(combination->context, member.data, member.length);
+	KvMembers *sets =
+	    MemoryContextAllocHuge(CurrentMemoryContext, (Size) count * sizeof(KvMembers));
+
+	for (int i = 0; i < count; i++)
+		if (!set_open(call, first + i, &sets[i]))
+			return NULL;
+	return sets;
+}
+
+void
+kv_sets_combine(KvSetOperation operation, KvMembers *sets, int count, KvEachMember each,
+                void *context)
+{
+	KvCombination combination = {
+	    .operation = operation, .count = count, .inputs = sets, .found = each, .context = context};
+
+	kv_combine(&combination);
+}
+
+/* What a reply is made of: its length stands before the members, of which nobody knows how many there will be. */
+typedef struct Found
+{
+	RespBuffer members;
+	int64 count;
+} Found;
+
+static bool
+found_add(void *context, RespSlice member, RespSlice value)
+{
+	Found *found = context;
+
+	found->count++;
+	pgfirst_resp_write_bulk(&found->members, member.data, member.length);
+	return !found->members.failed;
 }
 
 static void
-reply_members(KvCall *call, KvCombine how)
+reply_members(KvCall *call, KvSetOperation operation)
 {
-	RespBuffer found;
-	KvCombination combination = {.how = how,
-	                             .count = call->argc - 1,
-	                             .limit = PG_INT64_MAX,
-	                             .found = member_reply,
-	                             .context = &found};
+	int count = call->argc - 1;
+	KvMembers *sets = sets_open(call, 1, count);
+	Found found = {.count = 0};
 
-	if (!kv_combination_open(call, &combination, 1, false))
+	if (!sets)
 		return;
-	pgfirst_resp_buffer_init(&found, call->reply->allocator, call->reply->protocol);
-	kv_combine(&combination);
-	pgfirst_resp_write_set(call->reply, (size_t) combination.members);
-	pgfirst_resp_write_raw(call->reply, found.data, found.length);
-	call->reply->failed |= found.failed;
-	pgfirst_resp_buffer_free(&found);
-	kv_combination_close(&combination);
+	pgfirst_resp_buffer_init(&found.members, call->reply->allocator, call->reply->protocol);
+	kv_sets_combine(operation, sets, count, found_add, &found);
+	pgfirst_resp_write_set(call->reply, (size_t) found.count);
+	pgfirst_resp_write_raw(call->reply, found.members.data, found.members.length);
+	call->reply->failed |= found.members.failed;
+	pgfirst_resp_buffer_free(&found.members);
+	pfree(sets);
 }
 
 static void
 read_sinter(KvCall *call)
 {
-	reply_members(call, KV_INTER);
+	reply_members(call, KV_SET_INTER);
 }
 
 /* SINTER key [key ...] */
@@ -279,7 +307,7 @@ kv_cmd_sinter(KvCall *call)
 static void
 read_sunion(KvCall *call)
 {
-	reply_members(call, KV_UNION);
+	reply_members(call, KV_SET_UNION);
 }
 
 /* SUNION key [key ...] */
@@ -292,7 +320,7 @@ kv_cmd_sunion(KvCall *call)
 static void
 read_sdiff(KvCall *call)
 {
-	reply_members(call, KV_DIFF);
+	reply_members(call, KV_SET_DIFF);
 }
 
 /* SDIFF key [key ...] */
@@ -302,9 +330,9 @@ kv_cmd_sdiff(KvCall *call)
 	return kv_reply_together(call, read_sdiff);
 }
 
-/* Reads numkeys and LIMIT; answers and returns false if one is wrong. */
+/* Reads numkeys and LIMIT, 0 if there is none; answers and returns false if one is wrong. */
 static bool
-sintercard_options(KvCall *call, KvCombination *combination)
+sintercard_options(KvCall *call, int *count, int64 *limit)
 {
 	RespSlice number = kv_argument(call, 1);
 	int64 keys;
@@ -319,9 +347,9 @@ sintercard_options(KvCall *call, KvCombination *combination)
 		kv_reply_error(call, "ERR Number of keys can't be greater than number of args");
 		return false;
 	}
-	combination->count = (int) keys;
-	combination->limit = 0;
-	for (int i = 2 + combination->count; i < call->argc; i += 2)
+	*count = (int) keys;
+	*limit = 0;
+	for (int i = 2 + *count; i < call->argc; i += 2)
 	{
 		if (!kv_argument_is(call, i, "LIMIT") || i + 1 == call->argc)
 		{
@@ -329,29 +357,44 @@ sintercard_options(KvCall *call, KvCombination *combination)
 			return false;
 		}
 		number = kv_argument(call, i + 1);
-		if (!pgfirst_int64_parse(number.data, number.length, &combination->limit) ||
-		    combination->limit < 0)
+		if (!pgfirst_int64_parse(number.data, number.length, limit) || *limit < 0)
 		{
 			kv_reply_error(call, "ERR LIMIT can't be negative");
 			return false;
 		}
 	}
-	if (combination->limit == 0)
-		combination->limit = PG_INT64_MAX;
 	return true;
+}
+
+typedef struct Counted
+{
+	int64 count;
+	int64 limit;
+} Counted;
+
+static bool
+counted_add(void *context, RespSlice member, RespSlice value)
+{
+	Counted *counted = context;
+
+	return ++counted->count != counted->limit;
 }
 
 static void
 read_sintercard(KvCall *call)
 {
-	KvCombination combination = {.how = KV_INTER};
+	Counted counted = {.count = 0};
+	KvMembers *sets;
+	int count;
 
-	if (!sintercard_options(call, &combination) ||
-	    !kv_combination_open(call, &combination, 2, false))
+	if (!sintercard_options(call, &count, &counted.limit))
 		return;
-	kv_combine(&combination);
-	pgfirst_resp_write_integer(call->reply, combination.members);
-	kv_combination_close(&combination);
+	sets = sets_open(call, 2, count);
+	if (!sets)
+		return;
+	kv_sets_combine(KV_SET_INTER, sets, count, counted_add, &counted);
+	pgfirst_resp_write_integer(call->reply, counted.count);
+	pfree(sets);
 }
 
 /* SINTERCARD numkeys key [key ...] [LIMIT limit] */
@@ -363,57 +406,54 @@ kv_cmd_sintercard(KvCall *call)
 
 /* ---- storing what several sets give ---------------------------------------------------------- */
 
-static void
-member_store(KvCombination *combination, RespSlice member)
+static bool
+stored_add(void *context, RespSlice member, RespSlice value)
 {
-	(void) kv_members_put(combination->context, member, nothing);
+	(void) kv_members_put(context, member, nothing);
+	return true;
 }
 
 static KvOutcome
-store_members(KvCall *call, KvCombine how)
+store_members(KvCall *call, KvSetOperation operation)
 {
-	KvMembers stored;
-	KvCombination combination = {.how = how,
-	                             .count = call->argc - 2,
-	                             .limit = PG_INT64_MAX,
-	                             .found = member_store,
-	                             .context = &stored};
+	int count = call->argc - 2;
+	KvMembers *sets = sets_open(call, 2, count);
 	KvOutcome outcome = KV_DONE;
+	KvMembers stored;
 	Size most = 0;
 
-	if (!kv_combination_open(call, &combination, 2, false))
+	if (!sets)
 		return KV_DONE;
-	for (int i = 0; i < combination.count; i++)
-		most = how == KV_UNION ? most + kv_members_copy_size(&combination.inputs[i])
-		                       : Max(most, kv_members_copy_size(&combination.inputs[i]));
-	if (kv_room_for(call, most + KV_MEMBERS_COST, &outcome))
-	{
-		kv_members_new(call->space, kv_argument(call, 1), KV_TYPE_SET, &stored);
-		kv_combine(&combination);
-		kv_members_close(&stored);
-		pgfirst_resp_write_integer(call->reply, combination.members);
-	}
-	kv_combination_close(&combination);
-	return outcome;
+	for (int i = 0; i < count; i++)
+		most = operation == KV_SET_UNION ? most + kv_members_copy_size(&sets[i])
+		                                 : Max(most, kv_members_copy_size(&sets[i]));
+	if (!kv_room_for(call, most + KV_MEMBERS_COST, &outcome))
+		return outcome;
+	kv_members_new(call->space, kv_argument(call, 1), KV_TYPE_SET, &stored);
+	kv_sets_combine(operation, sets, count, stored_add, &stored);
+	kv_members_close(&stored);
+	pgfirst_resp_write_integer(call->reply, (int64) stored.count);
+	pfree(sets);
+	return KV_DONE;
 }
 
 /* SINTERSTORE destination key [key ...] */
 KvOutcome
 kv_cmd_sinterstore(KvCall *call)
 {
-	return store_members(call, KV_INTER);
+	return store_members(call, KV_SET_INTER);
 }
 
 /* SUNIONSTORE destination key [key ...] */
 KvOutcome
 kv_cmd_sunionstore(KvCall *call)
 {
-	return store_members(call, KV_UNION);
+	return store_members(call, KV_SET_UNION);
 }
 
 /* SDIFFSTORE destination key [key ...] */
 KvOutcome
 kv_cmd_sdiffstore(KvCall *call)
 {
-	return store_members(call, KV_DIFF);
+	return store_members(call, KV_SET_DIFF);
 }

@@ -53,9 +53,10 @@ kv_zset_score_parse(RespSlice number, double *score)
 
 typedef struct Add
 {
-	bool nx, xx, gt, lt, changed, increment;
-	int first; /* argument of the first score */
-	int count; /* of members */
+	KvZaddHow how;
+	bool changed; /* those count as well */
+	int first;    /* argument of the first score */
+	int count;    /* of members */
 	double *scores;
 } Add;
 
@@ -68,17 +69,17 @@ add_options(KvCall *call, Add *add)
 	for (; i < call->argc; i++)
 	{
 		if (kv_argument_is(call, i, "NX"))
-			add->nx = true;
+			add->how.nx = true;
 		else if (kv_argument_is(call, i, "XX"))
-			add->xx = true;
+			add->how.xx = true;
 		else if (kv_argument_is(call, i, "GT"))
-			add->gt = true;
+			add->how.gt = true;
 		else if (kv_argument_is(call, i, "LT"))
-			add->lt = true;
+			add->how.lt = true;
 		else if (kv_argument_is(call, i, "CH"))
 			add->changed = true;
 		else if (kv_argument_is(call, i, "INCR"))
-			add->increment = true;
+			add->how.increment = true;
 		else
 			break;
 	}
@@ -86,11 +87,12 @@ add_options(KvCall *call, Add *add)
 	add->count = (call->argc - i) / 2;
 	if (add->count == 0 || (call->argc - i) % 2 != 0)
 		kv_reply_syntax(call);
-	else if (add->nx && add->xx)
+	else if (add->how.nx && add->how.xx)
 		kv_reply_error(call, "ERR XX and NX options at the same time are not compatible");
-	else if ((add->gt && add->nx) || (add->lt && add->nx) || (add->gt && add->lt))
+	else if ((add->how.gt && add->how.nx) || (add->how.lt && add->how.nx) ||
+	         (add->how.gt && add->how.lt))
 		kv_reply_error(call, "ERR GT, LT, and/or NX options at the same time are not compatible");
-	else if (add->increment && add->count > 1)
+	else if (add->how.increment && add->count > 1)
 		kv_reply_error(call, "ERR INCR option supports a single increment-element pair");
 	else
 		return true;
@@ -111,32 +113,23 @@ add_scores(KvCall *call, Add *add)
 	return true;
 }
 
-typedef enum Added
-{
-	ADDED_NOT,
-	ADDED_SAME, /* it has this score already */
-	ADDED_NEW,
-	ADDED_CHANGED,
-	ADDED_NAN
-} Added;
-
-static Added
-add_one(const Add *add, KvZset *zset, RespSlice member, double *score)
+KvAdded
+kv_zset_add(const KvZaddHow *how, KvZset *zset, RespSlice member, double *score)
 {
 	MemoryContext old_context = MemoryContextSwitchTo(kv_scratch());
 	double old = 0;
 	bool found = kv_zset_count(zset) > 0 && kv_zset_find(zset, member, &old);
-	Added added = ADDED_NOT;
+	KvAdded added = KV_ADDED_NOT;
 
-	if (found && add->increment && !add->nx)
+	if (found && how->increment && !how->nx)
 		*score += old;
 	if (isnan(*score))
-		added = ADDED_NAN;
-	else if (found ? !add->nx && !(add->gt && *score <= old) && !(add->lt && *score >= old)
-	               : !add->xx)
+		added = KV_ADDED_NAN;
+	else if (found ? !how->nx && !(how->gt && *score <= old) && !(how->lt && *score >= old)
+	               : !how->xx)
 	{
-		added = !found ? ADDED_NEW : *score != old ? ADDED_CHANGED : ADDED_SAME;
-		if (added != ADDED_SAME)
+		added = !found ? KV_ADDED_NEW : *score != old ? KV_ADDED_CHANGED : KV_ADDED_SAME;
+		if (added != KV_ADDED_SAME)
 			kv_zset_put(zset, member, *score, found, old);
 	}
 	MemoryContextSwitchTo(old_context);
@@ -147,7 +140,7 @@ static KvOutcome
 add_all(KvCall *call, Add *add)
 {
 	KvOutcome outcome = KV_DONE;
-	Added added = ADDED_NOT;
+	KvAdded added = KV_ADDED_NOT;
 	int64 reply = 0;
 	KvZset zset;
 
@@ -155,18 +148,19 @@ add_all(KvCall *call, Add *add)
 		return outcome;
 	for (int i = 0; i < add->count; i++)
 	{
-		added = add_one(add, &zset, kv_argument(call, add->first + 2 * i + 1), &add->scores[i]);
-		if (added == ADDED_NAN)
+		added = kv_zset_add(&add->how, &zset, kv_argument(call, add->first + 2 * i + 1),
+		                    &add->scores[i]);
+		if (added == KV_ADDED_NAN)
 		{
 			kv_reply_error(call, "ERR resulting score is not a number (NaN)");
 			return KV_DONE;
 		}
-		reply += added == ADDED_NEW || (add->changed && added == ADDED_CHANGED);
+		reply += added == KV_ADDED_NEW || (add->changed && added == KV_ADDED_CHANGED);
 	}
 	kv_zset_close(&zset);
-	if (!add->increment)
+	if (!add->how.increment)
 		pgfirst_resp_write_integer(call->reply, reply);
-	else if (added == ADDED_NOT)
+	else if (added == KV_ADDED_NOT)
 		pgfirst_resp_write_null(call->reply);
 	else
 		pgfirst_resp_write_double(call->reply, add->scores[0]);
@@ -187,7 +181,7 @@ kv_cmd_zadd(KvCall *call)
 KvOutcome
 kv_cmd_zincrby(KvCall *call)
 {
-	Add add = {.increment = true, .first = 2, .count = 1};
+	Add add = {.how.increment = true, .first = 2, .count = 1};
 
 	return add_all(call, &add);
 }
@@ -215,8 +209,8 @@ kv_cmd_zrem(KvCall *call)
 
 /* ---- one member ------------------------------------------------------------------------------ */
 
-static bool
-score_find(KvZset *zset, RespSlice member, double *score)
+bool
+kv_zset_score(KvZset *zset, RespSlice member, double *score)
 {
 	MemoryContext old = MemoryContextSwitchTo(kv_scratch());
 	bool found = kv_zset_count(zset) > 0 && kv_zset_find(zset, member, score);
@@ -239,7 +233,7 @@ read_zmscore(KvCall *call)
 	{
 		double score;
 
-		if (score_find(&zset, kv_argument(call, i), &score))
+		if (kv_zset_score(&zset, kv_argument(call, i), &score))
 			pgfirst_resp_write_double(call->reply, score);
 		else
 			pgfirst_resp_write_null(call->reply);
@@ -276,7 +270,7 @@ read_zrank(KvCall *call)
 	if (!zset_open(call, 1, &zset))
 		return;
 	kv_count_lookup(call, kv_zset_count(&zset) > 0);
-	if (!score_find(&zset, kv_argument(call, 2), &score))
+	if (!kv_zset_score(&zset, kv_argument(call, 2), &score))
 	{
 		if (call->argc == 4)
 			pgfirst_resp_write_null_array(call->reply);
@@ -318,34 +312,6 @@ kv_cmd_zcard(KvCall *call)
 	kv_count_lookup(call, kv_zset_count(&zset) > 0);
 	pgfirst_resp_write_integer(call->reply, (int64) kv_zset_count(&zset));
 	return KV_DONE;
-}
-
-/* ---- by chance, and in the order of hashes --------------------------------------------------- */
-
-static void
-random_write(KvCall *call, RespSlice member, RespSlice value, bool values)
-{
-	kv_zset_write(call, member, kv_zset_score_of(value), values);
-}
-
-static void
-read_zrandmember(KvCall *call)
-{
-	kv_elements_read_random(call, KV_TYPE_ZSET, "WITHSCORES", random_write);
-}
-
-/* ZRANDMEMBER key [count [WITHSCORES]] */
-KvOutcome
-kv_cmd_zrandmember(KvCall *call)
-{
-	return kv_reply_together(call, read_zrandmember);
-}
-
-/* ZSCAN key cursor [MATCH pattern] [COUNT count] */
-KvOutcome
-kv_cmd_zscan(KvCall *call)
-{
-	return kv_elements_scan(call, KV_TYPE_ZSET);
 }
 
 /* ---- ranges ---------------------------------------------------------------------------------- */
@@ -502,10 +468,10 @@ range_ranks(KvZset *zset, const Range *range, uint64 *first, uint64 *end)
 	}
 	else
 	{
-		int64 start = range->start < 0 ? Max(range->start + count, 0) : range->start;
-		int64 stop = Min(range->stop < 0 ? range->stop + count : range->stop, count - 1);
+		int64 start = range->start;
+		int64 stop = range->stop;
 
-		if (start > stop)
+		if (!kv_elements_range(count, &start, &stop))
 			return;
 		*first = (uint64) (range->reverse ? count - 1 - stop : start);
 		*end = (uint64) (range->reverse ? count - start : stop + 1);
@@ -769,22 +735,35 @@ typedef enum Take
 	TAKE_PAIRS
 } Take;
 
+RespSlice
+kv_zset_take(KvZset *zset, uint64 rank, double *score)
+{
+	MemoryContext scratch = kv_scratch();
+	MemoryContext caller = MemoryContextSwitchTo(scratch);
+	RespSlice member;
+	KvZsetWalk walk;
+
+	kv_zset_walk(zset, rank, false, &walk);
+	if (!kv_zset_next(&walk, &member, score))
+		kv_collection_damaged();
+	MemoryContextSwitchTo(caller);
+	member = kv_slice_copy(member);
+	MemoryContextSwitchTo(scratch);
+	kv_zset_walk_end(&walk);
+	(void) kv_zset_remove(zset, member);
+	MemoryContextSwitchTo(caller);
+	return member;
+}
+
 /* Takes away so many members from a rank on. */
 static void
 take_range(KvCall *call, KvZset *zset, uint64 first, uint64 count, bool back, Take take)
 {
 	for (; count > 0; count--)
 	{
-		MemoryContext old = MemoryContextSwitchTo(kv_scratch());
-		RespSlice member;
-		KvZsetWalk walk;
 		double score;
+		RespSlice member = kv_zset_take(zset, first, &score);
 
-		kv_zset_walk(zset, first, back, &walk);
-		if (!kv_zset_next(&walk, &member, &score))
-			kv_collection_damaged();
-		member = kv_slice_copy(member);
-		kv_zset_walk_end(&walk);
 		if (take == TAKE_PAIRS)
 			kv_zset_write(call, member, score, true);
 		else if (take == TAKE_FLAT)
@@ -792,10 +771,9 @@ take_range(KvCall *call, KvZset *zset, uint64 first, uint64 count, bool back, Ta
 			kv_reply_slice(call, member);
 			pgfirst_resp_write_double(call->reply, score);
 		}
-		(void) kv_zset_remove(zset, member);
+		pfree(unconstify(char *, member.data));
 		if (back)
 			first--;
-		MemoryContextSwitchTo(old);
 	}
 }
 

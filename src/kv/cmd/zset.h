@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL
  *
- * zset.h: what the commands on sorted sets share with those on several (zset_combine.c) and those that wait (blocking.c).
+ * zset.h: what the commands on sorted sets share with those on several (zset_combine.c), those that wait (blocking.c) and
+ * the functions of SQL.
  */
 #ifndef PGFIRST_KV_CMD_ZSET_H
 #define PGFIRST_KV_CMD_ZSET_H
@@ -32,5 +33,31 @@ extern KvOutcome kv_zset_pop_many(KvCall *call, int i, KvZset *zset, bool highes
 
 /* Reads numkeys, which argument `at` is, and what follows the keys; answers and returns false if something is wrong. */
 extern bool kv_zmpop_options(KvCall *call, int at, int *keys, bool *highest, int64 *count);
+
+/* ---- on sorted sets that are open ------------------------------------------------------------ */
+
+/* How ZADD adds: to members that are new or not, to higher or lower scores, or to the score that is there. */
+typedef struct KvZaddHow
+{
+	bool nx, xx, gt, lt, increment;
+} KvZaddHow;
+
+typedef enum KvAdded
+{
+	KV_ADDED_NOT,
+	KV_ADDED_SAME, /* it has this score already */
+	KV_ADDED_NEW,
+	KV_ADDED_CHANGED,
+	KV_ADDED_NAN
+} KvAdded;
+
+/* Adds a member; *score becomes the one that it has then. */
+extern KvAdded kv_zset_add(const KvZaddHow *how, KvZset *zset, RespSlice member, double *score);
+
+/* The member's score; what that has brought in is given back. */
+extern bool kv_zset_score(KvZset *zset, RespSlice member, double *score);
+
+/* Takes the member of this rank away, which is there: a copy of it, in the current context. */
+extern RespSlice kv_zset_take(KvZset *zset, uint64 rank, double *score);
 
 #endif

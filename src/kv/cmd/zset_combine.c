@@ -39,8 +39,10 @@ typedef struct Job
 	bool scores;     /* are written */
 	double score;    /* of the member that is looked at */
 	KvZset *stored;  /* where the result goes; or else: */
-	Scored *members; /* combination.members of them */
+	Scored *members; /* `count` of them */
+	int64 count;     /* of the result */
 	int64 room;
+	int64 limit; /* of the count; 0: none */
 } Job;
 
 /* ---- scores ---------------------------------------------------------------------------------- */
@@ -69,7 +71,7 @@ score_add(KvCombination *combination, int i, RespSlice value, bool first)
 
 	if (job->weights)
 		score *= job->weights[i];
-	if (isnan(score) && (first || combination->how == KV_UNION))
+	if (isnan(score) && (first || combination->operation == KV_SET_UNION))
 		score = 0;
 	job->score = first ? score : aggregated(job->aggregate, job->score, score);
 }
@@ -122,7 +124,7 @@ limit_read(KvCall *call, Job *job, int i)
 		kv_reply_error(call, "ERR LIMIT can't be negative");
 		return false;
 	}
-	job->combination.limit = limit > 0 ? limit : PG_INT64_MAX;
+	job->limit = limit;
 	return true;
 }
 
@@ -131,7 +133,7 @@ static bool
 job_options(KvCall *call, Job *job, int i)
 {
 	bool counts = call->command->function == kv_cmd_zintercard;
-	bool joins = !counts && job->combination.how != KV_DIFF;
+	bool joins = !counts && job->combination.operation != KV_SET_DIFF;
 	bool stores = (call->command->flags & KV_WRITE) != 0;
 	int inputs = job->combination.count;
 	bool fine = true;
@@ -172,7 +174,7 @@ job_options(KvCall *call, Job *job, int i)
 static void
 job_close(Job *job)
 {
-	kv_combination_close(&job->combination);
+	pfree(job->combination.inputs);
 	if (job->weights)
 		pfree(job->weights);
 }
@@ -200,9 +202,8 @@ job_open(KvCall *call, Job *job, int at)
 		return false;
 	}
 	job->combination.count = (int) inputs;
-	job->combination.limit = PG_INT64_MAX;
 	job->combination.context = job;
-	if (!kv_combination_open(call, &job->combination, at + 1, true))
+	if (!kv_combination_open(call, &job->combination, at + 1))
 		return false;
 	if (job_options(call, job, at + 1 + (int) inputs))
 		return true;
@@ -213,18 +214,19 @@ job_open(KvCall *call, Job *job, int at)
 /* ---- answering ------------------------------------------------------------------------------- */
 
 /* Keeps a member, in the current context. */
-static void
-member_keep(KvCombination *combination, RespSlice member)
+static bool
+member_keep(void *context, RespSlice member, RespSlice value)
 {
-	Job *job = combination->context;
+	Job *job = context;
 
-	if (combination->members > job->room)
+	if (job->count == job->room)
 	{
 		job->room = Max(job->room * 2, 64);
 		job->members = job->members ? repalloc_huge(job->members, (Size) job->room * sizeof(Scored))
 		                            : palloc((Size) job->room * sizeof(Scored));
 	}
-	job->members[combination->members - 1] = (Scored){job->score, kv_slice_copy(member)};
+	job->members[job->count++] = (Scored){job->score, kv_slice_copy(member)};
+	return true;
 }
 
 static int
@@ -239,23 +241,21 @@ scored_compare(const void *a, const void *b, void *context)
 }
 
 static void
-reply_members(KvCall *call, KvCombine how)
+reply_members(KvCall *call, KvSetOperation operation)
 {
-	Job job = {.combination = {.how = how, .found = member_keep, .value = score_add}};
+	Job job = {.combination = {.operation = operation, .found = member_keep, .value = score_add}};
 	MemoryContext context =
 	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst combined", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 
 	if (job_open(call, &job, 1))
 	{
-		int64 count;
-
 		kv_combine(&job.combination);
-		count = job.combination.members;
-		if (count > 1)
-			qsort_interruptible(job.members, (size_t) count, sizeof(Scored), scored_compare, NULL);
-		kv_zset_write_count(call, (uint64) count, job.scores);
-		for (int64 i = 0; i < count && !call->reply->failed; i++)
+		if (job.count > 1)
+			qsort_interruptible(job.members, (size_t) job.count, sizeof(Scored), scored_compare,
+			                    NULL);
+		kv_zset_write_count(call, (uint64) job.count, job.scores);
+		for (int64 i = 0; i < job.count && !call->reply->failed; i++)
 			kv_zset_write(call, job.members[i].member, job.members[i].score, job.scores);
 	}
 	MemoryContextSwitchTo(old);
@@ -265,7 +265,7 @@ reply_members(KvCall *call, KvCombine how)
 static void
 read_zunion(KvCall *call)
 {
-	reply_members(call, KV_UNION);
+	reply_members(call, KV_SET_UNION);
 }
 
 /* ZUNION numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM | MIN | MAX] [WITHSCORES] */
@@ -278,7 +278,7 @@ kv_cmd_zunion(KvCall *call)
 static void
 read_zinter(KvCall *call)
 {
-	reply_members(call, KV_INTER);
+	reply_members(call, KV_SET_INTER);
 }
 
 /* ZINTER numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM | MIN | MAX] [WITHSCORES] */
@@ -291,7 +291,7 @@ kv_cmd_zinter(KvCall *call)
 static void
 read_zdiff(KvCall *call)
 {
-	reply_members(call, KV_DIFF);
+	reply_members(call, KV_SET_DIFF);
 }
 
 /* ZDIFF numkeys key [key ...] [WITHSCORES] */
@@ -301,15 +301,23 @@ kv_cmd_zdiff(KvCall *call)
 	return kv_reply_together(call, read_zdiff);
 }
 
+static bool
+member_count(void *context, RespSlice member, RespSlice value)
+{
+	Job *job = context;
+
+	return ++job->count != job->limit;
+}
+
 static void
 read_zintercard(KvCall *call)
 {
-	Job job = {.combination = {.how = KV_INTER}};
+	Job job = {.combination = {.operation = KV_SET_INTER, .found = member_count}};
 
 	if (!job_open(call, &job, 1))
 		return;
 	kv_combine(&job.combination);
-	pgfirst_resp_write_integer(call->reply, job.combination.members);
+	pgfirst_resp_write_integer(call->reply, job.count);
 	job_close(&job);
 }
 
@@ -322,38 +330,38 @@ kv_cmd_zintercard(KvCall *call)
 
 /* ---- storing --------------------------------------------------------------------------------- */
 
-static void
-member_store(KvCombination *combination, RespSlice member)
+static bool
+member_store(void *context, RespSlice member, RespSlice value)
 {
-	Job *job = combination->context;
+	Job *job = context;
 
 	kv_zset_put_new(job->stored, member, job->score);
+	job->count++;
+	return true;
 }
 
 /* What the result takes of the write set at most. */
 static Size
 job_size(const Job *job)
 {
-	const KvCombination *combination = &job->combination;
-	Size size = 0;
+	const KvMembers *inputs = job->combination.inputs;
+	KvSetOperation operation = job->combination.operation;
+	Size size = kv_zset_size(inputs[0].count, inputs[0].bytes);
 
-	for (int place = 0; place < combination->count; place++)
+	/* It is no larger than the first input, nor than any of an intersection. */
+	for (int i = 1; i < job->combination.count && operation != KV_SET_DIFF; i++)
 	{
-		const KvMembers *input = &combination->inputs[combination->order[place]];
+		Size other = kv_zset_size(inputs[i].count, inputs[i].bytes);
 
-		/* It is no larger than the first one, but for a union. */
-		if (place == 0 || combination->how == KV_UNION)
-			size += kv_zset_size(input->count, input->bytes);
-		else if (combination->how == KV_INTER)
-			size = Min(size, kv_zset_size(input->count, input->bytes));
+		size = operation == KV_SET_UNION ? size + other : Min(size, other);
 	}
 	return size;
 }
 
 static KvOutcome
-store_members(KvCall *call, KvCombine how)
+store_members(KvCall *call, KvSetOperation operation)
 {
-	Job job = {.combination = {.how = how, .found = member_store, .value = score_add}};
+	Job job = {.combination = {.operation = operation, .found = member_store, .value = score_add}};
 	KvOutcome outcome = KV_DONE;
 	KvZset stored;
 
@@ -365,7 +373,7 @@ store_members(KvCall *call, KvCombine how)
 		job.stored = &stored;
 		kv_combine(&job.combination);
 		kv_zset_close(&stored);
-		pgfirst_resp_write_integer(call->reply, job.combination.members);
+		pgfirst_resp_write_integer(call->reply, job.count);
 	}
 	job_close(&job);
 	return outcome;
@@ -375,19 +383,19 @@ store_members(KvCall *call, KvCombine how)
 KvOutcome
 kv_cmd_zunionstore(KvCall *call)
 {
-	return store_members(call, KV_UNION);
+	return store_members(call, KV_SET_UNION);
 }
 
 /* ZINTERSTORE destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM | MIN | MAX] */
 KvOutcome
 kv_cmd_zinterstore(KvCall *call)
 {
-	return store_members(call, KV_INTER);
+	return store_members(call, KV_SET_INTER);
 }
 
 /* ZDIFFSTORE destination numkeys key [key ...] */
 KvOutcome
 kv_cmd_zdiffstore(KvCall *call)
 {
-	return store_members(call, KV_DIFF);
+	return store_members(call, KV_SET_DIFF);
 }
