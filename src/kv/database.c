@@ -33,6 +33,7 @@
 #include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_extension.h"
+#include "commands/dbcommands.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -53,6 +54,7 @@
 #include "kv/id.h"
 #include "kv/limit.h"
 #include "kv/position.h"
+#include "kv/settings.h"
 #include "kv/type/key.h"
 
 typedef struct KvDatabase
@@ -289,6 +291,22 @@ kv_database_exists(int number)
 {
 	return number >= 0 && number < KV_DATABASES &&
 	       OidIsValid(cache.catalog.databases[number].relation);
+}
+
+bool
+kv_door_is_here(void)
+{
+	static Oid asked; /* for this database, and once is enough */
+	static bool here;
+
+	if (asked != MyDatabaseId)
+	{
+		const char *name = get_database_name(MyDatabaseId);
+
+		here = name && strcmp(name, pgfirst_redis_database) == 0;
+		asked = MyDatabaseId;
+	}
+	return here;
 }
 
 int

@@ -72,6 +72,9 @@ extern KvReady kv_databases_ready(bool wait);
 /* Whether database `number` was there when the cache was last filled. */
 extern bool kv_database_exists(int number);
 
+/* Whether it is this PostgreSQL database that the Redis door serves. */
+extern bool kv_door_is_here(void);
+
 /* The highest number of a database, plus one; 0 if there is none. */
 extern int kv_database_count(void);
 

@@ -5,13 +5,12 @@
  * The functions of kv itself (sql.c) and those of the capabilities that are faces of kv go the same way to
  * the same records.  pgfirst_kv_open() is the only place where it is decided whose keys a call is about.
  *
- * Every read ends in result_durable(): what others have committed may not be durable yet, and nobody is
+ * Every read ends in pgfirst_kv_shown(): what others have committed may not be durable yet, and nobody is
  * told what a crash could take back.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "commands/dbcommands.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -29,7 +28,7 @@
 #include "kv/kv.h"
 #include "kv/limit.h"
 #include "kv/position.h"
-#include "kv/settings.h"
+#include "kv/type/collection.h"
 #include "kv/type/key.h"
 
 #define UNIX_EPOCH_USECS ((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
@@ -92,9 +91,8 @@ pgfirst_kv_open_many(int number, PgfirstKvAccess access, Size keys)
 	return space;
 }
 
-/* Nobody is shown what a crash could take back: waits until what was read is durable. */
-static void
-result_durable(void)
+void
+pgfirst_kv_shown(void)
 {
 	/* What the transaction itself has changed is its own business until it commits. */
 	pgfirst_flush_wait(kv_position_others());
@@ -127,7 +125,7 @@ pgfirst_kv_read_part(PgfirstKv *kv, RespSlice key, int64 now_ms, Size limit, Pgf
 	KvEntry read;
 	bool found = kv_key_read_part(kv, key, now_ms, limit, &read);
 
-	result_durable();
+	pgfirst_kv_shown();
 	if (found && read.type != KV_TYPE_STRING)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
 		                errmsg("the key holds a %s, not a string", kv_type_name(read.type))));
@@ -141,39 +139,64 @@ pgfirst_kv_find(PgfirstKv *kv, RespSlice key, int64 now_ms, PgfirstKvEntry *entr
 	KvEntry read;
 	bool found = kv_key_read(kv, key, now_ms, false, &read);
 
-	result_durable();
+	pgfirst_kv_shown();
 	entry_set(entry, found, &read);
 	return found;
 }
 
 void
-pgfirst_kv_read_many(PgfirstKv *kv, const RespSlice *keys, int count, int64 now_ms,
-                     PgfirstKvEntry *entries)
+pgfirst_kv_read_together(PgfirstKv *kv, int tries, void (*read)(void *context), void *context)
 {
 	MemoryContext values =
 	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst values", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(values);
-	int tries = kv_tries_together(Max(count, 1));
 
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextReset(values);
 		pgfirst_store_together_begin(kv->store);
-		for (int i = 0; i < count; i++)
-		{
-			KvEntry read;
-			bool found;
-
-			if (i % READ_AHEAD == 0)
-				kv_keys_prefetch(kv, keys + i, Min(count - i, READ_AHEAD));
-			found = kv_key_read(kv, keys[i], now_ms, true, &read) && read.type == KV_TYPE_STRING;
-			entry_set(&entries[i], found, &read);
-		}
-		/* As with MGET, only a call on very many keys gives up and tells what it has read last. */
+		read(context);
 	} while (!pgfirst_store_together_end() && --tries > 0);
 	MemoryContextSwitchTo(caller);
-	result_durable();
+	pgfirst_kv_shown();
+}
+
+typedef struct ReadMany
+{
+	PgfirstKv *kv;
+	const RespSlice *keys;
+	int count;
+	int64 now_ms;
+	PgfirstKvEntry *entries;
+} ReadMany;
+
+static void
+read_strings(void *context)
+{
+	ReadMany *many = context;
+
+	for (int i = 0; i < many->count; i++)
+	{
+		KvEntry read;
+		bool found;
+
+		if (i % READ_AHEAD == 0)
+			kv_keys_prefetch(many->kv, many->keys + i, Min(many->count - i, READ_AHEAD));
+		found = kv_key_read(many->kv, many->keys[i], many->now_ms, true, &read) &&
+		        read.type == KV_TYPE_STRING;
+		entry_set(&many->entries[i], found, &read);
+	}
+}
+
+void
+pgfirst_kv_read_many(PgfirstKv *kv, const RespSlice *keys, int count, int64 now_ms,
+                     PgfirstKvEntry *entries)
+{
+	ReadMany many = {kv, keys, count, now_ms, entries};
+
+	/* As with MGET, only a call on very many keys gives up and tells what it has read last. */
+	pgfirst_kv_read_together(kv, kv_tries_together(Max(count, 1)), read_strings, &many);
 }
 
 static int
@@ -228,20 +251,29 @@ pgfirst_kv_flush(PgfirstKv *kv)
 	kv_space_flush(kv);
 }
 
-#define EACH_HEAD KV_HEAD_LIMIT(256) /* longer keys are read again; values never are */
+/* Longer keys are read again; values never are, but for what a paged one says of its size. */
+#define EACH_HEAD (KV_HEAD_LIMIT(256) + sizeof(KvRoot))
 
 /* Whether the record, of which the head was read, is a living key; brings a long key in. */
 static bool
 each_entry(KvSpace *space, PgfirstRecord *record, int64 now_ms, KvEntry *entry)
 {
 	PgfirstId id = record->id;
+	KvRoot root;
 	Size length;
 
 	if (!kv_record_entry(space, record, now_ms, entry))
 		return false;
-	length = KV_HEAD_LIMIT(entry->key.length);
-	return length <= EACH_HEAD || (pgfirst_store_get(space->store, &id, length, record) &&
-	                               kv_record_entry(space, record, now_ms, entry));
+	length = KV_HEAD_LIMIT(entry->key.length) + sizeof(root);
+	if (length > EACH_HEAD && !(pgfirst_store_get(space->store, &id, length, record) &&
+	                            kv_record_entry(space, record, now_ms, entry)))
+		return false;
+	if (entry->layout == KV_LAYOUT_PAGED && entry->value_length >= sizeof(root))
+	{
+		memcpy(&root, entry->value.data, sizeof(root));
+		entry->value_length = root.bytes;
+	}
+	return true;
 }
 
 void
@@ -270,7 +302,7 @@ pgfirst_kv_each(PgfirstKv *kv, int64 now_ms,
 	MemoryContextSwitchTo(caller);
 	pgfirst_walk_end(walk);
 	MemoryContextDelete(per_key);
-	result_durable();
+	pgfirst_kv_shown();
 }
 
 PgfirstKvSize
@@ -288,34 +320,18 @@ pgfirst_kv_size(PgfirstKv *kv)
 	return (PgfirstKvSize){.keys = count.keys, .expires = count.expires, .bytes = bytes};
 }
 
-/* Whether the numbers of reads are about this PostgreSQL database. */
-static bool
-lookups_are_ours(void)
-{
-	static Oid asked; /* for this database, and once is enough */
-	static bool ours;
-
-	if (asked != MyDatabaseId)
-	{
-		const char *name = get_database_name(MyDatabaseId);
-
-		ours = name && strcmp(name, pgfirst_redis_database) == 0;
-		asked = MyDatabaseId;
-	}
-	return ours;
-}
-
 void
 pgfirst_kv_count_lookups(const PgfirstKv *kv, int64 hits, int64 misses)
 {
-	if (lookups_are_ours())
+	/* The numbers are about the database that is served. */
+	if (kv_door_is_here())
 		kv_stats_count_lookups(kv->number, kv->tenant, hits, misses);
 }
 
 PgfirstKvLookups
 pgfirst_kv_lookups(const PgfirstKv *kv)
 {
-	PgfirstKvLookups lookups = {.counted = kv->tenant == 0 && lookups_are_ours(),
+	PgfirstKvLookups lookups = {.counted = kv->tenant == 0 && kv_door_is_here(),
 	                            .since = kv_stats->counted_from};
 
 	if (lookups.counted)

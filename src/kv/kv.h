@@ -50,6 +50,12 @@ extern PgfirstKv *pgfirst_kv_open(int number, PgfirstKvAccess access);
  */
 extern PgfirstKv *pgfirst_kv_open_many(int number, PgfirstKvAccess access, Size keys);
 
+/*
+ * Nobody is shown what a crash could take back: waits until what was read is durable.  For who reads otherwise than by
+ * what follows, which does so.
+ */
+extern void pgfirst_kv_shown(void);
+
 /* ---- keys -------------------------------------------------------------------------------- */
 
 typedef struct PgfirstKvEntry
@@ -78,6 +84,13 @@ extern bool pgfirst_kv_find(PgfirstKv *kv, RespSlice key, int64 now_ms, PgfirstK
  */
 extern void pgfirst_kv_read_many(PgfirstKv *kv, const RespSlice *keys, int count, int64 now_ms,
                                  PgfirstKvEntry *entries);
+
+/*
+ * Calls `read`, again and again, until all that it has read was of one moment; only after so many tries what it has read last is
+ * left to stand.  What it allocates lives in the current memory context.
+ */
+extern void pgfirst_kv_read_together(PgfirstKv *kv, int tries, void (*read)(void *context),
+                                     void *context);
 
 /*
  * Locks keys until the end of the transaction, or of the savepoint that is rolled back; in an order that is

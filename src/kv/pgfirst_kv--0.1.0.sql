@@ -1,5 +1,8 @@
 \echo Use "CREATE EXTENSION pgfirst_kv" to load this file. \quit
 
+-- Size: one file for one version, which CREATE EXTENSION reads as a whole; most of it are the functions that are named as
+-- commands, each in the forms of its arguments and with its comment.
+
 -- The outer gate of both doors is USAGE on this schema, which PostgreSQL gives to nobody by default. Behind it
 -- stands what kv.grant and kv.revoke write; see access.c.
 
@@ -677,6 +680,685 @@ COMMENT ON VIEW @extschema@.strings IS
 'Every string of the current user''s tenant, in databases that it may read: database, key and value (NULL where they are not valid UTF-8), expiry, and the bytes of both.';
 GRANT SELECT ON @extschema@.strings TO PUBLIC;
 
+-- ---- hashes ---------------------------------------------------------------------------------
+
+CREATE FUNCTION @extschema@.hset(key text, field text, value text, db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_hset';
+CREATE FUNCTION @extschema@.hset(key text, field text, value bytea, db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_hset';
+CREATE FUNCTION @extschema@.hset(key bytea, field bytea, value bytea, db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_hset';
+CREATE FUNCTION @extschema@.hset(key text, fields text[], field_values text[], db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_hset_many';
+CREATE FUNCTION @extschema@.hset(key text, fields text[], field_values bytea[], db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_hset_many';
+CREATE FUNCTION @extschema@.hset(key bytea, fields bytea[], field_values bytea[],
+	db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_hset_many';
+COMMENT ON FUNCTION @extschema@.hset(text, text, text, integer) IS
+'Sets a field of a hash, at commit. Returns whether the field is new.';
+COMMENT ON FUNCTION @extschema@.hset(text, text, bytea, integer) IS
+'Sets a field of a hash, at commit. Returns whether the field is new.';
+COMMENT ON FUNCTION @extschema@.hset(bytea, bytea, bytea, integer) IS
+'Sets a field of a hash, at commit. Returns whether the field is new.';
+COMMENT ON FUNCTION @extschema@.hset(text, text[], text[], integer) IS
+'Sets fields of a hash to the values in the same places, at commit. Returns how many of the fields are new.';
+COMMENT ON FUNCTION @extschema@.hset(text, text[], bytea[], integer) IS
+'Sets fields of a hash to the values in the same places, at commit. Returns how many of the fields are new.';
+COMMENT ON FUNCTION @extschema@.hset(bytea, bytea[], bytea[], integer) IS
+'Sets fields of a hash to the values in the same places, at commit. Returns how many of the fields are new.';
+
+CREATE FUNCTION @extschema@.hsetnx(key text, field text, value text, db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_hsetnx';
+CREATE FUNCTION @extschema@.hsetnx(key text, field text, value bytea, db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_hsetnx';
+CREATE FUNCTION @extschema@.hsetnx(key bytea, field bytea, value bytea, db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_hsetnx';
+COMMENT ON FUNCTION @extschema@.hsetnx(text, text, text, integer) IS
+'Sets a field of a hash, at commit, unless it is there. Returns whether it was set.';
+COMMENT ON FUNCTION @extschema@.hsetnx(text, text, bytea, integer) IS
+'Sets a field of a hash, at commit, unless it is there. Returns whether it was set.';
+COMMENT ON FUNCTION @extschema@.hsetnx(bytea, bytea, bytea, integer) IS
+'Sets a field of a hash, at commit, unless it is there. Returns whether it was set.';
+
+CREATE FUNCTION @extschema@.hget(key text, field text, db integer DEFAULT 0) RETURNS bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_hget';
+CREATE FUNCTION @extschema@.hget(key bytea, field bytea, db integer DEFAULT 0) RETURNS bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_hget';
+CREATE FUNCTION @extschema@.hmget(key text, fields text[], db integer DEFAULT 0) RETURNS bytea[]
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_hmget';
+CREATE FUNCTION @extschema@.hmget(key bytea, fields bytea[], db integer DEFAULT 0) RETURNS bytea[]
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_hmget';
+COMMENT ON FUNCTION @extschema@.hget(text, text, integer) IS
+'The value of a field of a hash; NULL if there is none.';
+COMMENT ON FUNCTION @extschema@.hget(bytea, bytea, integer) IS
+'The value of a field of a hash; NULL if there is none.';
+COMMENT ON FUNCTION @extschema@.hmget(text, text[], integer) IS
+'The values of fields of a hash as of one moment, in the order of the fields; NULL where there is none.';
+COMMENT ON FUNCTION @extschema@.hmget(bytea, bytea[], integer) IS
+'The values of fields of a hash as of one moment, in the order of the fields; NULL where there is none.';
+
+CREATE FUNCTION @extschema@.hexists(key text, field text, db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_hexists';
+CREATE FUNCTION @extschema@.hexists(key bytea, field bytea, db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_hexists';
+CREATE FUNCTION @extschema@.hlen(key text, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_hlen';
+CREATE FUNCTION @extschema@.hlen(key bytea, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_hlen';
+COMMENT ON FUNCTION @extschema@.hexists(text, text, integer) IS 'Whether a hash has a field.';
+COMMENT ON FUNCTION @extschema@.hexists(bytea, bytea, integer) IS 'Whether a hash has a field.';
+COMMENT ON FUNCTION @extschema@.hlen(text, integer) IS 'How many fields a hash has; 0 if there is none.';
+COMMENT ON FUNCTION @extschema@.hlen(bytea, integer) IS 'How many fields a hash has; 0 if there is none.';
+
+CREATE FUNCTION @extschema@.hgetall(key text, db integer DEFAULT 0, OUT field bytea,
+	OUT value bytea) RETURNS SETOF record
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_hgetall';
+CREATE FUNCTION @extschema@.hgetall(key bytea, db integer DEFAULT 0, OUT field bytea,
+	OUT value bytea) RETURNS SETOF record
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_hgetall';
+COMMENT ON FUNCTION @extschema@.hgetall(text, integer) IS
+'All fields of a hash with their values, as of one moment.';
+COMMENT ON FUNCTION @extschema@.hgetall(bytea, integer) IS
+'All fields of a hash with their values, as of one moment.';
+
+CREATE FUNCTION @extschema@.hdel(key text, field text, db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_hdel';
+CREATE FUNCTION @extschema@.hdel(key bytea, field bytea, db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_hdel';
+CREATE FUNCTION @extschema@.hdel(key text, fields text[], db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_hdel_many';
+CREATE FUNCTION @extschema@.hdel(key bytea, fields bytea[], db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_hdel_many';
+COMMENT ON FUNCTION @extschema@.hdel(text, text, integer) IS
+'Deletes a field of a hash, at commit. Returns whether it was there.';
+COMMENT ON FUNCTION @extschema@.hdel(bytea, bytea, integer) IS
+'Deletes a field of a hash, at commit. Returns whether it was there.';
+COMMENT ON FUNCTION @extschema@.hdel(text, text[], integer) IS
+'Deletes fields of a hash, at commit. Returns how many of them were there.';
+COMMENT ON FUNCTION @extschema@.hdel(bytea, bytea[], integer) IS
+'Deletes fields of a hash, at commit. Returns how many of them were there.';
+
+CREATE FUNCTION @extschema@.hincrby(key text, field text, increment bigint, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_hincrby';
+CREATE FUNCTION @extschema@.hincrby(key bytea, field bytea, increment bigint, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_hincrby';
+CREATE FUNCTION @extschema@.hincrbyfloat(key text, field text, increment double precision,
+	db integer DEFAULT 0) RETURNS double precision
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_hincrbyfloat';
+CREATE FUNCTION @extschema@.hincrbyfloat(key bytea, field bytea, increment double precision,
+	db integer DEFAULT 0) RETURNS double precision
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_hincrbyfloat';
+COMMENT ON FUNCTION @extschema@.hincrby(text, text, bigint, integer) IS
+'Adds to a field of a hash that is an integer, 0 if there is none, at commit. Returns the sum.';
+COMMENT ON FUNCTION @extschema@.hincrby(bytea, bytea, bigint, integer) IS
+'Adds to a field of a hash that is an integer, 0 if there is none, at commit. Returns the sum.';
+COMMENT ON FUNCTION @extschema@.hincrbyfloat(text, text, double precision, integer) IS
+'Adds to a field of a hash that is a number, 0 if there is none, at commit. Returns the sum.';
+COMMENT ON FUNCTION @extschema@.hincrbyfloat(bytea, bytea, double precision, integer) IS
+'Adds to a field of a hash that is a number, 0 if there is none, at commit. Returns the sum.';
+
+CREATE FUNCTION @extschema@.hash_of(key bytea, db integer, OUT field text, OUT field_bytes bytea,
+	OUT value text, OUT value_bytes bytea)
+	RETURNS SETOF record LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED ROWS 100 AS 'MODULE_PATHNAME', 'pgfirst_kv_hash_of';
+COMMENT ON FUNCTION @extschema@.hash_of(bytea, integer) IS 'Behind the view hash_fields.';
+CREATE VIEW @extschema@.hash_fields AS
+SELECT k.db, k.key, e.field, e.value, k.key_bytes, e.field_bytes, e.value_bytes
+FROM @extschema@.live_keys() k, LATERAL @extschema@.hash_of(k.key_bytes, k.db) e
+WHERE k.type = 'hash';
+COMMENT ON VIEW @extschema@.hash_fields IS
+'Every field of every hash of the current user''s tenant, in databases that it may read, each hash as of one moment: database, key, field and value (NULL where they are not valid UTF-8), and the bytes of all three.';
+GRANT SELECT ON @extschema@.hash_fields TO PUBLIC;
+
+-- ---- lists ----------------------------------------------------------------------------------
+
+CREATE FUNCTION @extschema@.lpush(key text, element text, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_lpush';
+CREATE FUNCTION @extschema@.lpush(key text, element bytea, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_lpush';
+CREATE FUNCTION @extschema@.lpush(key bytea, element bytea, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_lpush';
+CREATE FUNCTION @extschema@.lpush(key text, elements text[], db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_lpush';
+CREATE FUNCTION @extschema@.lpush(key text, elements bytea[], db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_lpush';
+CREATE FUNCTION @extschema@.lpush(key bytea, elements bytea[], db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_lpush';
+COMMENT ON FUNCTION @extschema@.lpush(text, text, integer) IS
+'Puts an element in front of a list, at commit. Returns how many it then has.';
+COMMENT ON FUNCTION @extschema@.lpush(text, bytea, integer) IS
+'Puts an element in front of a list, at commit. Returns how many it then has.';
+COMMENT ON FUNCTION @extschema@.lpush(bytea, bytea, integer) IS
+'Puts an element in front of a list, at commit. Returns how many it then has.';
+COMMENT ON FUNCTION @extschema@.lpush(text, text[], integer) IS
+'Puts elements, one after the other, in front of a list, at commit. Returns how many it then has.';
+COMMENT ON FUNCTION @extschema@.lpush(text, bytea[], integer) IS
+'Puts elements, one after the other, in front of a list, at commit. Returns how many it then has.';
+COMMENT ON FUNCTION @extschema@.lpush(bytea, bytea[], integer) IS
+'Puts elements, one after the other, in front of a list, at commit. Returns how many it then has.';
+
+CREATE FUNCTION @extschema@.rpush(key text, element text, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_rpush';
+CREATE FUNCTION @extschema@.rpush(key text, element bytea, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_rpush';
+CREATE FUNCTION @extschema@.rpush(key bytea, element bytea, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_rpush';
+CREATE FUNCTION @extschema@.rpush(key text, elements text[], db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_rpush';
+CREATE FUNCTION @extschema@.rpush(key text, elements bytea[], db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_rpush';
+CREATE FUNCTION @extschema@.rpush(key bytea, elements bytea[], db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_rpush';
+COMMENT ON FUNCTION @extschema@.rpush(text, text, integer) IS
+'Puts an element at the end of a list, at commit. Returns how many it then has.';
+COMMENT ON FUNCTION @extschema@.rpush(text, bytea, integer) IS
+'Puts an element at the end of a list, at commit. Returns how many it then has.';
+COMMENT ON FUNCTION @extschema@.rpush(bytea, bytea, integer) IS
+'Puts an element at the end of a list, at commit. Returns how many it then has.';
+COMMENT ON FUNCTION @extschema@.rpush(text, text[], integer) IS
+'Puts elements, one after the other, at the end of a list, at commit. Returns how many it then has.';
+COMMENT ON FUNCTION @extschema@.rpush(text, bytea[], integer) IS
+'Puts elements, one after the other, at the end of a list, at commit. Returns how many it then has.';
+COMMENT ON FUNCTION @extschema@.rpush(bytea, bytea[], integer) IS
+'Puts elements, one after the other, at the end of a list, at commit. Returns how many it then has.';
+
+CREATE FUNCTION @extschema@.lpushx(key text, element text, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_lpushx';
+CREATE FUNCTION @extschema@.lpushx(key text, element bytea, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_lpushx';
+CREATE FUNCTION @extschema@.lpushx(key bytea, element bytea, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_lpushx';
+CREATE FUNCTION @extschema@.lpushx(key text, elements text[], db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_lpushx';
+CREATE FUNCTION @extschema@.lpushx(key text, elements bytea[], db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_lpushx';
+CREATE FUNCTION @extschema@.lpushx(key bytea, elements bytea[], db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_lpushx';
+COMMENT ON FUNCTION @extschema@.lpushx(text, text, integer) IS
+'Puts an element in front of a list, at commit, if there is one. Returns how many it then has.';
+COMMENT ON FUNCTION @extschema@.lpushx(text, bytea, integer) IS
+'Puts an element in front of a list, at commit, if there is one. Returns how many it then has.';
+COMMENT ON FUNCTION @extschema@.lpushx(bytea, bytea, integer) IS
+'Puts an element in front of a list, at commit, if there is one. Returns how many it then has.';
+COMMENT ON FUNCTION @extschema@.lpushx(text, text[], integer) IS
+'Puts elements, one after the other, in front of a list, at commit, if there is one. Returns how many it then has.';
+COMMENT ON FUNCTION @extschema@.lpushx(text, bytea[], integer) IS
+'Puts elements, one after the other, in front of a list, at commit, if there is one. Returns how many it then has.';
+COMMENT ON FUNCTION @extschema@.lpushx(bytea, bytea[], integer) IS
+'Puts elements, one after the other, in front of a list, at commit, if there is one. Returns how many it then has.';
+
+CREATE FUNCTION @extschema@.rpushx(key text, element text, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_rpushx';
+CREATE FUNCTION @extschema@.rpushx(key text, element bytea, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_rpushx';
+CREATE FUNCTION @extschema@.rpushx(key bytea, element bytea, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_rpushx';
+CREATE FUNCTION @extschema@.rpushx(key text, elements text[], db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_rpushx';
+CREATE FUNCTION @extschema@.rpushx(key text, elements bytea[], db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_rpushx';
+CREATE FUNCTION @extschema@.rpushx(key bytea, elements bytea[], db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_rpushx';
+COMMENT ON FUNCTION @extschema@.rpushx(text, text, integer) IS
+'Puts an element at the end of a list, at commit, if there is one. Returns how many it then has.';
+COMMENT ON FUNCTION @extschema@.rpushx(text, bytea, integer) IS
+'Puts an element at the end of a list, at commit, if there is one. Returns how many it then has.';
+COMMENT ON FUNCTION @extschema@.rpushx(bytea, bytea, integer) IS
+'Puts an element at the end of a list, at commit, if there is one. Returns how many it then has.';
+COMMENT ON FUNCTION @extschema@.rpushx(text, text[], integer) IS
+'Puts elements, one after the other, at the end of a list, at commit, if there is one. Returns how many it then has.';
+COMMENT ON FUNCTION @extschema@.rpushx(text, bytea[], integer) IS
+'Puts elements, one after the other, at the end of a list, at commit, if there is one. Returns how many it then has.';
+COMMENT ON FUNCTION @extschema@.rpushx(bytea, bytea[], integer) IS
+'Puts elements, one after the other, at the end of a list, at commit, if there is one. Returns how many it then has.';
+
+CREATE FUNCTION @extschema@.lpop(key text, db integer DEFAULT 0) RETURNS bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_lpop';
+CREATE FUNCTION @extschema@.lpop(key bytea, db integer DEFAULT 0) RETURNS bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_lpop';
+CREATE FUNCTION @extschema@.rpop(key text, db integer DEFAULT 0) RETURNS bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_rpop';
+CREATE FUNCTION @extschema@.rpop(key bytea, db integer DEFAULT 0) RETURNS bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_rpop';
+CREATE FUNCTION @extschema@.lmpop(keys text[], wherefrom text, db integer DEFAULT 0, count bigint DEFAULT 1,
+	OUT key bytea, OUT element bytea) RETURNS SETOF record
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_lmpop';
+CREATE FUNCTION @extschema@.lmpop(keys bytea[], wherefrom text, db integer DEFAULT 0, count bigint DEFAULT 1,
+	OUT key bytea, OUT element bytea) RETURNS SETOF record
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_lmpop';
+COMMENT ON FUNCTION @extschema@.lpop(text, integer) IS
+'Takes the first element of a list away, at commit, and returns it; NULL if there is no list.';
+COMMENT ON FUNCTION @extschema@.lpop(bytea, integer) IS
+'Takes the first element of a list away, at commit, and returns it; NULL if there is no list.';
+COMMENT ON FUNCTION @extschema@.rpop(text, integer) IS
+'Takes the last element of a list away, at commit, and returns it; NULL if there is no list.';
+COMMENT ON FUNCTION @extschema@.rpop(bytea, integer) IS
+'Takes the last element of a list away, at commit, and returns it; NULL if there is no list.';
+COMMENT ON FUNCTION @extschema@.lmpop(text[], text, integer, bigint) IS
+'Takes so many elements away from an end, LEFT or RIGHT, of the first of these lists that there is, at commit: a row for each.';
+COMMENT ON FUNCTION @extschema@.lmpop(bytea[], text, integer, bigint) IS
+'Takes so many elements away from an end, LEFT or RIGHT, of the first of these lists that there is, at commit: a row for each.';
+
+CREATE FUNCTION @extschema@.lmove(source text, destination text, wherefrom text, whereto text,
+	db integer DEFAULT 0) RETURNS bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_lmove';
+CREATE FUNCTION @extschema@.lmove(source bytea, destination bytea, wherefrom text, whereto text,
+	db integer DEFAULT 0) RETURNS bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_lmove';
+COMMENT ON FUNCTION @extschema@.lmove(text, text, text, text, integer) IS
+'Moves an element from an end of a list to an end of another one, or of the same, at commit; ends are LEFT and RIGHT. Returns it; NULL if there is none.';
+COMMENT ON FUNCTION @extschema@.lmove(bytea, bytea, text, text, integer) IS
+'Moves an element from an end of a list to an end of another one, or of the same, at commit; ends are LEFT and RIGHT. Returns it; NULL if there is none.';
+
+CREATE FUNCTION @extschema@.llen(key text, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_llen';
+CREATE FUNCTION @extschema@.llen(key bytea, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_llen';
+CREATE FUNCTION @extschema@.lindex(key text, index bigint, db integer DEFAULT 0) RETURNS bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_lindex';
+CREATE FUNCTION @extschema@.lindex(key bytea, index bigint, db integer DEFAULT 0) RETURNS bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_lindex';
+CREATE FUNCTION @extschema@.lrange(key text, start bigint, stop bigint, db integer DEFAULT 0) RETURNS SETOF bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_lrange';
+CREATE FUNCTION @extschema@.lrange(key bytea, start bigint, stop bigint, db integer DEFAULT 0) RETURNS SETOF bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_lrange';
+COMMENT ON FUNCTION @extschema@.llen(text, integer) IS 'How many elements a list has; 0 if there is none.';
+COMMENT ON FUNCTION @extschema@.llen(bytea, integer) IS 'How many elements a list has; 0 if there is none.';
+COMMENT ON FUNCTION @extschema@.lindex(text, bigint, integer) IS
+'The element of a list at an index, from 0, or from -1 at the end; NULL if there is none.';
+COMMENT ON FUNCTION @extschema@.lindex(bytea, bigint, integer) IS
+'The element of a list at an index, from 0, or from -1 at the end; NULL if there is none.';
+COMMENT ON FUNCTION @extschema@.lrange(text, bigint, bigint, integer) IS
+'Elements of a list in their order and as of one moment, both ends included, from 0, or from -1 at the end.';
+COMMENT ON FUNCTION @extschema@.lrange(bytea, bigint, bigint, integer) IS
+'Elements of a list in their order and as of one moment, both ends included, from 0, or from -1 at the end.';
+
+CREATE FUNCTION @extschema@.lset(key text, index bigint, element text, db integer DEFAULT 0) RETURNS void
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_lset';
+CREATE FUNCTION @extschema@.lset(key text, index bigint, element bytea, db integer DEFAULT 0) RETURNS void
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_lset';
+CREATE FUNCTION @extschema@.lset(key bytea, index bigint, element bytea, db integer DEFAULT 0) RETURNS void
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_lset';
+CREATE FUNCTION @extschema@.linsert(key text, place text, pivot text, element text,
+	db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_linsert';
+CREATE FUNCTION @extschema@.linsert(key text, place text, pivot bytea, element bytea,
+	db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_linsert';
+CREATE FUNCTION @extschema@.linsert(key bytea, place text, pivot bytea, element bytea,
+	db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_linsert';
+COMMENT ON FUNCTION @extschema@.lset(text, bigint, text, integer) IS
+'Replaces the element of a list at an index, at commit.';
+COMMENT ON FUNCTION @extschema@.lset(text, bigint, bytea, integer) IS
+'Replaces the element of a list at an index, at commit.';
+COMMENT ON FUNCTION @extschema@.lset(bytea, bigint, bytea, integer) IS
+'Replaces the element of a list at an index, at commit.';
+COMMENT ON FUNCTION @extschema@.linsert(text, text, text, text, integer) IS
+'Puts an element BEFORE or AFTER the first one of a list that is equal to pivot, at commit. Returns how many it then has; -1 if there is no such element, 0 if there is no list.';
+COMMENT ON FUNCTION @extschema@.linsert(text, text, bytea, bytea, integer) IS
+'Puts an element BEFORE or AFTER the first one of a list that is equal to pivot, at commit. Returns how many it then has; -1 if there is no such element, 0 if there is no list.';
+COMMENT ON FUNCTION @extschema@.linsert(bytea, text, bytea, bytea, integer) IS
+'Puts an element BEFORE or AFTER the first one of a list that is equal to pivot, at commit. Returns how many it then has; -1 if there is no such element, 0 if there is no list.';
+
+CREATE FUNCTION @extschema@.lrem(key text, count bigint, element text, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_lrem';
+CREATE FUNCTION @extschema@.lrem(key text, count bigint, element bytea, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_lrem';
+CREATE FUNCTION @extschema@.lrem(key bytea, count bigint, element bytea, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_lrem';
+CREATE FUNCTION @extschema@.ltrim(key text, start bigint, stop bigint, db integer DEFAULT 0) RETURNS void
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_ltrim';
+CREATE FUNCTION @extschema@.ltrim(key bytea, start bigint, stop bigint, db integer DEFAULT 0) RETURNS void
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_ltrim';
+COMMENT ON FUNCTION @extschema@.lrem(text, bigint, text, integer) IS
+'Deletes the first count elements of a list that are equal to this one, the last ones if count is negative, all if it is 0, at commit. Returns how many there were.';
+COMMENT ON FUNCTION @extschema@.lrem(text, bigint, bytea, integer) IS
+'Deletes the first count elements of a list that are equal to this one, the last ones if count is negative, all if it is 0, at commit. Returns how many there were.';
+COMMENT ON FUNCTION @extschema@.lrem(bytea, bigint, bytea, integer) IS
+'Deletes the first count elements of a list that are equal to this one, the last ones if count is negative, all if it is 0, at commit. Returns how many there were.';
+COMMENT ON FUNCTION @extschema@.ltrim(text, bigint, bigint, integer) IS
+'Deletes all elements of a list but those from start to stop, at commit.';
+COMMENT ON FUNCTION @extschema@.ltrim(bytea, bigint, bigint, integer) IS
+'Deletes all elements of a list but those from start to stop, at commit.';
+
+CREATE FUNCTION @extschema@.list_of(key bytea, db integer, OUT "position" bigint, OUT value text,
+	OUT value_bytes bytea)
+	RETURNS SETOF record LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED ROWS 100 AS 'MODULE_PATHNAME', 'pgfirst_kv_list_of';
+COMMENT ON FUNCTION @extschema@.list_of(bytea, integer) IS 'Behind the view list_items.';
+CREATE VIEW @extschema@.list_items AS
+SELECT k.db, k.key, e."position", e.value, k.key_bytes, e.value_bytes
+FROM @extschema@.live_keys() k, LATERAL @extschema@.list_of(k.key_bytes, k.db) e
+WHERE k.type = 'list';
+COMMENT ON VIEW @extschema@.list_items IS
+'Every element of every list of the current user''s tenant, in databases that it may read, each list as of one moment: database, key, position from 0, value (NULL where it or the key is not valid UTF-8), and the bytes of both.';
+GRANT SELECT ON @extschema@.list_items TO PUBLIC;
+
+-- ---- sets -----------------------------------------------------------------------------------
+
+CREATE FUNCTION @extschema@.sadd(key text, member text, db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_sadd';
+CREATE FUNCTION @extschema@.sadd(key bytea, member bytea, db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_sadd';
+CREATE FUNCTION @extschema@.sadd(key text, members text[], db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_sadd_many';
+CREATE FUNCTION @extschema@.sadd(key bytea, members bytea[], db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_sadd_many';
+COMMENT ON FUNCTION @extschema@.sadd(text, text, integer) IS
+'Adds a member to a set, at commit. Returns whether it is new.';
+COMMENT ON FUNCTION @extschema@.sadd(bytea, bytea, integer) IS
+'Adds a member to a set, at commit. Returns whether it is new.';
+COMMENT ON FUNCTION @extschema@.sadd(text, text[], integer) IS
+'Adds members to a set, at commit. Returns how many of them are new.';
+COMMENT ON FUNCTION @extschema@.sadd(bytea, bytea[], integer) IS
+'Adds members to a set, at commit. Returns how many of them are new.';
+
+CREATE FUNCTION @extschema@.srem(key text, member text, db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_srem';
+CREATE FUNCTION @extschema@.srem(key bytea, member bytea, db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_srem';
+CREATE FUNCTION @extschema@.srem(key text, members text[], db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_srem_many';
+CREATE FUNCTION @extschema@.srem(key bytea, members bytea[], db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_srem_many';
+COMMENT ON FUNCTION @extschema@.srem(text, text, integer) IS
+'Deletes a member of a set, at commit. Returns whether it was there.';
+COMMENT ON FUNCTION @extschema@.srem(bytea, bytea, integer) IS
+'Deletes a member of a set, at commit. Returns whether it was there.';
+COMMENT ON FUNCTION @extschema@.srem(text, text[], integer) IS
+'Deletes members of a set, at commit. Returns how many of them were there.';
+COMMENT ON FUNCTION @extschema@.srem(bytea, bytea[], integer) IS
+'Deletes members of a set, at commit. Returns how many of them were there.';
+
+CREATE FUNCTION @extschema@.smove(source text, destination text, member text, db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_smove';
+CREATE FUNCTION @extschema@.smove(source bytea, destination bytea, member bytea,
+	db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_smove';
+CREATE FUNCTION @extschema@.spop(key text, db integer DEFAULT 0) RETURNS bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_spop';
+CREATE FUNCTION @extschema@.spop(key bytea, db integer DEFAULT 0) RETURNS bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_spop';
+COMMENT ON FUNCTION @extschema@.smove(text, text, text, integer) IS
+'Moves a member from one set to another, at commit. Returns whether it was there.';
+COMMENT ON FUNCTION @extschema@.smove(bytea, bytea, bytea, integer) IS
+'Moves a member from one set to another, at commit. Returns whether it was there.';
+COMMENT ON FUNCTION @extschema@.spop(text, integer) IS
+'Takes a member by chance out of a set, at commit, and returns it; NULL if there is no set.';
+COMMENT ON FUNCTION @extschema@.spop(bytea, integer) IS
+'Takes a member by chance out of a set, at commit, and returns it; NULL if there is no set.';
+
+CREATE FUNCTION @extschema@.sismember(key text, member text, db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_sismember';
+CREATE FUNCTION @extschema@.sismember(key bytea, member bytea, db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_sismember';
+CREATE FUNCTION @extschema@.smismember(key text, members text[], db integer DEFAULT 0) RETURNS boolean[]
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_smismember';
+CREATE FUNCTION @extschema@.smismember(key bytea, members bytea[], db integer DEFAULT 0) RETURNS boolean[]
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_smismember';
+CREATE FUNCTION @extschema@.scard(key text, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_scard';
+CREATE FUNCTION @extschema@.scard(key bytea, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_scard';
+COMMENT ON FUNCTION @extschema@.sismember(text, text, integer) IS 'Whether a set has a member.';
+COMMENT ON FUNCTION @extschema@.sismember(bytea, bytea, integer) IS 'Whether a set has a member.';
+COMMENT ON FUNCTION @extschema@.smismember(text, text[], integer) IS
+'Whether a set has members, as of one moment and in their order; NULL where one is null.';
+COMMENT ON FUNCTION @extschema@.smismember(bytea, bytea[], integer) IS
+'Whether a set has members, as of one moment and in their order; NULL where one is null.';
+COMMENT ON FUNCTION @extschema@.scard(text, integer) IS 'How many members a set has; 0 if there is none.';
+COMMENT ON FUNCTION @extschema@.scard(bytea, integer) IS 'How many members a set has; 0 if there is none.';
+
+CREATE FUNCTION @extschema@.smembers(key text, db integer DEFAULT 0) RETURNS SETOF bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_smembers';
+CREATE FUNCTION @extschema@.smembers(key bytea, db integer DEFAULT 0) RETURNS SETOF bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_smembers';
+CREATE FUNCTION @extschema@.srandmember(key text, db integer DEFAULT 0, count bigint DEFAULT 1) RETURNS SETOF bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_srandmember';
+CREATE FUNCTION @extschema@.srandmember(key bytea, db integer DEFAULT 0, count bigint DEFAULT 1) RETURNS SETOF bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_srandmember';
+COMMENT ON FUNCTION @extschema@.smembers(text, integer) IS 'All members of a set as of one moment.';
+COMMENT ON FUNCTION @extschema@.smembers(bytea, integer) IS 'All members of a set as of one moment.';
+COMMENT ON FUNCTION @extschema@.srandmember(text, integer, bigint) IS
+'So many different members of a set by chance; if count is negative, so many that may repeat.';
+COMMENT ON FUNCTION @extschema@.srandmember(bytea, integer, bigint) IS
+'So many different members of a set by chance; if count is negative, so many that may repeat.';
+
+CREATE FUNCTION @extschema@.sinter(keys text[], db integer DEFAULT 0) RETURNS SETOF bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_sinter';
+CREATE FUNCTION @extschema@.sinter(keys bytea[], db integer DEFAULT 0) RETURNS SETOF bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_sinter';
+CREATE FUNCTION @extschema@.sunion(keys text[], db integer DEFAULT 0) RETURNS SETOF bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_sunion';
+CREATE FUNCTION @extschema@.sunion(keys bytea[], db integer DEFAULT 0) RETURNS SETOF bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_sunion';
+CREATE FUNCTION @extschema@.sdiff(keys text[], db integer DEFAULT 0) RETURNS SETOF bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_sdiff';
+CREATE FUNCTION @extschema@.sdiff(keys bytea[], db integer DEFAULT 0) RETURNS SETOF bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_sdiff';
+COMMENT ON FUNCTION @extschema@.sinter(text[], integer) IS
+'The members that all of these sets have, as of one moment.';
+COMMENT ON FUNCTION @extschema@.sinter(bytea[], integer) IS
+'The members that all of these sets have, as of one moment.';
+COMMENT ON FUNCTION @extschema@.sunion(text[], integer) IS
+'The members that any of these sets has, as of one moment.';
+COMMENT ON FUNCTION @extschema@.sunion(bytea[], integer) IS
+'The members that any of these sets has, as of one moment.';
+COMMENT ON FUNCTION @extschema@.sdiff(text[], integer) IS
+'The members of the first of these sets that the others have not, as of one moment.';
+COMMENT ON FUNCTION @extschema@.sdiff(bytea[], integer) IS
+'The members of the first of these sets that the others have not, as of one moment.';
+
+CREATE FUNCTION @extschema@.set_of(key bytea, db integer, OUT member text, OUT member_bytes bytea)
+	RETURNS SETOF record LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED ROWS 100 AS 'MODULE_PATHNAME', 'pgfirst_kv_set_of';
+COMMENT ON FUNCTION @extschema@.set_of(bytea, integer) IS 'Behind the view set_members.';
+CREATE VIEW @extschema@.set_members AS
+SELECT k.db, k.key, e.member, k.key_bytes, e.member_bytes
+FROM @extschema@.live_keys() k, LATERAL @extschema@.set_of(k.key_bytes, k.db) e
+WHERE k.type = 'set';
+COMMENT ON VIEW @extschema@.set_members IS
+'Every member of every set of the current user''s tenant, in databases that it may read, each set as of one moment: database, key and member (NULL where they are not valid UTF-8), and the bytes of both.';
+GRANT SELECT ON @extschema@.set_members TO PUBLIC;
+
+-- ---- sorted sets ----------------------------------------------------------------------------
+
+CREATE FUNCTION @extschema@.zadd(key text, member text, score double precision, db integer DEFAULT 0,
+	nx boolean DEFAULT false, xx boolean DEFAULT false, gt boolean DEFAULT false, lt boolean DEFAULT false,
+	ch boolean DEFAULT false) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_zadd';
+CREATE FUNCTION @extschema@.zadd(key bytea, member bytea, score double precision, db integer DEFAULT 0,
+	nx boolean DEFAULT false, xx boolean DEFAULT false, gt boolean DEFAULT false, lt boolean DEFAULT false,
+	ch boolean DEFAULT false) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_zadd';
+CREATE FUNCTION @extschema@.zadd(key text, members text[], scores double precision[], db integer DEFAULT 0,
+	nx boolean DEFAULT false, xx boolean DEFAULT false, gt boolean DEFAULT false, lt boolean DEFAULT false,
+	ch boolean DEFAULT false) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_zadd_many';
+CREATE FUNCTION @extschema@.zadd(key bytea, members bytea[], scores double precision[], db integer DEFAULT 0,
+	nx boolean DEFAULT false, xx boolean DEFAULT false, gt boolean DEFAULT false, lt boolean DEFAULT false,
+	ch boolean DEFAULT false) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_zadd_many';
+COMMENT ON FUNCTION @extschema@.zadd(text, text, double precision, integer, boolean, boolean, boolean, boolean, boolean) IS
+'Adds a member to a sorted set or gives it another score, at commit; nx only if it is new, xx only if it is there, gt and lt only to a higher or lower one. Returns whether it is new or, with ch, new or changed.';
+COMMENT ON FUNCTION @extschema@.zadd(bytea, bytea, double precision, integer, boolean, boolean, boolean, boolean, boolean) IS
+'Adds a member to a sorted set or gives it another score, at commit; nx only if it is new, xx only if it is there, gt and lt only to a higher or lower one. Returns whether it is new or, with ch, new or changed.';
+COMMENT ON FUNCTION @extschema@.zadd(text, text[], double precision[], integer, boolean, boolean, boolean, boolean, boolean) IS
+'The same with the scores in the same places. Returns how many members are new or, with ch, new or changed.';
+COMMENT ON FUNCTION @extschema@.zadd(bytea, bytea[], double precision[], integer, boolean, boolean, boolean, boolean, boolean) IS
+'The same with the scores in the same places. Returns how many members are new or, with ch, new or changed.';
+
+CREATE FUNCTION @extschema@.zincrby(key text, member text, increment double precision,
+	db integer DEFAULT 0) RETURNS double precision
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_zincrby';
+CREATE FUNCTION @extschema@.zincrby(key bytea, member bytea, increment double precision,
+	db integer DEFAULT 0) RETURNS double precision
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_zincrby';
+COMMENT ON FUNCTION @extschema@.zincrby(text, text, double precision, integer) IS
+'Adds to the score of a member of a sorted set, 0 if it is new, at commit. Returns the sum.';
+COMMENT ON FUNCTION @extschema@.zincrby(bytea, bytea, double precision, integer) IS
+'Adds to the score of a member of a sorted set, 0 if it is new, at commit. Returns the sum.';
+
+CREATE FUNCTION @extschema@.zrem(key text, member text, db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_zrem';
+CREATE FUNCTION @extschema@.zrem(key bytea, member bytea, db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_zrem';
+CREATE FUNCTION @extschema@.zrem(key text, members text[], db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_zrem_many';
+CREATE FUNCTION @extschema@.zrem(key bytea, members bytea[], db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_zrem_many';
+COMMENT ON FUNCTION @extschema@.zrem(text, text, integer) IS
+'Deletes a member of a sorted set, at commit. Returns whether it was there.';
+COMMENT ON FUNCTION @extschema@.zrem(bytea, bytea, integer) IS
+'Deletes a member of a sorted set, at commit. Returns whether it was there.';
+COMMENT ON FUNCTION @extschema@.zrem(text, text[], integer) IS
+'Deletes members of a sorted set, at commit. Returns how many of them were there.';
+COMMENT ON FUNCTION @extschema@.zrem(bytea, bytea[], integer) IS
+'Deletes members of a sorted set, at commit. Returns how many of them were there.';
+
+CREATE FUNCTION @extschema@.zpopmin(key text, db integer DEFAULT 0, count bigint DEFAULT 1, OUT member bytea,
+	OUT score double precision) RETURNS SETOF record
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_zpopmin';
+CREATE FUNCTION @extschema@.zpopmin(key bytea, db integer DEFAULT 0, count bigint DEFAULT 1, OUT member bytea,
+	OUT score double precision) RETURNS SETOF record
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_zpopmin';
+CREATE FUNCTION @extschema@.zpopmax(key text, db integer DEFAULT 0, count bigint DEFAULT 1, OUT member bytea,
+	OUT score double precision) RETURNS SETOF record
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_zpopmax';
+CREATE FUNCTION @extschema@.zpopmax(key bytea, db integer DEFAULT 0, count bigint DEFAULT 1, OUT member bytea,
+	OUT score double precision) RETURNS SETOF record
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_zpopmax';
+COMMENT ON FUNCTION @extschema@.zpopmin(text, integer, bigint) IS
+'Takes the members with the lowest scores out of a sorted set, at commit: a row for each, none if there is no set.';
+COMMENT ON FUNCTION @extschema@.zpopmin(bytea, integer, bigint) IS
+'Takes the members with the lowest scores out of a sorted set, at commit: a row for each, none if there is no set.';
+COMMENT ON FUNCTION @extschema@.zpopmax(text, integer, bigint) IS
+'Takes the members with the highest scores out of a sorted set, at commit: a row for each, none if there is no set.';
+COMMENT ON FUNCTION @extschema@.zpopmax(bytea, integer, bigint) IS
+'Takes the members with the highest scores out of a sorted set, at commit: a row for each, none if there is no set.';
+
+CREATE FUNCTION @extschema@.zscore(key text, member text, db integer DEFAULT 0) RETURNS double precision
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_zscore';
+CREATE FUNCTION @extschema@.zscore(key bytea, member bytea, db integer DEFAULT 0) RETURNS double precision
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_zscore';
+CREATE FUNCTION @extschema@.zmscore(key text, members text[], db integer DEFAULT 0) RETURNS double precision[]
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_zmscore';
+CREATE FUNCTION @extschema@.zmscore(key bytea, members bytea[], db integer DEFAULT 0) RETURNS double precision[]
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_zmscore';
+COMMENT ON FUNCTION @extschema@.zscore(text, text, integer) IS
+'The score of a member of a sorted set; NULL if there is none.';
+COMMENT ON FUNCTION @extschema@.zscore(bytea, bytea, integer) IS
+'The score of a member of a sorted set; NULL if there is none.';
+COMMENT ON FUNCTION @extschema@.zmscore(text, text[], integer) IS
+'The scores of members of a sorted set as of one moment, in their order; NULL where there is none.';
+COMMENT ON FUNCTION @extschema@.zmscore(bytea, bytea[], integer) IS
+'The scores of members of a sorted set as of one moment, in their order; NULL where there is none.';
+
+CREATE FUNCTION @extschema@.zrank(key text, member text, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_zrank';
+CREATE FUNCTION @extschema@.zrank(key bytea, member bytea, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_zrank';
+CREATE FUNCTION @extschema@.zrevrank(key text, member text, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_zrevrank';
+CREATE FUNCTION @extschema@.zrevrank(key bytea, member bytea, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_zrevrank';
+COMMENT ON FUNCTION @extschema@.zrank(text, text, integer) IS
+'How many members of a sorted set are before this one; NULL if there is none.';
+COMMENT ON FUNCTION @extschema@.zrank(bytea, bytea, integer) IS
+'How many members of a sorted set are before this one; NULL if there is none.';
+COMMENT ON FUNCTION @extschema@.zrevrank(text, text, integer) IS
+'How many members of a sorted set are behind this one; NULL if there is none.';
+COMMENT ON FUNCTION @extschema@.zrevrank(bytea, bytea, integer) IS
+'How many members of a sorted set are behind this one; NULL if there is none.';
+
+CREATE FUNCTION @extschema@.zcard(key text, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_zcard';
+CREATE FUNCTION @extschema@.zcard(key bytea, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_zcard';
+CREATE FUNCTION @extschema@.zcount(key text, min double precision, max double precision, db integer DEFAULT 0,
+	min_open boolean DEFAULT false, max_open boolean DEFAULT false) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_zcount';
+CREATE FUNCTION @extschema@.zcount(key bytea, min double precision, max double precision, db integer DEFAULT 0,
+	min_open boolean DEFAULT false, max_open boolean DEFAULT false) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_zcount';
+COMMENT ON FUNCTION @extschema@.zcard(text, integer) IS
+'How many members a sorted set has; 0 if there is none.';
+COMMENT ON FUNCTION @extschema@.zcard(bytea, integer) IS
+'How many members a sorted set has; 0 if there is none.';
+COMMENT ON FUNCTION @extschema@.zcount(text, double precision, double precision, integer, boolean, boolean) IS
+'How many members of a sorted set have a score from min to max; an end that is open does not count.';
+COMMENT ON FUNCTION @extschema@.zcount(bytea, double precision, double precision, integer, boolean, boolean) IS
+'How many members of a sorted set have a score from min to max; an end that is open does not count.';
+
+CREATE FUNCTION @extschema@.zrange(key text, start bigint, stop bigint, db integer DEFAULT 0,
+	rev boolean DEFAULT false, OUT member bytea, OUT score double precision) RETURNS SETOF record
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_zrange';
+CREATE FUNCTION @extschema@.zrange(key bytea, start bigint, stop bigint, db integer DEFAULT 0,
+	rev boolean DEFAULT false, OUT member bytea, OUT score double precision) RETURNS SETOF record
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_zrange';
+CREATE FUNCTION @extschema@.zrangebyscore(key text, min double precision, max double precision,
+	db integer DEFAULT 0, rev boolean DEFAULT false, min_open boolean DEFAULT false,
+	max_open boolean DEFAULT false, skip bigint DEFAULT 0, count bigint DEFAULT -1, OUT member bytea, OUT score double precision) RETURNS SETOF record
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_zrangebyscore';
+CREATE FUNCTION @extschema@.zrangebyscore(key bytea, min double precision, max double precision,
+	db integer DEFAULT 0, rev boolean DEFAULT false, min_open boolean DEFAULT false,
+	max_open boolean DEFAULT false, skip bigint DEFAULT 0, count bigint DEFAULT -1, OUT member bytea, OUT score double precision) RETURNS SETOF record
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_zrangebyscore';
+COMMENT ON FUNCTION @extschema@.zrange(text, bigint, bigint, integer, boolean) IS
+'Members of a sorted set in their order, backwards if rev, as of one moment; both ends included, from 0, or from -1 at the end.';
+COMMENT ON FUNCTION @extschema@.zrange(bytea, bigint, bigint, integer, boolean) IS
+'Members of a sorted set in their order, backwards if rev, as of one moment; both ends included, from 0, or from -1 at the end.';
+COMMENT ON FUNCTION @extschema@.zrangebyscore(text, double precision, double precision, integer, boolean, boolean, boolean, bigint, bigint) IS
+'Members of a sorted set with scores from min to max in their order, backwards if rev, as of one moment; an end that is open does not count. Passes the first skip over and returns count of them, all if that is negative.';
+COMMENT ON FUNCTION @extschema@.zrangebyscore(bytea, double precision, double precision, integer, boolean, boolean, boolean, bigint, bigint) IS
+'Members of a sorted set with scores from min to max in their order, backwards if rev, as of one moment; an end that is open does not count. Passes the first skip over and returns count of them, all if that is negative.';
+
+CREATE FUNCTION @extschema@.zremrangebyrank(key text, start bigint, stop bigint,
+	db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_zremrangebyrank';
+CREATE FUNCTION @extschema@.zremrangebyrank(key bytea, start bigint, stop bigint,
+	db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_zremrangebyrank';
+CREATE FUNCTION @extschema@.zremrangebyscore(key text, min double precision, max double precision,
+	db integer DEFAULT 0, min_open boolean DEFAULT false, max_open boolean DEFAULT false) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_zremrangebyscore';
+CREATE FUNCTION @extschema@.zremrangebyscore(key bytea, min double precision, max double precision,
+	db integer DEFAULT 0, min_open boolean DEFAULT false, max_open boolean DEFAULT false) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_zremrangebyscore';
+COMMENT ON FUNCTION @extschema@.zremrangebyrank(text, bigint, bigint, integer) IS
+'Deletes the members of a sorted set from one place in its order to another, at commit. Returns how many there were.';
+COMMENT ON FUNCTION @extschema@.zremrangebyrank(bytea, bigint, bigint, integer) IS
+'Deletes the members of a sorted set from one place in its order to another, at commit. Returns how many there were.';
+COMMENT ON FUNCTION @extschema@.zremrangebyscore(text, double precision, double precision, integer, boolean, boolean) IS
+'Deletes the members of a sorted set with scores from min to max, at commit; an end that is open does not count. Returns how many there were.';
+COMMENT ON FUNCTION @extschema@.zremrangebyscore(bytea, double precision, double precision, integer, boolean, boolean) IS
+'Deletes the members of a sorted set with scores from min to max, at commit; an end that is open does not count. Returns how many there were.';
+
+CREATE FUNCTION @extschema@.zset_of(key bytea, db integer, OUT rank bigint, OUT member text,
+	OUT member_bytes bytea, OUT score double precision)
+	RETURNS SETOF record LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED ROWS 100 AS 'MODULE_PATHNAME', 'pgfirst_kv_zset_of';
+COMMENT ON FUNCTION @extschema@.zset_of(bytea, integer) IS 'Behind the view zset_members.';
+CREATE VIEW @extschema@.zset_members AS
+SELECT k.db, k.key, e.rank, e.member, e.score, k.key_bytes, e.member_bytes
+FROM @extschema@.live_keys() k, LATERAL @extschema@.zset_of(k.key_bytes, k.db) e
+WHERE k.type = 'zset';
+COMMENT ON VIEW @extschema@.zset_members IS
+'Every member of every sorted set of the current user''s tenant, in databases that it may read, each sorted set as of one moment: database, key, rank from 0, member (NULL where it or the key is not valid UTF-8), score, and the bytes of both.';
+GRANT SELECT ON @extschema@.zset_members TO PUBLIC;
+
+-- ---- messages -------------------------------------------------------------------------------
+
+CREATE FUNCTION @extschema@.publish(channel text, message text) RETURNS void
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_publish';
+CREATE FUNCTION @extschema@.publish(channel text, message bytea) RETURNS void
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_publish';
+CREATE FUNCTION @extschema@.publish(channel bytea, message bytea) RETURNS void
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_publish';
+COMMENT ON FUNCTION @extschema@.publish(text, text) IS
+'Sends a message, at commit, to the clients of the Redis door that have subscribed to the channel, or to a pattern that it matches, and are of the current user''s tenant.';
+COMMENT ON FUNCTION @extschema@.publish(text, bytea) IS
+'Sends a message, at commit, to the clients of the Redis door that have subscribed to the channel, or to a pattern that it matches, and are of the current user''s tenant.';
+COMMENT ON FUNCTION @extschema@.publish(bytea, bytea) IS
+'Sends a message, at commit, to the clients of the Redis door that have subscribed to the channel, or to a pattern that it matches, and are of the current user''s tenant.';
 -- ---- upkeep ---------------------------------------------------------------------------------
 
 CREATE FUNCTION @extschema@.check(INOUT db integer DEFAULT NULL, IN wait boolean DEFAULT true,

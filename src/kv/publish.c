@@ -53,6 +53,13 @@ typedef struct PublishShared
 
 static PublishShared *shared;
 
+/* A message of the transaction under way. */
+typedef struct Made
+{
+	dsa_pointer message;
+	SubTransactionId owner; /* goes with it, if that is rolled back */
+} Made;
+
 static struct
 {
 	dsa_area *area;
@@ -60,9 +67,10 @@ static struct
 	dsa_pointer told; /* the message that was given out last */
 
 	/* Of the transaction under way: in the order in which they were published. */
-	dsa_pointer *made;
+	Made *made;
 	int count;
 	int room;
+	bool ended;
 	bool committed;
 	bool hurries;
 	XLogRecPtr position;
@@ -111,9 +119,8 @@ made_make_room(void)
 	if (mine.count < mine.room)
 		return;
 	mine.room = Max(mine.room * 2, 16);
-	mine.made = mine.made
-	                ? repalloc(mine.made, (Size) mine.room * sizeof(dsa_pointer))
-	                : MemoryContextAlloc(TopMemoryContext, (Size) mine.room * sizeof(dsa_pointer));
+	mine.made = mine.made ? repalloc(mine.made, (Size) mine.room * sizeof(Made))
+	                      : MemoryContextAlloc(TopMemoryContext, (Size) mine.room * sizeof(Made));
 }
 
 void
@@ -151,7 +158,7 @@ kv_publish(uint32 tenant, RespSlice channel, RespSlice bytes)
 	message->size = size;
 	memcpy(message_bytes(message), channel.data, channel.length);
 	memcpy(message_bytes(message) + channel.length, bytes.data, bytes.length);
-	mine.made[mine.count++] = pointer;
+	mine.made[mine.count++] = (Made){.message = pointer, .owner = GetCurrentSubTransactionId()};
 }
 
 void
@@ -196,14 +203,36 @@ message_send(dsa_pointer pointer)
 static void
 publish_commit(XLogRecPtr position)
 {
-	mine.committed = true;
+	mine.ended = mine.committed = true;
 	mine.position = mine.hurries ? InvalidXLogRecPtr : position;
 }
 
 static void
 publish_abort(void)
 {
+	mine.ended = true;
 	mine.committed = false;
+}
+
+/* Those of a savepoint are the last ones. */
+static void
+publish_sub_commit(SubTransactionId child, SubTransactionId parent)
+{
+	for (int i = mine.count - 1; i >= 0 && mine.made[i].owner == child; i--)
+		mine.made[i].owner = parent;
+}
+
+static void
+publish_sub_abort(SubTransactionId child, SubTransactionId parent)
+{
+	for (; mine.count > 0 && mine.made[mine.count - 1].owner == child; mine.count--)
+		message_free(mine.made[mine.count - 1].message);
+}
+
+static bool
+publish_dirty(void)
+{
+	return mine.count > 0;
 }
 
 static void
@@ -211,15 +240,17 @@ publish_released(void)
 {
 	bool ring = false;
 
+	if (!mine.ended)
+		return;
 	for (int i = 0; i < mine.count; i++)
 	{
 		if (mine.committed)
-			ring |= message_send(mine.made[i]);
+			ring |= message_send(mine.made[i].message);
 		else
-			message_free(mine.made[i]);
+			message_free(mine.made[i].message);
 	}
 	mine.count = 0;
-	mine.committed = mine.hurries = false;
+	mine.ended = mine.committed = mine.hurries = false;
 	if (ring)
 		pgfirst_bell_ring(PGFIRST_BELL_PUBLISH);
 }
@@ -325,9 +356,12 @@ void
 kv_publish_init(void)
 {
 	static const PgfirstXactHooks hooks = {.name = "messages",
+	                                       .dirty = publish_dirty,
 	                                       .commit = publish_commit,
 	                                       .abort = publish_abort,
-	                                       .released = publish_released};
+	                                       .released = publish_released,
+	                                       .sub_commit = publish_sub_commit,
+	                                       .sub_abort = publish_sub_abort};
 
 	pgfirst_shmem_request("pgfirst kv publish", sizeof(PublishShared), (void **) &shared,
 	                      publish_shared_init);

@@ -33,6 +33,7 @@ static struct
 	bool rung;   /* by itself */
 
 	/* Of the transaction under way: the slots for others, and what its own loop has not been told. */
+	bool ended;
 	bool noted;
 	uint64 slots[WORDS];
 	int count;
@@ -177,15 +178,31 @@ slot_ring(uint32 slot)
 	return true;
 }
 
+static void
+ready_commit(XLogRecPtr position)
+{
+	mine.ended = true;
+}
+
+static void
+ready_abort(void)
+{
+	mine.ended = true;
+}
+
 /*
  * After the locks, because whoever is woken wants them.  Of a transaction that has failed something may be visible all
- * the same, where units are applied apart; who is woken for nothing waits on.
+ * the same, where units are applied apart; who is woken for nothing waits on.  Of what is behind a savepoint that is
+ * rolled back the notes stay.
  */
 static void
 ready_released(void)
 {
 	bool ring = false;
 
+	if (!mine.ended)
+		return;
+	mine.ended = false;
 	mine.count = mine.told = 0;
 	if (!mine.noted)
 		return;
@@ -224,6 +241,8 @@ void
 kv_ready_init(void)
 {
 	static const PgfirstXactHooks hooks = {.name = "keys that others wait for",
+	                                       .commit = ready_commit,
+	                                       .abort = ready_abort,
 	                                       .released = ready_released};
 
 	pgfirst_shmem_request("pgfirst kv ready", sizeof(ReadyShared), (void **) &shared,

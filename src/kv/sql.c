@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL
  *
- * sql.c: the SQL door of kv: kv.get, kv.get_text, kv.set, kv.del and the view kv.keys.  sql_string.c and
- * sql_key.c have the functions that are named as commands.
+ * sql.c: the SQL door of kv: kv.get, kv.get_text, kv.set, kv.del and the view kv.keys.  sql_string.c, sql_key.c and
+ * their like have the functions that are named as commands.
  *
  * The same records as behind the Redis door, inside the caller's transaction: a kv.set is seen by
  * Redis clients when the transaction commits and by nobody if it rolls back.  Reads give the newest
@@ -14,12 +14,16 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/htup_details.h"
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
+#include "common/shortest_dec.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/tuplestore.h"
@@ -32,6 +36,7 @@
 #include "kv/kv.h"
 #include "kv/limit.h"
 #include "kv/sql.h"
+#include "lib/number/number.h"
 
 PGFIRST_FUNCTION(pgfirst_kv_get);
 PGFIRST_FUNCTION(pgfirst_kv_get_text);
@@ -60,6 +65,76 @@ RespSlice
 kv_sql_value(FunctionCallInfo fcinfo, int n)
 {
 	return pgfirst_kv_value(PG_GETARG_DATUM(n), argument_is_text(fcinfo, n));
+}
+
+static void
+refuse_null_element(void)
+{
+	ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+	                errmsg("the elements of an array must not be null")));
+}
+
+KvSlices
+kv_sql_slices(FunctionCallInfo fcinfo, int n, bool keep_nulls)
+{
+	Oid type = get_fn_expr_argtype(fcinfo->flinfo, n);
+	bool is_text = type == TEXTARRAYOID;
+	KvSlices slices = {.count = 1};
+	Datum *elements;
+	bool *nulls;
+
+	if (!is_text && type != BYTEAARRAYOID)
+	{
+		slices.at = palloc(sizeof(RespSlice));
+		*slices.at = kv_sql_value(fcinfo, n);
+		return slices;
+	}
+	deconstruct_array(DatumGetArrayTypeP(PG_GETARG_DATUM(n)), is_text ? TEXTOID : BYTEAOID, -1,
+	                  false, TYPALIGN_INT, &elements, &nulls, &slices.count);
+	slices.at = MemoryContextAllocHuge(CurrentMemoryContext,
+	                                   (Size) Max(slices.count, 1) * sizeof(RespSlice));
+	for (int i = 0; i < slices.count; i++)
+	{
+		if (nulls[i] && !keep_nulls)
+			refuse_null_element();
+		slices.at[i] = nulls[i] ? (RespSlice){NULL, 0} : pgfirst_kv_value(elements[i], is_text);
+	}
+	return slices;
+}
+
+long double
+kv_sql_float(FunctionCallInfo fcinfo, int n)
+{
+	double given = PG_GETARG_FLOAT8(n);
+	char digits[DOUBLE_SHORTEST_DECIMAL_LEN];
+	long double value = 0;
+
+	if (isnan(given) || isinf(given))
+		ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+		                errmsg("the increment would produce NaN or infinity")));
+	if (!pgfirst_float_parse(digits, (size_t) double_to_shortest_decimal_buf(given, digits),
+	                         &value))
+		elog(ERROR, "a number cannot be read that was written");
+	return value;
+}
+
+PgfirstKv *
+kv_sql_change(int number, PgfirstKvAccess access, RespSlice key)
+{
+	PgfirstKv *kv = pgfirst_kv_open(number, access);
+
+	pgfirst_kv_lock(kv, &key, 1, true);
+	return kv;
+}
+
+PgfirstKv *
+kv_sql_change_two(int number, PgfirstKvAccess access, RespSlice one, RespSlice other)
+{
+	PgfirstKv *kv = pgfirst_kv_open(number, access);
+	RespSlice keys[] = {one, other};
+
+	pgfirst_kv_lock(kv, keys, kv_sql_same(one, other) ? 1 : 2, true);
+	return kv;
 }
 
 void

@@ -15,6 +15,7 @@
 #include "kv/database.h"
 #include "kv/limit.h"
 #include "kv/sql.h"
+#include "kv/type/elements.h"
 #include "kv/type/key.h"
 
 PGFIRST_FUNCTION(pgfirst_kv_copy);
@@ -184,22 +185,83 @@ pgfirst_kv_persist(PG_FUNCTION_ARGS)
 
 /* ---- elsewhere --------------------------------------------------------------------------- */
 
-static bool
-is_same(RespSlice one, RespSlice other)
+/* A collection that is read and not locked. */
+typedef struct Unlocked
 {
-	return one.length == other.length && memcmp(one.data, other.data, one.length) == 0;
+	PgfirstKv *kv;
+	RespSlice key;
+	int64 now_ms;
+	KvEntry entry; /* what it is by now */
+	RespSlice dump;
+} Unlocked;
+
+static void
+read_unlocked(void *context)
+{
+	Unlocked *source = context;
+	KvElements elements;
+
+	if (!kv_key_read(source->kv, source->key, source->now_ms, true, &source->entry))
+		source->entry.type = KV_TYPE_NONE;
+	else if (source->entry.type == KV_TYPE_STRING)
+		source->dump = source->entry.value;
+	else if (kv_elements_find_key(source->kv, source->key, source->entry.type, source->now_ms,
+	                              &elements))
+		source->dump = kv_elements_dump(&elements);
+}
+
+/* Copies a key of another database, which is not locked, as of one moment. */
+static bool
+carry_unlocked(PgfirstKv *from, RespSlice key, PgfirstKv *to, RespSlice to_key, int64 now_ms)
+{
+	Unlocked source = {.kv = from, .key = key, .now_ms = now_ms};
+	PgfirstRecord record;
+
+	pgfirst_kv_read_together(from, KV_SQL_TRIES, read_unlocked, &source);
+	if (source.entry.type == KV_TYPE_NONE)
+		return false;
+	if (source.entry.type == KV_TYPE_STRING)
+		kv_key_record(to, to_key, source.dump, source.entry.expiry, &record);
+	else
+		kv_elements_restore(to, to_key, source.entry.type, source.dump, source.entry.expiry,
+		                    &record);
+	pgfirst_store_put(to->store, &record);
+	return true;
 }
 
 /* Gives `to_key` what `key` holds, with its expiry; false if there is no such key. */
 static bool
 carry(PgfirstKv *from, RespSlice key, PgfirstKv *to, RespSlice to_key, int64 now_ms)
 {
-	PgfirstKvEntry entry;
+	PgfirstKvEntry found;
+	KvElements elements;
+	KvEntry entry;
 
-	if (!pgfirst_kv_read(from, key, now_ms, &entry))
+	if (!pgfirst_kv_find(from, key, now_ms, &found) ||
+	    !kv_key_read(from, key, now_ms, true, &entry))
 		return false;
-	pgfirst_kv_put(to, to_key, entry.value, entry.expiry);
+	if (entry.type == KV_TYPE_STRING)
+		pgfirst_kv_put(to, to_key, entry.value, entry.expiry);
+	else if (kv_elements_find_key(from, key, entry.type, now_ms, &elements))
+		kv_elements_copy(&elements, to, to_key);
 	return true;
+}
+
+/* The same in one database, for which the parts of a collection stay where they are; `key` is no more. */
+static void
+carry_name(PgfirstKv *kv, RespSlice key, RespSlice to_key, int64 now_ms)
+{
+	KvElements elements;
+	KvEntry entry;
+
+	if (kv_key_read(kv, key, now_ms, false, &entry) && entry.type != KV_TYPE_STRING &&
+	    kv_elements_find_key(kv, key, entry.type, now_ms, &elements))
+	{
+		kv_elements_move(&elements, to_key);
+		return;
+	}
+	(void) carry(kv, key, kv, to_key, now_ms);
+	pgfirst_kv_delete(kv, key);
 }
 
 /* False if there is a key of the new name and that is not wanted; raises where there is none of the old. */
@@ -209,7 +271,7 @@ rename_key(FunctionCallInfo fcinfo, bool replace)
 	RespSlice keys[] = {kv_sql_key(fcinfo, 0), kv_sql_key(fcinfo, 1)};
 	PgfirstKv *kv = pgfirst_kv_open(PG_GETARG_INT32(2), PGFIRST_KV_WRITE);
 	int64 now_ms = pgfirst_clock_wall_ms();
-	bool same = is_same(keys[0], keys[1]);
+	bool same = kv_sql_same(keys[0], keys[1]);
 	PgfirstKvEntry entry;
 
 	pgfirst_kv_lock(kv, keys, same ? 1 : 2, true);
@@ -220,8 +282,7 @@ rename_key(FunctionCallInfo fcinfo, bool replace)
 		     errhint("Only a key that is there can be renamed; kv.exists says whether it is.")));
 	if (same || (!replace && pgfirst_kv_find(kv, keys[1], now_ms, &entry)))
 		return replace;
-	(void) carry(kv, keys[0], kv, keys[1], now_ms);
-	pgfirst_kv_delete(kv, keys[0]);
+	carry_name(kv, keys[0], keys[1], now_ms);
 	return true;
 }
 
@@ -258,7 +319,7 @@ pgfirst_kv_copy(PG_FUNCTION_ARGS)
 	keys[1] = kv_sql_key(fcinfo, 1);
 	db = PG_GETARG_INT32(2);
 	to_db = PG_ARGISNULL(3) ? db : PG_GETARG_INT32(3);
-	if (db == to_db && is_same(keys[0], keys[1]))
+	if (db == to_db && kv_sql_same(keys[0], keys[1]))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 		                errmsg("source and destination are the same")));
 	to = pgfirst_kv_open(to_db, PGFIRST_KV_GROW);
@@ -269,7 +330,8 @@ pgfirst_kv_copy(PG_FUNCTION_ARGS)
 		pgfirst_kv_lock(to, &keys[1], 1, true);
 	if (!PG_GETARG_BOOL(4) && pgfirst_kv_find(to, keys[1], now_ms, &entry))
 		PG_RETURN_BOOL(false);
-	PG_RETURN_BOOL(carry(from, keys[0], to, keys[1], now_ms));
+	PG_RETURN_BOOL(from == to ? carry(from, keys[0], to, keys[1], now_ms)
+	                          : carry_unlocked(from, keys[0], to, keys[1], now_ms));
 }
 
 /* kv.move(key, to_db, db) -> boolean: false if it is not there, or one of its name is in the other database. */

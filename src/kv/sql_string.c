@@ -17,7 +17,6 @@
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "common/int.h"
-#include "common/shortest_dec.h"
 #include "funcapi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -44,16 +43,6 @@ PGFIRST_FUNCTION(pgfirst_kv_setrange);
 PGFIRST_FUNCTION(pgfirst_kv_string_of);
 PGFIRST_FUNCTION(pgfirst_kv_strlen);
 
-/* Opens a database for a change of one key that depends on what is there, and locks it. */
-static PgfirstKv *
-change_begin(int number, PgfirstKvAccess access, RespSlice key)
-{
-	PgfirstKv *kv = pgfirst_kv_open(number, access);
-
-	pgfirst_kv_lock(kv, &key, 1, true);
-	return kv;
-}
-
 /* Reads a string, or its first bytes; a missing one is empty and has no expiry. */
 static void
 read_or_empty(PgfirstKv *kv, RespSlice key, Size limit, PgfirstKvEntry *entry)
@@ -69,7 +58,7 @@ static Datum
 increment(FunctionCallInfo fcinfo, int64 by, int db)
 {
 	RespSlice key = kv_sql_key(fcinfo, 0);
-	PgfirstKv *kv = change_begin(PG_GETARG_INT32(db), PGFIRST_KV_GROW, key);
+	PgfirstKv *kv = kv_sql_change(PG_GETARG_INT32(db), PGFIRST_KV_GROW, key);
 	PgfirstKvEntry entry;
 	int64 value = 0;
 	char digits[PGFIRST_INT64_TEXT];
@@ -122,30 +111,13 @@ pgfirst_kv_decrby(PG_FUNCTION_ARGS)
 	return increment(fcinfo, -by, 2);
 }
 
-/* The decimal number that is meant, which is not the nearest that a double can be. */
-static long double
-argument_float(FunctionCallInfo fcinfo, int n)
-{
-	double given = PG_GETARG_FLOAT8(n);
-	char digits[DOUBLE_SHORTEST_DECIMAL_LEN];
-	long double value = 0;
-
-	if (isnan(given) || isinf(given))
-		ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-		                errmsg("the increment would produce NaN or infinity")));
-	if (!pgfirst_float_parse(digits, (size_t) double_to_shortest_decimal_buf(given, digits),
-	                         &value))
-		elog(ERROR, "a number cannot be read that was written");
-	return value;
-}
-
 /* kv.incrbyfloat(key, increment, db) -> double precision, the nearest to the text that the key then has. */
 Datum
 pgfirst_kv_incrbyfloat(PG_FUNCTION_ARGS)
 {
 	RespSlice key = kv_sql_key(fcinfo, 0);
-	long double by = argument_float(fcinfo, 1);
-	PgfirstKv *kv = change_begin(PG_GETARG_INT32(2), PGFIRST_KV_GROW, key);
+	long double by = kv_sql_float(fcinfo, 1);
+	PgfirstKv *kv = kv_sql_change(PG_GETARG_INT32(2), PGFIRST_KV_GROW, key);
 	PgfirstKvEntry entry;
 	long double value = 0;
 	char digits[PGFIRST_FLOAT_TEXT];
@@ -197,7 +169,7 @@ pgfirst_kv_append(PG_FUNCTION_ARGS)
 {
 	RespSlice key = kv_sql_key(fcinfo, 0);
 	RespSlice bytes = kv_sql_value(fcinfo, 1);
-	PgfirstKv *kv = change_begin(PG_GETARG_INT32(2), PGFIRST_KV_GROW, key);
+	PgfirstKv *kv = kv_sql_change(PG_GETARG_INT32(2), PGFIRST_KV_GROW, key);
 	PgfirstKvEntry old;
 
 	read_or_empty(kv, key, SIZE_MAX, &old);
@@ -218,7 +190,7 @@ pgfirst_kv_setrange(PG_FUNCTION_ARGS)
 	if (start < 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("start is out of range"),
 		                errhint("The first byte is 0.")));
-	kv = change_begin(PG_GETARG_INT32(3), PGFIRST_KV_GROW, key);
+	kv = kv_sql_change(PG_GETARG_INT32(3), PGFIRST_KV_GROW, key);
 	read_or_empty(kv, key, bytes.length == 0 ? 0 : SIZE_MAX, &old);
 	if (bytes.length == 0)
 		PG_RETURN_INT64((int64) old.value_length);
@@ -263,7 +235,7 @@ pgfirst_kv_getset(PG_FUNCTION_ARGS)
 {
 	RespSlice key = kv_sql_key(fcinfo, 0);
 	RespSlice value = kv_sql_value(fcinfo, 1);
-	PgfirstKv *kv = change_begin(PG_GETARG_INT32(2), PGFIRST_KV_GROW, key);
+	PgfirstKv *kv = kv_sql_change(PG_GETARG_INT32(2), PGFIRST_KV_GROW, key);
 	PgfirstKvEntry old;
 	Datum result = 0;
 
@@ -282,7 +254,7 @@ Datum
 pgfirst_kv_getdel(PG_FUNCTION_ARGS)
 {
 	RespSlice key = kv_sql_key(fcinfo, 0);
-	PgfirstKv *kv = change_begin(PG_GETARG_INT32(1), PGFIRST_KV_WRITE, key);
+	PgfirstKv *kv = kv_sql_change(PG_GETARG_INT32(1), PGFIRST_KV_WRITE, key);
 	PgfirstKvEntry entry;
 	Datum result;
 
@@ -312,7 +284,7 @@ pgfirst_kv_getex(PG_FUNCTION_ARGS)
 		                errmsg("ttl and persist exclude each other")));
 	if (!PG_ARGISNULL(1))
 		expiry = pgfirst_kv_expiry(PG_GETARG_DATUM(1), now_ms, "kv.getdel deletes a key.");
-	kv = change_begin(PG_GETARG_INT32(2), PGFIRST_KV_WRITE, key);
+	kv = kv_sql_change(PG_GETARG_INT32(2), PGFIRST_KV_WRITE, key);
 	read_or_empty(kv, key, SIZE_MAX, &entry);
 	if (!entry.found)
 		PG_RETURN_NULL();
@@ -328,37 +300,36 @@ pgfirst_kv_getex(PG_FUNCTION_ARGS)
 Datum
 pgfirst_kv_mget(PG_FUNCTION_ARGS)
 {
-	bool is_text = get_fn_expr_argtype(fcinfo->flinfo, 0) == TEXTARRAYOID;
-	Datum *elements;
-	bool *nulls;
-	int count, bound = 1;
-	int asked = 0;
-	RespSlice *keys;
+	KvSlices keys = kv_sql_slices(fcinfo, 0, true);
+	PgfirstKv *kv = pgfirst_kv_open(PG_GETARG_INT32(1), PGFIRST_KV_READ);
+	RespSlice *asked;
 	PgfirstKvEntry *entries;
-	PgfirstKv *kv;
+	Datum *values;
+	bool *nulls;
+	int bound = 1;
+	int count = 0;
 
-	deconstruct_array(DatumGetArrayTypeP(PG_GETARG_DATUM(0)), is_text ? TEXTOID : BYTEAOID, -1,
-	                  false, TYPALIGN_INT, &elements, &nulls, &count);
-	kv = pgfirst_kv_open(PG_GETARG_INT32(1), PGFIRST_KV_READ);
-	if (count == 0)
+	if (keys.count == 0)
 		PG_RETURN_ARRAYTYPE_P(construct_empty_array(BYTEAOID));
-	keys = MemoryContextAllocHuge(CurrentMemoryContext, (Size) count * sizeof(RespSlice));
-	entries = MemoryContextAllocHuge(CurrentMemoryContext, (Size) count * sizeof(PgfirstKvEntry));
-	for (int i = 0; i < count; i++)
-		if (!nulls[i])
-			keys[asked++] = pgfirst_kv_key(elements[i], is_text);
-	pgfirst_kv_read_many(kv, keys, asked, pgfirst_clock_wall_ms(), entries);
-	asked = 0;
-	for (int i = 0; i < count; i++)
+	asked = MemoryContextAllocHuge(CurrentMemoryContext, (Size) keys.count * sizeof(RespSlice));
+	entries =
+	    MemoryContextAllocHuge(CurrentMemoryContext, (Size) keys.count * sizeof(PgfirstKvEntry));
+	values = MemoryContextAllocHuge(CurrentMemoryContext, (Size) keys.count * sizeof(Datum));
+	nulls = MemoryContextAllocHuge(CurrentMemoryContext, (Size) keys.count * sizeof(bool));
+	for (int i = 0; i < keys.count; i++)
+		if (keys.at[i].data)
+			asked[count++] = keys.at[i];
+	pgfirst_kv_read_many(kv, asked, count, pgfirst_clock_wall_ms(), entries);
+	count = 0;
+	for (int i = 0; i < keys.count; i++)
 	{
-		const PgfirstKvEntry *entry = nulls[i] ? NULL : &entries[asked++];
+		const PgfirstKvEntry *entry = keys.at[i].data ? &entries[count++] : NULL;
 
 		nulls[i] = !entry || !entry->found;
-		if (!nulls[i])
-			elements[i] = pgfirst_kv_bytea(entry->value);
+		values[i] = nulls[i] ? (Datum) 0 : pgfirst_kv_bytea(entry->value);
 	}
-	PG_RETURN_ARRAYTYPE_P(
-	    construct_md_array(elements, nulls, 1, &count, &bound, BYTEAOID, -1, false, TYPALIGN_INT));
+	PG_RETURN_ARRAYTYPE_P(construct_md_array(values, nulls, 1, &keys.count, &bound, BYTEAOID, -1,
+	                                         false, TYPALIGN_INT));
 }
 
 /* Behind the view kv.strings: (value, value_bytes) of one key, both NULL if it is no string any more. */

@@ -421,6 +421,8 @@ store_sub_abort(SubTransactionId child, SubTransactionId parent)
 	pgfirst_writeset_sub_abort(child);
 	pgfirst_rows_sub_abort(child);
 	pgfirst_lock_sub_abort(child);
+	/* A read that the error has ended: whoever reads next is not within it. */
+	pgfirst_together_forget();
 	for (PgfirstStore **link = &transaction.stores; *link != NULL;)
 	{
 		PgfirstStore *store = *link;

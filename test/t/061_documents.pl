@@ -47,7 +47,8 @@ my $kv = page('kv.md');
 for my $function (split /\n/, $node->safe_psql('postgres', <<'SQL'))
 	SELECT DISTINCT 'kv.' || proname FROM pg_proc p
 	WHERE pronamespace = 'kv'::regnamespace AND has_function_privilege('public', p.oid, 'EXECUTE')
-	AND prorettype <> 'trigger'::regtype AND proname NOT IN ('live_keys', 'string_of', 'database_counts')
+	AND prorettype <> 'trigger'::regtype AND proname NOT IN ('live_keys', 'string_of', 'hash_of', 'list_of', 'set_of', 'zset_of',
+		'database_counts')
 	UNION SELECT unnest('{kv.create_database,kv.configure,kv.drop_database,kv.swap_databases}'::text[])
 SQL
 {

@@ -495,6 +495,151 @@ my %functions = (
 	'ttl(text,integer)' => [ 'read', "kv.ttl('k'::text)", 0 ],
 	'type(bytea,integer)' => [ 'read', "kv.type('k'::bytea)", 0 ],
 	'type(text,integer)' => [ 'read', "kv.type('k'::text)", 0 ],
+	'hash_of(bytea,integer)' => [ 'read', "kv.hash_of('h', 0)", 0 ],
+	'hdel(bytea,bytea,integer)' => [ 'write', "kv.hdel('h'::bytea, 'f'::bytea)", 1 ],
+	'hdel(bytea,bytea[],integer)' => [ 'write', "kv.hdel('h'::bytea, '{f}'::bytea[])", 1 ],
+	'hdel(text,text,integer)' => [ 'write', "kv.hdel('h'::text, 'f'::text)", 1 ],
+	'hdel(text,text[],integer)' => [ 'write', "kv.hdel('h'::text, '{f}'::text[])", 1 ],
+	'hexists(bytea,bytea,integer)' => [ 'read', "kv.hexists('h'::bytea, 'f'::bytea)", 0 ],
+	'hexists(text,text,integer)' => [ 'read', "kv.hexists('h'::text, 'f'::text)", 0 ],
+	'hget(bytea,bytea,integer)' => [ 'read', "kv.hget('h'::bytea, 'f'::bytea)", 0 ],
+	'hget(text,text,integer)' => [ 'read', "kv.hget('h'::text, 'f'::text)", 0 ],
+	'hgetall(bytea,integer)' => [ 'read', "kv.hgetall('h'::bytea)", 0 ],
+	'hgetall(text,integer)' => [ 'read', "kv.hgetall('h'::text)", 0 ],
+	'hincrby(bytea,bytea,bigint,integer)' => [ 'write', "kv.hincrby('h'::bytea, 'n'::bytea, 1)", 1 ],
+	'hincrby(text,text,bigint,integer)' => [ 'write', "kv.hincrby('h'::text, 'n'::text, 1)", 1 ],
+	'hincrbyfloat(bytea,bytea,double precision,integer)' => [ 'write', "kv.hincrbyfloat('h'::bytea, 'n'::bytea, 1)", 1 ],
+	'hincrbyfloat(text,text,double precision,integer)' => [ 'write', "kv.hincrbyfloat('h'::text, 'n'::text, 1)", 1 ],
+	'hlen(bytea,integer)' => [ 'read', "kv.hlen('h'::bytea)", 0 ],
+	'hlen(text,integer)' => [ 'read', "kv.hlen('h'::text)", 0 ],
+	'hmget(bytea,bytea[],integer)' => [ 'read', "kv.hmget('h'::bytea, '{f}'::bytea[])", 0 ],
+	'hmget(text,text[],integer)' => [ 'read', "kv.hmget('h'::text, '{f}'::text[])", 0 ],
+	'hset(bytea,bytea,bytea,integer)' => [ 'write', "kv.hset('h'::bytea, 'f'::bytea, 'x'::bytea)", 1 ],
+	'hset(bytea,bytea[],bytea[],integer)' => [ 'write', "kv.hset('h'::bytea, '{f}'::bytea[], '{x}'::bytea[])", 1 ],
+	'hset(text,text,bytea,integer)' => [ 'write', "kv.hset('h'::text, 'f'::text, 'x'::bytea)", 1 ],
+	'hset(text,text,text,integer)' => [ 'write', "kv.hset('h'::text, 'f'::text, 'x'::text)", 1 ],
+	'hset(text,text[],bytea[],integer)' => [ 'write', "kv.hset('h'::text, '{f}'::text[], '{x}'::bytea[])", 1 ],
+	'hset(text,text[],text[],integer)' => [ 'write', "kv.hset('h'::text, '{f}'::text[], '{x}'::text[])", 1 ],
+	'hsetnx(bytea,bytea,bytea,integer)' => [ 'write', "kv.hsetnx('h'::bytea, 'f'::bytea, 'x'::bytea)", 1 ],
+	'hsetnx(text,text,bytea,integer)' => [ 'write', "kv.hsetnx('h'::text, 'f'::text, 'x'::bytea)", 1 ],
+	'hsetnx(text,text,text,integer)' => [ 'write', "kv.hsetnx('h'::text, 'f'::text, 'x'::text)", 1 ],
+	'lindex(bytea,bigint,integer)' => [ 'read', "kv.lindex('l'::bytea, 0)", 0 ],
+	'lindex(text,bigint,integer)' => [ 'read', "kv.lindex('l'::text, 0)", 0 ],
+	'linsert(bytea,text,bytea,bytea,integer)' => [ 'write', "kv.linsert('l'::bytea, 'BEFORE', 'x'::bytea, 'y')", 1 ],
+	'linsert(text,text,bytea,bytea,integer)' => [ 'write', "kv.linsert('l'::text, 'BEFORE', 'x'::bytea, 'y')", 1 ],
+	'linsert(text,text,text,text,integer)' => [ 'write', "kv.linsert('l'::text, 'BEFORE', 'x'::text, 'y')", 1 ],
+	'list_of(bytea,integer)' => [ 'read', "kv.list_of('l', 0)", 0 ],
+	'llen(bytea,integer)' => [ 'read', "kv.llen('l'::bytea)", 0 ],
+	'llen(text,integer)' => [ 'read', "kv.llen('l'::text)", 0 ],
+	'lmove(bytea,bytea,text,text,integer)' => [ 'write', "kv.lmove('l'::bytea, 'l2'::bytea, 'LEFT', 'LEFT')", 1 ],
+	'lmove(text,text,text,text,integer)' => [ 'write', "kv.lmove('l'::text, 'l2'::text, 'LEFT', 'LEFT')", 1 ],
+	'lmpop(bytea[],text,integer,bigint)' => [ 'write', "kv.lmpop('{l}'::bytea[], 'LEFT')", 1 ],
+	'lmpop(text[],text,integer,bigint)' => [ 'write', "kv.lmpop('{l}'::text[], 'LEFT')", 1 ],
+	'lpop(bytea,integer)' => [ 'write', "kv.lpop('l'::bytea)", 1 ],
+	'lpop(text,integer)' => [ 'write', "kv.lpop('l'::text)", 1 ],
+	'lpush(bytea,bytea,integer)' => [ 'write', "kv.lpush('l'::bytea, 'x'::bytea)", 1 ],
+	'lpush(bytea,bytea[],integer)' => [ 'write', "kv.lpush('l'::bytea, '{x}'::bytea[])", 1 ],
+	'lpush(text,bytea,integer)' => [ 'write', "kv.lpush('l'::text, 'x'::bytea)", 1 ],
+	'lpush(text,bytea[],integer)' => [ 'write', "kv.lpush('l'::text, '{x}'::bytea[])", 1 ],
+	'lpush(text,text,integer)' => [ 'write', "kv.lpush('l'::text, 'x'::text)", 1 ],
+	'lpush(text,text[],integer)' => [ 'write', "kv.lpush('l'::text, '{x}'::text[])", 1 ],
+	'lpushx(bytea,bytea,integer)' => [ 'write', "kv.lpushx('l'::bytea, 'x'::bytea)", 1 ],
+	'lpushx(bytea,bytea[],integer)' => [ 'write', "kv.lpushx('l'::bytea, '{x}'::bytea[])", 1 ],
+	'lpushx(text,bytea,integer)' => [ 'write', "kv.lpushx('l'::text, 'x'::bytea)", 1 ],
+	'lpushx(text,bytea[],integer)' => [ 'write', "kv.lpushx('l'::text, '{x}'::bytea[])", 1 ],
+	'lpushx(text,text,integer)' => [ 'write', "kv.lpushx('l'::text, 'x'::text)", 1 ],
+	'lpushx(text,text[],integer)' => [ 'write', "kv.lpushx('l'::text, '{x}'::text[])", 1 ],
+	'lrange(bytea,bigint,bigint,integer)' => [ 'read', "kv.lrange('l'::bytea, 0, -1)", 0 ],
+	'lrange(text,bigint,bigint,integer)' => [ 'read', "kv.lrange('l'::text, 0, -1)", 0 ],
+	'lrem(bytea,bigint,bytea,integer)' => [ 'write', "kv.lrem('l'::bytea, 0, 'treasure'::bytea)", 1 ],
+	'lrem(text,bigint,bytea,integer)' => [ 'write', "kv.lrem('l'::text, 0, 'treasure'::bytea)", 1 ],
+	'lrem(text,bigint,text,integer)' => [ 'write', "kv.lrem('l'::text, 0, 'treasure'::text)", 1 ],
+	'lset(bytea,bigint,bytea,integer)' => [ 'write', "kv.lset('l'::bytea, 0, 'x'::bytea)", 1 ],
+	'lset(text,bigint,bytea,integer)' => [ 'write', "kv.lset('l'::text, 0, 'x'::bytea)", 1 ],
+	'lset(text,bigint,text,integer)' => [ 'write', "kv.lset('l'::text, 0, 'x'::text)", 1 ],
+	'ltrim(bytea,bigint,bigint,integer)' => [ 'write', "kv.ltrim('l'::bytea, 1, 0)", 1 ],
+	'ltrim(text,bigint,bigint,integer)' => [ 'write', "kv.ltrim('l'::text, 1, 0)", 1 ],
+	'publish(bytea,bytea)' => [ 'none', "kv.publish('c'::bytea, 'x'::bytea)", 0 ],
+	'publish(text,bytea)' => [ 'none', "kv.publish('c'::text, 'x'::bytea)", 0 ],
+	'publish(text,text)' => [ 'none', "kv.publish('c'::text, 'x'::text)", 0 ],
+	'rpop(bytea,integer)' => [ 'write', "kv.rpop('l'::bytea)", 1 ],
+	'rpop(text,integer)' => [ 'write', "kv.rpop('l'::text)", 1 ],
+	'rpush(bytea,bytea,integer)' => [ 'write', "kv.rpush('l'::bytea, 'x'::bytea)", 1 ],
+	'rpush(bytea,bytea[],integer)' => [ 'write', "kv.rpush('l'::bytea, '{x}'::bytea[])", 1 ],
+	'rpush(text,bytea,integer)' => [ 'write', "kv.rpush('l'::text, 'x'::bytea)", 1 ],
+	'rpush(text,bytea[],integer)' => [ 'write', "kv.rpush('l'::text, '{x}'::bytea[])", 1 ],
+	'rpush(text,text,integer)' => [ 'write', "kv.rpush('l'::text, 'x'::text)", 1 ],
+	'rpush(text,text[],integer)' => [ 'write', "kv.rpush('l'::text, '{x}'::text[])", 1 ],
+	'rpushx(bytea,bytea,integer)' => [ 'write', "kv.rpushx('l'::bytea, 'x'::bytea)", 1 ],
+	'rpushx(bytea,bytea[],integer)' => [ 'write', "kv.rpushx('l'::bytea, '{x}'::bytea[])", 1 ],
+	'rpushx(text,bytea,integer)' => [ 'write', "kv.rpushx('l'::text, 'x'::bytea)", 1 ],
+	'rpushx(text,bytea[],integer)' => [ 'write', "kv.rpushx('l'::text, '{x}'::bytea[])", 1 ],
+	'rpushx(text,text,integer)' => [ 'write', "kv.rpushx('l'::text, 'x'::text)", 1 ],
+	'rpushx(text,text[],integer)' => [ 'write', "kv.rpushx('l'::text, '{x}'::text[])", 1 ],
+	'sadd(bytea,bytea,integer)' => [ 'write', "kv.sadd('s'::bytea, 'x'::bytea)", 1 ],
+	'sadd(bytea,bytea[],integer)' => [ 'write', "kv.sadd('s'::bytea, '{x}'::bytea[])", 1 ],
+	'sadd(text,text,integer)' => [ 'write', "kv.sadd('s'::text, 'x'::text)", 1 ],
+	'sadd(text,text[],integer)' => [ 'write', "kv.sadd('s'::text, '{x}'::text[])", 1 ],
+	'scard(bytea,integer)' => [ 'read', "kv.scard('s'::bytea)", 0 ],
+	'scard(text,integer)' => [ 'read', "kv.scard('s'::text)", 0 ],
+	'sdiff(bytea[],integer)' => [ 'read', "kv.sdiff('{s}'::bytea[])", 0 ],
+	'sdiff(text[],integer)' => [ 'read', "kv.sdiff('{s}'::text[])", 0 ],
+	'set_of(bytea,integer)' => [ 'read', "kv.set_of('s', 0)", 0 ],
+	'sinter(bytea[],integer)' => [ 'read', "kv.sinter('{s}'::bytea[])", 0 ],
+	'sinter(text[],integer)' => [ 'read', "kv.sinter('{s}'::text[])", 0 ],
+	'sismember(bytea,bytea,integer)' => [ 'read', "kv.sismember('s'::bytea, 'treasure'::bytea)", 0 ],
+	'sismember(text,text,integer)' => [ 'read', "kv.sismember('s'::text, 'treasure'::text)", 0 ],
+	'smembers(bytea,integer)' => [ 'read', "kv.smembers('s'::bytea)", 0 ],
+	'smembers(text,integer)' => [ 'read', "kv.smembers('s'::text)", 0 ],
+	'smismember(bytea,bytea[],integer)' => [ 'read', "kv.smismember('s'::bytea, '{treasure}'::bytea[])", 0 ],
+	'smismember(text,text[],integer)' => [ 'read', "kv.smismember('s'::text, '{treasure}'::text[])", 0 ],
+	'smove(bytea,bytea,bytea,integer)' => [ 'write', "kv.smove('s'::bytea, 's2', 'treasure')", 1 ],
+	'smove(text,text,text,integer)' => [ 'write', "kv.smove('s'::text, 's2', 'treasure')", 1 ],
+	'spop(bytea,integer)' => [ 'write', "kv.spop('s'::bytea)", 1 ],
+	'spop(text,integer)' => [ 'write', "kv.spop('s'::text)", 1 ],
+	'srandmember(bytea,integer,bigint)' => [ 'read', "kv.srandmember('s'::bytea)", 0 ],
+	'srandmember(text,integer,bigint)' => [ 'read', "kv.srandmember('s'::text)", 0 ],
+	'srem(bytea,bytea,integer)' => [ 'write', "kv.srem('s'::bytea, 'treasure'::bytea)", 1 ],
+	'srem(bytea,bytea[],integer)' => [ 'write', "kv.srem('s'::bytea, '{treasure}'::bytea[])", 1 ],
+	'srem(text,text,integer)' => [ 'write', "kv.srem('s'::text, 'treasure'::text)", 1 ],
+	'srem(text,text[],integer)' => [ 'write', "kv.srem('s'::text, '{treasure}'::text[])", 1 ],
+	'sunion(bytea[],integer)' => [ 'read', "kv.sunion('{s}'::bytea[])", 0 ],
+	'sunion(text[],integer)' => [ 'read', "kv.sunion('{s}'::text[])", 0 ],
+	'zadd(bytea,bytea,double precision,integer,boolean,boolean,boolean,boolean,boolean)' => [ 'write', "kv.zadd('z'::bytea, 'x'::bytea, 1)", 1 ],
+	'zadd(bytea,bytea[],double precision[],integer,boolean,boolean,boolean,boolean,boolean)' => [ 'write', "kv.zadd('z'::bytea, '{x}'::bytea[], '{1}'::float8[])", 1 ],
+	'zadd(text,text,double precision,integer,boolean,boolean,boolean,boolean,boolean)' => [ 'write', "kv.zadd('z'::text, 'x'::text, 1)", 1 ],
+	'zadd(text,text[],double precision[],integer,boolean,boolean,boolean,boolean,boolean)' => [ 'write', "kv.zadd('z'::text, '{x}'::text[], '{1}'::float8[])", 1 ],
+	'zcard(bytea,integer)' => [ 'read', "kv.zcard('z'::bytea)", 0 ],
+	'zcard(text,integer)' => [ 'read', "kv.zcard('z'::text)", 0 ],
+	'zcount(bytea,double precision,double precision,integer,boolean,boolean)' => [ 'read', "kv.zcount('z'::bytea, 0, 9)", 0 ],
+	'zcount(text,double precision,double precision,integer,boolean,boolean)' => [ 'read', "kv.zcount('z'::text, 0, 9)", 0 ],
+	'zincrby(bytea,bytea,double precision,integer)' => [ 'write', "kv.zincrby('z'::bytea, 'x'::bytea, 1)", 1 ],
+	'zincrby(text,text,double precision,integer)' => [ 'write', "kv.zincrby('z'::text, 'x'::text, 1)", 1 ],
+	'zmscore(bytea,bytea[],integer)' => [ 'read', "kv.zmscore('z'::bytea, '{treasure}'::bytea[])", 0 ],
+	'zmscore(text,text[],integer)' => [ 'read', "kv.zmscore('z'::text, '{treasure}'::text[])", 0 ],
+	'zpopmax(bytea,integer,bigint)' => [ 'write', "kv.zpopmax('z'::bytea)", 1 ],
+	'zpopmax(text,integer,bigint)' => [ 'write', "kv.zpopmax('z'::text)", 1 ],
+	'zpopmin(bytea,integer,bigint)' => [ 'write', "kv.zpopmin('z'::bytea)", 1 ],
+	'zpopmin(text,integer,bigint)' => [ 'write', "kv.zpopmin('z'::text)", 1 ],
+	'zrange(bytea,bigint,bigint,integer,boolean)' => [ 'read', "kv.zrange('z'::bytea, 0, -1)", 0 ],
+	'zrange(text,bigint,bigint,integer,boolean)' => [ 'read', "kv.zrange('z'::text, 0, -1)", 0 ],
+	'zrangebyscore(bytea,double precision,double precision,integer,boolean,boolean,boolean,bigint,bigint)' => [ 'read', "kv.zrangebyscore('z'::bytea, 0, 9)", 0 ],
+	'zrangebyscore(text,double precision,double precision,integer,boolean,boolean,boolean,bigint,bigint)' => [ 'read', "kv.zrangebyscore('z'::text, 0, 9)", 0 ],
+	'zrank(bytea,bytea,integer)' => [ 'read', "kv.zrank('z'::bytea, 'treasure'::bytea)", 0 ],
+	'zrank(text,text,integer)' => [ 'read', "kv.zrank('z'::text, 'treasure'::text)", 0 ],
+	'zrem(bytea,bytea,integer)' => [ 'write', "kv.zrem('z'::bytea, 'treasure'::bytea)", 1 ],
+	'zrem(bytea,bytea[],integer)' => [ 'write', "kv.zrem('z'::bytea, '{treasure}'::bytea[])", 1 ],
+	'zrem(text,text,integer)' => [ 'write', "kv.zrem('z'::text, 'treasure'::text)", 1 ],
+	'zrem(text,text[],integer)' => [ 'write', "kv.zrem('z'::text, '{treasure}'::text[])", 1 ],
+	'zremrangebyrank(bytea,bigint,bigint,integer)' => [ 'write', "kv.zremrangebyrank('z'::bytea, 0, -1)", 1 ],
+	'zremrangebyrank(text,bigint,bigint,integer)' => [ 'write', "kv.zremrangebyrank('z'::text, 0, -1)", 1 ],
+	'zremrangebyscore(bytea,double precision,double precision,integer,boolean,boolean)' => [ 'write', "kv.zremrangebyscore('z'::bytea, 0, 9)", 1 ],
+	'zremrangebyscore(text,double precision,double precision,integer,boolean,boolean)' => [ 'write', "kv.zremrangebyscore('z'::text, 0, 9)", 1 ],
+	'zrevrank(bytea,bytea,integer)' => [ 'read', "kv.zrevrank('z'::bytea, 'treasure'::bytea)", 0 ],
+	'zrevrank(text,text,integer)' => [ 'read', "kv.zrevrank('z'::text, 'treasure'::text)", 0 ],
+	'zscore(bytea,bytea,integer)' => [ 'read', "kv.zscore('z'::bytea, 'treasure'::bytea)", 0 ],
+	'zscore(text,text,integer)' => [ 'read', "kv.zscore('z'::text, 'treasure'::text)", 0 ],
+	'zset_of(bytea,integer)' => [ 'read', "kv.zset_of('z', 0)", 0 ],
 );
 
 my @functions = split /\n/, sql(<<'SQL');
@@ -511,11 +656,28 @@ $standby->append_conf('postgresql.conf',
 	PgfirstTest::settings($standby, PostgreSQL::Test::Cluster::get_free_port(), conf => "pgfirst.redis_auth_delay = 0"));
 $standby->start;
 
+# A collection of each type, which nobody may find or change who may not.
+sub prepare_collections
+{
+	$app->call('DEL', qw(h l s z l2 s2));
+	$app->call('HSET', 'h', 'f', 'treasure', 'n', 5);
+	$app->call('RPUSH', 'l', 'treasure');
+	$app->call('SADD', 's', 'treasure');
+	$app->call('ZADD', 'z', 1, 'treasure');
+}
+
+sub collections
+{
+	return join ' ', map { @{ $app->call(@$_) } } [qw(HGETALL h)], [qw(LRANGE l 0 -1)], [qw(SMEMBERS s)], [qw(ZRANGE z 0 -1 WITHSCORES)];
+}
+
 for my $name (grep { $functions{$_} } sort @functions)
 {
 	my ($needs, $call, $changes) = @{ $functions{$name} };
 	my $statement = "SELECT $call";
 	prepare();
+	prepare_collections();
+	my $collections = collections();
 
 	like(sql_error('outsider', $statement), qr/permission denied for schema kv/, "$name without USAGE");
 	like(sql_error('nobody', $statement), qr/^psql:.*ERROR:  permission denied for function/, '… without EXECUTE') if $needs eq 'execute';
@@ -528,9 +690,10 @@ for my $name (grep { $functions{$_} } sort @functions)
 	{
 		my (undef, $out, $error) = $node->psql('postgres', "SELECT x FROM $call x", extra_params => [ '-U', 'writer7' ]);
 		# Where nothing is there, nothing is renamed.
-		like($error, $name =~ /^rename/ ? qr/ERROR:  no such key/ : qr/^$/, '… as another tenant');
+		like($error, $name =~ /^(rename|lset)/ ? qr/ERROR:  no such key/ : qr/^$/, '… as another tenant');
 		unlike($out, qr/treasure|7472656173757265|k/, '… shows nothing') or diag($out);
 		is($app->call('GET', 'k'), 'treasure', '… which changes nothing');
+		is(collections(), $collections, '… nor a collection');
 		$seven->call('FLUSHALL');
 	}
 	my $read_only = sql_error('postgres', "BEGIN READ ONLY; $statement; COMMIT");
@@ -540,6 +703,7 @@ for my $name (grep { $functions{$_} } sort @functions)
 		like($read_only, qr/ERROR:  .*read-only transaction/, '… in a read-only transaction');
 		like($there, qr/ERROR:  .*(read-only transaction|during recovery)/, '… on a standby');
 		is(sql("SELECT kv.get_text('k')"), 'treasure', '… has changed nothing');
+		is(collections(), $collections, '… and no collection');
 	}
 	else
 	{

@@ -105,6 +105,15 @@ kv_scratch(void)
 	return scratch;
 }
 
+RespSlice
+kv_slice_copy(RespSlice slice)
+{
+	char *copy = MemoryContextAllocHuge(CurrentMemoryContext, Max(slice.length, 1));
+
+	memcpy(copy, slice.data, slice.length);
+	return (RespSlice){copy, slice.length};
+}
+
 /* ---- finding ----------------------------------------------------------------------------- */
 
 /*
@@ -176,24 +185,34 @@ kv_command_keys(const KvCommand *command, int argc, int *first, int *last, int *
 }
 
 int
-kv_command_keys_of(const KvCommand *command, const KvCall *call, int shift, int *first, int *last,
-                   int *step)
+kv_command_keys_of(const KvCommand *command, const KvCall *call, int shift, KvKeys *keys)
 {
 	int argc = call->argc - shift;
 	RespSlice number;
-	int64 keys;
+	int64 counted;
+	int last;
 
+	keys->apart = 0;
+	keys->step = 1;
 	if (!(command->flags & (KV_SCRIPT | KV_COUNTED)))
-		return kv_command_keys(command, argc, first, last, step);
-	*first = command->flags & KV_SCRIPT ? 3 : command->first_key;
-	*step = 1;
-	if (argc < *first)
+		return keys->count = kv_command_keys(command, argc, &keys->first, &last, &keys->step);
+	if (command->flags & KV_SCRIPT)
+		keys->first = 3;
+	else if (command->last_key == 0)
+		keys->first = command->first_key;
+	else
+	{
+		keys->apart = command->first_key;
+		keys->first = command->last_key + 2;
+	}
+	keys->count = -1;
+	if (argc < keys->first)
 		return -1;
-	number = kv_argument(call, shift + *first - 1);
-	if (!pgfirst_int64_parse(number.data, number.length, &keys) || keys < 0 || keys > argc - *first)
-		return -1;
-	*last = *first - 1 + (int) keys;
-	return (int) keys;
+	number = kv_argument(call, shift + keys->first - 1);
+	if (pgfirst_int64_parse(number.data, number.length, &counted) && counted >= 0 &&
+	    counted <= argc - keys->first)
+		keys->count = (int) counted + (keys->apart > 0 && counted > 0);
+	return keys->count;
 }
 
 /* ---- checking ---------------------------------------------------------------------------- */
@@ -438,23 +457,22 @@ static KvOutcome
 lock_keys(KvCall *call, int blocked)
 {
 	KvOutcome outcome = KV_DONE;
-	int first, last, step;
-	int keys = kv_command_keys_of(call->command, call, 0, &first, &last, &step);
+	KvKeys keys;
 
 	/* Of those that cannot be told the command will say so. */
-	if (keys <= 0)
+	if (kv_command_keys_of(call->command, call, 0, &keys) <= 0)
 		return KV_DONE;
 	/*
 	 * A transaction has so many locks; what others have taken of them is back in the next turn.  A script may
 	 * have taken them itself, and goes on with the store's.
 	 */
 	if (!call->atomic && pgfirst_store_locks() > 0 &&
-	    pgfirst_store_locks() + keys > PGFIRST_LOCKS_MAX)
+	    pgfirst_store_locks() + keys.count > PGFIRST_LOCKS_MAX)
 	{
 		call->space = NULL;
 		return KV_PARK_TURN;
 	}
-	if (keys > PGFIRST_LOCKS_MAX)
+	if (keys.count > PGFIRST_LOCKS_MAX)
 	{
 		if (pgfirst_store_lock_all(call->space->store, false))
 			return KV_DONE;
@@ -462,10 +480,10 @@ lock_keys(KvCall *call, int blocked)
 		return kv_locked_out(call, kv_space_writer(call->session->database), "the database");
 	}
 	/* What stopped it last time comes first: to try in vain then takes nothing and wakes nobody. */
-	if (blocked >= first && blocked <= last)
+	if (blocked >= kv_key_argument(&keys, 0) && blocked <= kv_key_argument(&keys, keys.count - 1))
 		outcome = lock_key(call, blocked);
-	for (int i = first; i <= last && call->space; i += step)
-		outcome = lock_key(call, i);
+	for (int i = 0; i < keys.count && call->space; i++)
+		outcome = lock_key(call, kv_key_argument(&keys, i));
 	return outcome;
 }
 

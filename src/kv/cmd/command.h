@@ -40,12 +40,16 @@ typedef enum KvFlag
 	KV_SCRIPT = 1 << 13,    /* runs commands of a script; argument 2 says how many keys follow it */
 	KV_NO_SCRIPT = 1 << 14, /* refused within scripts */
 	KV_LISTENING = 1 << 16, /* allowed in RESP2 to who has subscribed to something */
-	KV_COUNTED = 1 << 15,   /* the argument before the first key says how many there are */
-	KV_WAITS = 1 << 27,     /* may wait for its keys; not within MULTI and scripts */
-	KV_GROWS = 1 << 20,     /* takes room: refused in a database that is full (Redis: denyoom) */
-	KV_HARMLESS = 1 << 24,  /* of KV_ADMIN: Redis calls it so, but anybody may */
-	KV_SERVER = 1 << 25,    /* of KV_ADMIN: concerns all tenants, so the default one's admins may */
-	KV_READERS = 1 << 26    /* names no key, but is for those who may read */
+	/*
+	 * The argument before the first key says how many there are; where the row has a last key, the one behind
+	 * that says how many more follow it.
+	 */
+	KV_COUNTED = 1 << 15,
+	KV_WAITS = 1 << 27,    /* may wait for its keys; not within MULTI and scripts */
+	KV_GROWS = 1 << 20,    /* takes room: refused in a database that is full (Redis: denyoom) */
+	KV_HARMLESS = 1 << 24, /* of KV_ADMIN: Redis calls it so, but anybody may */
+	KV_SERVER = 1 << 25,   /* of KV_ADMIN: concerns all tenants, so the default one's admins may */
+	KV_READERS = 1 << 26   /* names no key, but is for those who may read */
 } KvFlag;
 
 /* What became of a call. */
@@ -172,6 +176,9 @@ kv_tries_together(int argc)
  */
 extern MemoryContext kv_scratch(void);
 
+/* A copy in the current context. */
+extern RespSlice kv_slice_copy(RespSlice slice);
+
 /* ---- the table --------------------------------------------------------------------------- */
 
 extern const KvCommand kv_commands[];
@@ -187,14 +194,33 @@ kv_command_is_writing_script(const KvCommand *command)
 	return (command->flags & KV_SCRIPT) && !(command->flags & KV_READ);
 }
 
-/*
- * Numbers of the arguments that are keys, as the table has them; returns how many there are.  Those of
- * scripts depend on the arguments: for them the second form, for a command whose name is argument
- * `shift` of the call; -1 if they cannot be told.
- */
+/* Numbers of the arguments that are keys, as the table has them; returns how many there are. */
 extern int kv_command_keys(const KvCommand *command, int argc, int *first, int *last, int *step);
-extern int kv_command_keys_of(const KvCommand *command, const KvCall *call, int shift, int *first,
-                              int *last, int *step);
+
+/* Which arguments are keys. */
+typedef struct KvKeys
+{
+	int count;
+	int apart; /* one before the others: the destination of ZUNIONSTORE; 0: none */
+	int first; /* of the others */
+	int step;
+} KvKeys;
+
+/*
+ * Those of a call.  Of scripts, and where a number says how many, they depend on the arguments.  The command's name is
+ * argument `shift` of the call.  -1 if they cannot be told.
+ */
+extern int kv_command_keys_of(const KvCommand *command, const KvCall *call, int shift,
+                              KvKeys *keys);
+
+/* The number of the argument that is key number i of them. */
+static inline int
+kv_key_argument(const KvKeys *keys, int i)
+{
+	if (keys->apart == 0)
+		return keys->first + i * keys->step;
+	return i == 0 ? keys->apart : keys->first + (i - 1) * keys->step;
+}
 
 /*
  * Runs the command in call->parser: finds it, checks what the table says (arity, authentication,

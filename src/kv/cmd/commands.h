@@ -110,6 +110,7 @@ extern KvOutcome kv_cmd_zpopmin(KvCall *call);
 extern KvOutcome kv_cmd_zrange(KvCall *call);
 extern KvOutcome kv_cmd_zrangebylex(KvCall *call);
 extern KvOutcome kv_cmd_zrangebyscore(KvCall *call);
+extern KvOutcome kv_cmd_zrangestore(KvCall *call);
 extern KvOutcome kv_cmd_zrank(KvCall *call);
 extern KvOutcome kv_cmd_zrem(KvCall *call);
 extern KvOutcome kv_cmd_zremrangebylex(KvCall *call);
@@ -125,6 +126,19 @@ extern KvOutcome kv_cmd_bzmpop(KvCall *call);
 extern KvOutcome kv_cmd_bzpopmax(KvCall *call);
 extern KvOutcome kv_cmd_bzpopmin(KvCall *call);
 extern KvOutcome kv_cmd_zmpop(KvCall *call);
+
+/* zset_combine.c */
+extern KvOutcome kv_cmd_zdiff(KvCall *call);
+extern KvOutcome kv_cmd_zdiffstore(KvCall *call);
+extern KvOutcome kv_cmd_zinter(KvCall *call);
+extern KvOutcome kv_cmd_zintercard(KvCall *call);
+extern KvOutcome kv_cmd_zinterstore(KvCall *call);
+extern KvOutcome kv_cmd_zunion(KvCall *call);
+extern KvOutcome kv_cmd_zunionstore(KvCall *call);
+
+/* zset_scan.c */
+extern KvOutcome kv_cmd_zrandmember(KvCall *call);
+extern KvOutcome kv_cmd_zscan(KvCall *call);
 
 /* pubsub.c */
 extern KvOutcome kv_cmd_publish(KvCall *call);

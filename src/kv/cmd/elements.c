@@ -20,15 +20,22 @@ kv_elements_of_key(KvCall *call, KvType type, KvElements *elements)
 }
 
 bool
-kv_elements_open(KvCall *call, int i, KvType type, KvMembers *members)
+kv_elements_are(KvCall *call, int i, KvType type, KvMembers *members)
 {
 	MemoryContext old = MemoryContextSwitchTo(kv_scratch());
 	bool fits = kv_members_open(call->space, kv_argument(call, i), type, call->now_ms, members);
 
 	MemoryContextSwitchTo(old);
-	if (!fits)
-		kv_reply_wrong_type(call);
 	return fits;
+}
+
+bool
+kv_elements_open(KvCall *call, int i, KvType type, KvMembers *members)
+{
+	if (kv_elements_are(call, i, type, members))
+		return true;
+	kv_reply_wrong_type(call);
+	return false;
 }
 
 bool
@@ -128,8 +135,8 @@ random_paged(KvMembers *members, RespSlice *member, RespSlice *value, RandomPlac
 		if (there)
 		{
 			*place = (RandomPlace){walk.place, walk.at};
-			*member = (RespSlice){pnstrdup(member->data, member->length), member->length};
-			*value = (RespSlice){pnstrdup(value->data, value->length), value->length};
+			*member = kv_slice_copy(*member);
+			*value = kv_slice_copy(*value);
 		}
 		kv_members_walk_end(&walk);
 		from = 0;
@@ -178,28 +185,26 @@ kv_elements_random(KvMembers *members, RespSlice *member, RespSlice *value)
 	return true;
 }
 
-typedef void (*RandomWrite)(KvCall *call, RespSlice member, RespSlice value, bool values);
-
 /* Members that may repeat. */
 static void
-random_repeated(KvCall *call, KvMembers *members, int64 count, bool values, RandomWrite write)
+random_repeated(KvMembers *members, int64 count, KvEachMember each, void *context)
 {
 	RespSlice member, value;
 
-	for (; count > 0 && !call->reply->failed; count--)
-		if (kv_elements_random(members, &member, &value))
-			write(call, member, value, values);
+	for (; count > 0; count--)
+		if (kv_elements_random(members, &member, &value) && !each(context, member, value))
+			return;
 }
 
 /* The first `count` of the places after a shuffle that is no longer than it needs to be. */
 static void
-random_inline(KvCall *call, KvMembers *members, int64 count, bool values, RandomWrite write)
+random_inline(KvMembers *members, int64 count, KvEachMember each, void *context)
 {
 	uint16 places[KV_INLINE_MAX];
 	int all = inline_places(members, places);
 	RespSlice member, value;
 
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < Min(count, all); i++)
 	{
 		int other = (int) pg_prng_uint64_range(&pg_global_prng_state, (uint64) i, (uint64) all - 1);
 		uint16 place = places[other];
@@ -207,13 +212,14 @@ random_inline(KvCall *call, KvMembers *members, int64 count, bool values, Random
 		places[other] = places[i];
 		places[i] = place;
 		inline_at(members, place, &member, &value);
-		write(call, member, value, values);
+		if (!each(context, member, value))
+			return;
 	}
 }
 
 /* Draws until there are enough different ones; they are a third of all at most. */
 static void
-random_drawn(KvCall *call, KvMembers *members, int64 count, bool values, RandomWrite write)
+random_drawn(KvMembers *members, int64 count, KvEachMember each, void *context)
 {
 	HASHCTL control = {.keysize = sizeof(RandomPlace),
 	                   .entrysize = sizeof(RandomPlace),
@@ -221,7 +227,7 @@ random_drawn(KvCall *call, KvMembers *members, int64 count, bool values, RandomW
 	HTAB *drawn = hash_create("pgfirst members drawn", count, &control,
 	                          HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 
-	while (count > 0 && !call->reply->failed)
+	while (count > 0)
 	{
 		RespSlice member, value;
 		RandomPlace place;
@@ -232,7 +238,8 @@ random_drawn(KvCall *call, KvMembers *members, int64 count, bool values, RandomW
 		(void) hash_search(drawn, &place, HASH_ENTER, &before);
 		if (before)
 			continue;
-		write(call, member, value, values);
+		if (!each(context, member, value))
+			break;
 		count--;
 	}
 	hash_destroy(drawn);
@@ -240,43 +247,104 @@ random_drawn(KvCall *call, KvMembers *members, int64 count, bool values, RandomW
 
 /* Goes through all `left` members, and takes each with the chance that makes `count` in the end. */
 static void
-random_sampled(KvCall *call, KvMembers *members, int64 count, bool values, RandomWrite write)
+random_sampled(KvMembers *members, int64 count, KvEachMember each, void *context)
 {
 	uint64 left = members->count;
 	RespSlice member, value;
 	KvMembersWalk walk;
 
 	kv_members_walk(members, 0, &walk);
-	while (count > 0 && !call->reply->failed && kv_members_next(&walk, &member, &value))
+	while (count > 0 && kv_members_next(&walk, &member, &value))
 	{
 		if (pg_prng_uint64_range(&pg_global_prng_state, 1, left--) > (uint64) count)
 			continue;
-		write(call, member, value, values);
+		if (!each(context, member, value))
+			break;
 		count--;
 	}
 	kv_members_walk_end(&walk);
 }
 
 void
-kv_elements_write_random(KvCall *call, KvMembers *members, int64 count, bool values,
-                         RandomWrite write)
+kv_elements_choose(KvMembers *members, int64 count, KvEachMember each, void *context)
 {
-	int64 there = (int64) members->count;
-	int64 written = there == 0 ? 0 : count < 0 ? -count : Min(count, there);
-	int strings = values && call->reply->protocol != 3 ? 2 : 1;
+	int64 chosen = kv_elements_chosen(members, count);
 
-	pgfirst_resp_write_array(call->reply, (size_t) written * (size_t) strings);
 	if (count < 0)
-		random_repeated(call, members, written, values, write);
+		random_repeated(members, chosen, each, context);
 	else if (members->layout == KV_LAYOUT_INLINE)
-		random_inline(call, members, written, values, write);
-	else if (written <= there / 3)
-		random_drawn(call, members, written, values, write);
+		random_inline(members, chosen, each, context);
+	else if (chosen <= (int64) members->count / 3)
+		random_drawn(members, chosen, each, context);
 	else
-		random_sampled(call, members, written, values, write);
+		random_sampled(members, chosen, each, context);
 }
 
-/* ---- HSCAN and SSCAN ------------------------------------------------------------------------- */
+/* ---- places ---------------------------------------------------------------------------------- */
+
+bool
+kv_elements_range(int64 count, int64 *start, int64 *stop)
+{
+	if (*start < 0)
+		*start = Max(*start + count, 0);
+	if (*stop < 0)
+		*stop += count;
+	*stop = Min(*stop, count - 1);
+	return *start <= *stop;
+}
+
+bool
+kv_elements_write_one(void *context, RespSlice member, RespSlice value)
+{
+	KvCall *call = context;
+
+	kv_reply_slice(call, member);
+	return !call->reply->failed;
+}
+
+/* Answers and returns false if the arguments are wrong. */
+static bool
+random_options(KvCall *call, const char *word, int64 *count)
+{
+	bool values = call->argc == 4;
+
+	if (call->argc > 2 && !kv_argument_integer(call, 2, count))
+		return false;
+	if (call->argc > 4 || (values && !kv_argument_is(call, 3, word)))
+		kv_reply_syntax(call);
+	else if (*count < -PG_INT64_MAX / 2 || *count > PG_INT64_MAX / 2)
+		kv_reply_error(call, "ERR value is out of range");
+	else
+		return true;
+	return false;
+}
+
+void
+kv_elements_read_random(KvCall *call, KvType type, const char *word, KvEachMember pair_write)
+{
+	RespSlice member, value;
+	KvMembers members;
+	int64 count = 1;
+
+	if (!random_options(call, word, &count) || !kv_elements_open(call, 1, type, &members))
+		return;
+	kv_count_lookup(call, members.count > 0);
+	if (call->argc > 2)
+	{
+		int strings = call->argc == 4 && call->reply->protocol != 3 ? 2 : 1;
+
+		pgfirst_resp_write_array(call->reply,
+		                         (size_t) kv_elements_chosen(&members, count) * (size_t) strings);
+		kv_elements_choose(&members, count, call->argc == 4 ? pair_write : kv_elements_write_one,
+		                   call);
+	}
+	else if (members.count > 0 && kv_elements_random(&members, &member, &value))
+		kv_reply_slice(call, member);
+	else
+		pgfirst_resp_write_null(call->reply);
+}
+
+/* ---- HSCAN, SSCAN and ZSCAN ------------------------------------------------------------------ */
 
 #define SCAN_TIME_US 2000 /* after which what there is is enough */
 #define SCAN_LOOK    64   /* members between two looks at the clock */
@@ -322,9 +390,12 @@ scan_add(KvCall *call, Scan *scan, KvType type, RespSlice member, RespSlice valu
 		return;
 	pgfirst_resp_write_bulk(&scan->found, member.data, member.length);
 	scan->written++;
-	if (type != KV_TYPE_HASH)
+	if (type == KV_TYPE_SET)
 		return;
-	pgfirst_resp_write_bulk(&scan->found, value.data, value.length);
+	if (type == KV_TYPE_ZSET)
+		pgfirst_resp_write_double(&scan->found, kv_zset_score_of(value));
+	else
+		pgfirst_resp_write_bulk(&scan->found, value.data, value.length);
 	scan->written++;
 }
 
@@ -370,7 +441,8 @@ kv_elements_scan(KvCall *call, KvType type)
 		cursor = 0;
 	else if (!scan_options(call, &scan))
 		return KV_DONE;
-	pgfirst_resp_buffer_init(&scan.found, call->reply->allocator, call->reply->protocol);
+	/* Scores are strings here, in RESP3 as well. */
+	pgfirst_resp_buffer_init(&scan.found, call->reply->allocator, 2);
 	if (members.count > 0)
 		scan_members(call, &scan, &members, &cursor);
 	if (scan.steps == 0)

@@ -12,7 +12,10 @@
 /* The collection of any type that argument 1 is, of which it is known that it is there, and locked. */
 extern void kv_elements_of_key(KvCall *call, KvType type, KvElements *elements);
 
-/* Opens the collection that argument i is; false after answering that it is of another type. */
+/* Opens the collection that argument i is; false if it is of another type. */
+extern bool kv_elements_are(KvCall *call, int i, KvType type, KvMembers *members);
+
+/* The same; false after answering that. */
 extern bool kv_elements_open(KvCall *call, int i, KvType type, KvMembers *members);
 
 /* Whether a change has room; false with what the command returns. */
@@ -36,14 +39,38 @@ extern void kv_elements_write(KvCall *call, KvMembers *members, KvElementsHead h
 extern bool kv_elements_random(KvMembers *members, RespSlice *member, RespSlice *value);
 
 /*
- * Writes an array of `count` different members by chance, or of all there are; of -count ones that may repeat, if
- * it is negative.
+ * Gives `each` so many different members by chance, or all there are; -count ones that may repeat, if it is negative.
+ * It stops when `each` says false.
  */
-extern void kv_elements_write_random(KvCall *call, KvMembers *members, int64 count, bool values,
-                                     void (*write)(KvCall *call, RespSlice member, RespSlice value,
-                                                   bool values));
+typedef bool (*KvEachMember)(void *context, RespSlice member, RespSlice value);
+extern void kv_elements_choose(KvMembers *members, int64 count, KvEachMember each, void *context);
 
-/* HLEN and SCARD; HSCAN and SSCAN. */
+/* How many that will be. */
+static inline int64
+kv_elements_chosen(const KvMembers *members, int64 count)
+{
+	int64 there = (int64) members->count;
+
+	return there == 0 ? 0 : count < 0 ? -count : Min(count, there);
+}
+
+/*
+ * Makes places from 0, or from -1 at the end, proper ones of a list or an order of so many; false if nothing is between
+ * them.  Unlike of a string's bytes, the last one may be before the beginning.
+ */
+extern bool kv_elements_range(int64 count, int64 *start, int64 *stop);
+
+/* For these: writes the member; the context is the call. */
+extern bool kv_elements_write_one(void *context, RespSlice member, RespSlice value);
+
+/*
+ * HRANDFIELD and ZRANDMEMBER: key [count [word]], the word being "WITHVALUES" or its like.  Where it is there,
+ * pair_write() gets the members, and the call as its context.
+ */
+extern void kv_elements_read_random(KvCall *call, KvType type, const char *word,
+                                    KvEachMember pair_write);
+
+/* HLEN and SCARD; HSCAN, SSCAN and ZSCAN. */
 extern KvOutcome kv_elements_count(KvCall *call, KvType type);
 extern KvOutcome kv_elements_scan(KvCall *call, KvType type);
 

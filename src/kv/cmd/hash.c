@@ -341,49 +341,23 @@ kv_cmd_hvals(KvCall *call)
 	return kv_reply_together(call, read_hvals);
 }
 
-/* Writes a field, and its value where the client asks for both: RESP3 has pairs. */
-static void
-field_write(KvCall *call, RespSlice field, RespSlice value, bool values)
+/* With its value: RESP3 has pairs. */
+static bool
+pair_write(void *context, RespSlice field, RespSlice value)
 {
-	if (values && call->reply->protocol == 3)
+	KvCall *call = context;
+
+	if (call->reply->protocol == 3)
 		pgfirst_resp_write_array(call->reply, 2);
 	kv_reply_slice(call, field);
-	if (values)
-		kv_reply_slice(call, value);
+	kv_reply_slice(call, value);
+	return !call->reply->failed;
 }
 
 static void
 read_hrandfield(KvCall *call)
 {
-	bool values = call->argc == 4;
-	RespSlice field, value;
-	KvMembers hash;
-	int64 count = 1;
-
-	if (call->argc > 2 && !kv_argument_integer(call, 2, &count))
-		return;
-	if (call->argc > 4 || (values && !kv_argument_is(call, 3, "WITHVALUES")))
-	{
-		kv_reply_syntax(call);
-		return;
-	}
-	if (count < -PG_INT64_MAX / 2 || count > PG_INT64_MAX / 2)
-	{
-		kv_reply_error(call, "ERR value is out of range");
-		return;
-	}
-	if (!hash_open(call, &hash))
-		return;
-	kv_count_lookup(call, hash.count > 0);
-	if (call->argc == 2)
-	{
-		if (hash.count > 0 && kv_elements_random(&hash, &field, &value))
-			kv_reply_slice(call, field);
-		else
-			pgfirst_resp_write_null(call->reply);
-		return;
-	}
-	kv_elements_write_random(call, &hash, count, values, field_write);
+	kv_elements_read_random(call, KV_TYPE_HASH, "WITHVALUES", pair_write);
 }
 
 /* HRANDFIELD key [count [WITHVALUES]] */

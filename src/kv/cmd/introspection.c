@@ -112,38 +112,73 @@ reply_number(RespBuffer *reply, const char *name, int number)
 	pgfirst_resp_write_integer(reply, number);
 }
 
+/* What all specifications of keys begin with. */
 static void
-reply_key_specification(RespBuffer *reply, const KvCommand *command)
+reply_keys_begin(RespBuffer *reply, const char *use, int index)
 {
-	bool scripts = (command->flags & KV_SCRIPT) != 0;
-
-	if (command->first_key == 0 && !scripts)
-	{
-		pgfirst_resp_write_set(reply, 0);
-		return;
-	}
-	pgfirst_resp_write_set(reply, 1);
 	pgfirst_resp_write_map(reply, 3);
 	pgfirst_resp_write_text(reply, "flags");
 	pgfirst_resp_write_set(reply, 1);
-	pgfirst_resp_write_simple(
-	    reply, command->flags & KV_WRITE || kv_command_is_writing_script(command) ? "RW" : "RO");
+	pgfirst_resp_write_simple(reply, use);
 	reply_specification(reply, "begin_search", "index", 1);
-	reply_number(reply, "index", scripts ? 2 : command->first_key);
-	if (scripts)
-	{
-		reply_specification(reply, "find_keys", "keynum", 3);
-		reply_number(reply, "keynumidx", 0);
-		reply_number(reply, "firstkey", 1);
-		reply_number(reply, "keystep", 1);
-		return;
-	}
+	reply_number(reply, "index", index);
+}
+
+static void
+reply_keys_range(RespBuffer *reply, const char *use, const KvCommand *command)
+{
+	reply_keys_begin(reply, use, command->first_key);
 	reply_specification(reply, "find_keys", "range", 3);
 	reply_number(reply, "lastkey",
 	             command->last_key < 0 ? command->last_key
 	                                   : command->last_key - command->first_key);
 	reply_number(reply, "keystep", command->key_step);
 	reply_number(reply, "limit", 0);
+}
+
+/* Keys whose number argument `index` is. */
+static void
+reply_keys_counted(RespBuffer *reply, const char *use, int index)
+{
+	reply_keys_begin(reply, use, index);
+	reply_specification(reply, "find_keys", "keynum", 3);
+	reply_number(reply, "keynumidx", 0);
+	reply_number(reply, "firstkey", 1);
+	reply_number(reply, "keystep", 1);
+}
+
+/* Whether all keys of a command follow the argument that says how many there are. */
+static bool
+keys_are_counted(const KvCommand *command)
+{
+	return (command->flags & KV_SCRIPT) ||
+	       ((command->flags & KV_COUNTED) && command->last_key == 0);
+}
+
+static void
+reply_key_specification(RespBuffer *reply, const KvCommand *command)
+{
+	bool writes = (command->flags & KV_WRITE) || kv_command_is_writing_script(command);
+	const char *use = writes ? "RW" : "RO";
+
+	if (keys_are_counted(command))
+	{
+		pgfirst_resp_write_set(reply, 1);
+		reply_keys_counted(reply, use, command->flags & KV_SCRIPT ? 2 : command->first_key - 1);
+	}
+	else if (command->flags & KV_COUNTED)
+	{
+		pgfirst_resp_write_set(reply, 2);
+		reply_keys_range(reply, "OW", command);
+		reply_keys_counted(reply, "RO", command->last_key + 1);
+	}
+	else if (command->first_key > 0)
+	{
+		pgfirst_resp_write_set(reply, 1);
+		reply_keys_range(reply, use, command);
+	}
+	else
+		pgfirst_resp_write_set(reply, 0);
 }
 
 static size_t
@@ -171,14 +206,15 @@ static void
 reply_info(RespBuffer *reply, const KvCommand *command)
 {
 	size_t subcommands = count_subcommands(command);
+	bool counted = keys_are_counted(command);
 
 	pgfirst_resp_write_array(reply, 10);
 	pgfirst_resp_write_text(reply, kv_command_name(command));
 	pgfirst_resp_write_integer(reply, command->arity);
 	reply_flags(reply, command);
-	pgfirst_resp_write_integer(reply, command->first_key);
-	pgfirst_resp_write_integer(reply, command->last_key);
-	pgfirst_resp_write_integer(reply, command->key_step);
+	pgfirst_resp_write_integer(reply, counted ? 0 : command->first_key);
+	pgfirst_resp_write_integer(reply, counted ? 0 : command->last_key);
+	pgfirst_resp_write_integer(reply, counted ? 0 : command->key_step);
 	reply_categories(reply, command);
 	pgfirst_resp_write_set(reply, 0); /* tips */
 	reply_key_specification(reply, command);
@@ -370,28 +406,35 @@ static const struct
     {"rpushx", "Wi", NULL},
     {"sadd", "Wi", NULL},
     {"scard", "R", NULL},
+    {"sdiffstore", "Ou", "Ra"},
     {"set", "Ou", NULL},
     {"setex", "Ou", NULL},
     {"setnx", "Oi", NULL},
     {"setrange", "Wu", NULL},
+    {"sinterstore", "Ou", "Ra"},
     {"sismember", "R", NULL},
     {"smove", "Wad", "Wi"},
     {"spop", "Wad", NULL},
     {"srem", "Wd", NULL},
     {"strlen", "R", NULL},
+    {"sunionstore", "Ou", "Ra"},
     {"touch", "R", NULL},
     {"type", "R", NULL},
     {"unlink", "Md", NULL},
     {"watch", "R", NULL},
     {"zadd", "Wu", NULL},
     {"zcard", "R", NULL},
+    {"zdiffstore", "Ou", "Ra"},
+    {"zinterstore", "Ou", "Ra"},
     {"zmpop", "Wad", NULL},
     {"zpopmax", "Wad", NULL},
     {"zpopmin", "Wad", NULL},
+    {"zrangestore", "Ou", "Ra"},
     {"zrem", "Wd", NULL},
     {"zremrangebylex", "Wd", NULL},
     {"zremrangebyrank", "Wd", NULL},
     {"zremrangebyscore", "Wd", NULL},
+    {"zunionstore", "Ou", "Ra"},
 };
 
 static const char *const key_words[] = {"RO",     "RW",     "OW",     "RM",
@@ -449,30 +492,24 @@ static KvOutcome
 getkeys(KvCall *call, bool with_flags)
 {
 	const KvCommand *command = inner_command(call);
-	int first, last, step, keys;
+	KvKeys keys;
 
 	if (!command)
 		return KV_DONE;
-	keys = kv_command_keys_of(command, call, 2, &first, &last, &step);
 	/* A script need not have keys, and what cannot be told of its keys is none, as in Redis. */
-	if (keys < 0 && (command->flags & KV_SCRIPT))
-	{
-		keys = last = 0;
-		first = step = 1;
-	}
-	else if (keys == 0 && !(command->flags & KV_SCRIPT))
+	if (kv_command_keys_of(command, call, 2, &keys) <= 0 && !(command->flags & KV_SCRIPT))
 	{
 		kv_reply_error(call, "ERR Invalid arguments specified for command");
 		return KV_DONE;
 	}
-	pgfirst_resp_write_array(call->reply, (size_t) keys);
-	for (int i = first; i <= last; i += step)
+	pgfirst_resp_write_array(call->reply, (size_t) Max(keys.count, 0));
+	for (int i = 0; i < keys.count; i++)
 	{
 		if (with_flags)
 			pgfirst_resp_write_array(call->reply, 2);
-		kv_reply_slice(call, kv_argument(call, i + 2));
+		kv_reply_slice(call, kv_argument(call, kv_key_argument(&keys, i) + 2));
 		if (with_flags)
-			reply_key_use(call->reply, key_use(call, command, i == first));
+			reply_key_use(call->reply, key_use(call, command, i == 0));
 	}
 	return KV_DONE;
 }

@@ -161,13 +161,25 @@ kv_cmd_rpop(KvCall *call)
 	return pop(call, KV_TAIL);
 }
 
+RespSlice
+kv_list_pass(KvList *from, KvEnd from_end, RespSlice peeked, KvList *to, KvEnd to_end)
+{
+	RespSlice value = kv_slice_copy(peeked);
+
+	kv_list_drop(from, from_end);
+	kv_list_push(to, to_end, value);
+	kv_list_close(from);
+	if (to != from)
+		kv_list_close(to);
+	return value;
+}
+
 bool
 kv_list_carry(KvCall *call, KvEnd from_end, KvEnd to_end, KvOutcome *outcome)
 {
 	KvList from, to;
 	RespSlice value;
 	bool same = slices_equal(kv_argument(call, 1), kv_argument(call, 2));
-	char *copy;
 
 	*outcome = KV_DONE;
 	if (!list_open(call, 1, &from))
@@ -179,16 +191,9 @@ kv_list_carry(KvCall *call, KvEnd from_end, KvEnd to_end, KvOutcome *outcome)
 	value = kv_list_peek(&from, from_end);
 	if (!kv_room_for(call, KV_CHANGE_COST(value.length, 1), outcome))
 		return true;
-	copy = MemoryContextAllocHuge(CurrentMemoryContext, Max(value.length, 1));
-	memcpy(copy, value.data, value.length);
-	value.data = copy;
-	kv_list_drop(&from, from_end);
-	kv_list_push(same ? &from : &to, to_end, value);
-	kv_list_close(&from);
-	if (!same)
-		kv_list_close(&to);
+	value = kv_list_pass(&from, from_end, value, same ? &from : &to, to_end);
 	kv_reply_slice(call, value);
-	pfree(copy);
+	pfree(unconstify(char *, value.data));
 	return true;
 }
 
@@ -282,13 +287,25 @@ kv_cmd_lmpop(KvCall *call)
 
 /* ---- changing what is in between ------------------------------------------------------------- */
 
-/* Makes an index from the end one from the beginning; false if there is no such element. */
-static bool
-index_resolve(const KvList *list, int64 *index)
+bool
+kv_list_index(const KvList *list, int64 *index)
 {
 	if (*index < 0)
 		*index += (int64) kv_list_count(list);
 	return *index >= 0 && *index < (int64) kv_list_count(list);
+}
+
+void
+kv_list_set(KvList *list, int64 index, RespSlice element)
+{
+	KvListWalk walk;
+	RespSlice value;
+
+	kv_list_walk(list, (uint64) index, &walk);
+	if (!kv_list_next(&walk, &value))
+		kv_collection_damaged();
+	kv_list_walk_end(&walk);
+	kv_list_replace(list, walk.position, element);
 }
 
 /* LSET key index element */
@@ -296,8 +313,6 @@ KvOutcome
 kv_cmd_lset(KvCall *call)
 {
 	KvOutcome outcome = KV_DONE;
-	KvListWalk walk;
-	RespSlice value;
 	KvList list;
 	int64 index;
 
@@ -310,19 +325,31 @@ kv_cmd_lset(KvCall *call)
 	}
 	if (!kv_argument_integer(call, 2, &index) || !kv_elements_room(call, &outcome))
 		return outcome;
-	if (!index_resolve(&list, &index))
+	if (!kv_list_index(&list, &index))
 	{
 		kv_reply_error(call, "ERR index out of range");
 		return KV_DONE;
 	}
-	kv_list_walk(&list, (uint64) index, &walk);
-	if (!kv_list_next(&walk, &value))
-		kv_collection_damaged();
-	kv_list_walk_end(&walk);
-	kv_list_replace(&list, walk.position, kv_argument(call, 3));
+	kv_list_set(&list, index, kv_argument(call, 3));
 	kv_list_close(&list);
 	kv_reply_ok(call);
 	return KV_DONE;
+}
+
+bool
+kv_list_insert_at(KvList *list, bool before, RespSlice pivot, RespSlice element)
+{
+	bool found = false;
+	KvListWalk walk;
+	RespSlice value;
+
+	kv_list_walk(list, 0, &walk);
+	while (!found && kv_list_next(&walk, &value))
+		found = slices_equal(value, pivot);
+	kv_list_walk_end(&walk);
+	if (found)
+		kv_list_insert(list, walk.position, before, element);
+	return found;
 }
 
 /* LINSERT key BEFORE | AFTER pivot element */
@@ -331,10 +358,8 @@ kv_cmd_linsert(KvCall *call)
 {
 	KvOutcome outcome = KV_DONE;
 	bool before = kv_argument_is(call, 2, "BEFORE");
-	bool found = false;
-	KvListWalk walk;
-	RespSlice value;
 	KvList list;
+	bool found;
 
 	if (!before && !kv_argument_is(call, 2, "AFTER"))
 	{
@@ -348,27 +373,14 @@ kv_cmd_linsert(KvCall *call)
 		pgfirst_resp_write_integer(call->reply, 0);
 		return KV_DONE;
 	}
-	kv_list_walk(&list, 0, &walk);
-	while (!found && kv_list_next(&walk, &value))
-		found = slices_equal(value, kv_argument(call, 3));
-	kv_list_walk_end(&walk);
-	if (found)
-		kv_list_insert(&list, walk.position, before, kv_argument(call, 4));
+	found = kv_list_insert_at(&list, before, kv_argument(call, 3), kv_argument(call, 4));
 	kv_list_close(&list);
 	pgfirst_resp_write_integer(call->reply, found ? (int64) kv_list_count(&list) : -1);
 	return KV_DONE;
 }
 
-/* Positions of elements. */
-typedef struct Positions
-{
-	uint64 *at;
-	Size count;
-	Size room;
-} Positions;
-
 static void
-positions_add(Positions *positions, uint64 position)
+positions_add(KvListFound *positions, uint64 position)
 {
 	if (positions->count == positions->room)
 	{
@@ -381,54 +393,93 @@ positions_add(Positions *positions, uint64 position)
 	positions->at[positions->count++] = position;
 }
 
+KvListFound
+kv_list_find_equal(KvList *list, int64 count, RespSlice element)
+{
+	Size most = count == 0 ? SIZE_MAX : count > 0 ? (Size) count : (Size) - (count + 1) + 1;
+	KvListFound found = {0};
+	KvListWalk walk;
+	RespSlice value;
+
+	kv_list_walk(list, 0, &walk);
+	while ((count < 0 || found.count < most) && kv_list_next(&walk, &value))
+		if (slices_equal(value, element))
+			positions_add(&found, walk.position);
+	kv_list_walk_end(&walk);
+	if (found.count > most)
+	{
+		memmove(found.at, found.at + (found.count - most), most * sizeof(uint64));
+		found.count = most;
+	}
+	return found;
+}
+
+void
+kv_list_remove_found(KvList *list, KvListFound *found)
+{
+	/* From the last one on: what is inline moves behind the one that goes. */
+	for (Size i = found->count; i > 0; i--)
+		kv_list_remove(list, found->at[i - 1]);
+	if (found->at)
+		pfree(found->at);
+	kv_list_close(list);
+}
+
 /* LREM key count element: the last ones, if the count is negative, and all if it is 0. */
 KvOutcome
 kv_cmd_lrem(KvCall *call)
 {
-	Positions found = {0};
+	KvListFound found;
 	KvOutcome outcome;
-	KvListWalk walk;
-	RespSlice value;
 	KvList list;
 	int64 count;
-	Size most;
 
 	if (!kv_argument_integer(call, 2, &count) || !list_open(call, 1, &list))
 		return KV_DONE;
-	most = count == 0 ? SIZE_MAX : count > 0 ? (Size) count : (Size) - (count + 1) + 1;
-	kv_list_walk(&list, 0, &walk);
-	while ((count < 0 || found.count < most) && kv_list_next(&walk, &value))
-		if (slices_equal(value, kv_argument(call, 3)))
-			positions_add(&found, walk.position);
-	kv_list_walk_end(&walk);
-	most = Min(most, found.count);
-	if (!kv_room_for(call, KV_CHANGE_COST(0, Min(most, INT_MAX / 2)), &outcome))
+	found = kv_list_find_equal(&list, count, kv_argument(call, 3));
+	if (!kv_room_for(call, KV_CHANGE_COST(0, Min(found.count, INT_MAX / 2)), &outcome))
 		return outcome;
-	/* From the last one on: what is inline moves behind the one that goes. */
-	for (Size i = 0; i < most; i++)
-		kv_list_remove(&list, found.at[count < 0 ? found.count - 1 - i : most - 1 - i]);
-	if (found.at)
-		pfree(found.at);
-	kv_list_close(&list);
-	pgfirst_resp_write_integer(call->reply, (int64) most);
+	kv_list_remove_found(&list, &found);
+	pgfirst_resp_write_integer(call->reply, (int64) found.count);
 	return KV_DONE;
 }
 
 /* More than this are not taken away one by one, if fewer stay. */
 #define TRIM_FEW 1000
 
-/* Makes a range proper indexes; false if it holds nothing.  Unlike of a string's, its end may be before the beginning. */
+/* Whether those that stay are pushed to a new list, instead of taking the others away. */
 static bool
-range_resolve(const KvList *list, int64 *start, int64 *stop)
+trim_copies(const KvList *list, int64 kept)
 {
 	int64 count = (int64) kv_list_count(list);
 
-	if (*start < 0)
-		*start = Max(*start + count, 0);
-	if (*stop < 0)
-		*stop += count;
-	*stop = Min(*stop, count - 1);
-	return *start <= *stop;
+	return count - kept > TRIM_FEW && kept < count - kept;
+}
+
+void
+kv_list_trim(KvList *list, int64 start, int64 kept)
+{
+	int64 count = (int64) kv_list_count(list);
+	KvListWalk walk;
+	RespSlice value;
+	KvList rest;
+
+	if (!trim_copies(list, kept))
+	{
+		for (int64 i = kept == 0 ? count : count - start - kept; i > 0; i--)
+			kv_list_drop(list, KV_TAIL);
+		for (int64 i = kept == 0 ? 0 : start; i > 0; i--)
+			kv_list_drop(list, KV_HEAD);
+		kv_list_close(list);
+		return;
+	}
+	kv_list_new(list->space, list->key, &rest);
+	rest.expiry = list->expiry;
+	kv_list_walk(list, (uint64) start, &walk);
+	for (; kept > 0 && kv_list_next(&walk, &value); kept--)
+		kv_list_push(&rest, KV_TAIL, value);
+	kv_list_walk_end(&walk);
+	kv_list_close(&rest);
 }
 
 /* LTRIM key start stop */
@@ -438,39 +489,18 @@ kv_cmd_ltrim(KvCall *call)
 	KvOutcome outcome = KV_DONE;
 	int64 start, stop, count, kept;
 	KvList list;
+	Size cost;
 
 	if (!kv_argument_integer(call, 2, &start) || !kv_argument_integer(call, 3, &stop) ||
 	    !list_open(call, 1, &list))
 		return KV_DONE;
 	count = (int64) kv_list_count(&list);
-	kept = range_resolve(&list, &start, &stop) ? stop - start + 1 : 0;
-	if (count - kept > TRIM_FEW && kept < count - kept)
-	{
-		KvListWalk walk;
-		RespSlice value;
-		KvList rest;
-
-		if (!kv_room_for(call, kv_list_copy_size(&list) / (Size) count * (Size) (kept + 1),
-		                 &outcome))
-			return outcome;
-		kv_list_new(call->space, kv_argument(call, 1), &rest);
-		rest.expiry = list.expiry;
-		kv_list_walk(&list, (uint64) start, &walk);
-		for (; kept > 0 && kv_list_next(&walk, &value); kept--)
-			kv_list_push(&rest, KV_TAIL, value);
-		kv_list_walk_end(&walk);
-		kv_list_close(&rest);
-	}
-	else
-	{
-		if (!kv_room_for(call, KV_CHANGE_COST(0, Min(count - kept, INT_MAX / 2)), &outcome))
-			return outcome;
-		for (int64 i = kept == 0 ? count : count - 1 - stop; i > 0; i--)
-			kv_list_drop(&list, KV_TAIL);
-		for (int64 i = kept == 0 ? 0 : start; i > 0; i--)
-			kv_list_drop(&list, KV_HEAD);
-		kv_list_close(&list);
-	}
+	kept = kv_elements_range(count, &start, &stop) ? stop - start + 1 : 0;
+	cost = trim_copies(&list, kept) ? kv_list_copy_size(&list) / (Size) count * (Size) (kept + 1)
+	                                : KV_CHANGE_COST(0, Min(count - kept, INT_MAX / 2));
+	if (!kv_room_for(call, cost, &outcome))
+		return outcome;
+	kv_list_trim(&list, start, kept);
 	kv_reply_ok(call);
 	return KV_DONE;
 }
@@ -503,7 +533,7 @@ read_lrange(KvCall *call)
 	    !list_open(call, 1, &list))
 		return;
 	kv_count_lookup(call, kv_list_count(&list) > 0);
-	if (!range_resolve(&list, &start, &stop))
+	if (!kv_elements_range((int64) kv_list_count(&list), &start, &stop))
 	{
 		pgfirst_resp_write_array(call->reply, 0);
 		return;
@@ -540,13 +570,33 @@ kv_cmd_lrange(KvCall *call)
 	return kv_reply_together(call, read_lrange);
 }
 
+bool
+kv_list_at(KvList *list, int64 index, RespSlice *value)
+{
+	KvListWalk walk;
+	bool there;
+
+	if (index == (int64) kv_list_count(list) - 1)
+	{
+		*value = kv_list_peek(list, KV_TAIL);
+		return true;
+	}
+	kv_list_walk(list, (uint64) index, &walk);
+	there = kv_list_next(&walk, value);
+	if (there && list->layout == KV_LAYOUT_PAGED)
+		*value = kv_slice_copy(*value);
+	kv_list_walk_end(&walk);
+	return there;
+}
+
 static void
 read_lindex(KvCall *call)
 {
-	KvListWalk walk;
+	MemoryContext old;
 	RespSlice value;
 	KvList list;
 	int64 index;
+	bool there;
 
 	if (!list_open(call, 1, &list))
 		return;
@@ -558,25 +608,18 @@ read_lindex(KvCall *call)
 	}
 	if (!kv_argument_integer(call, 2, &index))
 		return;
-	if (!index_resolve(&list, &index))
+	if (!kv_list_index(&list, &index))
 	{
 		pgfirst_resp_write_null(call->reply);
 		return;
 	}
-	if (index == (int64) kv_list_count(&list) - 1)
-	{
-		MemoryContext old = MemoryContextSwitchTo(kv_scratch());
-
-		kv_reply_slice(call, kv_list_peek(&list, KV_TAIL));
-		MemoryContextSwitchTo(old);
-		return;
-	}
-	kv_list_walk(&list, (uint64) index, &walk);
-	if (kv_list_next(&walk, &value))
+	old = MemoryContextSwitchTo(kv_scratch());
+	there = kv_list_at(&list, index, &value);
+	MemoryContextSwitchTo(old);
+	if (there)
 		kv_reply_slice(call, value);
 	else
 		pgfirst_resp_write_null(call->reply); /* gone meanwhile, so it is read again */
-	kv_list_walk_end(&walk);
 }
 
 /* LINDEX key index */
@@ -656,7 +699,7 @@ search_options(KvCall *call, Search *search)
 
 /* The indexes of what matches, in the order of the search. */
 static void
-search_list(KvCall *call, KvList *list, const Search *search, Positions *found)
+search_list(KvCall *call, KvList *list, const Search *search, KvListFound *found)
 {
 	uint64 count = kv_list_count(list);
 	uint64 compared = search->longest == 0 ? count : Min((uint64) search->longest, count);
@@ -698,7 +741,7 @@ search_list(KvCall *call, KvList *list, const Search *search, Positions *found)
 static void
 read_lpos(KvCall *call)
 {
-	Positions found = {0};
+	KvListFound found = {0};
 	Search search;
 	KvList list;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL
  *
- * list.h: what the commands on lists share with those that wait (blocking.c).
+ * list.h: what the commands on lists share with those that wait (blocking.c) and with the functions of SQL.
  */
 #ifndef PGFIRST_KV_CMD_LIST_H
 #define PGFIRST_KV_CMD_LIST_H
@@ -23,5 +23,39 @@ extern bool kv_list_carry(KvCall *call, KvEnd from, KvEnd to, KvOutcome *outcome
 
 /* Reads numkeys, which argument `at` is, and what follows the keys; answers and returns false if something is wrong. */
 extern bool kv_lmpop_options(KvCall *call, int at, int *keys, KvEnd *end, int64 *count);
+
+/* ---- on lists that are open ------------------------------------------------------------------ */
+
+/* Makes an index from the end one from the beginning; false if there is no such element. */
+extern bool kv_list_index(const KvList *list, int64 *index);
+
+/* The element with an index that there is, as of kv_list_peek(); false if it has gone meanwhile. */
+extern bool kv_list_at(KvList *list, int64 index, RespSlice *value);
+extern void kv_list_set(KvList *list, int64 index, RespSlice element);
+
+/* Puts an element beside the first one that is equal to `pivot`; false if there is none. */
+extern bool kv_list_insert_at(KvList *list, bool before, RespSlice pivot, RespSlice element);
+
+/* Moves the element at an end, which was peeked at, and closes both lists; they may be the same.  Returns a copy of it. */
+extern RespSlice kv_list_pass(KvList *from, KvEnd from_end, RespSlice peeked, KvList *to,
+                              KvEnd to_end);
+
+/* Leaves `kept` elements from `start` on, and closes the list. */
+extern void kv_list_trim(KvList *list, int64 start, int64 kept);
+
+/* Positions of elements. */
+typedef struct KvListFound
+{
+	uint64 *at;
+	Size count;
+	Size room;
+} KvListFound;
+
+/*
+ * The first `count` elements that are equal to this one, the last ones if it is negative, all if it is 0; and they go, and
+ * the list is closed.
+ */
+extern KvListFound kv_list_find_equal(KvList *list, int64 count, RespSlice element);
+extern void kv_list_remove_found(KvList *list, KvListFound *found);
 
 #endif

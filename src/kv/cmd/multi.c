@@ -256,7 +256,7 @@ kv_multi_keep(KvCall *call)
 {
 	struct KvMulti *multi = call->session->multi;
 	Size length = call->parser->consumed;
-	int first, last, step;
+	KvKeys keys;
 
 	if (call->command->function == kv_cmd_select)
 		multi->database = kv_select_target(call, multi->database);
@@ -280,7 +280,7 @@ kv_multi_keep(KvCall *call)
 		return;
 	}
 	multi_append(multi, call);
-	multi->keys += Max(kv_command_keys_of(call->command, call, 0, &first, &last, &step), 0);
+	multi->keys += Max(kv_command_keys_of(call->command, call, 0, &keys), 0);
 	multi->catalog |= changes_catalog(call->command);
 	if ((call->command->flags & KV_WRITE) || kv_command_is_writing_script(call->command))
 		multi->data += KV_CHANGE_COST(length, call->argc);
@@ -663,7 +663,7 @@ command_ready(KvCall *call, const KeptWalk *walk, const KvCommand *command, int 
 {
 	KvSpace *space;
 	Ready ready;
-	int first, last, step;
+	KvKeys keys;
 
 	if (!(command->flags & (KV_READ | KV_WRITE | KV_SCRIPT)) || !kv_database_exists(number) ||
 	    !kv_command_allowed(command, &walk->call, call->session->levels, number) ||
@@ -680,11 +680,11 @@ command_ready(KvCall *call, const KeptWalk *walk, const KvCommand *command, int 
 		ready = epoch_ready(call, number, outcome);
 	if (ready == READY_YES)
 		ready = others_ready(call, walk, command, number, outcome);
-	if (!multi_locks(call) ||
-	    kv_command_keys_of(command, &walk->call, 0, &first, &last, &step) <= 0)
+	if (!multi_locks(call))
 		return ready;
-	for (int i = first; i <= last && ready == READY_YES; i += step)
-		ready = argument_ready(call, walk, space, i, outcome);
+	(void) kv_command_keys_of(command, &walk->call, 0, &keys);
+	for (int i = 0; i < keys.count && ready == READY_YES; i++)
+		ready = argument_ready(call, walk, space, kv_key_argument(&keys, i), outcome);
 	return ready;
 }
 

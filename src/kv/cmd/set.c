@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: PostgreSQL
  *
- * set.c: commands on sets.  What a set is stands in members.h.
- *
- * Commands on several sets go through the members of one and look each up in the others; nothing is gathered in
- * between, so what they need of memory is the reply, or what they store.  A union has of each set what is in none
- * before it.
+ * set.c: commands on sets.  What a set is stands in members.h.  What several sets
+ * give is found as combine.h says.
  */
 #include "postgres.h"
 
+#include "kv/cmd/combine.h"
 #include "kv/cmd/commands.h"
 #include "kv/cmd/elements.h"
+#include "kv/cmd/set.h"
 #include "kv/cmd/value.h"
 #include "kv/type/members.h"
 #include "lib/number/number.h"
@@ -127,20 +126,14 @@ kv_cmd_spop(KvCall *call)
 		pgfirst_resp_write_null(call->reply);
 	for (; count > 0 && kv_elements_random(&set, &member, &value); count--)
 	{
-		char *name = pnstrdup(member.data, member.length);
+		RespSlice name = kv_slice_copy(member);
 
 		kv_reply_slice(call, member);
-		(void) kv_members_remove(&set, (RespSlice){name, member.length});
-		pfree(name);
+		(void) kv_members_remove(&set, name);
+		pfree(unconstify(char *, name.data));
 	}
 	kv_members_close(&set);
 	return KV_DONE;
-}
-
-static void
-member_write(KvCall *call, RespSlice member, RespSlice value, bool values)
-{
-	kv_reply_slice(call, member);
 }
 
 static void
@@ -154,7 +147,10 @@ read_srandmember(KvCall *call)
 		return;
 	kv_count_lookup(call, set.count > 0);
 	if (call->argc == 3)
-		kv_elements_write_random(call, &set, count, false, member_write);
+	{
+		pgfirst_resp_write_array(call->reply, (size_t) kv_elements_chosen(&set, count));
+		kv_elements_choose(&set, count, kv_elements_write_one, call);
+	}
 	else if (set.count > 0 && kv_elements_random(&set, &member, &value))
 		kv_reply_slice(call, member);
 	else
@@ -237,117 +233,68 @@ kv_cmd_sscan(KvCall *call)
 
 /* ---- reading several sets -------------------------------------------------------------------- */
 
-typedef enum SetOperation
+/* Opens the sets that arguments name; NULL after answering that one is none. */
+static KvMembers *
+sets_open(KvCall *call, int first, int count)
 {
-	SET_INTER,
-	SET_UNION,
-	SET_DIFF
-} SetOperation;
+	KvMembers *sets =
+	    MemoryContextAllocHuge(CurrentMemoryContext, (Size) count * sizeof(KvMembers));
 
-/* The sets that arguments name, and where the members of the result go. */
-typedef struct SetJob
-{
-	SetOperation operation;
-	int count;
-	KvMembers *sets;
-	RespBuffer *found; /* of a reply */
-	KvMembers *stored;
-	int64 limit; /* of the result */
-	int64 members;
-} SetJob;
-
-/* Opens the sets; false after answering that one is none. */
-static bool
-job_open(KvCall *call, SetJob *job, int first)
-{
-	job->sets = MemoryContextAllocHuge(CurrentMemoryContext, (Size) job->count * sizeof(KvMembers));
-	for (int i = 0; i < job->count; i++)
-		if (!set_open(call, first + i, &job->sets[i]))
-			return false;
-	return true;
+	for (int i = 0; i < count; i++)
+		if (!set_open(call, first + i, &sets[i]))
+			return NULL;
+	return sets;
 }
 
-static bool
-set_has(SetJob *job, int i, RespSlice member)
+void
+kv_sets_combine(KvSetOperation operation, KvMembers *sets, int count, KvEachMember each,
+                void *context)
 {
-	RespSlice value;
+	KvCombination combination = {
+	    .operation = operation, .count = count, .inputs = sets, .found = each, .context = context};
 
-	return job->sets[i].count > 0 && kv_elements_find(&job->sets[i], member, &value);
+	kv_combine(&combination);
 }
 
-/* Whether a member of set number i belongs to the result on account of that set. */
-static bool
-job_takes(SetJob *job, int i, RespSlice member)
+/* What a reply is made of: its length stands before the members, of which nobody knows how many there will be. */
+typedef struct Found
 {
-	for (int other = 0; other < job->count; other++)
-	{
-		if (other == i || (job->operation == SET_UNION && other > i))
-			continue;
-		if (set_has(job, other, member) != (job->operation == SET_INTER))
-			return false;
-	}
-	return true;
+	RespBuffer members;
+	int64 count;
+} Found;
+
+static bool
+found_add(void *context, RespSlice member, RespSlice value)
+{
+	Found *found = context;
+
+	found->count++;
+	pgfirst_resp_write_bulk(&found->members, member.data, member.length);
+	return !found->members.failed;
 }
 
 static void
-job_through(SetJob *job, int i)
+reply_members(KvCall *call, KvSetOperation operation)
 {
-	RespSlice member, value;
-	KvMembersWalk walk;
+	int count = call->argc - 1;
+	KvMembers *sets = sets_open(call, 1, count);
+	Found found = {.count = 0};
 
-	kv_members_walk(&job->sets[i], 0, &walk);
-	while (job->members < job->limit && kv_members_next(&walk, &member, &value))
-	{
-		if (!job_takes(job, i, member))
-			continue;
-		job->members++;
-		if (job->found)
-			pgfirst_resp_write_bulk(job->found, member.data, member.length);
-		if (job->stored)
-			(void) kv_members_put(job->stored, member, nothing);
-	}
-	kv_members_walk_end(&walk);
-}
-
-static void
-job_run(SetJob *job)
-{
-	int smallest = 0;
-
-	if (job->operation == SET_UNION)
-	{
-		for (int i = 0; i < job->count; i++)
-			job_through(job, i);
+	if (!sets)
 		return;
-	}
-	for (int i = 1; job->operation == SET_INTER && i < job->count; i++)
-		if (job->sets[i].count < job->sets[smallest].count)
-			smallest = i;
-	job_through(job, smallest);
-}
-
-static void
-reply_members(KvCall *call, SetOperation operation)
-{
-	SetJob job = {.operation = operation, .count = call->argc - 1, .limit = PG_INT64_MAX};
-	RespBuffer found;
-
-	if (!job_open(call, &job, 1))
-		return;
-	pgfirst_resp_buffer_init(&found, call->reply->allocator, call->reply->protocol);
-	job.found = &found;
-	job_run(&job);
-	pgfirst_resp_write_set(call->reply, (size_t) job.members);
-	pgfirst_resp_write_raw(call->reply, found.data, found.length);
-	call->reply->failed |= found.failed;
-	pgfirst_resp_buffer_free(&found);
-	pfree(job.sets);
+	pgfirst_resp_buffer_init(&found.members, call->reply->allocator, call->reply->protocol);
+	kv_sets_combine(operation, sets, count, found_add, &found);
+	pgfirst_resp_write_set(call->reply, (size_t) found.count);
+	pgfirst_resp_write_raw(call->reply, found.members.data, found.members.length);
+	call->reply->failed |= found.members.failed;
+	pgfirst_resp_buffer_free(&found.members);
+	pfree(sets);
 }
 
 static void
 read_sinter(KvCall *call)
 {
-	reply_members(call, SET_INTER);
+	reply_members(call, KV_SET_INTER);
 }
 
 /* SINTER key [key ...] */
@@ -360,7 +307,7 @@ kv_cmd_sinter(KvCall *call)
 static void
 read_sunion(KvCall *call)
 {
-	reply_members(call, SET_UNION);
+	reply_members(call, KV_SET_UNION);
 }
 
 /* SUNION key [key ...] */
@@ -373,7 +320,7 @@ kv_cmd_sunion(KvCall *call)
 static void
 read_sdiff(KvCall *call)
 {
-	reply_members(call, SET_DIFF);
+	reply_members(call, KV_SET_DIFF);
 }
 
 /* SDIFF key [key ...] */
@@ -383,9 +330,9 @@ kv_cmd_sdiff(KvCall *call)
 	return kv_reply_together(call, read_sdiff);
 }
 
-/* Reads numkeys and LIMIT; answers and returns false if one is wrong. */
+/* Reads numkeys and LIMIT, 0 if there is none; answers and returns false if one is wrong. */
 static bool
-sintercard_options(KvCall *call, SetJob *job)
+sintercard_options(KvCall *call, int *count, int64 *limit)
 {
 	RespSlice number = kv_argument(call, 1);
 	int64 keys;
@@ -400,9 +347,9 @@ sintercard_options(KvCall *call, SetJob *job)
 		kv_reply_error(call, "ERR Number of keys can't be greater than number of args");
 		return false;
 	}
-	job->count = (int) keys;
-	job->limit = 0;
-	for (int i = 2 + job->count; i < call->argc; i += 2)
+	*count = (int) keys;
+	*limit = 0;
+	for (int i = 2 + *count; i < call->argc; i += 2)
 	{
 		if (!kv_argument_is(call, i, "LIMIT") || i + 1 == call->argc)
 		{
@@ -410,27 +357,44 @@ sintercard_options(KvCall *call, SetJob *job)
 			return false;
 		}
 		number = kv_argument(call, i + 1);
-		if (!pgfirst_int64_parse(number.data, number.length, &job->limit) || job->limit < 0)
+		if (!pgfirst_int64_parse(number.data, number.length, limit) || *limit < 0)
 		{
 			kv_reply_error(call, "ERR LIMIT can't be negative");
 			return false;
 		}
 	}
-	if (job->limit == 0)
-		job->limit = PG_INT64_MAX;
 	return true;
+}
+
+typedef struct Counted
+{
+	int64 count;
+	int64 limit;
+} Counted;
+
+static bool
+counted_add(void *context, RespSlice member, RespSlice value)
+{
+	Counted *counted = context;
+
+	return ++counted->count != counted->limit;
 }
 
 static void
 read_sintercard(KvCall *call)
 {
-	SetJob job = {.operation = SET_INTER};
+	Counted counted = {.count = 0};
+	KvMembers *sets;
+	int count;
 
-	if (!sintercard_options(call, &job) || !job_open(call, &job, 2))
+	if (!sintercard_options(call, &count, &counted.limit))
 		return;
-	job_run(&job);
-	pgfirst_resp_write_integer(call->reply, job.members);
-	pfree(job.sets);
+	sets = sets_open(call, 2, count);
+	if (!sets)
+		return;
+	kv_sets_combine(KV_SET_INTER, sets, count, counted_add, &counted);
+	pgfirst_resp_write_integer(call->reply, counted.count);
+	pfree(sets);
 }
 
 /* SINTERCARD numkeys key [key ...] [LIMIT limit] */
@@ -442,28 +406,34 @@ kv_cmd_sintercard(KvCall *call)
 
 /* ---- storing what several sets give ---------------------------------------------------------- */
 
-static KvOutcome
-store_members(KvCall *call, SetOperation operation)
+static bool
+stored_add(void *context, RespSlice member, RespSlice value)
 {
-	SetJob job = {.operation = operation, .count = call->argc - 2, .limit = PG_INT64_MAX};
-	RespSlice key = kv_argument(call, 1);
+	(void) kv_members_put(context, member, nothing);
+	return true;
+}
+
+static KvOutcome
+store_members(KvCall *call, KvSetOperation operation)
+{
+	int count = call->argc - 2;
+	KvMembers *sets = sets_open(call, 2, count);
 	KvOutcome outcome = KV_DONE;
 	KvMembers stored;
 	Size most = 0;
 
-	if (!job_open(call, &job, 2))
+	if (!sets)
 		return KV_DONE;
-	for (int i = 0; i < job.count; i++)
-		most = operation == SET_UNION ? most + kv_members_copy_size(&job.sets[i])
-		                              : Max(most, kv_members_copy_size(&job.sets[i]));
+	for (int i = 0; i < count; i++)
+		most = operation == KV_SET_UNION ? most + kv_members_copy_size(&sets[i])
+		                                 : Max(most, kv_members_copy_size(&sets[i]));
 	if (!kv_room_for(call, most + KV_MEMBERS_COST, &outcome))
 		return outcome;
-	kv_members_new(call->space, key, KV_TYPE_SET, &stored);
-	job.stored = &stored;
-	job_run(&job);
+	kv_members_new(call->space, kv_argument(call, 1), KV_TYPE_SET, &stored);
+	kv_sets_combine(operation, sets, count, stored_add, &stored);
 	kv_members_close(&stored);
-	pgfirst_resp_write_integer(call->reply, job.members);
-	pfree(job.sets);
+	pgfirst_resp_write_integer(call->reply, (int64) stored.count);
+	pfree(sets);
 	return KV_DONE;
 }
 
@@ -471,19 +441,19 @@ store_members(KvCall *call, SetOperation operation)
 KvOutcome
 kv_cmd_sinterstore(KvCall *call)
 {
-	return store_members(call, SET_INTER);
+	return store_members(call, KV_SET_INTER);
 }
 
 /* SUNIONSTORE destination key [key ...] */
 KvOutcome
 kv_cmd_sunionstore(KvCall *call)
 {
-	return store_members(call, SET_UNION);
+	return store_members(call, KV_SET_UNION);
 }
 
 /* SDIFFSTORE destination key [key ...] */
 KvOutcome
 kv_cmd_sdiffstore(KvCall *call)
 {
-	return store_members(call, SET_DIFF);
+	return store_members(call, KV_SET_DIFF);
 }

@@ -31,19 +31,20 @@ zset_open(KvCall *call, int i, KvZset *zset)
 }
 
 /* What strtod() takes whole, but for what is no number or too large for one. */
-static bool
-score_parse(const char *data, Size length, double *score)
+bool
+kv_zset_score_parse(RespSlice number, double *score)
 {
 	char digits[SCORE_TEXT];
 	char *end;
 
-	if (length == 0 || length >= sizeof(digits) || isspace((unsigned char) data[0]))
+	if (number.length == 0 || number.length >= sizeof(digits) ||
+	    isspace((unsigned char) number.data[0]))
 		return false;
-	memcpy(digits, data, length);
-	digits[length] = '\0';
+	memcpy(digits, number.data, number.length);
+	digits[number.length] = '\0';
 	errno = 0;
 	*score = strtod(digits, &end);
-	if (end != digits + length || isnan(*score))
+	if (end != digits + number.length || isnan(*score))
 		return false;
 	return errno != ERANGE || (isfinite(*score) && *score != 0);
 }
@@ -52,9 +53,10 @@ score_parse(const char *data, Size length, double *score)
 
 typedef struct Add
 {
-	bool nx, xx, gt, lt, changed, increment;
-	int first; /* argument of the first score */
-	int count; /* of members */
+	KvZaddHow how;
+	bool changed; /* those count as well */
+	int first;    /* argument of the first score */
+	int count;    /* of members */
 	double *scores;
 } Add;
 
@@ -67,17 +69,17 @@ add_options(KvCall *call, Add *add)
 	for (; i < call->argc; i++)
 	{
 		if (kv_argument_is(call, i, "NX"))
-			add->nx = true;
+			add->how.nx = true;
 		else if (kv_argument_is(call, i, "XX"))
-			add->xx = true;
+			add->how.xx = true;
 		else if (kv_argument_is(call, i, "GT"))
-			add->gt = true;
+			add->how.gt = true;
 		else if (kv_argument_is(call, i, "LT"))
-			add->lt = true;
+			add->how.lt = true;
 		else if (kv_argument_is(call, i, "CH"))
 			add->changed = true;
 		else if (kv_argument_is(call, i, "INCR"))
-			add->increment = true;
+			add->how.increment = true;
 		else
 			break;
 	}
@@ -85,11 +87,12 @@ add_options(KvCall *call, Add *add)
 	add->count = (call->argc - i) / 2;
 	if (add->count == 0 || (call->argc - i) % 2 != 0)
 		kv_reply_syntax(call);
-	else if (add->nx && add->xx)
+	else if (add->how.nx && add->how.xx)
 		kv_reply_error(call, "ERR XX and NX options at the same time are not compatible");
-	else if ((add->gt && add->nx) || (add->lt && add->nx) || (add->gt && add->lt))
+	else if ((add->how.gt && add->how.nx) || (add->how.lt && add->how.nx) ||
+	         (add->how.gt && add->how.lt))
 		kv_reply_error(call, "ERR GT, LT, and/or NX options at the same time are not compatible");
-	else if (add->increment && add->count > 1)
+	else if (add->how.increment && add->count > 1)
 		kv_reply_error(call, "ERR INCR option supports a single increment-element pair");
 	else
 		return true;
@@ -102,9 +105,7 @@ add_scores(KvCall *call, Add *add)
 	add->scores = MemoryContextAllocHuge(CurrentMemoryContext, (Size) add->count * sizeof(double));
 	for (int i = 0; i < add->count; i++)
 	{
-		RespSlice argument = kv_argument(call, add->first + 2 * i);
-
-		if (score_parse(argument.data, argument.length, &add->scores[i]))
+		if (kv_zset_score_parse(kv_argument(call, add->first + 2 * i), &add->scores[i]))
 			continue;
 		kv_reply_error(call, "ERR value is not a valid float");
 		return false;
@@ -112,32 +113,23 @@ add_scores(KvCall *call, Add *add)
 	return true;
 }
 
-typedef enum Added
-{
-	ADDED_NOT,
-	ADDED_SAME, /* it has this score already */
-	ADDED_NEW,
-	ADDED_CHANGED,
-	ADDED_NAN
-} Added;
-
-static Added
-add_one(const Add *add, KvZset *zset, RespSlice member, double *score)
+KvAdded
+kv_zset_add(const KvZaddHow *how, KvZset *zset, RespSlice member, double *score)
 {
 	MemoryContext old_context = MemoryContextSwitchTo(kv_scratch());
 	double old = 0;
 	bool found = kv_zset_count(zset) > 0 && kv_zset_find(zset, member, &old);
-	Added added = ADDED_NOT;
+	KvAdded added = KV_ADDED_NOT;
 
-	if (found && add->increment)
+	if (found && how->increment && !how->nx)
 		*score += old;
 	if (isnan(*score))
-		added = ADDED_NAN;
-	else if (found ? !add->nx && !(add->gt && *score <= old) && !(add->lt && *score >= old)
-	               : !add->xx)
+		added = KV_ADDED_NAN;
+	else if (found ? !how->nx && !(how->gt && *score <= old) && !(how->lt && *score >= old)
+	               : !how->xx)
 	{
-		added = !found ? ADDED_NEW : *score != old ? ADDED_CHANGED : ADDED_SAME;
-		if (added != ADDED_SAME)
+		added = !found ? KV_ADDED_NEW : *score != old ? KV_ADDED_CHANGED : KV_ADDED_SAME;
+		if (added != KV_ADDED_SAME)
 			kv_zset_put(zset, member, *score, found, old);
 	}
 	MemoryContextSwitchTo(old_context);
@@ -148,7 +140,7 @@ static KvOutcome
 add_all(KvCall *call, Add *add)
 {
 	KvOutcome outcome = KV_DONE;
-	Added added = ADDED_NOT;
+	KvAdded added = KV_ADDED_NOT;
 	int64 reply = 0;
 	KvZset zset;
 
@@ -156,18 +148,19 @@ add_all(KvCall *call, Add *add)
 		return outcome;
 	for (int i = 0; i < add->count; i++)
 	{
-		added = add_one(add, &zset, kv_argument(call, add->first + 2 * i + 1), &add->scores[i]);
-		if (added == ADDED_NAN)
+		added = kv_zset_add(&add->how, &zset, kv_argument(call, add->first + 2 * i + 1),
+		                    &add->scores[i]);
+		if (added == KV_ADDED_NAN)
 		{
 			kv_reply_error(call, "ERR resulting score is not a number (NaN)");
 			return KV_DONE;
 		}
-		reply += added == ADDED_NEW || (add->changed && added == ADDED_CHANGED);
+		reply += added == KV_ADDED_NEW || (add->changed && added == KV_ADDED_CHANGED);
 	}
 	kv_zset_close(&zset);
-	if (!add->increment)
+	if (!add->how.increment)
 		pgfirst_resp_write_integer(call->reply, reply);
-	else if (added == ADDED_NOT)
+	else if (added == KV_ADDED_NOT)
 		pgfirst_resp_write_null(call->reply);
 	else
 		pgfirst_resp_write_double(call->reply, add->scores[0]);
@@ -188,7 +181,7 @@ kv_cmd_zadd(KvCall *call)
 KvOutcome
 kv_cmd_zincrby(KvCall *call)
 {
-	Add add = {.increment = true, .first = 2, .count = 1};
+	Add add = {.how.increment = true, .first = 2, .count = 1};
 
 	return add_all(call, &add);
 }
@@ -216,8 +209,8 @@ kv_cmd_zrem(KvCall *call)
 
 /* ---- one member ------------------------------------------------------------------------------ */
 
-static bool
-score_find(KvZset *zset, RespSlice member, double *score)
+bool
+kv_zset_score(KvZset *zset, RespSlice member, double *score)
 {
 	MemoryContext old = MemoryContextSwitchTo(kv_scratch());
 	bool found = kv_zset_count(zset) > 0 && kv_zset_find(zset, member, score);
@@ -240,7 +233,7 @@ read_zmscore(KvCall *call)
 	{
 		double score;
 
-		if (score_find(&zset, kv_argument(call, i), &score))
+		if (kv_zset_score(&zset, kv_argument(call, i), &score))
 			pgfirst_resp_write_double(call->reply, score);
 		else
 			pgfirst_resp_write_null(call->reply);
@@ -277,7 +270,7 @@ read_zrank(KvCall *call)
 	if (!zset_open(call, 1, &zset))
 		return;
 	kv_count_lookup(call, kv_zset_count(&zset) > 0);
-	if (!score_find(&zset, kv_argument(call, 2), &score))
+	if (!kv_zset_score(&zset, kv_argument(call, 2), &score))
 	{
 		if (call->argc == 4)
 			pgfirst_resp_write_null_array(call->reply);
@@ -358,8 +351,9 @@ bound_of_score(KvCall *call, int i, Bound *bound)
 	RespSlice argument = kv_argument(call, i);
 
 	bound->exclusive = argument.length > 0 && argument.data[0] == '(';
-	if (score_parse(argument.data + bound->exclusive, argument.length - bound->exclusive,
-	                &bound->score))
+	argument.data += bound->exclusive;
+	argument.length -= bound->exclusive;
+	if (kv_zset_score_parse(argument, &bound->score))
 		return true;
 	kv_reply_error(call, "ERR min or max is not a float");
 	return false;
@@ -400,16 +394,16 @@ range_bounds(KvCall *call, int i, Range *range)
 	return bound_of_bytes(call, i, first) && bound_of_bytes(call, i + 1, second);
 }
 
-/* The options from argument i on, of which ZRANGE has all and the others a few. */
+/* The options from argument i on, of which ZRANGE has all, ZRANGESTORE nearly, and the others a few. */
 static bool
 range_options(KvCall *call, int i, bool all, Range *range)
 {
-	bool limited = false;
+	bool stores = (call->command->flags & KV_WRITE) != 0;
 
 	range->limit = -1;
 	for (; i < call->argc; i++)
 	{
-		if (kv_argument_is(call, i, "WITHSCORES") && (all || range->by != BY_BYTES))
+		if (kv_argument_is(call, i, "WITHSCORES") && (all ? !stores : range->by != BY_BYTES))
 			range->scores = true;
 		else if (kv_argument_is(call, i, "LIMIT") && i + 2 < call->argc &&
 		         (all || range->by != BY_RANK))
@@ -417,7 +411,6 @@ range_options(KvCall *call, int i, bool all, Range *range)
 			if (!kv_argument_integer(call, i + 1, &range->offset) ||
 			    !kv_argument_integer(call, i + 2, &range->limit))
 				return false;
-			limited = true;
 			i += 2;
 		}
 		else if (all && kv_argument_is(call, i, "REV"))
@@ -432,7 +425,10 @@ range_options(KvCall *call, int i, bool all, Range *range)
 			return false;
 		}
 	}
-	if (limited && range->by == BY_RANK)
+	/* Of ranks a limit that is none is let pass, with its offset, which then means nothing. */
+	if (range->by == BY_RANK)
+		range->offset = 0;
+	if (range->limit != -1 && range->by == BY_RANK)
 		kv_reply_error(call, "ERR syntax error, LIMIT is only supported in combination with "
 		                     "either BYSCORE or BYLEX");
 	else if (range->scores && range->by == BY_BYTES)
@@ -472,10 +468,10 @@ range_ranks(KvZset *zset, const Range *range, uint64 *first, uint64 *end)
 	}
 	else
 	{
-		int64 start = range->start < 0 ? Max(range->start + count, 0) : range->start;
-		int64 stop = Min(range->stop < 0 ? range->stop + count : range->stop, count - 1);
+		int64 start = range->start;
+		int64 stop = range->stop;
 
-		if (start > stop)
+		if (!kv_elements_range(count, &start, &stop))
 			return;
 		*first = (uint64) (range->reverse ? count - 1 - stop : start);
 		*end = (uint64) (range->reverse ? count - start : stop + 1);
@@ -502,9 +498,8 @@ range_cut(KvZset *zset, const Range *range, uint64 *from, uint64 *count)
 	                         : first + (uint64) range->offset;
 }
 
-/* A member with its score if that is wanted: in RESP3 the two are a pair. */
-static void
-member_write(KvCall *call, RespSlice member, double score, bool scores)
+void
+kv_zset_write(KvCall *call, RespSlice member, double score, bool scores)
 {
 	if (scores && call->reply->protocol == 3)
 		pgfirst_resp_write_array(call->reply, 2);
@@ -513,8 +508,8 @@ member_write(KvCall *call, RespSlice member, double score, bool scores)
 		pgfirst_resp_write_double(call->reply, score);
 }
 
-static void
-count_write(KvCall *call, uint64 count, bool scores)
+void
+kv_zset_write_count(KvCall *call, uint64 count, bool scores)
 {
 	pgfirst_resp_write_array(call->reply,
 	                         (size_t) count * (scores && call->reply->protocol != 3 ? 2 : 1));
@@ -536,7 +531,7 @@ read_range(KvCall *call, Range *range, bool all)
 	if (!kv_reading_resume(call, zset.at.root.incarnation, zset.at.root.revision, &at))
 	{
 		range_cut(&zset, range, &at.place, &at.left);
-		count_write(call, at.left, range->scores);
+		kv_zset_write_count(call, at.left, range->scores);
 	}
 	if (at.left == 0)
 		return;
@@ -545,7 +540,7 @@ read_range(KvCall *call, Range *range, bool all)
 	{
 		if (kv_reading_pause(call, &at))
 			break;
-		member_write(call, member, score, range->scores);
+		kv_zset_write(call, member, score, range->scores);
 		at.place += range->reverse ? -1 : 1;
 		at.left--;
 	}
@@ -670,6 +665,69 @@ kv_cmd_zlexcount(KvCall *call)
 	return kv_reply_together(call, read_zcount);
 }
 
+/* ---- storing a range ------------------------------------------------------------------------- */
+
+void
+kv_zset_put_new(KvZset *zset, RespSlice member, double score)
+{
+	MemoryContext old = MemoryContextSwitchTo(kv_scratch());
+
+	kv_zset_put(zset, member, score, false, 0);
+	MemoryContextSwitchTo(old);
+}
+
+/* What so many members from a rank on take of the write set at most. */
+static Size
+range_size(KvZset *zset, uint64 from, uint64 count, bool back)
+{
+	RespSlice member;
+	KvZsetWalk walk;
+	Size bytes = 0;
+	double score;
+
+	if (count == 0 || count == kv_zset_count(zset))
+		return kv_zset_size(count, count == 0 ? 0 : zset->at.root.bytes);
+	kv_zset_walk(zset, from, back, &walk);
+	for (uint64 i = 0; i < count && kv_zset_next(&walk, &member, &score); i++)
+		bytes += member.length;
+	kv_zset_walk_end(&walk);
+	return kv_zset_size(count, bytes);
+}
+
+/* ZRANGESTORE destination source min max [BYSCORE | BYLEX] [REV] [LIMIT offset count] */
+KvOutcome
+kv_cmd_zrangestore(KvCall *call)
+{
+	Range range = {.by = BY_RANK};
+	KvOutcome outcome = KV_DONE;
+	uint64 from, count, left;
+	KvZset source, stored;
+	RespSlice member;
+	KvZsetWalk walk;
+	double score;
+
+	if (!range_options(call, 5, true, &range) || !range_bounds(call, 3, &range) ||
+	    !zset_open(call, 2, &source))
+		return KV_DONE;
+	range_cut(&source, &range, &from, &count);
+	if (!kv_room_for(call, range_size(&source, from, count, range.reverse) + KV_MEMBERS_COST,
+	                 &outcome))
+		return outcome;
+	kv_zset_new(call->space, kv_argument(call, 1), &stored);
+	if (count > 0)
+	{
+		kv_zset_walk(&source, from, range.reverse, &walk);
+		for (left = count; left > 0 && kv_zset_next(&walk, &member, &score); left--)
+			kv_zset_put_new(&stored, member, score);
+		kv_zset_walk_end(&walk);
+	}
+	kv_zset_close(&stored);
+	pgfirst_resp_write_integer(call->reply, (int64) count);
+	return KV_DONE;
+}
+
+/* ---- removing ranges ------------------------------------------------------------------------- */
+
 typedef enum Take
 {
 	TAKE_SILENTLY,
@@ -677,36 +735,45 @@ typedef enum Take
 	TAKE_PAIRS
 } Take;
 
+RespSlice
+kv_zset_take(KvZset *zset, uint64 rank, double *score)
+{
+	MemoryContext scratch = kv_scratch();
+	MemoryContext caller = MemoryContextSwitchTo(scratch);
+	RespSlice member;
+	KvZsetWalk walk;
+
+	kv_zset_walk(zset, rank, false, &walk);
+	if (!kv_zset_next(&walk, &member, score))
+		kv_collection_damaged();
+	MemoryContextSwitchTo(caller);
+	member = kv_slice_copy(member);
+	MemoryContextSwitchTo(scratch);
+	kv_zset_walk_end(&walk);
+	(void) kv_zset_remove(zset, member);
+	MemoryContextSwitchTo(caller);
+	return member;
+}
+
 /* Takes away so many members from a rank on. */
 static void
 take_range(KvCall *call, KvZset *zset, uint64 first, uint64 count, bool back, Take take)
 {
 	for (; count > 0; count--)
 	{
-		MemoryContext old = MemoryContextSwitchTo(kv_scratch());
-		RespSlice member;
-		KvZsetWalk walk;
 		double score;
-		char *copy;
+		RespSlice member = kv_zset_take(zset, first, &score);
 
-		kv_zset_walk(zset, first, back, &walk);
-		if (!kv_zset_next(&walk, &member, &score))
-			kv_collection_damaged();
-		copy = MemoryContextAllocHuge(CurrentMemoryContext, Max(member.length, 1));
-		memcpy(copy, member.data, member.length);
-		kv_zset_walk_end(&walk);
-		member.data = copy;
 		if (take == TAKE_PAIRS)
-			member_write(call, member, score, true);
+			kv_zset_write(call, member, score, true);
 		else if (take == TAKE_FLAT)
 		{
 			kv_reply_slice(call, member);
 			pgfirst_resp_write_double(call->reply, score);
 		}
-		(void) kv_zset_remove(zset, member);
+		pfree(unconstify(char *, member.data));
 		if (back)
 			first--;
-		MemoryContextSwitchTo(old);
 	}
 }
 
@@ -884,7 +951,7 @@ pop(KvCall *call, bool highest)
 	if (!kv_room_for(call, KV_CHANGE_COST(0, Min(count, INT_MAX / 2)), &outcome))
 		return outcome;
 	if (call->argc == 3)
-		count_write(call, (uint64) count, true);
+		kv_zset_write_count(call, (uint64) count, true);
 	else
 		pgfirst_resp_write_array(call->reply, (size_t) count * 2);
 	kv_zset_pop(call, &zset, highest, (uint64) count, call->argc == 3);

@@ -23,6 +23,7 @@
 
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "kv/type/key.h"
 
 /* Bytes of elements that stand in their key's record. */
@@ -57,6 +58,6 @@ extern void kv_anchor_put(KvSpace *space, RespSlice key, uint64 incarnation);
 extern void kv_anchor_delete(KvSpace *space, uint64 incarnation);
 
 /* Raises data_corrupted. */
-extern void kv_collection_damaged(void) pg_attribute_noreturn();
+pg_noreturn extern void kv_collection_damaged(void);
 
 #endif

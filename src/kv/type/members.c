@@ -63,7 +63,9 @@ kv_members_open(KvSpace *space, RespSlice key, KvType type, int64 now_ms, KvMemb
 		members_count_inline(members);
 		return true;
 	}
-	if (entry.value_length != sizeof(root))
+	/* A sorted set's root only begins like this. */
+	if (type == KV_TYPE_ZSET ? entry.value_length < sizeof(root)
+	                         : entry.value_length != sizeof(root))
 		kv_collection_damaged();
 	memcpy(&root, entry.value.data, sizeof(root));
 	members->incarnation = root.incarnation;

@@ -49,7 +49,10 @@ typedef struct KvMembers
 	char packed[KV_INLINE_MAX];
 } KvMembers;
 
-/* Opens the collection under the key, which may be missing; false if the key is of another type. */
+/*
+ * Opens the collection under the key, which may be missing; false if the key is of another type.  A sorted set may be
+ * opened as well, to be read as one whose values are scores: what it has beside its members (zset.h) stands before them.
+ */
 extern bool kv_members_open(KvSpace *space, RespSlice key, KvType type, int64 now_ms,
                             KvMembers *members);
 

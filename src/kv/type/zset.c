@@ -23,14 +23,14 @@ kv_zset_new(KvSpace *space, RespSlice key, KvZset *zset)
 	zset->at = (KvZsetRoot){.tree = 0};
 }
 
-static double
-score_of(const KvPacked *packed)
+double
+kv_zset_score_of(RespSlice value)
 {
 	double score;
 
-	if (packed->value.length != sizeof(score))
+	if (value.length != sizeof(score))
 		kv_collection_damaged();
-	memcpy(&score, packed->value.data, sizeof(score));
+	memcpy(&score, value.data, sizeof(score));
 	return score;
 }
 
@@ -219,8 +219,8 @@ entry_member(const KvZset *zset, const OrderEntry *entry)
 	return (RespSlice){entry->bytes, ORDER_KEPT};
 }
 
-static int
-slices_compare(RespSlice a, RespSlice b)
+int
+kv_zset_compare(RespSlice a, RespSlice b)
 {
 	int order = memcmp(a.data, b.data, Min(a.length, b.length));
 
@@ -230,7 +230,7 @@ slices_compare(RespSlice a, RespSlice b)
 static int
 nodes_compare(void *context, const OrderEntry *a, const OrderEntry *b)
 {
-	return slices_compare(entry_member(context, a), entry_member(context, b));
+	return kv_zset_compare(entry_member(context, a), entry_member(context, b));
 }
 
 static OrderNodes nodes = {.get = nodes_get,
@@ -313,9 +313,9 @@ inline_place(const KvZset *zset, RespSlice member, double score, uint64 *rank)
 	*rank = 0;
 	while (kv_packed_next(zset->packed, zset->at.root.bytes, at, &packed))
 	{
-		double there = score_of(&packed);
+		double there = kv_zset_score_of(packed.value);
 
-		if (there > score || (there == score && slices_compare(packed.member, member) >= 0))
+		if (there > score || (there == score && kv_zset_compare(packed.member, member) >= 0))
 			break;
 		at = packed.end;
 		(*rank)++;
@@ -337,7 +337,7 @@ zset_page(KvZset *zset)
 	for (Size at = 0; kv_packed_next(zset->packed, length, at, &packed); at = packed.end)
 	{
 		PgfirstRecord record;
-		double score = score_of(&packed);
+		double score = kv_zset_score_of(packed.value);
 
 		(void) part_read(zset, packed.member, &record);
 		part_replace(zset, &record, record.length, record.length, &packed.member, score);
@@ -360,7 +360,7 @@ kv_zset_find(KvZset *zset, RespSlice member, double *score)
 		found = part_read(zset, member, &record) &&
 		        kv_packed_find(record.data, record.length, member, &packed);
 	if (found)
-		*score = score_of(&packed);
+		*score = kv_zset_score_of(packed.value);
 	return found;
 }
 
@@ -426,7 +426,7 @@ kv_zset_remove(KvZset *zset, RespSlice member)
 		if (!part_read(zset, member, &record) ||
 		    !kv_packed_find(record.data, record.length, member, &packed))
 			return false;
-		order_change(zset, member, score_of(&packed), false);
+		order_change(zset, member, kv_zset_score_of(packed.value), false);
 		part_replace(zset, &record, packed.begin, packed.end, NULL, 0);
 		zset->at.root.bytes -= packed.end - packed.begin;
 	}
@@ -495,7 +495,7 @@ kv_zset_rank_of_score(KvZset *zset, double score, bool or_equal)
 		for (Size at = 0; kv_packed_next(zset->packed, zset->at.root.bytes, at, &packed);
 		     at = packed.end)
 		{
-			double there = score_of(&packed);
+			double there = kv_zset_score_of(packed.value);
 
 			rank += there < score || (or_equal && there == score);
 		}
@@ -574,7 +574,7 @@ kv_zset_next(KvZsetWalk *walk, RespSlice *member, double *score)
 		walk->rank =
 		    walk->back ? (walk->rank == 0 ? PG_UINT64_MAX : walk->rank - 1) : walk->rank + 1;
 		*member = packed.member;
-		*score = score_of(&packed);
+		*score = kv_zset_score_of(packed.value);
 		return true;
 	}
 	old = MemoryContextSwitchTo(walk->context);
@@ -610,9 +610,15 @@ kv_zset_move(KvZset *from, RespSlice key)
 }
 
 Size
+kv_zset_size(uint64 count, uint64 bytes)
+{
+	return 4 * bytes + count * 512;
+}
+
+Size
 kv_zset_copy_size(const KvZset *from)
 {
-	return 4 * from->at.root.bytes + from->at.root.count * 512;
+	return kv_zset_size(from->at.root.count, from->at.root.bytes);
 }
 
 void

@@ -56,6 +56,15 @@ extern void kv_zset_move(KvZset *from, RespSlice key);
 extern void kv_zset_copy(KvZset *from, KvSpace *space, RespSlice key);
 extern Size kv_zset_copy_size(const KvZset *from);
 
+/* What a set of so many members takes of the write set at most; `bytes` as of KvRoot. */
+extern Size kv_zset_size(uint64 count, uint64 bytes);
+
+/* The score that stands as value beside a packed member. */
+extern double kv_zset_score_of(RespSlice value);
+
+/* The order of members of one score. */
+extern int kv_zset_compare(RespSlice a, RespSlice b);
+
 static inline uint64
 kv_zset_count(const KvZset *zset)
 {
