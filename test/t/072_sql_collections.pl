@@ -3,6 +3,12 @@
 # 072_sql_collections.pl: collections and messages by SQL and by Redis clients: what one door writes the other reads, a
 # commit wakes who waits for it and sends what it has published, and a rollback does neither. What each function does
 # stands in src/kv/test/sql/hashes.sql, lists.sql, sets.sql and zsets.sql. With two workers.
+#
+# Seen to fail, each by the tests of its section: pgfirst_kv_read_together() that reads once; store_sub_abort() that leaves
+# a read under way; ready_released() and publish_released() that take the end of a savepoint for that of the transaction;
+# publish_sub_abort() and publish_sub_commit() that do nothing; publish_abort() that sends; messages of tenant 0
+# whoever publishes, or from whichever database; messages that may be prepared; kv_key_put_collection() that notes no
+# sorted set.
 
 use strict;
 use warnings;
