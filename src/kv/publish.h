@@ -4,8 +4,9 @@
  *
  * A message is made when it is published, in shared memory, and goes to the queue of each worker that has
  * subscribers when the transaction commits; if that fails there has been no message.  So a client that is told of
- * a result finds it, and PUBLISH behind MULTI or in SQL is part of the transaction.  A reply that depends on a
- * change waits until that is durable, and so does a message.
+ * a result finds it, and PUBLISH behind MULTI or in SQL is part of the transaction.  What is published behind a savepoint
+ * goes with it if that is rolled back.  A reply that depends on a change waits until that is durable, and so does a
+ * message.
  *
  * All messages take this way, those of a worker to its own clients too, so that all subscribers see those of one
  * publisher in one order.  What waits in queues is bounded: when it is PUBLISH_MAX, publishing fails.
