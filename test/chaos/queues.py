@@ -27,7 +27,7 @@ It is told on standard input what to do, a word a line, and answers a line each:
   mark      begins to count who is served
   waiting   says which consumers have had no element since then
   stop      lets what was sent be answered, or be lost, and pauses
-  check     reads everything back and compares
+  check     reads everything back and compares; says what was wrong since the last time
   quit      says how much it was
 
 Plain sockets and the standard library: the checker must not share a mistake with a client library.
@@ -45,6 +45,7 @@ from queues_known import known, settle_queues
 from queues_wire import Client, Control, Loop
 
 PRODUCERS = 8
+DRAIN = 0.5  # seconds after which consumers have taken what there is
 PATIENCE = 10  # seconds for which a consumer may wait while its queue has something
 
 
@@ -70,6 +71,7 @@ class Load:
         self.waiting = {}  # clients of the consumers
         self.begun = False
         self.marked = 0
+        self.told = 0  # of what was wrong
         self.input = b""
         for number in range(PRODUCERS):
             Client(self.loop, f"producer {number}", work.Producer(number).work)
@@ -112,7 +114,7 @@ class Load:
                     control.ask(words)
             control.close()
             self.begun = True
-        self.loop.running = True
+        self.loop.running = self.loop.clients
         return "running"
 
     def progress(self):
@@ -133,34 +135,50 @@ class Load:
             self.loop.turn(0.01)
         return [client for client in who if client.busy]
 
+    def passed_over(self, control):
+        """Consumers that wait, and for which there is something."""
+        busy = [client for client in self.waiting if client.busy]
+        keys = [[queue.key for queue in self.waiting[client].waits_for] for client in busy]
+        there = control.ask([("EXISTS", *some) for some in keys]) if busy else []
+        return [f"{client.name} waits for {' '.join(some)}"
+                for client, some, count in zip(busy, keys, there) if count > 0]
+
     def release(self):
-        """Ends the waiting of consumers, if they wait for nothing."""
+        """
+        Ends the waiting of consumers when they wait for nothing; not before, because who is unblocked makes others look
+        again. Each worker unblocks clients of its own, and which one answers is chance.
+        """
         control = Control(self.loop)
         end = time.monotonic() + PATIENCE
-        while busy := self.settle(self.waiting, 0.05):
-            for client in busy:
-                keys = [queue.key for queue in self.waiting[client].waits_for]
-                (there,) = control.ask([("EXISTS", *keys)])
-                late = time.monotonic() > end
-                if late and there > 0:
-                    known.wrong(f"{client.name} waits for {' '.join(keys)}, where something is")
-                if late or there == 0:
-                    control.ask([("CLIENT", "UNBLOCK", str(client.id))])
-            if time.monotonic() > end + PATIENCE:
-                known.wrong(f"{len(busy)} consumers cannot be unblocked")
+        while late := self.passed_over(control):
+            self.settle(self.waiting, 0.05)
+            if time.monotonic() > end:
+                known.wrong(f"{', '.join(late)}, where something is")
                 break
         control.close()
+        end = time.monotonic() + PATIENCE
+        while busy := self.settle(self.waiting, 0.05):
+            control = Control(self.loop)
+            control.ask([("CLIENT", "UNBLOCK", str(client.id)) for client in busy])
+            control.close()
+            if time.monotonic() > end:
+                known.wrong(f"cannot be unblocked: {', '.join(c.name for c in busy)}")
+                break
 
     def stop(self):
-        self.loop.running = False
+        """Every other time consumers go on until they all wait."""
+        self.loop.running = list(self.waiting) if random.random() < 0.5 else []
         others = [client for client in self.loop.clients if client not in self.waiting]
         if silent := self.settle(others, 60):
-            known.wrong(f"{len(silent)} connections got no answer within a minute")
+            known.wrong(f"no answer within a minute: {', '.join(c.name for c in silent)}")
+        end = time.monotonic() + DRAIN
+        while self.loop.running and time.monotonic() < end:
+            self.loop.turn(0.01)
+        self.loop.running = []
         self.release()
         return "stopped"
 
     def check(self):
-        before = known.count["wrong"]
         control = Control(self.loop)
         shown = []
         for queue in known.queues:
@@ -172,7 +190,9 @@ class Load:
             what.settle()
         control.close()
         left = sum(len(queue.elements) for queue in known.queues)
-        return f"checked {left} elements, {known.count['wrong'] - before} wrong"
+        wrong = known.count["wrong"] - self.told
+        self.told = known.count["wrong"]
+        return f"checked {left} elements, {wrong} wrong"
 
     def quit(self):
         return "total " + ", ".join(f"{count} {what}" for what, count in known.count.items())

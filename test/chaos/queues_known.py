@@ -14,6 +14,7 @@ Everything else is a Toggle: operations 1, 2, 3, … of one writer put something
 move it between two places; floor and sent are as in load.h.
 """
 
+import random
 import time
 
 COMPLAINTS = 20  # that are printed
@@ -119,7 +120,9 @@ class Queue:
             self.draining = True
         elif self.backlog() <= 0:
             self.draining = False
-        return not self.draining and self.backlog() < self.limit
+        # Mostly into an empty queue, for which somebody waits.
+        limit = self.limit if self.long or random.random() < 0.2 else 1
+        return not self.draining and self.backlog() < limit
 
     def sent(self, element):
         self.elements[element.name] = element

@@ -113,14 +113,15 @@ class PairWriter:
         pairs = self.pairs
         toggle = pairs.members.toggles[name]
         certain = toggle.certain()
-        if toggle.sent == 2:
-            # Removed by a connection that was lost: the same again, and not a third operation.
-            toggle.refuse()
-        if toggle.sent == 1:
+        sent = toggle.sent
+        if toggle.floor < 2:
+            # If it was sent by a connection that was lost: the same again, and not a third operation.
+            toggle.sent = 1
             reply = yield from write(toggle, by_transaction_or_script(
                 REMOVES, (pairs.index, pairs.hash), (name,),
                 ("ZREM", pairs.index, name), ("HDEL", pairs.hash, name)))
             if reply is None:
+                toggle.sent = sent
                 return
             if reply != [1, 1] and (certain or reply != [0, 0]):
                 known.half(f"{pairs.hash}: the end of {name} was answered {reply}")

@@ -3,7 +3,7 @@
 
 What a client does is a generator: it yields a list of commands, which are sent together, and is given
 their replies; or it yields a number, when nothing of it is under way, and is called again after so many
-seconds, if the load runs then. When the connection is lost while it waits, Lost is raised there, with the replies that
+seconds, if it is to run then. When the connection is lost while it waits, Lost is raised there, with the replies that
 had come; the client connects again and begins its work anew.
 """
 
@@ -193,7 +193,7 @@ class Loop:
         self.known = known
         self.selector = selectors.DefaultSelector()
         self.clients = []
-        self.running = False
+        self.running = []  # those of the clients that begin anything
 
     def turn(self, seconds):
         for key, events in self.selector.select(seconds):
@@ -203,10 +203,8 @@ class Loop:
                 key.data.receive()
             if events & selectors.EVENT_WRITE and key.data.sock:
                 key.data.send()
-        if not self.running:
-            return
         now = time.monotonic()
-        for client in self.clients:
+        for client in self.running:
             if not client.sock and now >= client.retry_at:
                 client.connect()
             elif client.work and not client.busy and now >= client.rests_until:
