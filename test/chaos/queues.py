@@ -45,6 +45,7 @@ from queues_known import known, settle_queues
 from queues_wire import Client, Control, Loop
 
 PRODUCERS = 8
+READERS = 6
 DRAIN = 0.5  # seconds after which consumers have taken what there is
 PATIENCE = 10  # seconds for which a consumer may wait while its queue has something
 
@@ -78,7 +79,7 @@ class Load:
         for consumer in self.consumers:
             self.waiting[Client(self.loop, consumer.name, consumer.work)] = consumer
         self.open_members()
-        for number in range(3):
+        for number in range(READERS):
             Client(self.loop, f"reader {number}", self.read)
 
     def open_members(self):
@@ -102,7 +103,7 @@ class Load:
                 yield from work.read_queue(queue, 30 if queue.long else -1)
             else:
                 yield from random.choice(members.ALL).read()
-            yield 0.002
+            yield 0.001
 
     # ---- what the driver asks for -------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: PostgreSQL
 """queues_members.py: what belongs together in hashes, sets and sorted sets; see queues.py.
 
-    pairs    an id in a sorted set and in a hash, as Celery keeps what is not acknowledged: in both or in none
+    pairs    ids in a sorted set and in a hash, as Celery keeps what is not acknowledged: each in both or in none
     places   members that move between two sets: each is always in one of them
     tags     members that come and go
     counts   fields of a hash that everybody counts
@@ -10,16 +10,22 @@
 import random
 
 from queues_known import Counter, Members, Toggle, known, text_of
-from queues_wire import Lost
 from queues_work import refused, refused_unit, script, transaction
 
 ADDS = """
-local added = redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
-return {added, redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])}
+local scores, fields = {}, {}
+for i = 1, #ARGV, 3 do
+  table.insert(scores, ARGV[i])
+  table.insert(scores, ARGV[i + 1])
+  table.insert(fields, ARGV[i + 1])
+  table.insert(fields, ARGV[i + 2])
+end
+local added = redis.call('ZADD', KEYS[1], unpack(scores))
+return {added, redis.call('HSET', KEYS[2], unpack(fields))}
 """
 REMOVES = """
-local removed = redis.call('ZREM', KEYS[1], ARGV[1])
-return {removed, redis.call('HDEL', KEYS[2], ARGV[1])}
+local removed = redis.call('ZREM', KEYS[1], unpack(ARGV))
+return {removed, redis.call('HDEL', KEYS[2], unpack(ARGV))}
 """
 READS = "return {redis.call('ZRANGE', KEYS[1], 0, -1), redis.call('HGETALL', KEYS[2])}"
 MOVES = """
@@ -28,14 +34,17 @@ return {removed, redis.call('SADD', KEYS[2], ARGV[1])}
 """
 
 
-def write(toggle, commands):
-    """The last reply, None if it was refused; whatever becomes of it, the toggle knows."""
-    toggle.send()
+def write(toggles, commands):
+    """The last reply, None if it was refused; whatever becomes of it, the toggles know."""
+    for toggle in toggles:
+        toggle.send()
     reply = (yield commands)[-1]
     if refused_unit(reply):
-        toggle.refuse()
+        for toggle in toggles:
+            toggle.refuse()
         return None
-    toggle.acknowledge()
+    for toggle in toggles:
+        toggle.acknowledge()
     known.count["acknowledged"] += 1
     return reply
 
@@ -61,7 +70,7 @@ class Pairs:
 
     def payload(self, name):
         number = int(name.rpartition(b"-")[2])
-        return text_of(name, 5000 if number % 40 == 0 else 20 + number % 200)
+        return text_of(name, 5000 if number % 100 == 0 else 20 + number % 200)
 
     def read(self):
         asked, floors = known.moment, self.members.floors()
@@ -95,46 +104,59 @@ class PairWriter:
         self.pairs = pairs
         self.made = 0
 
-    def add(self):
-        pairs = self.pairs
-        self.made += 1
-        name = b"%d-%d" % (self.number, self.made)
-        toggle = pairs.members.toggles[name] = Toggle()
-        score, payload = str(self.made), pairs.payload(name)
-        reply = yield from write(toggle, by_transaction_or_script(
-            ADDS, (pairs.index, pairs.hash), (score, name, payload),
-            ("ZADD", pairs.index, score, name), ("HSET", pairs.hash, name, payload)))
+    def add(self, count):
+        pairs, toggles = self.pairs, self.pairs.members.toggles
+        scores, fields, words = [], [], []
+        for _ in range(count):
+            self.made += 1
+            name = b"%d-%d" % (self.number, self.made)
+            toggles[name] = Toggle()
+            scores += [str(self.made), name]
+            fields += [name, pairs.payload(name)]
+            words += [str(self.made), *fields[-2:]]
+        names = fields[::2]
+        reply = yield from write([toggles[name] for name in names], by_transaction_or_script(
+            ADDS, (pairs.index, pairs.hash), words,
+            ("ZADD", pairs.index, *scores), ("HSET", pairs.hash, *fields)))
         if reply is None:
-            pairs.members.end(name)
-        elif reply != [1, 1]:
-            known.half(f"{pairs.hash}: a new id was answered {reply}")
+            for name in names:
+                pairs.members.end(name)
+        elif reply != [count, count]:
+            known.half(f"{pairs.hash}: {count} new ids were answered {reply}")
 
-    def remove(self, name):
-        pairs = self.pairs
-        toggle = pairs.members.toggles[name]
-        certain = toggle.certain()
-        sent = toggle.sent
-        if toggle.floor < 2:
-            # If it was sent by a connection that was lost: the same again, and not a third operation.
-            toggle.sent = 1
-            reply = yield from write(toggle, by_transaction_or_script(
-                REMOVES, (pairs.index, pairs.hash), (name,),
-                ("ZREM", pairs.index, name), ("HDEL", pairs.hash, name)))
-            if reply is None:
-                toggle.sent = sent
-                return
-            if reply != [1, 1] and (certain or reply != [0, 0]):
-                known.half(f"{pairs.hash}: the end of {name} was answered {reply}")
-        pairs.members.end(name)
+    def remove(self, names):
+        pairs, toggles = self.pairs, self.pairs.members.toggles
+        certain = sum(toggles[name].certain() for name in names)
+        sent = [toggles[name].sent for name in names]
+        for name in names:
+            # If its end was sent by a connection that was lost: the same again, and not a third operation.
+            toggles[name].sent = 1
+        reply = yield from write([toggles[name] for name in names], by_transaction_or_script(
+            REMOVES, (pairs.index, pairs.hash), names,
+            ("ZREM", pairs.index, *names), ("HDEL", pairs.hash, *names)))
+        if reply is None:
+            for name, before in zip(names, sent):
+                toggles[name].sent = before
+            return
+        if reply[0] != reply[1] or not certain <= reply[0] <= len(names):
+            known.half(f"{pairs.hash}: the end of {len(names)} ids, of which {certain} were there, "
+                       f"was answered {reply}")
+        for name in names:
+            pairs.members.end(name)
 
     def work(self, client):
         mine = b"%d-" % self.number
         while True:
             names = [name for name in self.pairs.members.toggles if name.startswith(mine)]
+            # What was shown to be gone was removed by a connection that was lost.
+            for name in [name for name in names if self.pairs.members.toggles[name].floor == 2]:
+                self.pairs.members.end(name)
+                names.remove(name)
+            count = random.randint(1, self.pairs.limit // 5)
             if len(names) < self.pairs.limit and random.random() < 0.55:
-                yield from self.add()
+                yield from self.add(count)
             elif names:
-                yield from self.remove(random.choice(names))
+                yield from self.remove(random.sample(names, min(count, len(names))))
             yield REST_BETWEEN
 
 
@@ -172,10 +194,10 @@ class Places:
         certain = toggle.certain()
         source, target = self.keys if toggle.sent % 2 == 0 else self.keys[::-1]
         if random.random() < 0.6:
-            reply = yield from write(toggle, [("SMOVE", source, target, member)])
+            reply = yield from write([toggle], [("SMOVE", source, target, member)])
             right = reply in (None, 1)
         else:
-            reply = yield from write(toggle, by_transaction_or_script(
+            reply = yield from write([toggle], by_transaction_or_script(
                 MOVES, (source, target), (member,),
                 ("SREM", source, member), ("SADD", target, member)))
             right = reply in (None, [1, 1])
@@ -204,7 +226,7 @@ class Tags:
         toggle = self.members.toggles[member]
         certain = toggle.certain()
         word = "SADD" if toggle.sent % 2 == 0 else "SREM"
-        reply = yield from write(toggle, [(word, self.key, member)])
+        reply = yield from write([toggle], [(word, self.key, member)])
         if certain and reply not in (None, 1):
             known.wrong(f"{self.key}: {word} of {member} was answered {reply}")
 

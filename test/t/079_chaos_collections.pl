@@ -4,6 +4,12 @@
 # acknowledged, what was served, and to whom; see test/chaos/queues.py for what must hold. A few rounds here,
 # CHAOS_ROUNDS of them by `make chaos`, in an order that CHAOS_SEED decides, on the servers of
 # test/perl/PgfirstChaos.pm. The standby must have the same collections after each round.
+#
+# Seen to fail, in the round that stands behind it: a reply to BLPOP and its like that leaves before its change is
+# durable (1); BLPOP that now and then does not write back the list that it took from (1); a push that does not write
+# the root of a paged list (1); BLMOVE that does not write the list that it moves to (1); what belongs together read
+# without looking whether it has changed meanwhile (1); records of one unit that become visible one by one, a
+# millisecond apart (2); a push that does not wake clients of another worker (3).
 
 use strict;
 use warnings;
