@@ -38,15 +38,16 @@ my %options = (
 		workers => 2, preload => [ shim('slow_sync') ],
 		env => { PGFIRST_SLOW_SYNC_US => 1000, PGFIRST_SLOW_WAL_US => 3000 } });
 my $seed = $ENV{CHAOS_SEED} || 1;
-my $command;
+my ($command, $some);
 my %servers;
 my $standby;
 srand $seed;
 
 sub chaos_seed { return $seed; }
 
-# Says which load it is: a function that is given a server, and returns the words of its command.
-sub chaos_load { ($command) = @_; }
+# Says which load it is: a function that is given a server, and returns the words of its command; and how many writes
+# are some, of which it acknowledges as many in a good tenth of a second.
+sub chaos_load { ($command, $some) = @_; }
 
 # ---- the servers and their loads -----------------------------------------------------------------
 
@@ -105,13 +106,13 @@ sub chaos_order
 
 sub progress { return chaos_order($_[0], 'progress', qr/^progress/) =~ /(\d+)/ ? $1 : die; }
 
-# Waits until some hundreds more writes are acknowledged.
+# Waits until some more writes are acknowledged.
 sub chaos_goes_on
 {
 	my ($server, $what) = @_;
 	my $at = progress($server);
 
-	wait_until($what, sub { return progress($server) > $at + 300; });
+	wait_until($what, sub { return progress($server) > $at + $some; });
 }
 
 # What kv.check() says, '' if nothing.

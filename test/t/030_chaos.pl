@@ -25,7 +25,7 @@ my $root = "$FindBin::RealBin/../..";
 my %sql; # the last number that was acknowledged through SQL, by the server's name
 
 system('make', '-s', '-C', $root, 'build/chaos/load') == 0 or die "cannot build the load\n";
-chaos_load(sub { return ("$root/build/chaos/load", redis_port($_[0]), 'secret', 30, 10, chaos_seed()); });
+chaos_load(sub { return ("$root/build/chaos/load", redis_port($_[0]), 'secret', 30, 10, chaos_seed()); }, 300);
 
 # Everything that a server has, keys, values and expiries, as one number.
 sub contents

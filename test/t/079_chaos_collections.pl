@@ -24,7 +24,7 @@ use Time::HiRes qw(time);
 my $root = "$FindBin::RealBin/../..";
 my $patience = 10; # seconds until who waits gets an element, from when the server serves again
 
-chaos_load(sub { return ('python3', "$root/test/chaos/queues.py", redis_port($_[0]), 'secret', chaos_seed()); });
+chaos_load(sub { return ('python3', "$root/test/chaos/queues.py", redis_port($_[0]), 'secret', chaos_seed()); }, 100);
 
 # All keys with all of their elements, as a dump has them.
 sub contents
