@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: PostgreSQL
 #
-## chaos           fifty rounds of kill -9 under load, counted (CHAOS_ROUNDS, CHAOS_SEED)
+## chaos           fifty rounds of kill -9 under each load, counted (CHAOS_ROUNDS, CHAOS_SEED)
 
 .PHONY: chaos
 
