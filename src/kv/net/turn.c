@@ -90,8 +90,9 @@ static struct
 	int steps; /* commands to run before the next look */
 	int ahead; /* commands whose records are on their way */
 	bool over;
-	bool durable; /* something was changed that is to be flushed */
-	bool relaxed; /* something else was changed */
+	bool durable;             /* something was changed that is to be flushed */
+	bool relaxed;             /* something else was changed */
+	const PgfirstId *serving; /* the key whose waiting clients are called */
 	int64 http_logged_us;
 	int64 tls_logged_us;
 } turn;
@@ -364,7 +365,8 @@ run_command(KvClient *client)
 	               .sliced = &turn.slice_used,
 	               .read_only = turn.read_only,
 	               .available = turn.available,
-	               .busy = turn.busy};
+	               .busy = turn.busy,
+	               .ready = turn.serving};
 	KvOutcome outcome;
 
 	/* Whoever waited for news has had its patience with locks still before it. */
@@ -378,6 +380,7 @@ run_command(KvClient *client)
 	turn.ahead--;
 	turn.running = client;
 	turn.running_start = start;
+	turn.serving = NULL;
 	kv_position_reset();
 	outcome = kv_command_run(&call);
 	turn.running = NULL;
@@ -434,8 +437,8 @@ run_waiting(KvClient *client)
 }
 
 /*
- * The key has something: those who wait for it are asked in the order in which they came, until one finds nothing.  Who is
- * kept from it by something else is passed over.
+ * The key has something: those who wait for it are asked in the order in which they came.  Where one finds nothing, there
+ * is nothing of its type; who waits for another one is asked.  Who is kept from it by something else is passed over.
  */
 static void
 serve_key(const PgfirstId *id)
@@ -445,11 +448,16 @@ serve_key(const PgfirstId *id)
 	while (client)
 	{
 		if (client->broken || client->session.close)
+		{
 			client = kv_waits_behind(id, client);
-		else if (run_waiting(client))
+			continue;
+		}
+		/* For the one call of its command. */
+		turn.serving = id;
+		if (run_waiting(client))
 			client = kv_waits_first(id);
 		else if (client->parked_for == KV_PARK_NEWS)
-			return;
+			client = client->waits ? kv_waits_other(id, client) : NULL;
 		else
 			client = kv_waits_behind(id, client);
 	}

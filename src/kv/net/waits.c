@@ -12,7 +12,8 @@ typedef struct KvWait
 	dlist_node link; /* among those of the slot */
 	KvClient *client;
 	uint32 slot;
-	uint32 lap; /* of kv_waits_keys() that has come by */
+	uint32 lap;        /* of kv_waits_keys() that has come by */
+	const char *group; /* of the command: what type it waits for */
 	PgfirstId id;
 } KvWait;
 
@@ -42,6 +43,7 @@ kv_waits_begin(KvClient *client, const KvCall *call)
 		wait->client = client;
 		wait->slot = kv_ready_slot(&wait->id);
 		wait->lap = 0;
+		wait->group = call->command->group;
 		dlist_push_tail(&waiting[wait->slot], &wait->link);
 		kv_ready_wait(wait->slot);
 	}
@@ -71,14 +73,9 @@ ids_equal(const PgfirstId *a, const PgfirstId *b)
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
-KvClient *
-kv_waits_first(const PgfirstId *id)
-{
-	return kv_waits_behind(id, NULL);
-}
-
-KvClient *
-kv_waits_behind(const PgfirstId *id, const KvClient *client)
+/* Who waits for the key behind a client (NULL: the first), unless what it waits for is `but`. */
+static KvClient *
+behind_but(const PgfirstId *id, const KvClient *client, const char *but)
 {
 	bool behind = client == NULL;
 	dlist_iter iterator;
@@ -87,11 +84,30 @@ kv_waits_behind(const PgfirstId *id, const KvClient *client)
 	{
 		KvWait *wait = dlist_container(KvWait, link, iterator.cur);
 
-		if (behind && wait->client != client && ids_equal(&wait->id, id))
+		if (behind && wait->client != client && ids_equal(&wait->id, id) &&
+		    (!but || strcmp(wait->group, but) != 0))
 			return wait->client;
 		behind |= wait->client == client;
 	}
 	return NULL;
+}
+
+KvClient *
+kv_waits_first(const PgfirstId *id)
+{
+	return behind_but(id, NULL, NULL);
+}
+
+KvClient *
+kv_waits_behind(const PgfirstId *id, const KvClient *client)
+{
+	return behind_but(id, client, NULL);
+}
+
+KvClient *
+kv_waits_other(const PgfirstId *id, const KvClient *client)
+{
+	return behind_but(id, client, client->waits[0].group);
 }
 
 /* What `each` does may change the list, so it is begun anew after it. */

@@ -20,6 +20,9 @@ extern KvClient *kv_waits_first(const PgfirstId *id);
 /* The same of those behind a client that waits for it. */
 extern KvClient *kv_waits_behind(const PgfirstId *id, const KvClient *client);
 
+/* The same, if it waits for another type than that client does. */
+extern KvClient *kv_waits_other(const PgfirstId *id, const KvClient *client);
+
 /* Calls `each` once for every key of the slot that is waited for. */
 extern void kv_waits_keys(uint32 slot, void (*each)(const PgfirstId *id));
 
