@@ -104,8 +104,12 @@ append_flags(StringInfo line, const KvSession *session)
 {
 	int before = line->len;
 
+	if (session->channels + session->patterns > 0)
+		appendStringInfoChar(line, 'P');
 	if (kv_multi_is_open(session))
 		appendStringInfoChar(line, 'x');
+	if (session->waits)
+		appendStringInfoChar(line, 'b');
 	if (session->local_address[0] == '/')
 		appendStringInfoChar(line, 'U');
 	if (session->no_evict)
@@ -130,18 +134,19 @@ append_client(StringInfo line, const KvSession *session)
 	                 (int) ((now - session->active_us) / 1000000));
 	appendStringInfoString(line, "flags=");
 	append_flags(line, session);
-	appendStringInfo(
-	    line,
-	    " db=%d sub=0 psub=0 ssub=0 multi=%d watch=%d qbuf=%zu qbuf-free=0 "
-	    "argv-mem=0 multi-mem=0 rbs=%zu rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu "
-	    "events=r cmd=%s%s%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
-	    session->database, kv_multi_commands(session), kv_multi_watched(session),
-	    session->input_bytes, session->reply.capacity, session->reply.length + session->tail.length,
-	    output, sizeof(*session) + session->input_bytes + output,
-	    last && last->container ? last->container : "", last && last->container ? "|" : "",
-	    last ? last->name : "NULL", kv_auth_role_name(session), session->reply.protocol,
-	    session->library_name ? session->library_name : "",
-	    session->library_version ? session->library_version : "");
+	appendStringInfo(line,
+	                 " db=%d sub=%d psub=%d ssub=0 multi=%d watch=%d qbuf=%zu qbuf-free=0 "
+	                 "argv-mem=0 multi-mem=0 rbs=%zu rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu "
+	                 "events=r cmd=%s%s%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
+	                 session->database, session->channels, session->patterns,
+	                 kv_multi_commands(session), kv_multi_watched(session), session->input_bytes,
+	                 session->reply.capacity, session->reply.length + session->tail.length, output,
+	                 sizeof(*session) + session->input_bytes + output,
+	                 last && last->container ? last->container : "",
+	                 last && last->container ? "|" : "", last ? last->name : "NULL",
+	                 kv_auth_role_name(session), session->reply.protocol,
+	                 session->library_name ? session->library_name : "",
+	                 session->library_version ? session->library_version : "");
 }
 
 static void

@@ -65,6 +65,15 @@ kv_elements_find(KvMembers *members, RespSlice member, RespSlice *value)
 	return found;
 }
 
+RespSlice
+kv_elements_copied(RespSlice slice)
+{
+	char *copy = MemoryContextAllocHuge(CurrentMemoryContext, Max(slice.length, 1));
+
+	memcpy(copy, slice.data, slice.length);
+	return (RespSlice){copy, slice.length};
+}
+
 bool
 kv_elements_add(KvMembers *set, RespSlice member)
 {
@@ -138,8 +147,8 @@ random_paged(KvMembers *members, RespSlice *member, RespSlice *value, RandomPlac
 		if (there)
 		{
 			*place = (RandomPlace){walk.place, walk.at};
-			*member = (RespSlice){pnstrdup(member->data, member->length), member->length};
-			*value = (RespSlice){pnstrdup(value->data, value->length), value->length};
+			*member = kv_elements_copied(*member);
+			*value = kv_elements_copied(*value);
 		}
 		kv_members_walk_end(&walk);
 		from = 0;
@@ -186,6 +195,18 @@ kv_elements_random(KvMembers *members, RespSlice *member, RespSlice *value)
 	inline_at(members, places[pg_prng_uint64_range(&pg_global_prng_state, 0, (uint64) count - 1)],
 	          member, value);
 	return true;
+}
+
+bool
+kv_argument_random(KvCall *call, int i, int64 *count)
+{
+	if (!kv_argument_integer(call, i, count))
+		return false;
+	if (*count > PG_INT64_MIN)
+		return true;
+	kv_reply_error(call, "ERR value is out of range, value must between -9223372036854775807 and "
+	                     "9223372036854775807");
+	return false;
 }
 
 typedef void (*RandomWrite)(KvCall *call, RespSlice member, RespSlice value, bool values);

@@ -26,6 +26,9 @@ extern bool kv_elements_room(KvCall *call, KvOutcome *outcome);
 /* kv_members_find() for many members: what the last one has brought in is given back. */
 extern bool kv_elements_find(KvMembers *members, RespSlice member, RespSlice *value);
 
+/* A copy of it in the current context. */
+extern RespSlice kv_elements_copied(RespSlice slice);
+
 /* Adds a member to a set, if it is new. */
 extern bool kv_elements_add(KvMembers *set, RespSlice member);
 
@@ -38,6 +41,9 @@ extern void kv_elements_write(KvCall *call, KvMembers *members, int what);
 
 /* A member by chance; good until the next call of kv_scratch(). */
 extern bool kv_elements_random(KvMembers *members, RespSlice *member, RespSlice *value);
+
+/* How many by chance argument i asks for; answers and returns false if it is no such number. */
+extern bool kv_argument_random(KvCall *call, int i, int64 *count);
 
 /*
  * Writes an array of `count` different members by chance, or of all there are; of -count ones that may repeat, if

@@ -162,6 +162,11 @@ kv_cmd_hincrbyfloat(KvCall *call)
 		kv_reply_error(call, "ERR value is not a valid float");
 		return KV_DONE;
 	}
+	if (isnan(by) || isinf(by))
+	{
+		kv_reply_error(call, "ERR value is NaN or Infinity");
+		return KV_DONE;
+	}
 	if (!hash_open(call, &hash) || !kv_elements_room(call, &outcome))
 		return KV_DONE;
 	if (kv_members_find(&hash, kv_argument(call, 2), &slice) &&
@@ -363,14 +368,14 @@ read_hrandfield(KvCall *call)
 	KvMembers hash;
 	int64 count = 1;
 
-	if (call->argc > 2 && !kv_argument_integer(call, 2, &count))
+	if (call->argc > 2 && !kv_argument_random(call, 2, &count))
 		return;
 	if (call->argc > 4 || (values && !kv_argument_is(call, 3, "WITHVALUES")))
 	{
 		kv_reply_syntax(call);
 		return;
 	}
-	if (count < -PG_INT64_MAX / 2 || count > PG_INT64_MAX / 2)
+	if (values && (count < -PG_INT64_MAX / 2 || count > PG_INT64_MAX / 2))
 	{
 		kv_reply_error(call, "ERR value is out of range");
 		return;

@@ -25,8 +25,11 @@ reply_words(RespBuffer *reply, const char *const *words, const bool *apply, int 
 static void
 reply_flags(RespBuffer *reply, const KvCommand *command)
 {
-	static const char *const words[] = {"readonly", "write",   "fast",     "no_auth",    "loading",
-	                                    "admin",    "denyoom", "noscript", "movablekeys"};
+	static const char *const words[] = {"readonly",    "write",    "fast",    "no_auth",
+	                                    "loading",     "admin",    "denyoom", "noscript",
+	                                    "movablekeys", "blocking", "pubsub"};
+	bool pubsub = strcmp(command->group, "pubsub") == 0 && strcmp(command->name, "help") != 0 &&
+	              (command->flags & KV_SUBCOMMANDS) == 0;
 	const bool apply[] = {(command->flags & KV_READ) != 0,
 	                      (command->flags & KV_WRITE) != 0,
 	                      (command->flags & KV_FAST) != 0,
@@ -35,7 +38,9 @@ reply_flags(RespBuffer *reply, const KvCommand *command)
 	                      (command->flags & KV_ADMIN) != 0,
 	                      (command->flags & KV_GROWS) != 0,
 	                      (command->flags & KV_NO_SCRIPT) != 0,
-	                      (command->flags & (KV_SCRIPT | KV_COUNTED)) != 0};
+	                      (command->flags & (KV_SCRIPT | KV_COUNTED)) != 0,
+	                      (command->flags & KV_BLOCKS) != 0,
+	                      pubsub};
 
 	reply_words(reply, words, apply, lengthof(words));
 }
@@ -43,9 +48,10 @@ reply_flags(RespBuffer *reply, const KvCommand *command)
 static void
 reply_categories(RespBuffer *reply, const KvCommand *command)
 {
-	static const char *const words[] = {"@read",        "@write",      "@fast",   "@slow",
-	                                    "@keyspace",    "@connection", "@string", "@bitmap",
-	                                    "@transaction", "@scripting",  "@admin",  "@dangerous"};
+	static const char *const words[] = {
+	    "@read",   "@write",  "@fast",        "@slow",      "@keyspace", "@connection",
+	    "@string", "@bitmap", "@transaction", "@scripting", "@admin",    "@dangerous",
+	    "@hash",   "@list",   "@set",         "@sortedset", "@pubsub",   "@blocking"};
 	bool admin = (command->flags & KV_ADMIN) != 0;
 	bool fast = (command->flags & KV_FAST) != 0;
 	const bool apply[] = {(command->flags & KV_READ) != 0,
@@ -59,7 +65,13 @@ reply_categories(RespBuffer *reply, const KvCommand *command)
 	                      strcmp(command->group, "transactions") == 0,
 	                      strcmp(command->group, "scripting") == 0,
 	                      admin,
-	                      admin};
+	                      admin,
+	                      strcmp(command->group, "hash") == 0,
+	                      strcmp(command->group, "list") == 0,
+	                      strcmp(command->group, "set") == 0,
+	                      strcmp(command->group, "sorted-set") == 0,
+	                      strcmp(command->group, "pubsub") == 0,
+	                      (command->flags & KV_BLOCKS) != 0};
 
 	reply_words(reply, words, apply, lengthof(words));
 }
@@ -292,15 +304,79 @@ static const struct
 	const char *first;
 	const char *others;
 } key_uses[] = {
-    {"append", "Wi", NULL},   {"bitop", "Ou", "Ra"},     {"copy", "Ra", "Ou"},
-    {"del", "Md", NULL},      {"exists", "R", NULL},     {"expire", "Wu", NULL},
-    {"expireat", "Wu", NULL}, {"getdel", "Wad", NULL},   {"mset", "Ou", NULL},
-    {"msetnx", "Oi", NULL},   {"object", "R", NULL},     {"persist", "Wu", NULL},
-    {"pexpire", "Wu", NULL},  {"pexpireat", "Wu", NULL}, {"psetex", "Ou", NULL},
-    {"rename", "Wad", "Ou"},  {"renamenx", "Wad", "Oi"}, {"restore", "Ou", NULL},
-    {"set", "Ou", NULL},      {"setex", "Ou", NULL},     {"setnx", "Oi", NULL},
-    {"setrange", "Wu", NULL}, {"strlen", "R", NULL},     {"touch", "R", NULL},
-    {"type", "R", NULL},      {"unlink", "Md", NULL},    {"watch", "R", NULL},
+    /* Of collections. */
+    {"blmove", "Wad", "Wi"},
+    {"blmpop", "Wad", NULL},
+    {"blpop", "Wad", NULL},
+    {"brpop", "Wad", NULL},
+    {"brpoplpush", "Wad", "Wi"},
+    {"bzmpop", "Wad", NULL},
+    {"bzpopmax", "Wad", NULL},
+    {"bzpopmin", "Wad", NULL},
+    {"hdel", "Wd", NULL},
+    {"hexists", "R", NULL},
+    {"hlen", "R", NULL},
+    {"hmset", "Wu", NULL},
+    {"hset", "Wu", NULL},
+    {"hsetnx", "Wi", NULL},
+    {"hstrlen", "R", NULL},
+    {"linsert", "Wi", NULL},
+    {"llen", "R", NULL},
+    {"lmove", "Wad", "Wi"},
+    {"lmpop", "Wad", NULL},
+    {"lpop", "Wad", NULL},
+    {"lpush", "Wi", NULL},
+    {"lpushx", "Wi", NULL},
+    {"lrem", "Wd", NULL},
+    {"lset", "Wu", NULL},
+    {"ltrim", "Wd", NULL},
+    {"rpop", "Wad", NULL},
+    {"rpoplpush", "Wad", "Wi"},
+    {"rpush", "Wi", NULL},
+    {"rpushx", "Wi", NULL},
+    {"sadd", "Wi", NULL},
+    {"scard", "R", NULL},
+    {"sismember", "R", NULL},
+    {"smove", "Wad", "Wi"},
+    {"spop", "Wad", NULL},
+    {"srem", "Wd", NULL},
+    {"zadd", "Wu", NULL},
+    {"zcard", "R", NULL},
+    {"zmpop", "Wad", NULL},
+    {"zpopmax", "Wad", NULL},
+    {"zpopmin", "Wad", NULL},
+    {"zrem", "Wd", NULL},
+    {"zremrangebylex", "Wd", NULL},
+    {"zremrangebyrank", "Wd", NULL},
+    {"zremrangebyscore", "Wd", NULL},
+    /* Of strings, and of keys of any type. */
+    {"append", "Wi", NULL},
+    {"bitop", "Ou", "Ra"},
+    {"copy", "Ra", "Ou"},
+    {"del", "Md", NULL},
+    {"exists", "R", NULL},
+    {"expire", "Wu", NULL},
+    {"expireat", "Wu", NULL},
+    {"getdel", "Wad", NULL},
+    {"mset", "Ou", NULL},
+    {"msetnx", "Oi", NULL},
+    {"object", "R", NULL},
+    {"persist", "Wu", NULL},
+    {"pexpire", "Wu", NULL},
+    {"pexpireat", "Wu", NULL},
+    {"psetex", "Ou", NULL},
+    {"rename", "Wad", "Ou"},
+    {"renamenx", "Wad", "Oi"},
+    {"restore", "Ou", NULL},
+    {"set", "Ou", NULL},
+    {"setex", "Ou", NULL},
+    {"setnx", "Oi", NULL},
+    {"setrange", "Wu", NULL},
+    {"strlen", "R", NULL},
+    {"touch", "R", NULL},
+    {"type", "R", NULL},
+    {"unlink", "Md", NULL},
+    {"watch", "R", NULL},
 };
 
 static const char *const key_words[] = {"RO",     "RW",     "OW",     "RM",
@@ -418,12 +494,23 @@ kv_command_in_category(const KvCommand *command, RespSlice category)
 		const char *word;
 		uint32 flag;
 		const char *group;
-	} categories[] = {{"read", KV_READ, NULL},         {"write", KV_WRITE, NULL},
-	                  {"fast", KV_FAST, NULL},         {"admin", KV_ADMIN, NULL},
-	                  {"dangerous", KV_ADMIN, NULL},   {"keyspace", 0, "generic"},
-	                  {"connection", 0, "connection"}, {"string", 0, "string"},
-	                  {"bitmap", 0, "bitmap"},         {"transaction", 0, "transactions"},
-	                  {"scripting", 0, "scripting"}};
+	} categories[] = {{"read", KV_READ, NULL},
+	                  {"write", KV_WRITE, NULL},
+	                  {"fast", KV_FAST, NULL},
+	                  {"admin", KV_ADMIN, NULL},
+	                  {"dangerous", KV_ADMIN, NULL},
+	                  {"keyspace", 0, "generic"},
+	                  {"connection", 0, "connection"},
+	                  {"string", 0, "string"},
+	                  {"bitmap", 0, "bitmap"},
+	                  {"transaction", 0, "transactions"},
+	                  {"scripting", 0, "scripting"},
+	                  {"hash", 0, "hash"},
+	                  {"list", 0, "list"},
+	                  {"set", 0, "set"},
+	                  {"sortedset", 0, "sorted-set"},
+	                  {"pubsub", 0, "pubsub"},
+	                  {"blocking", KV_BLOCKS, NULL}};
 
 	for (int i = 0; i < (int) lengthof(categories); i++)
 	{

@@ -11,6 +11,7 @@
 #include "utils/memutils.h"
 
 #include "kv/cmd/commands.h"
+#include "kv/cmd/elements.h"
 #include "kv/cmd/pubsub.h"
 #include "kv/id.h"
 
@@ -298,11 +299,11 @@ unsubscribe_all(KvCall *call, bool pattern)
 	for (; subscription; subscription = subscription_first(call->session, pattern))
 	{
 		RespSlice name = subscription->topic->name;
-		char *copy = pnstrdup(name.data, name.length);
+		RespSlice copy = kv_elements_copied(name);
 
 		subscription_end(subscription);
-		reply_subscribed(call, kind, (RespSlice){copy, name.length});
-		pfree(copy);
+		reply_subscribed(call, kind, copy);
+		pfree((char *) copy.data);
 	}
 	return KV_DONE;
 }

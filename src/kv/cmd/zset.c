@@ -129,7 +129,7 @@ add_one(const Add *add, KvZset *zset, RespSlice member, double *score)
 	bool found = kv_zset_count(zset) > 0 && kv_zset_find(zset, member, &old);
 	Added added = ADDED_NOT;
 
-	if (found && add->increment)
+	if (found && add->increment && !add->nx)
 		*score += old;
 	if (isnan(*score))
 		added = ADDED_NAN;
@@ -356,10 +356,17 @@ static bool
 bound_of_score(KvCall *call, int i, Bound *bound)
 {
 	RespSlice argument = kv_argument(call, i);
+	Size at;
 
 	bound->exclusive = argument.length > 0 && argument.data[0] == '(';
-	if (score_parse(argument.data + bound->exclusive, argument.length - bound->exclusive,
-	                &bound->score))
+	bound->score = 0;
+	at = bound->exclusive;
+	/* As strtod() has it, other than with scores: nothing is 0, and blanks may come first. */
+	if (at == argument.length)
+		return true;
+	while (at < argument.length && isspace((unsigned char) argument.data[at]))
+		at++;
+	if (score_parse(argument.data + at, argument.length - at, &bound->score))
 		return true;
 	kv_reply_error(call, "ERR min or max is not a float");
 	return false;
@@ -404,8 +411,6 @@ range_bounds(KvCall *call, int i, Range *range)
 static bool
 range_options(KvCall *call, int i, bool all, Range *range)
 {
-	bool limited = false;
-
 	range->limit = -1;
 	for (; i < call->argc; i++)
 	{
@@ -417,10 +422,9 @@ range_options(KvCall *call, int i, bool all, Range *range)
 			if (!kv_argument_integer(call, i + 1, &range->offset) ||
 			    !kv_argument_integer(call, i + 2, &range->limit))
 				return false;
-			limited = true;
 			i += 2;
 		}
-		else if (all && kv_argument_is(call, i, "REV"))
+		else if (all && !range->reverse && kv_argument_is(call, i, "REV"))
 			range->reverse = true;
 		else if (all && kv_argument_is(call, i, "BYSCORE"))
 			range->by = BY_SCORE;
@@ -432,7 +436,8 @@ range_options(KvCall *call, int i, bool all, Range *range)
 			return false;
 		}
 	}
-	if (limited && range->by == BY_RANK)
+	/* Without a limit, from whatever offset, is no LIMIT. */
+	if (range->limit != -1 && range->by == BY_RANK)
 		kv_reply_error(call, "ERR syntax error, LIMIT is only supported in combination with "
 		                     "either BYSCORE or BYLEX");
 	else if (range->scores && range->by == BY_BYTES)
@@ -811,13 +816,16 @@ kv_zmpop_options(KvCall *call, int at, int *keys, bool *highest, int64 *count)
 		{
 			if (call->argc == where + 1)
 				return true;
-			number = kv_argument(call, call->argc - 1);
-			if (call->argc == where + 3 && kv_argument_is(call, where + 1, "COUNT"))
+			if (call->argc >= where + 3 && kv_argument_is(call, where + 1, "COUNT"))
 			{
-				if (pgfirst_int64_parse(number.data, number.length, count) && *count >= 1)
+				number = kv_argument(call, where + 2);
+				if (!pgfirst_int64_parse(number.data, number.length, count) || *count < 1)
+				{
+					kv_reply_error(call, "ERR count should be greater than 0");
+					return false;
+				}
+				if (call->argc == where + 3)
 					return true;
-				kv_reply_error(call, "ERR count should be greater than 0");
-				return false;
 			}
 		}
 	}
