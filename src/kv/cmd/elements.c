@@ -136,8 +136,8 @@ random_paged(KvMembers *members, RespSlice *member, RespSlice *value, RandomPlac
 	MemoryContext old = MemoryContextSwitchTo(kv_scratch());
 	bool there = false;
 
-	/* At the end it goes on from the beginning, where there is one. */
-	for (int lap = 0; lap < RANDOM_WINDOW && !there; lap++)
+	/* At the end it goes on from the beginning: with one member as often as it takes, and the first lap may meet none. */
+	for (int lap = 0; lap <= RANDOM_WINDOW && !there; lap++)
 	{
 		KvMembersWalk walk;
 

@@ -426,9 +426,9 @@ range_options(KvCall *call, int i, bool all, Range *range)
 		}
 		else if (all && !range->reverse && kv_argument_is(call, i, "REV"))
 			range->reverse = true;
-		else if (all && kv_argument_is(call, i, "BYSCORE"))
+		else if (all && range->by == BY_RANK && kv_argument_is(call, i, "BYSCORE"))
 			range->by = BY_SCORE;
-		else if (all && kv_argument_is(call, i, "BYLEX"))
+		else if (all && range->by == BY_RANK && kv_argument_is(call, i, "BYLEX"))
 			range->by = BY_BYTES;
 		else
 		{
