@@ -150,6 +150,20 @@ kv_pubsub_forget(KvSession *session)
 		    dlist_container(Subscription, session_link, dlist_head_node(&session->subscriptions)));
 }
 
+void
+kv_pubsub_forget_others(KvSession *session)
+{
+	dlist_mutable_iter iterator;
+
+	dlist_foreach_modify (iterator, &session->subscriptions)
+	{
+		Subscription *subscription = dlist_container(Subscription, session_link, iterator.cur);
+
+		if (subscription->topic->key.tenant != session->tenant)
+			subscription_end(subscription);
+	}
+}
+
 /* ---- messages -------------------------------------------------------------------------------- */
 
 static void
@@ -372,10 +386,20 @@ kv_cmd_pubsub_numsub(KvCall *call)
 	return KV_DONE;
 }
 
-/* PUBSUB NUMPAT: patterns, not their subscribers. */
+/* PUBSUB NUMPAT: patterns of the tenant, not their subscribers. */
 KvOutcome
 kv_cmd_pubsub_numpat(KvCall *call)
 {
-	pgfirst_resp_write_integer(call->reply, patterns);
+	int64 count = 0;
+	HASH_SEQ_STATUS all;
+	Topic *topic;
+
+	if (patterns > 0)
+	{
+		hash_seq_init(&all, topics);
+		while ((topic = hash_seq_search(&all)) != NULL)
+			count += topic->key.pattern && topic->key.tenant == call->session->tenant;
+	}
+	pgfirst_resp_write_integer(call->reply, count);
 	return KV_DONE;
 }
