@@ -42,6 +42,7 @@
 #include "kv/access.h"
 #include "kv/auth.h"
 #include "kv/cmd/command.h"
+#include "kv/cmd/pubsub.h"
 #include "kv/database.h"
 #include "kv/settings.h"
 #include "lib/hash/siphash.h"
@@ -286,6 +287,9 @@ kv_auth_has_tenants(void)
 void
 kv_auth_log_in(KvSession *session, Oid role)
 {
+	/* What another role has subscribed to is not this one's. */
+	if (session->role != role)
+		kv_pubsub_forget(session);
 	kv_session_log_out(session);
 	session->role = role;
 	session->tenant_set = auth_set_tenant(role);
@@ -344,6 +348,7 @@ kv_auth_look(KvSession *session, bool available, int64 now_ms)
 		kv_multi_break(session);
 		kv_session_drop_slices(session);
 		session->tenant = tenant;
+		kv_pubsub_forget_others(session);
 	}
 	session->granted = generation;
 	session->granted_until_ms = until_ms;

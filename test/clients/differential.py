@@ -438,7 +438,7 @@ MEANINGLESS_FLAGS = {"denyoom", "noscript", "stale", "allow_busy", "skip_monitor
 # none of their own, COMMAND with the connection's, DBSIZE, FLUSHALL, FLUSHDB and SWAPDB with the keyspace's, some as dangerous.
 OTHER_CATEGORIES = {
     b"slowlog", b"command|getkeys", b"command|getkeysandflags", b"command|help", b"wait", b"eval_ro", b"evalsha_ro", b"script",
-    b"script|flush",
+    b"script|flush", b"pubsub", b"pubsub|help",
     b"client", b"config", b"command", b"command|count", b"command|docs", b"command|info", b"command|list",
     b"dbsize", b"flushall", b"flushdb", b"info", b"keys", b"object", b"swapdb"}
 
@@ -454,6 +454,9 @@ def command_differences(pair):
             if name not in (b"client|setinfo", b"client|no-touch", b"waitaof"):
                 found.append(f"COMMAND INFO {name}: Redis knows no such command")
             continue
+        # ZRANK and ZREVRANK have got an option.
+        if name in (b"zrank", b"zrevrank"):
+            their[1] = -their[1]
         if our[:2] != their[:2] or our[3:6] != their[3:6]:
             found.append(f"COMMAND INFO {name}: pgfirst {our[:2]} {our[3:6]}, Redis {their[:2]} {their[3:6]}")
         flags = [{flag.decode() for flag in info[2]} - MEANINGLESS_FLAGS for info in (our, their)]

@@ -60,11 +60,33 @@ wait_for_keys(KvCall *call, KvType type, int first, int last, int64 timeout_us, 
 		call->waits_type = type;
 		return KV_PARK_NEWS;
 	}
-	else if (array)
+	/* Whose time is up is told the same by all of them. */
+	else if (array || !call->atomic)
 		pgfirst_resp_write_null_array(call->reply);
 	else
 		pgfirst_resp_write_null(call->reply);
 	return KV_DONE;
+}
+
+/*
+ * The number of the argument that is looked at in step n: the keys in their order, and before all of them, when it is
+ * called again, the one that has something, as it may be that others have since got something too.
+ */
+static int
+argument_of_step(KvCall *call, int first, int last, int n)
+{
+	if (n > 0)
+		return first + n - 1;
+	for (int i = first; i <= last; i++)
+	{
+		RespSlice key = kv_argument(call, i);
+		PgfirstId id;
+
+		kv_space_id(call->space, key.data, key.length, &id);
+		if (memcmp(&id, call->ready, sizeof(id)) == 0)
+			return i;
+	}
+	return first;
 }
 
 /*
@@ -75,8 +97,9 @@ static bool
 first_list(KvCall *call, int first, int last, KvList *list, int *argument, bool *wrong)
 {
 	*wrong = false;
-	for (int i = first; i <= last; i++)
+	for (int n = call->ready ? 0 : 1; n <= last - first + 1; n++)
 	{
+		int i = argument_of_step(call, first, last, n);
 		MemoryContext old = MemoryContextSwitchTo(kv_scratch());
 		bool fits = kv_list_open(call->space, kv_argument(call, i), call->now_ms, list);
 
@@ -174,7 +197,7 @@ kv_cmd_blmpop(KvCall *call)
 	bool wrong;
 	int keys, i;
 
-	if (!argument_seconds(call, 1, &timeout_us) || !kv_lmpop_options(call, 2, &keys, &end, &count))
+	if (!kv_lmpop_options(call, 2, &keys, &end, &count) || !argument_seconds(call, 1, &timeout_us))
 		return KV_DONE;
 	if (!first_list(call, 3, 2 + keys, &list, &i, &wrong))
 		return wrong ? KV_DONE : wait_for_keys(call, KV_TYPE_LIST, 3, 2 + keys, timeout_us, true);
@@ -191,8 +214,10 @@ static bool
 first_zset(KvCall *call, int first, int last, KvZset *zset, int *argument, bool *wrong)
 {
 	*wrong = false;
-	for (int i = first; i <= last; i++)
+	for (int n = call->ready ? 0 : 1; n <= last - first + 1; n++)
 	{
+		int i = argument_of_step(call, first, last, n);
+
 		if (!kv_zset_of(call, i, call->session->wait_until_us == 0, zset))
 		{
 			*wrong = true;
@@ -248,8 +273,8 @@ kv_cmd_bzmpop(KvCall *call)
 	KvZset zset;
 	int keys, i;
 
-	if (!argument_seconds(call, 1, &timeout_us) ||
-	    !kv_zmpop_options(call, 2, &keys, &highest, &count))
+	if (!kv_zmpop_options(call, 2, &keys, &highest, &count) ||
+	    !argument_seconds(call, 1, &timeout_us))
 		return KV_DONE;
 	if (!first_zset(call, 3, 2 + keys, &zset, &i, &wrong))
 		return wrong ? KV_DONE : wait_for_keys(call, KV_TYPE_ZSET, 3, 2 + keys, timeout_us, true);

@@ -54,6 +54,15 @@ kv_elements_find(KvMembers *members, RespSlice member, RespSlice *value)
 	return found;
 }
 
+RespSlice
+kv_elements_copied(RespSlice slice)
+{
+	char *copy = MemoryContextAllocHuge(CurrentMemoryContext, Max(slice.length, 1));
+
+	memcpy(copy, slice.data, slice.length);
+	return (RespSlice){copy, slice.length};
+}
+
 bool
 kv_elements_add(KvMembers *set, RespSlice member)
 {
@@ -124,8 +133,8 @@ random_paged(KvMembers *members, RespSlice *member, RespSlice *value, RandomPlac
 	MemoryContext old = MemoryContextSwitchTo(kv_scratch());
 	bool there = false;
 
-	/* At the end it goes on from the beginning, where there is one. */
-	for (int lap = 0; lap < RANDOM_WINDOW && !there; lap++)
+	/* At the end it goes on from the beginning: with one member as often as it takes, and the first lap may meet none. */
+	for (int lap = 0; lap <= RANDOM_WINDOW && !there; lap++)
 	{
 		KvMembersWalk walk;
 

@@ -24,6 +24,9 @@ extern bool kv_elements_room(KvCall *call, KvOutcome *outcome);
 /* kv_members_find() for many members: what the last one has brought in is given back. */
 extern bool kv_elements_find(KvMembers *members, RespSlice member, RespSlice *value);
 
+/* A copy of it in the current context. */
+extern RespSlice kv_elements_copied(RespSlice slice);
+
 /* Adds a member to a set, if it is new. */
 extern bool kv_elements_add(KvMembers *set, RespSlice member);
 
@@ -37,6 +40,9 @@ extern void kv_elements_write(KvCall *call, KvMembers *members, KvElementsHead h
 
 /* A member by chance; good until the next call of kv_scratch(). */
 extern bool kv_elements_random(KvMembers *members, RespSlice *member, RespSlice *value);
+
+/* How many by chance argument i asks for; answers and returns false if it is no such number. */
+extern bool kv_argument_random(KvCall *call, int i, int64 *count);
 
 /*
  * Gives `each` so many different members by chance, or all there are; -count ones that may repeat, if it is negative.

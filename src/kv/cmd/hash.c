@@ -162,6 +162,11 @@ kv_cmd_hincrbyfloat(KvCall *call)
 		kv_reply_error(call, "ERR value is not a valid float");
 		return KV_DONE;
 	}
+	if (isnan(by) || isinf(by))
+	{
+		kv_reply_error(call, "ERR value is NaN or Infinity");
+		return KV_DONE;
+	}
 	if (!hash_open(call, &hash) || !kv_elements_room(call, &outcome))
 		return KV_DONE;
 	if (kv_members_find(&hash, kv_argument(call, 2), &slice) &&

@@ -247,15 +247,18 @@ kv_lmpop_options(KvCall *call, int at, int *keys, KvEnd *end, int64 *count)
 		return false;
 	if (call->argc == at + 2 + *keys)
 		return true;
-	if (call->argc != at + 4 + *keys || !kv_argument_is(call, at + 2 + *keys, "COUNT"))
+	if (call->argc >= at + 4 + *keys && kv_argument_is(call, at + 2 + *keys, "COUNT"))
 	{
-		kv_reply_syntax(call);
-		return false;
+		number = kv_argument(call, at + 3 + *keys);
+		if (!pgfirst_int64_parse(number.data, number.length, count) || *count < 1)
+		{
+			kv_reply_error(call, "ERR count should be greater than 0");
+			return false;
+		}
+		if (call->argc == at + 4 + *keys)
+			return true;
 	}
-	number = kv_argument(call, at + 3 + *keys);
-	if (pgfirst_int64_parse(number.data, number.length, count) && *count >= 1)
-		return true;
-	kv_reply_error(call, "ERR count should be greater than 0");
+	kv_reply_syntax(call);
 	return false;
 }
 

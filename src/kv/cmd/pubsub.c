@@ -11,6 +11,7 @@
 #include "utils/memutils.h"
 
 #include "kv/cmd/commands.h"
+#include "kv/cmd/elements.h"
 #include "kv/cmd/pubsub.h"
 #include "kv/cmd/server.h"
 #include "kv/id.h"
@@ -148,6 +149,20 @@ kv_pubsub_forget(KvSession *session)
 	while (!dlist_is_empty(&session->subscriptions))
 		subscription_end(
 		    dlist_container(Subscription, session_link, dlist_head_node(&session->subscriptions)));
+}
+
+void
+kv_pubsub_forget_others(KvSession *session)
+{
+	dlist_mutable_iter iterator;
+
+	dlist_foreach_modify (iterator, &session->subscriptions)
+	{
+		Subscription *subscription = dlist_container(Subscription, session_link, iterator.cur);
+
+		if (subscription->topic->key.tenant != session->tenant)
+			subscription_end(subscription);
+	}
 }
 
 /* ---- messages -------------------------------------------------------------------------------- */
@@ -303,8 +318,8 @@ unsubscribe_all(KvCall *call, bool pattern)
 
 		memcpy(copy, name.data, name.length); /* it may be any bytes */
 		subscription_end(subscription);
-		reply_subscribed(call, kind, (RespSlice){copy, name.length});
-		pfree(copy);
+		reply_subscribed(call, kind, copy);
+		pfree((char *) copy.data);
 	}
 	return KV_DONE;
 }
@@ -378,7 +393,7 @@ kv_cmd_pubsub_numsub(KvCall *call)
 	return KV_DONE;
 }
 
-/* PUBSUB NUMPAT: patterns, not their subscribers. */
+/* PUBSUB NUMPAT: patterns of the tenant, not their subscribers. */
 KvOutcome
 kv_cmd_pubsub_numpat(KvCall *call)
 {

@@ -11,6 +11,9 @@
 /* Forgets all that the session has subscribed to, without telling it. */
 extern void kv_pubsub_forget(KvSession *session);
 
+/* The same of what it has subscribed to as another tenant. */
+extern void kv_pubsub_forget_others(KvSession *session);
+
 /*
  * Calls `tell` for every subscription that the message is for, with the pattern (data NULL: it is to the channel
  * itself).

@@ -98,14 +98,12 @@ count_argument(KvCall *call, bool positive, int64 *count)
 	}
 	if (call->argc == 2)
 		return true;
-	if (!positive && !kv_argument_integer(call, 2, count))
-		return false;
+	if (!positive)
+		return kv_argument_random(call, 2, count);
 	argument = kv_argument(call, 2);
-	if (pgfirst_int64_parse(argument.data, argument.length, count) &&
-	    *count >= (positive ? 0 : -PG_INT64_MAX / 2))
+	if (pgfirst_int64_parse(argument.data, argument.length, count) && *count >= 0)
 		return true;
-	kv_reply_error(call, positive ? "ERR value is out of range, must be positive"
-	                              : "ERR value is out of range");
+	kv_reply_error(call, "ERR value is out of range, must be positive");
 	return false;
 }
 

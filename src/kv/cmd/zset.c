@@ -349,6 +349,7 @@ static bool
 bound_of_score(KvCall *call, int i, Bound *bound)
 {
 	RespSlice argument = kv_argument(call, i);
+	Size at;
 
 	bound->exclusive = argument.length > 0 && argument.data[0] == '(';
 	argument.data += bound->exclusive;
@@ -413,11 +414,11 @@ range_options(KvCall *call, int i, bool all, Range *range)
 				return false;
 			i += 2;
 		}
-		else if (all && kv_argument_is(call, i, "REV"))
+		else if (all && !range->reverse && kv_argument_is(call, i, "REV"))
 			range->reverse = true;
-		else if (all && kv_argument_is(call, i, "BYSCORE"))
+		else if (all && range->by == BY_RANK && kv_argument_is(call, i, "BYSCORE"))
 			range->by = BY_SCORE;
-		else if (all && kv_argument_is(call, i, "BYLEX"))
+		else if (all && range->by == BY_RANK && kv_argument_is(call, i, "BYLEX"))
 			range->by = BY_BYTES;
 		else
 		{
@@ -887,13 +888,16 @@ kv_zmpop_options(KvCall *call, int at, int *keys, bool *highest, int64 *count)
 		{
 			if (call->argc == where + 1)
 				return true;
-			number = kv_argument(call, call->argc - 1);
-			if (call->argc == where + 3 && kv_argument_is(call, where + 1, "COUNT"))
+			if (call->argc >= where + 3 && kv_argument_is(call, where + 1, "COUNT"))
 			{
-				if (pgfirst_int64_parse(number.data, number.length, count) && *count >= 1)
+				number = kv_argument(call, where + 2);
+				if (!pgfirst_int64_parse(number.data, number.length, count) || *count < 1)
+				{
+					kv_reply_error(call, "ERR count should be greater than 0");
+					return false;
+				}
+				if (call->argc == where + 3)
 					return true;
-				kv_reply_error(call, "ERR count should be greater than 0");
-				return false;
 			}
 		}
 	}

@@ -91,8 +91,9 @@ static struct
 	int steps; /* commands to run before the next look */
 	int ahead; /* commands whose records are on their way */
 	bool over;
-	bool durable; /* something was changed that is to be flushed */
-	bool relaxed; /* something else was changed */
+	bool durable;             /* something was changed that is to be flushed */
+	bool relaxed;             /* something else was changed */
+	const PgfirstId *serving; /* the key whose waiting clients are called */
 	int64 http_logged_us;
 	int64 tls_logged_us;
 } turn;
@@ -399,7 +400,8 @@ run_command(KvClient *client)
 	               .sliced = &turn.slice_used,
 	               .read_only = turn.read_only,
 	               .available = turn.available,
-	               .busy = turn.busy};
+	               .busy = turn.busy,
+	               .ready = turn.serving};
 	KvOutcome outcome;
 
 	/* Whoever waited for news has had its patience with locks still before it. */
@@ -413,6 +415,7 @@ run_command(KvClient *client)
 	turn.ahead--;
 	turn.running = client;
 	turn.running_start = start;
+	turn.serving = NULL;
 	kv_position_reset();
 	outcome = kv_command_run(&call);
 	turn.running = NULL;
