@@ -328,6 +328,7 @@ kv_auth_look(KvSession *session, bool available, int64 now_ms)
 	{
 		kv_multi_break(session);
 		kv_session_drop_slices(session);
+		kv_pubsub_forget(session);
 		kv_session_log_out(session);
 		return KV_STANDING_LOST;
 	}

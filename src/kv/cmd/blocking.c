@@ -79,11 +79,9 @@ argument_of_step(KvCall *call, int first, int last, int n)
 		return first + n - 1;
 	for (int i = first; i <= last; i++)
 	{
-		RespSlice key = kv_argument(call, i);
-		PgfirstId id;
+		KvReadyKey key = kv_ready_key(call->space, kv_argument(call, i));
 
-		kv_space_id(call->space, key.data, key.length, &id);
-		if (memcmp(&id, call->ready, sizeof(id)) == 0)
+		if (kv_ready_same(&key, call->ready))
 			return i;
 	}
 	return first;

@@ -19,6 +19,7 @@
 #include "kv/cmd/session.h"
 #include "kv/database.h"
 #include "kv/limit.h"
+#include "kv/ready.h"
 #include "kv/type/key.h"
 #include "lib/resp/resp.h"
 
@@ -37,7 +38,6 @@ typedef enum KvFlag
 	KV_NO_MULTI = 1 << 10,   /* refused there */
 	KV_ELSEWHERE = 1 << 11,  /* may change a key of another database, which is locked as well */
 	KV_EVERYWHERE = 1 << 12, /* empties all databases: the epochs of all of them are locked */
-	KV_BLOCKS = 1 << 17,     /* may wait for other clients */
 	KV_SCRIPT = 1 << 13,    /* runs commands of a script; argument 2 says how many keys follow it */
 	KV_NO_SCRIPT = 1 << 14, /* refused within scripts */
 	KV_LISTENING = 1 << 16, /* allowed in RESP2 to who has subscribed to something */
@@ -104,12 +104,12 @@ struct KvCall
 	bool available;  /* the extension is there */
 	bool busy;       /* whether it is, and which databases, is locked just now */
 	bool last_try;   /* it has waited long enough: answer with an error instead of parking */
-	/* Of a command that is called again, the key that has something; NULL: any of those it waits for. */
-	const PgfirstId *ready;
 	/* Set by a command that returns KV_PARK_NEWS: the arguments that are keys it waits for. */
 	int waits_first;
 	int waits_last;
 	KvType waits_type;
+	/* Of a command that is called again, the key that has something; NULL: any of those it waits for. */
+	const KvReadyKey *ready;
 	bool lengthy;   /* set by the command: it moved many bytes, as its kind rarely does */
 	bool ends_turn; /* likewise: it has locks that others should not wait for */
 	bool executed;  /* the command's function was called */

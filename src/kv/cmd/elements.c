@@ -54,15 +54,6 @@ kv_elements_find(KvMembers *members, RespSlice member, RespSlice *value)
 	return found;
 }
 
-RespSlice
-kv_elements_copied(RespSlice slice)
-{
-	char *copy = MemoryContextAllocHuge(CurrentMemoryContext, Max(slice.length, 1));
-
-	memcpy(copy, slice.data, slice.length);
-	return (RespSlice){copy, slice.length};
-}
-
 bool
 kv_elements_add(KvMembers *set, RespSlice member)
 {
@@ -311,17 +302,29 @@ kv_elements_write_one(void *context, RespSlice member, RespSlice value)
 	return !call->reply->failed;
 }
 
+bool
+kv_argument_random(KvCall *call, int i, int64 *count)
+{
+	if (!kv_argument_integer(call, i, count))
+		return false;
+	if (*count > PG_INT64_MIN)
+		return true;
+	kv_reply_error(call, "ERR value is out of range, value must between -9223372036854775807 and "
+	                     "9223372036854775807");
+	return false;
+}
+
 /* Answers and returns false if the arguments are wrong. */
 static bool
 random_options(KvCall *call, const char *word, int64 *count)
 {
 	bool values = call->argc == 4;
 
-	if (call->argc > 2 && !kv_argument_integer(call, 2, count))
+	if (call->argc > 2 && !kv_argument_random(call, 2, count))
 		return false;
 	if (call->argc > 4 || (values && !kv_argument_is(call, 3, word)))
 		kv_reply_syntax(call);
-	else if (*count < -PG_INT64_MAX / 2 || *count > PG_INT64_MAX / 2)
+	else if (values && (*count < -PG_INT64_MAX / 2 || *count > PG_INT64_MAX / 2))
 		kv_reply_error(call, "ERR value is out of range");
 	else
 		return true;

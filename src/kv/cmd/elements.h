@@ -24,9 +24,6 @@ extern bool kv_elements_room(KvCall *call, KvOutcome *outcome);
 /* kv_members_find() for many members: what the last one has brought in is given back. */
 extern bool kv_elements_find(KvMembers *members, RespSlice member, RespSlice *value);
 
-/* A copy of it in the current context. */
-extern RespSlice kv_elements_copied(RespSlice slice);
-
 /* Adds a member to a set, if it is new. */
 extern bool kv_elements_add(KvMembers *set, RespSlice member);
 

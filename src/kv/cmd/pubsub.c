@@ -314,12 +314,11 @@ unsubscribe_all(KvCall *call, bool pattern)
 	for (; subscription; subscription = subscription_first(call->session, pattern))
 	{
 		RespSlice name = subscription->topic->name;
-		char *copy = palloc(Max(name.length, 1));
+		RespSlice copy = kv_slice_copy(name);
 
-		memcpy(copy, name.data, name.length); /* it may be any bytes */
 		subscription_end(subscription);
 		reply_subscribed(call, kind, copy);
-		pfree((char *) copy.data);
+		pfree(unconstify(char *, copy.data));
 	}
 	return KV_DONE;
 }

@@ -349,11 +349,19 @@ static bool
 bound_of_score(KvCall *call, int i, Bound *bound)
 {
 	RespSlice argument = kv_argument(call, i);
-	Size at;
 
 	bound->exclusive = argument.length > 0 && argument.data[0] == '(';
+	bound->score = 0;
 	argument.data += bound->exclusive;
 	argument.length -= bound->exclusive;
+	/* As strtod() has it, other than with scores: nothing is 0, and blanks may come first. */
+	if (argument.length == 0)
+		return true;
+	while (argument.length > 0 && isspace((unsigned char) *argument.data))
+	{
+		argument.data++;
+		argument.length--;
+	}
 	if (kv_zset_score_parse(argument, &bound->score))
 		return true;
 	kv_reply_error(call, "ERR min or max is not a float");

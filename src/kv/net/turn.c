@@ -91,9 +91,9 @@ static struct
 	int steps; /* commands to run before the next look */
 	int ahead; /* commands whose records are on their way */
 	bool over;
-	bool durable;             /* something was changed that is to be flushed */
-	bool relaxed;             /* something else was changed */
-	const PgfirstId *serving; /* the key whose waiting clients are called */
+	bool durable;              /* something was changed that is to be flushed */
+	bool relaxed;              /* something else was changed */
+	const KvReadyKey *serving; /* the key whose waiting clients are called */
 	int64 http_logged_us;
 	int64 tls_logged_us;
 } turn;
@@ -114,6 +114,7 @@ turn_start(void)
 	kv_spaces_forget();
 	turn.started = true;
 	turn.auth_used = turn.slice_used = turn.asked = false;
+	turn.serving = NULL;
 	turn.commands = 0;
 	turn.steps = TURN_STEPS;
 	turn.ahead = 1; /* the first opens the database */
@@ -415,10 +416,10 @@ run_command(KvClient *client)
 	turn.ahead--;
 	turn.running = client;
 	turn.running_start = start;
-	turn.serving = NULL;
 	kv_position_reset();
 	outcome = kv_command_run(&call);
 	turn.running = NULL;
+	turn.serving = NULL;
 	turn.over |= call.ends_turn;
 	turn.durable |= call.wrote && call.durable;
 	turn.relaxed |= call.wrote && !call.durable;
@@ -514,6 +515,7 @@ serve_key(const KvReadyKey *key)
 			KvType type = kv_waits_type(client);
 
 			next = kv_waits_next(key, client, without);
+			turn.serving = key;
 			if (!run_waiting(client) && turn.in_vain)
 			{
 				without |= (uint32) 1 << type;

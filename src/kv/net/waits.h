@@ -25,9 +25,6 @@ extern KvClient *kv_waits_next(const KvReadyKey *key, const KvClient *client, ui
 /* The type that a client waits for. */
 extern KvType kv_waits_type(const KvClient *client);
 
-/* The same, if it waits for another type than that client does. */
-extern KvClient *kv_waits_other(const PgfirstId *id, const KvClient *client);
-
 /* Calls `each` once for every key of the slot that is waited for. */
 extern void kv_waits_keys(uint32 slot, void (*each)(const KvReadyKey *key));
 
