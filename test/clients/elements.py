@@ -264,6 +264,25 @@ def left_differences(pair):
     return found
 
 
+def first_differences(ours, theirs, protocol):
+    """The first reply of a connection, for which there is no memory yet."""
+    found = []
+    for length in (1, 100, 400, 600, 900, 1100):
+        for read, put in [((b"HGET", b"first", b"f"), (b"HSET", b"first", b"f")), ((b"LINDEX", b"first", b"0"), (b"RPUSH", b"first")),
+                          ((b"SRANDMEMBER", b"first"), (b"SADD", b"first")), ((b"ZRANGE", b"first", b"0", b"0"), (b"ZADD", b"first", b"1"))]:
+            value = b"".join(b"%04d," % i for i in range(250))[:length]
+            pair = Pair(ours, theirs, unix=True, protocol=protocol)
+            pair.call(b"DEL", b"first")
+            pair.call(*put, value)
+            pair.close()
+            pair = Pair(ours, theirs, unix=True, protocol=protocol)
+            replies = pair.call(*read)
+            if replies[0].raw != replies[1].raw:
+                found.append(parting(Command(read), *replies))
+            pair.close()
+    return found
+
+
 def unknown_differences(pair, known):
     """Commands of these types that no stream sends: Redis says which are of them."""
     tables = {kind.type: kind(random.Random(0), known).table for kind in TYPES}
@@ -297,6 +316,7 @@ def main():
                 report.result(name, expired_differences(pair, kind, known))
             seed += 1
         report.result(f"elements: one that is left of many, RESP{protocol}", left_differences(pair))
+        report.result(f"elements: the first reply of a connection, RESP{protocol}", first_differences(ours, theirs, protocol))
         report.result(f"elements: every command is in a stream, RESP{protocol}", unknown_differences(pair, known))
         pair.close()
         for scene in SCENES:

@@ -401,6 +401,52 @@ test('commands in flight on fifty connections', async () => {
 	clients.forEach((client) => client.disconnect());
 });
 
+// ---- collections, waiting, messages ---------------------------------------------------------
+
+test('hashes, lists, sets, sorted sets', async () => {
+	check(await r.hset('h', { a: '1', b: 'text' }), 2);
+	check(await r.hgetall('h'), { a: '1', b: 'text' });
+	check([await r.hincrbyfloat('h', 'a', 0.5), await r.hmget('h', 'b', 'none'), await r.hdel('h', 'b')], ['1.5', ['text', null], 1]);
+	check([await r.rpush('l', 'a', 'b', 'c'), await r.lrange('l', 0, -1), await r.lmove('l', 'm', 'LEFT', 'RIGHT')], [3, ['a', 'b', 'c'], 'a']);
+	check([await r.sadd('s', 'a', 'b'), await r.sismember('s', 'a'), (await r.smembers('s')).sort()], [2, 1, ['a', 'b']]);
+	check(await r.zadd('z', 1, 'a', 2.5, 'b'), 2);
+	check([await r.zrange('z', 0, -1), String(await r.zscore('z', 'b')), await r.zrank('z', 'b')], [['a', 'b'], '2.5', 1]);
+	await r.hset('many', Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`f${i}`, 'x'.repeat(50)])));
+	const seen = new Set();
+	for await (const found of r.hscanStream('many')) found.forEach((word, i) => { if (i % 2 === 0) seen.add(word); });
+	check(seen.size, 1000);
+	await rejects(r.get('h'), 'WRONGTYPE Operation against a key holding the wrong kind of value');
+});
+
+test('waiting for a list and for a sorted set', async () => {
+	await withClient({}, async (waits) => {
+		await waits.ping();
+		const popped = waits.blpop('none', 'q', 30);
+		await r.rpush('q', 'x');
+		check(await popped, ['q', 'x']);
+		const lowest = waits.bzpopmin('q', 30);
+		await r.zadd('q', 1, 'a');
+		check((await lowest).map(String), ['q', 'a', '1']);
+		check(await waits.blpop('q', 0.05), null);
+	});
+});
+
+test('messages', async () => {
+	await withClient({}, async (ear) => {
+		const heard = [];
+		ear.on('message', (channel, message) => heard.push(`${channel} ${message}`));
+		const all = new Promise((resolve) => ear.on('pmessage', (pattern, channel, message) => {
+			heard.push(`${pattern} ${channel} ${message}`);
+			if (message === 'last') resolve();
+		}));
+		check([await ear.subscribe('news'), await ear.psubscribe('n*')], [1, 2]);
+		check(await r.publish('news', 'x'), 2);
+		await r.multi().set('key', 'v').publish('news', 'last').exec();
+		await all;
+		check(heard, ['news x', 'n* news x', 'news last', 'n* news last']);
+	});
+});
+
 test('goes on by itself after the server was restarted', async () => {
 	await r.set('kept', 'value');
 	const restarted = tap.restartServer();

@@ -399,6 +399,48 @@ test('commands in flight on fifty connections', async () => {
 	clients.forEach((c) => c.destroy());
 });
 
+// ---- collections, waiting, messages ---------------------------------------------------------
+
+test('hashes, lists, sets, sorted sets', async () => {
+	check(await r.hSet('h', { a: '1', b: 'text' }), 2);
+	check(plain(await r.hGetAll('h')), { a: '1', b: 'text' });
+	check([await r.hIncrBy('h', 'a', 5), await r.hmGet('h', ['b', 'none']), await r.hDel('h', 'b')], [6, ['text', null], 1]);
+	check([await r.rPush('l', ['a', 'b', 'c']), await r.lRange('l', 0, -1), await r.lMove('l', 'm', 'LEFT', 'RIGHT')], [3, ['a', 'b', 'c'], 'a']);
+	check([await r.sAdd('s', ['a', 'b']), await r.sIsMember('s', 'a'), [...await r.sMembers('s')].sort()], [2, 1, ['a', 'b']]);
+	check(await r.zAdd('z', [{ score: 1, value: 'a' }, { score: 2.5, value: 'b' }]), 2);
+	check(plain(await r.zRangeWithScores('z', 0, -1)), [{ value: 'a', score: 1 }, { value: 'b', score: 2.5 }]);
+	await rejects(r.get('h'), 'WRONGTYPE Operation against a key holding the wrong kind of value');
+});
+
+test('waiting for a list and for a sorted set', async () => {
+	await withClient({}, async (waits) => {
+		const popped = waits.blPop(['none', 'q'], 30);
+		await r.rPush('q', 'x');
+		check(plain(await popped), { key: 'q', element: 'x' });
+		const lowest = waits.bzPopMin('q', 30);
+		await r.zAdd('q', { score: 1, value: 'a' });
+		check(plain(await lowest), { key: 'q', value: 'a', score: 1 });
+		check(await waits.blPop('q', 0.05), null);
+	});
+});
+
+test('messages', async () => {
+	await withClient({}, async (ear) => {
+		const heard = [];
+		let resolve;
+		const all = new Promise((good) => { resolve = good; });
+		await ear.subscribe('news', (message) => heard.push(message));
+		await ear.pSubscribe('n*', (message, channel) => {
+			heard.push(`${channel} ${message}`);
+			if (message === 'last') resolve();
+		});
+		check(await r.publish('news', 'x'), 2);
+		await r.multi().set('key', 'v').publish('news', 'last').exec();
+		await all;
+		check(heard, ['x', 'news x', 'last', 'news last']);
+	});
+});
+
 test('goes on by itself after the server was restarted', async () => {
 	await r.set('kept', 'value');
 	const restarted = tap.restartServer();

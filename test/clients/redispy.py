@@ -5,12 +5,14 @@
 Run by test/clients/run; see tap.py for the environment.
 """
 
+import concurrent.futures
 import sys
 import time
 
 import redis
 
 import tap
+from server import wait_until
 from tap import ON_PGFIRST, check, raises, test
 
 
@@ -485,6 +487,82 @@ def _():
     assert len(r.client_list()) >= 50
     for connection in connections:
         connection.close()
+
+
+# ---- collections, waiting, messages ------------------------------------------------------------
+
+
+@test("hashes")
+def _():
+    check(r.hset("h", mapping={"a": "1", "b": "text", "c": ""}), 3)
+    check([r.hget("h", "b"), r.hget("h", "none"), r.hmget("h", "a", "none"), r.hlen("h")], [b"text", None, [b"1", None], 3])
+    check([r.hincrby("h", "a", 5), r.hincrbyfloat("h", "a", 0.5), r.hsetnx("h", "a", "x"), r.hexists("h", "c")], [6, 6.5, False, True])
+    check(r.hgetall("h"), {b"a": b"6.5", b"b": b"text", b"c": b""})
+    check(r.hdel("h", "b", "none"), 1)
+    r.hset("many", mapping={f"field{i}": "x" * 50 for i in range(1000)})
+    check(len(dict(r.hscan_iter("many", count=50))), 1000)
+    check(r.hrandfield("many") in r.hkeys("many"), True)
+    raises(redis.ResponseError, "WRONGTYPE Operation against a key holding the wrong kind of value", r.get, "h")
+
+
+@test("lists")
+def _():
+    check([r.rpush("l", "a", "b", "c"), r.lpush("l", "z"), r.llen("l")], [3, 4, 4])
+    check([r.lrange("l", 0, -1), r.lindex("l", -1), r.lpos("l", "b")], [[b"z", b"a", b"b", b"c"], b"c", 2])
+    check([r.linsert("l", "BEFORE", "b", "x"), r.lset("l", 0, "y"), r.lrem("l", 0, "c"), r.ltrim("l", 0, 2)], [5, True, 1, True])
+    check([r.lmove("l", "other", "LEFT", "RIGHT"), r.rpop("l", 2), r.lpop("l"), r.lrange("other", 0, -1)], [b"y", [b"x", b"a"], None, [b"y"]])
+    r.rpush("many", *range(5000))
+    check([r.lindex("many", 4321), r.lrange("many", 2000, 2001)], [b"4321", [b"2000", b"2001"]])
+
+
+@test("sets")
+def _():
+    check([r.sadd("s", "a", "b", "c"), r.sadd("t", "b", "c", "d"), r.scard("s")], [3, 3, 3])
+    check([r.sinter("s", "t"), r.sunion("s", "t"), r.sdiff("s", "t")], [{b"b", b"c"}, {b"a", b"b", b"c", b"d"}, {b"a"}])
+    check([r.sismember("s", "a"), r.smismember("s", ["a", "d"]), r.smove("s", "t", "a"), r.sinterstore("u", "s", "t")], [True, [1, 0], True, 2])
+    check([r.smembers("u"), r.srem("u", "b"), r.spop("u"), r.exists("u")], [{b"b", b"c"}, 1, b"c", 0])
+    r.sadd("many", *range(5000))
+    check(len(set(r.sscan_iter("many"))), 5000)
+
+
+@test("sorted sets")
+def _():
+    check(r.zadd("z", {"a": 1, "b": 2.5, "c": float("-inf")}), 3)
+    check(r.zrange("z", 0, -1, withscores=True), [(b"c", float("-inf")), (b"a", 1.0), (b"b", 2.5)])
+    check([r.zscore("z", "b"), r.zrank("z", "b"), r.zincrby("z", 2, "a"), r.zcount("z", 0, "+inf")], [2.5, 2, 3.0, 2])
+    check([r.zadd("z", {"a": 2}, gt=True, ch=True), r.zadd("z", {"n": 1}, nx=True), r.zrangebyscore("z", "(1", 3)], [0, 1, [b"b", b"a"]])
+    check([r.zpopmin("z"), r.zrem("z", "n"), r.zremrangebyrank("z", 0, 0), r.zcard("z")], [[(b"c", float("-inf"))], 1, 1, 1])
+    r.zadd("many", {f"m{i}": i for i in range(3000)})
+    check([r.zrevrank("many", "m0"), r.zrange("many", 1500, 1501)], [2999, [b"m1500", b"m1501"]])
+
+
+@test("waiting for a list and for a sorted set")
+def _():
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        for wait, push, expected in [
+                (lambda: r.blpop(["none", "q"], 30), lambda: r.rpush("q", "x"), (b"q", b"x")),
+                (lambda: r.blmove("q", "got", 30, "LEFT", "RIGHT"), lambda: r.rpush("q", "y"), b"y"),
+                (lambda: r.bzpopmin("q", 30), lambda: r.zadd("q", {"z": 1}), (b"q", b"z", 1.0))]:
+            answer = threads.submit(wait)
+            wait_until("a client waits", lambda: r.info("clients")["blocked_clients"] == 1)
+            push()
+            check(answer.result(30), expected)
+    check([r.blpop("q", 0.05), r.bzpopmax("q", 0.05), r.brpoplpush("q", "q", 0.05)], [None, None, None])
+
+
+@test("messages")
+def _():
+    ear = r.pubsub()
+    ear.subscribe("news")
+    ear.psubscribe("n*")
+    check([ear.get_message(timeout=30)["type"] for _ in range(2)], ["subscribe", "psubscribe"])
+    check([r.publish("news", "x"), r.pubsub_numsub("news"), r.pubsub_channels()], [2, [(b"news", 1)], [b"news"]])
+    check([(message["type"], message["channel"], message["data"]) for message in [ear.get_message(timeout=30) for _ in range(2)]],
+          [("message", b"news", b"x"), ("pmessage", b"news", b"x")])
+    pipe = r.pipeline()
+    check(pipe.set("key", "v").publish("news", "y").execute(), [True, 2])
+    check(ear.get_message(timeout=30)["data"], b"y")
+    ear.close()
 
 
 @test("goes on by itself after the server was restarted")

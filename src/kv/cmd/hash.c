@@ -190,27 +190,29 @@ kv_cmd_hincrbyfloat(KvCall *call)
 
 /* ---- reading some fields --------------------------------------------------------------------- */
 
-/* Reads argument 2's value; false after answering that there is no hash, or none is the key. */
+/*
+ * Reads argument 2's value, which may stand in `hash` itself; false after answering that there is no hash, or none is
+ * the key.
+ */
 static bool
-field_read(KvCall *call, RespSlice *value, bool *found)
+field_read(KvCall *call, KvMembers *hash, RespSlice *value, bool *found)
 {
-	KvMembers hash;
-
 	*found = false;
-	if (!hash_open(call, &hash))
+	if (!hash_open(call, hash))
 		return false;
-	*found = hash.count > 0 && kv_members_find(&hash, kv_argument(call, 2), value);
-	kv_count_lookup(call, hash.count > 0);
+	*found = hash->count > 0 && kv_members_find(hash, kv_argument(call, 2), value);
+	kv_count_lookup(call, hash->count > 0);
 	return true;
 }
 
 static void
 read_hget(KvCall *call)
 {
+	KvMembers hash;
 	RespSlice value;
 	bool found;
 
-	if (!field_read(call, &value, &found))
+	if (!field_read(call, &hash, &value, &found))
 		return;
 	if (found)
 		kv_reply_slice(call, value);
@@ -228,10 +230,11 @@ kv_cmd_hget(KvCall *call)
 static void
 read_hexists(KvCall *call)
 {
+	KvMembers hash;
 	RespSlice value;
 	bool found;
 
-	if (field_read(call, &value, &found))
+	if (field_read(call, &hash, &value, &found))
 		pgfirst_resp_write_integer(call->reply, found);
 }
 
@@ -245,10 +248,11 @@ kv_cmd_hexists(KvCall *call)
 static void
 read_hstrlen(KvCall *call)
 {
+	KvMembers hash;
 	RespSlice value;
 	bool found;
 
-	if (field_read(call, &value, &found))
+	if (field_read(call, &hash, &value, &found))
 		pgfirst_resp_write_integer(call->reply, found ? (int64) value.length : 0);
 }
 
