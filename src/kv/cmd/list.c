@@ -100,13 +100,18 @@ kv_list_pop(KvCall *call, KvList *list, KvEnd end)
 	MemoryContextSwitchTo(old);
 }
 
+static void
+element_write(void *call, RespSlice value)
+{
+	kv_reply_slice(call, value);
+}
+
 void
 kv_list_pop_many(KvCall *call, KvList *list, KvEnd end, int64 count)
 {
 	count = Min(count, (int64) kv_list_count(list));
 	pgfirst_resp_write_array(call->reply, (size_t) count);
-	for (; count > 0; count--)
-		kv_list_pop(call, list, end);
+	kv_list_drop_many(list, end, (uint64) count, element_write, call);
 	kv_list_close(list);
 }
 
@@ -414,9 +419,6 @@ kv_cmd_lrem(KvCall *call)
 	return KV_DONE;
 }
 
-/* More than this are not taken away one by one, if fewer stay. */
-#define TRIM_FEW 1000
-
 /* Makes a range proper indexes; false if it holds nothing.  Unlike of a string's, its end may be before the beginning. */
 static bool
 range_resolve(const KvList *list, int64 *start, int64 *stop)
@@ -444,7 +446,7 @@ kv_cmd_ltrim(KvCall *call)
 		return KV_DONE;
 	count = (int64) kv_list_count(&list);
 	kept = range_resolve(&list, &start, &stop) ? stop - start + 1 : 0;
-	if (count - kept > TRIM_FEW && kept < count - kept)
+	if (count - kept > KV_DELETE_FEW && kept < count - kept)
 	{
 		KvListWalk walk;
 		RespSlice value;
@@ -465,10 +467,9 @@ kv_cmd_ltrim(KvCall *call)
 	{
 		if (!kv_room_for(call, KV_CHANGE_COST(0, Min(count - kept, INT_MAX / 2)), &outcome))
 			return outcome;
-		for (int64 i = kept == 0 ? count : count - 1 - stop; i > 0; i--)
-			kv_list_drop(&list, KV_TAIL);
-		for (int64 i = kept == 0 ? 0 : start; i > 0; i--)
-			kv_list_drop(&list, KV_HEAD);
+		kv_list_drop_many(&list, KV_TAIL, (uint64) (kept == 0 ? count : count - 1 - stop), NULL,
+		                  NULL);
+		kv_list_drop_many(&list, KV_HEAD, (uint64) (kept == 0 ? 0 : start), NULL, NULL);
 		kv_list_close(&list);
 	}
 	kv_reply_ok(call);
