@@ -289,6 +289,13 @@ extern void pgfirst_writeset_record(const StoreEntry *entry, PgfirstRecord *reco
 extern StoreEntry **pgfirst_writeset_sorted(PgfirstStore *store, Size *count);
 
 /*
+ * The place of the first entry of the store whose id is not below `id`, with or without a change; NULL if there is
+ * none, and perhaps if nothing is changed.  Good until the generation changes.
+ */
+typedef struct StorePlace StorePlace;
+extern StorePlace *pgfirst_writeset_seek(PgfirstStore *store, const PgfirstId *id);
+
+/*
  * Commands as units of change.  What a command changes belongs together, and with what it has read
  * of the transaction's own changes; pgfirst_unit_of() gives all entries that belong together the
  * same number.
@@ -312,6 +319,21 @@ extern void pgfirst_writeset_init(void);
 extern void pgfirst_writeset_forget(void);
 extern void pgfirst_writeset_sub_commit(SubTransactionId child, SubTransactionId parent);
 extern void pgfirst_writeset_sub_abort(SubTransactionId child);
+
+/* ---- ordered.c: the entries in their order ---------------------------------------------------------- */
+
+#define PGFIRST_ORDERED_COST 24 /* what it takes for each entry */
+
+/* Of an entry that is about to be put into the write set; before anything is built it does nothing. */
+extern void pgfirst_ordered_add(MemoryContext context, StoreEntry *entry);
+
+/* From all entries there are, sorted. */
+extern void pgfirst_ordered_build(MemoryContext context, StoreEntry **sorted, Size count);
+extern bool pgfirst_ordered_built(void);
+extern void pgfirst_ordered_forget(void);
+extern StorePlace *pgfirst_ordered_seek(const PgfirstStore *store, const PgfirstId *id);
+extern StorePlace *pgfirst_ordered_next(StorePlace *place); /* in the same store */
+extern StoreEntry *pgfirst_ordered_entry(const StorePlace *place);
 
 /* ---- apply.c, batch.c, change.c: the write set goes to the pages ----------------------------------- */
 

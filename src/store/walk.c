@@ -2,10 +2,11 @@
  *
  * walk.c: the records in id order, the committed ones merged with the write set.
  *
- * Two sorted streams: the records as they stand on the leaves, and the entries of the write set that
- * hold whole records.  Where both have an id, the entry counts.  Every record is looked up in the
+ * Two sorted streams: the records as they stand on the leaves, and the entries of the write set in their
+ * order (ordered.c), which is kept up to date, so that to begin a walk takes no longer the more has been
+ * changed.  Where both have an id, the entry counts.  Every record is looked up in the
  * write set once more, so that what has been put or deleted since the walk began is told as it is
- * now wherever a record leads to it.  Entries stay where they are until the transaction ends,
+ * now wherever a record leads to it.  Entries and their places stay where they are until the transaction ends,
  * therefore a walk survives whatever is changed, rolled back or released meanwhile.  Where the write set
  * is applied before the end of the transaction, the walk goes on behind the record that it returned
  * last, without entries: what they held is on the leaves.
@@ -45,29 +46,8 @@ struct PgfirstWalk
 	StoreItem *item; /* the next record, not yet returned, or NULL */
 	PgfirstId item_id;
 
-	StoreEntry **entries;
-	Size entry;
-	Size entry_count;
+	StorePlace *place; /* of the next entry, or NULL */
 };
-
-/* The first entry whose id is not below `id`. */
-static Size
-entries_seek(StoreEntry **entries, Size count, const PgfirstId *id)
-{
-	Size low = 0;
-	Size high = count;
-
-	while (low < high)
-	{
-		Size middle = low + (high - low) / 2;
-
-		if (memcmp(entries[middle]->id.bytes, id->bytes, sizeof(id->bytes)) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
 
 static PgfirstWalk *
 walk_begin(PgfirstStore *store, const PgfirstId *from, Size limit, bool parts)
@@ -88,8 +68,7 @@ walk_begin(PgfirstStore *store, const PgfirstId *from, Size limit, bool parts)
 	walk->right = InvalidBlockNumber;
 	walk->parts = parts;
 	walk->position = parts ? InvalidXLogRecPtr : pgfirst_position_of_store(store);
-	walk->entries = pgfirst_writeset_sorted(store, &walk->entry_count);
-	walk->entry = entries_seek(walk->entries, walk->entry_count, &first);
+	walk->place = pgfirst_writeset_seek(store, &first);
 	MemoryContextSwitchTo(old);
 	return walk;
 }
@@ -179,8 +158,7 @@ static void
 walk_resume(PgfirstWalk *walk)
 {
 	walk->generation = pgfirst_writeset_generation();
-	walk->entries = NULL;
-	walk->entry = walk->entry_count = 0;
+	walk->place = NULL;
 	walk->item = NULL;
 	walk->items = walk->at = 0;
 	walk->leaves_end = false;
@@ -206,7 +184,7 @@ pgfirst_walk_next(PgfirstWalk *walk, PgfirstRecord *record)
 	{
 		bool there = walk_item(walk);
 		StoreItem *item = walk->item;
-		StoreEntry *entry = walk->entry < walk->entry_count ? walk->entries[walk->entry] : NULL;
+		StoreEntry *entry = walk->place != NULL ? pgfirst_ordered_entry(walk->place) : NULL;
 		int order = entry == NULL ? 1
 		            : !there
 		                ? -1
@@ -218,7 +196,7 @@ pgfirst_walk_next(PgfirstWalk *walk, PgfirstRecord *record)
 
 		/* What is in both streams is taken once, as the write set has it. */
 		if (order <= 0)
-			walk->entry++;
+			walk->place = pgfirst_ordered_next(walk->place);
 		if (order >= 0)
 			walk->item = NULL;
 		if (order > 0)
@@ -259,7 +237,7 @@ pgfirst_walk_seek(PgfirstWalk *walk, const PgfirstId *id)
 	if (walk->generation != pgfirst_writeset_generation())
 		walk_resume(walk);
 	walk->from = key;
-	walk->entry = entries_seek(walk->entries, walk->entry_count, id);
+	walk->place = pgfirst_writeset_seek(walk->store, id);
 	if (walk->item != NULL && memcmp(walk->item_id.bytes, id->bytes, sizeof(id->bytes)) >= 0)
 		return;
 	walk->item = NULL;

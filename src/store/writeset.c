@@ -5,7 +5,7 @@
  * An entry for each changed record, found through a hash table by (store, id).  Entries are never
  * removed and never move before the transaction ends, so that a walk may keep pointers to them; a
  * change that is rolled back leaves an entry without a change.  A million entries of small records
- * cost some 150 bytes each beside their bodies.
+ * cost some 150 bytes each beside their bodies.  Walks have them in their order: ordered.c.
  *
  *   entry   64 bytes    id, store, change, kind, expiry, body
  *   table   8 bytes     for each place, half to three quarters of them free
@@ -45,7 +45,7 @@
 
 #define FIRST_PLACES  64  /* of the hash table */
 #define CHUNK_ENTRIES 512 /* entries are allocated by so many, the first few by fewer */
-#define ENTRY_COST    (sizeof(StoreEntry) + 3 * sizeof(StoreEntry *))
+#define ENTRY_COST    (sizeof(StoreEntry) + 3 * sizeof(StoreEntry *) + PGFIRST_ORDERED_COST)
 #define CHUNK_HEADER  16 /* what the allocator adds to a body */
 
 typedef struct StoreUndo
@@ -180,6 +180,7 @@ entry_make(PgfirstStore *store, const PgfirstId *id)
 	entry->hash = hash;
 	entry->saved_in = TopSubTransactionId;
 	entry->change = STORE_UNCHANGED;
+	pgfirst_ordered_add(set.context, entry);
 	set.chunk_free--;
 	set.count++;
 	set.bytes += ENTRY_COST;
@@ -490,25 +491,20 @@ sort_compare_one_store(const SortEntry *left, const SortEntry *right)
 #define ST_DEFINE
 #include "lib/sort_template.h"
 
-StoreEntry **
-pgfirst_writeset_sorted(PgfirstStore *store, Size *count)
+/* Those of one store, or of all, at most `most`: with the others, or only those that hold a change. */
+static StoreEntry **
+entries_sorted(PgfirstStore *store, bool unchanged, uint32 most, Size *count)
 {
-	SortEntry *all;
-	StoreEntry **sorted;
+	SortEntry *all = MemoryContextAllocHuge(CurrentMemoryContext, Max(most, 1) * sizeof(SortEntry));
+	StoreEntry **sorted = (StoreEntry **) all;
 	bool one_store = true;
 	Size n = 0;
 
-	if (set.changes == 0)
-	{
-		*count = 0;
-		return NULL;
-	}
-	all = MemoryContextAllocHuge(CurrentMemoryContext, set.changes * sizeof(SortEntry));
 	for (uint32 i = 0; i < set.places; i++)
 	{
 		StoreEntry *entry = set.table[i];
 
-		if (entry == NULL || entry->change == STORE_UNCHANGED ||
+		if (entry == NULL || (entry->change == STORE_UNCHANGED && !unchanged) ||
 		    (store != NULL && entry->store != store))
 			continue;
 		all[n].entry = entry;
@@ -520,11 +516,36 @@ pgfirst_writeset_sorted(PgfirstStore *store, Size *count)
 		sort_one_store(all, n);
 	else
 		sort_stores(all, n);
-	sorted = (StoreEntry **) all;
 	for (Size i = 0; i < n; i++)
 		sorted[i] = all[i].entry;
 	*count = n;
 	return sorted;
+}
+
+StoreEntry **
+pgfirst_writeset_sorted(PgfirstStore *store, Size *count)
+{
+	if (set.changes > 0)
+		return entries_sorted(store, false, set.changes, count);
+	*count = 0;
+	return NULL;
+}
+
+StorePlace *
+pgfirst_writeset_seek(PgfirstStore *store, const PgfirstId *id)
+{
+	if (!pgfirst_ordered_built())
+	{
+		StoreEntry **sorted;
+		Size count;
+
+		if (set.changes == 0)
+			return NULL;
+		sorted = entries_sorted(NULL, true, set.count, &count);
+		pgfirst_ordered_build(set.context, sorted, count);
+		pfree(sorted);
+	}
+	return pgfirst_ordered_seek(store, id);
 }
 
 /* ---- transactions ----------------------------------------------------------------------------- */
@@ -537,6 +558,7 @@ pgfirst_writeset_forget(void)
 
 	memset(&set, 0, sizeof(set));
 	set.generation = generation + 1;
+	pgfirst_ordered_forget();
 }
 
 uint64

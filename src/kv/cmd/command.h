@@ -136,7 +136,7 @@ struct KvCall
  * for small values is given out in powers of two.
  */
 #define KV_CHANGE_COST(bytes, argc)                                                                \
-	((Size) (bytes) + Min((Size) (bytes), (Size) (argc) *8192) + (Size) (argc) *192)
+	((Size) (bytes) + Min((Size) (bytes), (Size) (argc) *8192) + (Size) (argc) *216)
 
 /* Argument i; 0 is the command's name. */
 static inline RespSlice

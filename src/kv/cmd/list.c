@@ -100,13 +100,18 @@ kv_list_pop(KvCall *call, KvList *list, KvEnd end)
 	MemoryContextSwitchTo(old);
 }
 
+static void
+element_write(void *call, RespSlice value)
+{
+	kv_reply_slice(call, value);
+}
+
 void
 kv_list_pop_many(KvCall *call, KvList *list, KvEnd end, int64 count)
 {
 	count = Min(count, (int64) kv_list_count(list));
 	pgfirst_resp_write_array(call->reply, (size_t) count);
-	for (; count > 0; count--)
-		kv_list_pop(call, list, end);
+	kv_list_drop_many(list, end, (uint64) count, element_write, call);
 	kv_list_close(list);
 }
 
@@ -447,16 +452,13 @@ kv_cmd_lrem(KvCall *call)
 	return KV_DONE;
 }
 
-/* More than this are not taken away one by one, if fewer stay. */
-#define TRIM_FEW 1000
-
 /* Whether those that stay are pushed to a new list, instead of taking the others away. */
 static bool
 trim_copies(const KvList *list, int64 kept)
 {
 	int64 count = (int64) kv_list_count(list);
 
-	return count - kept > TRIM_FEW && kept < count - kept;
+	return count - kept > KV_DELETE_FEW && kept < count - kept;
 }
 
 void
@@ -469,10 +471,9 @@ kv_list_trim(KvList *list, int64 start, int64 kept)
 
 	if (!trim_copies(list, kept))
 	{
-		for (int64 i = kept == 0 ? count : count - start - kept; i > 0; i--)
-			kv_list_drop(list, KV_TAIL);
-		for (int64 i = kept == 0 ? 0 : start; i > 0; i--)
-			kv_list_drop(list, KV_HEAD);
+		kv_list_drop_many(list, KV_TAIL, (uint64) (kept == 0 ? count : count - start - kept), NULL,
+		                  NULL);
+		kv_list_drop_many(list, KV_HEAD, (uint64) (kept == 0 ? 0 : start), NULL, NULL);
 		kv_list_close(list);
 		return;
 	}

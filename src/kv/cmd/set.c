@@ -5,6 +5,9 @@
  */
 #include "postgres.h"
 
+#include "common/pg_prng.h"
+#include "utils/memutils.h"
+
 #include "kv/cmd/combine.h"
 #include "kv/cmd/commands.h"
 #include "kv/cmd/elements.h"
@@ -107,30 +110,108 @@ count_argument(KvCall *call, bool positive, int64 *count)
 	return false;
 }
 
-/* SPOP key [count] */
-KvOutcome
-kv_cmd_spop(KvCall *call)
+/* Up to this part of a paged set members are drawn, each for itself; more are taken in one walk. */
+#define POP_PART 16
+
+static void
+pop_drawn(KvCall *call, KvMembers *set, int64 count)
 {
 	RespSlice member, value;
-	KvMembers set;
-	int64 count = 1;
 
-	if (!count_argument(call, true, &count) || !set_open(call, 1, &set))
-		return KV_DONE;
-	count = Min(count, (int64) set.count);
-	if (call->argc == 3)
-		pgfirst_resp_write_set(call->reply, (size_t) count);
-	else if (count == 0)
-		pgfirst_resp_write_null(call->reply);
-	for (; count > 0 && kv_elements_random(&set, &member, &value); count--)
+	for (; count > 0 && kv_elements_random(set, &member, &value); count--)
 	{
 		RespSlice name = kv_slice_copy(member);
 
 		kv_reply_slice(call, member);
-		(void) kv_members_remove(&set, name);
+		(void) kv_members_remove(set, name);
 		pfree(unconstify(char *, name.data));
 	}
-	kv_members_close(&set);
+}
+
+/*
+ * Goes through all members of a paged set and takes each with the chance that makes `count` in the end.  They
+ * are removed afterwards, because the walk may stand on several that are in one record.
+ */
+static void
+pop_sampled(KvCall *call, KvMembers *set, int64 count)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "pgfirst members taken",
+	                                              ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	RespSlice *taken = MemoryContextAllocHuge(context, (Size) count * sizeof(RespSlice));
+	uint64 left = set->count;
+	RespSlice member, value;
+	KvMembersWalk walk;
+	int64 found = 0;
+
+	kv_members_walk(set, 0, &walk);
+	while (found < count && kv_members_next(&walk, &member, &value))
+	{
+		if (pg_prng_uint64_range(&pg_global_prng_state, 1, left--) > (uint64) (count - found))
+			continue;
+		kv_reply_slice(call, member);
+		taken[found++] = kv_slice_copy(member);
+	}
+	kv_members_walk_end(&walk);
+	if (found < count)
+		kv_collection_damaged();
+	for (int64 i = 0; i < count; i++)
+	{
+		(void) MemoryContextSwitchTo(kv_scratch());
+		(void) kv_members_remove(set, taken[i]);
+	}
+	(void) kv_scratch();
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+/* What is left of the set is garbage. */
+static void
+pop_whole(KvCall *call, KvMembers *set)
+{
+	RespSlice member, value;
+	KvMembersWalk walk;
+
+	kv_members_walk(set, 0, &walk);
+	while (kv_members_next(&walk, &member, &value))
+		kv_reply_slice(call, member);
+	kv_members_walk_end(&walk);
+	kv_key_delete(set->space, set->key);
+}
+
+static void
+pop_members(KvCall *call, KvMembers *set, int64 count, bool whole)
+{
+	if (whole)
+		pop_whole(call, set);
+	else if (set->layout == KV_LAYOUT_PAGED && count > 1 && count > (int64) set->count / POP_PART)
+		pop_sampled(call, set, count);
+	else
+		pop_drawn(call, set, count);
+	kv_members_close(set);
+}
+
+/* SPOP key [count] */
+KvOutcome
+kv_cmd_spop(KvCall *call)
+{
+	KvOutcome outcome = KV_DONE;
+	KvMembers set;
+	int64 count = 1;
+	bool whole;
+
+	if (!count_argument(call, true, &count) || !set_open(call, 1, &set))
+		return KV_DONE;
+	count = Min(count, (int64) set.count);
+	whole = count == (int64) set.count && count > KV_DELETE_FEW;
+	if (!kv_room_for(call, KV_MEMBERS_COST + KV_CHANGE_COST(0, whole ? 0 : Min(count, INT_MAX / 2)),
+	                 &outcome))
+		return outcome;
+	if (call->argc == 3)
+		pgfirst_resp_write_set(call->reply, (size_t) count);
+	else if (count == 0)
+		pgfirst_resp_write_null(call->reply);
+	pop_members(call, &set, count, whole);
 	return KV_DONE;
 }
 

@@ -29,6 +29,12 @@
 /* Bytes of elements that stand in their key's record. */
 #define KV_INLINE_MAX 1000
 
+/*
+ * Who takes all elements of a collection away deletes their parts one by one, if they are no more than this: else the
+ * key's record goes, and the rest is garbage.
+ */
+#define KV_DELETE_FEW 1000
+
 /* How the value of a key begins whose collection is paged. */
 typedef struct KvRoot
 {

@@ -14,6 +14,8 @@
 #define SPREAD_FIRST 16                  /* elements that move apart, if that makes enough room */
 #define SPREAD_ROOM  (KV_LIST_STEP >> 8) /* between two of them afterwards */
 
+#define ENOUGH_PART 64 /* of an uneven list: so many of its end are found in one go */
+
 static const RespSlice nothing = {"", 0};
 
 /* ---- the key's record ------------------------------------------------------------------------ */
@@ -397,6 +399,153 @@ kv_list_remove(KvList *list, uint64 position)
 		list_find_end(list, KV_TAIL);
 	else
 		list->at.even = 0;
+}
+
+/* ---- many at an end -------------------------------------------------------------------------- */
+
+/* The positions of the last `count` elements of a paged list. */
+static void
+positions_last(KvList *list, uint64 count, uint64 *positions)
+{
+	uint64 skip = list->at.even ? 0 : list->at.root.count - count;
+	uint64 from = list->at.even ? list->at.last - (count - 1) * KV_LIST_STEP : list->at.first;
+	MemoryContext context =
+	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst list search", ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	PgfirstRecord record;
+	PgfirstWalk *walk;
+	PgfirstId id;
+
+	kv_id_of_part(list->at.root.incarnation, from, &id);
+	walk = pgfirst_store_walk_parts(list->space->store, &id, 0);
+	for (uint64 i = 0; i < skip + count; i++)
+	{
+		if (!pgfirst_walk_next(walk, &record) ||
+		    kv_id_incarnation(&record.id) != list->at.root.incarnation)
+			kv_collection_damaged();
+		if (i >= skip)
+			positions[i - skip] = kv_id_number(&record.id);
+		MemoryContextReset(context);
+	}
+	pgfirst_walk_end(walk);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+/* Elements of a paged list that are dropped. */
+typedef struct Drop
+{
+	KvList *list;
+	bool whole; /* all of it, and too many to be deleted */
+	KvListEach each;
+	void *context;
+} Drop;
+
+static void
+drop_one(Drop *drop, uint64 position, RespSlice value)
+{
+	if (drop->each)
+		drop->each(drop->context, value);
+	if (drop->whole)
+		return;
+	drop->list->at.root.count--;
+	drop->list->at.root.bytes -= element_bytes(value);
+	element_delete(drop->list, position);
+}
+
+static void
+drop_first(Drop *drop, uint64 count)
+{
+	KvList *list = drop->list;
+	bool all = count == list->at.root.count;
+	RespSlice value;
+	KvListWalk walk;
+	bool there;
+
+	kv_list_walk_at(list, list->at.first, &walk);
+	for (; (there = kv_list_next(&walk, &value)) && count > 0; count--)
+	{
+		MemoryContext old = MemoryContextSwitchTo(walk.context);
+
+		drop_one(drop, walk.position, value);
+		MemoryContextSwitchTo(old);
+	}
+	if (count > 0 || there == all)
+		kv_collection_damaged();
+	if (there)
+		list->at.first = walk.position;
+	kv_list_walk_end(&walk);
+}
+
+static void
+drop_last(Drop *drop, uint64 count)
+{
+	KvList *list = drop->list;
+	uint64 stays = count < list->at.root.count; /* one of those that stay is looked at */
+	uint64 *positions =
+	    MemoryContextAllocHuge(CurrentMemoryContext, (count + stays) * sizeof(uint64));
+	MemoryContext context =
+	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst list end", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old;
+
+	positions_last(list, count + stays, positions);
+	old = MemoryContextSwitchTo(context);
+	for (uint64 i = count + stays; i > stays; i--)
+	{
+		drop_one(drop, positions[i - 1], element_get(list, positions[i - 1]));
+		MemoryContextReset(context);
+	}
+	if (stays)
+		list->at.last = positions[0];
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	pfree(positions);
+}
+
+/* One after the other. */
+static void
+drop_each(Drop *drop, KvEnd end, uint64 count)
+{
+	MemoryContext context =
+	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst list end", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+
+	for (; count > 0; count--)
+	{
+		if (drop->each)
+			drop->each(drop->context, kv_list_peek(drop->list, end));
+		kv_list_drop(drop->list, end);
+		MemoryContextReset(context);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+void
+kv_list_drop_many(KvList *list, KvEnd end, uint64 count, KvListEach each, void *context)
+{
+	Drop drop = {.list = list, .each = each, .context = context};
+
+	drop.whole = count == list->at.root.count && count > KV_DELETE_FEW;
+	if (count <= 1 || list->layout == KV_LAYOUT_INLINE ||
+	    (end == KV_TAIL && !list->at.even && count < list->at.root.count / ENOUGH_PART))
+	{
+		drop_each(&drop, end, count);
+		return;
+	}
+	list->changed = true;
+	if (end == KV_HEAD)
+		drop_first(&drop, count);
+	else
+		drop_last(&drop, count);
+	if (drop.whole)
+	{
+		/* Its parts and its anchor stay behind. */
+		list->layout = KV_LAYOUT_INLINE;
+		list->at = (KvListRoot){.even = 1};
+	}
+	else if (list->at.root.count == 0)
+		list_begin_anew(list);
 }
 
 /* ---- in between ------------------------------------------------------------------------------ */

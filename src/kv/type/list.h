@@ -87,6 +87,14 @@ extern void kv_list_push(KvList *list, KvEnd end, RespSlice value);
 extern RespSlice kv_list_peek(KvList *list, KvEnd end);
 extern void kv_list_drop(KvList *list, KvEnd end);
 
+/*
+ * Takes `count` elements at an end away, of a list that has so many, from the outermost on; each is shown to `each`
+ * before (NULL: to nobody).  In one walk for all of them.
+ */
+typedef void (*KvListEach)(void *context, RespSlice value);
+extern void kv_list_drop_many(KvList *list, KvEnd end, uint64 count, KvListEach each,
+                              void *context);
+
 /* Elements from an index on. */
 typedef struct KvListWalk
 {
