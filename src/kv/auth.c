@@ -42,6 +42,7 @@
 #include "kv/access.h"
 #include "kv/auth.h"
 #include "kv/cmd/command.h"
+#include "kv/cmd/pubsub.h"
 #include "kv/database.h"
 #include "kv/settings.h"
 #include "lib/hash/siphash.h"
@@ -325,6 +326,7 @@ kv_auth_look(KvSession *session, bool available, int64 now_ms)
 		kv_multi_break(session);
 		kv_session_drop_slices(session);
 		kv_session_log_out(session);
+		kv_pubsub_part(session);
 		return KV_STANDING_LOST;
 	}
 	if (available && !kv_access_ready(false))
@@ -344,6 +346,7 @@ kv_auth_look(KvSession *session, bool available, int64 now_ms)
 		kv_session_drop_slices(session);
 		session->tenant = tenant;
 	}
+	kv_pubsub_part(session);
 	session->granted = generation;
 	session->granted_until_ms = until_ms;
 	return KV_STANDING_GOOD;
