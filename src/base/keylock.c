@@ -126,7 +126,8 @@ pgfirst_keylock_loud(void)
 void
 pgfirst_keylock_init(void)
 {
-	static const PgfirstXactHooks hooks = {.name = "locks of keys", .released = keylock_released};
+	static const PgfirstXactHooks hooks = {
+	    .name = "locks of keys", .released = keylock_released, .sub_released = keylock_released};
 
 	pgfirst_xact_register(PGFIRST_XACT_KEYLOCK, &hooks);
 }

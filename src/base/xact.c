@@ -110,7 +110,14 @@ xact_resources_released(ResourceReleasePhase phase, bool commits, bool top_level
 	if (phase != RESOURCE_RELEASE_AFTER_LOCKS || !(top_level || (xact.sub_aborted && !commits)))
 		return;
 	xact.sub_aborted = false;
-	FORWARD(released)();
+	if (top_level)
+	{
+		FORWARD(released)();
+	}
+	else
+	{
+		FORWARD(sub_released)();
+	}
 }
 
 void

@@ -15,9 +15,11 @@
  *                or InvalidXLogRecPtr if that was nothing.
  *   abort        undo.  Cannot fail.
  *   released     locks are gone, also after an abort: the place to wake whoever waits for them.
- *                Called in every backend at the end of every top transaction and when a savepoint
- *                is rolled back, which releases what was locked behind it; so it looks at one word
- *                of shared memory and returns.
+ *                Called in every backend at the end of every top transaction, and only there; so
+ *                it looks at one word of shared memory and returns.
+ *   sub_released a savepoint is rolled back, and what was locked behind it is released.
+ *   sub_*        of what is kept for the end of the transaction, what belongs to the child becomes
+ *                the parent's (sub_commit) or is dropped (sub_abort).
  *   dirty        true if the transaction holds something that cannot be prepared; PREPARE
  *                TRANSACTION is then refused.
  */
@@ -48,6 +50,7 @@ typedef struct PgfirstXactHooks
 	void (*commit)(XLogRecPtr xact_position);
 	void (*abort)(void);
 	void (*released)(void);
+	void (*sub_released)(void);
 	void (*sub_start)(SubTransactionId child, SubTransactionId parent);
 	void (*sub_commit)(SubTransactionId child, SubTransactionId parent);
 	void (*sub_abort)(SubTransactionId child, SubTransactionId parent);

@@ -328,8 +328,8 @@ kv_auth_look(KvSession *session, bool available, int64 now_ms)
 	{
 		kv_multi_break(session);
 		kv_session_drop_slices(session);
-		kv_pubsub_forget(session);
 		kv_session_log_out(session);
+		kv_pubsub_part(session);
 		return KV_STANDING_LOST;
 	}
 	if (available && !kv_access_ready(false))
@@ -349,8 +349,8 @@ kv_auth_look(KvSession *session, bool available, int64 now_ms)
 		kv_multi_break(session);
 		kv_session_drop_slices(session);
 		session->tenant = tenant;
-		kv_pubsub_forget_others(session);
 	}
+	kv_pubsub_part(session);
 	session->granted = generation;
 	session->granted_until_ms = until_ms;
 	return KV_STANDING_GOOD;

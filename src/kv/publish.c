@@ -4,6 +4,9 @@
  *
  * Messages are in a dynamic shared area.  A message has a link for each worker, so at the commit, which cannot fail, it
  * is only hung into queues; the last worker that has told it gives it back.
+ *
+ * A queue is a stack: whoever sends touches the message and the queue's head, and nobody else's message, for which a
+ * segment might have to be mapped, and that may fail.  The worker takes all there is at once, and turns it round.
  */
 #include "postgres.h"
 
@@ -17,6 +20,7 @@
 #include "base/shmem.h"
 #include "base/worker.h"
 #include "base/xact.h"
+#include "kv/position.h"
 #include "kv/publish.h"
 #include "kv/settings.h"
 
@@ -39,8 +43,16 @@ typedef struct Queue
 {
 	slock_t lock;
 	bool wants;
-	dsa_pointer first, last;
+	dsa_pointer newest;
 } Queue;
+
+/* One that waits for the commit, where this process has it mapped. */
+typedef struct Made
+{
+	dsa_pointer pointer;
+	Message *message;
+	SubTransactionId owner;
+} Made;
 
 typedef struct PublishShared
 {
@@ -53,24 +65,20 @@ typedef struct PublishShared
 
 static PublishShared *shared;
 
-/* A message of the transaction under way. */
-typedef struct Made
-{
-	dsa_pointer message;
-	SubTransactionId owner; /* goes with it, if that is rolled back */
-} Made;
-
 static struct
 {
 	dsa_area *area;
 	int number;       /* of this worker, 0 if it is none */
 	dsa_pointer told; /* the message that was given out last */
 
+	/* What it has taken out of its queue: the newest first, and those that are in their order already. */
+	dsa_pointer taken;
+	dsa_pointer ordered;
+
 	/* Of the transaction under way: in the order in which they were published. */
 	Made *made;
 	int count;
 	int room;
-	bool ended;
 	bool committed;
 	bool hurries;
 	XLogRecPtr position;
@@ -97,10 +105,8 @@ message_bytes(Message *message)
 }
 
 static void
-message_free(dsa_pointer pointer)
+message_free(dsa_pointer pointer, Message *message)
 {
-	Message *message = dsa_get_address(mine.area, pointer);
-
 	pg_atomic_fetch_sub_u64(&shared->bytes, message->size);
 	dsa_free(mine.area, pointer);
 }
@@ -123,42 +129,94 @@ made_make_room(void)
 	                      : MemoryContextAlloc(TopMemoryContext, (Size) mine.room * sizeof(Made));
 }
 
-void
+/*
+ * InvalidDsaPointer if there is no memory.  A segment that cannot be made is an error of PostgreSQL's, which
+ * would take with it what others have done in the transaction.
+ */
+static dsa_pointer
+area_allocate(Size size)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	volatile dsa_pointer pointer = InvalidDsaPointer;
+
+	PG_TRY();
+	{
+		pointer = dsa_allocate_extended(mine.area, size, DSA_ALLOC_NO_OOM | DSA_ALLOC_HUGE);
+	}
+	PG_CATCH();
+	{
+		/* The area's own are all that can be held here. */
+		LWLockReleaseAll();
+		MemoryContextSwitchTo(caller);
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	return pointer;
+}
+
+/* Counts the bytes and takes them, or neither. */
+static dsa_pointer
+message_allocate(Size size, KvPublished *outcome)
+{
+	dsa_pointer pointer = InvalidDsaPointer;
+
+	*outcome = KV_PUBLISH_FULL;
+	if (pg_atomic_add_fetch_u64(&shared->bytes, size) <= KV_PUBLISH_MAX)
+	{
+		pointer = area_allocate(size);
+		*outcome = DsaPointerIsValid(pointer) ? KV_PUBLISHED : KV_PUBLISH_MEMORY;
+	}
+	if (!DsaPointerIsValid(pointer))
+		pg_atomic_fetch_sub_u64(&shared->bytes, size);
+	return pointer;
+}
+
+KvPublished
 kv_publish(uint32 tenant, RespSlice channel, RespSlice bytes)
 {
 	Size head = offsetof(Message, next) + (Size) pgfirst_redis_workers * sizeof(dsa_pointer);
 	Size size = head + channel.length + bytes.length;
+	KvPublished outcome;
 	dsa_pointer pointer;
 	Message *message;
 
+	if (size > KV_PUBLISH_MAX)
+		return KV_PUBLISH_LARGE;
 	if (!kv_publish_wanted())
-		return;
+		return KV_PUBLISHED;
 	area_attach();
 	made_make_room();
-	if (pg_atomic_add_fetch_u64(&shared->bytes, size) > KV_PUBLISH_MAX)
-	{
-		pg_atomic_fetch_sub_u64(&shared->bytes, size);
-		ereport(ERROR,
-		        (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-		         errmsg("more than %zu bytes of messages wait for subscribers", KV_PUBLISH_MAX),
-		         errdetail("They wait in the workers of the Redis door, or for this commit.")));
-	}
-	pointer = dsa_allocate_extended(mine.area, size, DSA_ALLOC_NO_OOM | DSA_ALLOC_HUGE);
-	if (!DsaPointerIsValid(pointer))
-	{
-		pg_atomic_fetch_sub_u64(&shared->bytes, size);
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of shared memory"),
-		                errdetail("A message of %zu bytes could not be published.", bytes.length)));
-	}
+	pointer = message_allocate(size, &outcome);
+	if (outcome != KV_PUBLISHED)
+		return outcome;
 	message = dsa_get_address(mine.area, pointer);
 	pg_atomic_init_u32(&message->readers, 0);
 	message->tenant = tenant;
 	message->channel_length = (uint32) channel.length;
 	message->message_length = (uint32) bytes.length;
 	message->size = size;
+	message->position = kv_position_others();
 	memcpy(message_bytes(message), channel.data, channel.length);
 	memcpy(message_bytes(message) + channel.length, bytes.data, bytes.length);
-	mine.made[mine.count++] = (Made){.message = pointer, .owner = GetCurrentSubTransactionId()};
+	mine.made[mine.count++] = (Made){pointer, message, GetCurrentSubTransactionId()};
+	return KV_PUBLISHED;
+}
+
+int
+kv_publish_mark(void)
+{
+	return mine.count;
+}
+
+void
+kv_publish_take_back(int mark)
+{
+	while (mine.count > mark)
+	{
+		const Made *made = &mine.made[--mine.count];
+
+		message_free(made->pointer, made->message);
+	}
 }
 
 void
@@ -169,12 +227,11 @@ kv_publish_waits(bool wait)
 
 /* Hangs the message into the queues of all who want it; false if nobody does. */
 static bool
-message_send(dsa_pointer pointer)
+message_send(dsa_pointer pointer, Message *message)
 {
-	Message *message = dsa_get_address(mine.area, pointer);
 	bool wanted = false;
 
-	message->position = mine.position;
+	message->position = Max(message->position, mine.position);
 	/* Ours, until all have it: whoever is quick must not give it back before. */
 	pg_atomic_write_u32(&message->readers, 1);
 	for (int i = 0; i < pgfirst_redis_workers; i++)
@@ -186,35 +243,52 @@ message_send(dsa_pointer pointer)
 		if (queue->wants)
 		{
 			pg_atomic_fetch_add_u32(&message->readers, 1);
-			if (DsaPointerIsValid(queue->last))
-				((Message *) dsa_get_address(mine.area, queue->last))->next[i] = pointer;
-			else
-				queue->first = pointer;
-			queue->last = pointer;
+			message->next[i] = queue->newest;
+			queue->newest = pointer;
 			wanted = true;
 		}
 		SpinLockRelease(&queue->lock);
 	}
 	if (pg_atomic_sub_fetch_u32(&message->readers, 1) == 0)
-		message_free(pointer);
+		message_free(pointer, message);
 	return wanted;
 }
 
 static void
 publish_commit(XLogRecPtr position)
 {
-	mine.ended = mine.committed = true;
+	mine.committed = true;
 	mine.position = mine.hurries ? InvalidXLogRecPtr : position;
 }
 
 static void
 publish_abort(void)
 {
-	mine.ended = true;
 	mine.committed = false;
 }
 
-/* Those of a savepoint are the last ones. */
+static void
+publish_released(void)
+{
+	bool ring = false;
+
+	for (int i = 0; i < mine.count && mine.committed; i++)
+		ring |= message_send(mine.made[i].pointer, mine.made[i].message);
+	if (mine.committed)
+		mine.count = 0;
+	kv_publish_take_back(0);
+	mine.committed = mine.hurries = false;
+	if (ring)
+		pgfirst_bell_ring(PGFIRST_BELL_PUBLISH);
+}
+
+/* What a savepoint's end concerns is the last: what was made behind it. */
+static bool
+publish_dirty(void)
+{
+	return mine.count > 0;
+}
+
 static void
 publish_sub_commit(SubTransactionId child, SubTransactionId parent)
 {
@@ -225,34 +299,11 @@ publish_sub_commit(SubTransactionId child, SubTransactionId parent)
 static void
 publish_sub_abort(SubTransactionId child, SubTransactionId parent)
 {
-	for (; mine.count > 0 && mine.made[mine.count - 1].owner == child; mine.count--)
-		message_free(mine.made[mine.count - 1].message);
-}
+	int first = mine.count;
 
-static bool
-publish_dirty(void)
-{
-	return mine.count > 0;
-}
-
-static void
-publish_released(void)
-{
-	bool ring = false;
-
-	if (!mine.ended)
-		return;
-	for (int i = 0; i < mine.count; i++)
-	{
-		if (mine.committed)
-			ring |= message_send(mine.made[i].message);
-		else
-			message_free(mine.made[i].message);
-	}
-	mine.count = 0;
-	mine.ended = mine.committed = mine.hurries = false;
-	if (ring)
-		pgfirst_bell_ring(PGFIRST_BELL_PUBLISH);
+	while (first > 0 && mine.made[first - 1].owner == child)
+		first--;
+	kv_publish_take_back(first);
 }
 
 /* ---- workers --------------------------------------------------------------------------------- */
@@ -263,7 +314,6 @@ kv_publish_subscribed(bool any)
 	Queue *queue = &shared->queues[mine.number - 1];
 	bool changed;
 
-	area_attach();
 	SpinLockAcquire(&queue->lock);
 	changed = queue->wants != any;
 	queue->wants = any;
@@ -282,33 +332,61 @@ told_give_back(void)
 
 	if (!DsaPointerIsValid(told))
 		return;
-	mine.told = InvalidDsaPointer;
 	message = dsa_get_address(mine.area, told);
+	mine.told = InvalidDsaPointer;
 	if (pg_atomic_sub_fetch_u32(&message->readers, 1) == 0)
-		message_free(told);
+		message_free(told, message);
+}
+
+bool
+kv_publish_waiting(void)
+{
+	volatile Queue *queue = &shared->queues[mine.number - 1];
+
+	return DsaPointerIsValid(mine.ordered) || DsaPointerIsValid(mine.taken) ||
+	       DsaPointerIsValid(queue->newest);
+}
+
+/* Brings what is in the queue into its order.  It may fail at any message, and then goes on with that one. */
+static void
+queue_take(void)
+{
+	Queue *queue = &shared->queues[mine.number - 1];
+
+	if (!DsaPointerIsValid(mine.taken))
+	{
+		SpinLockAcquire(&queue->lock);
+		mine.taken = queue->newest;
+		queue->newest = InvalidDsaPointer;
+		SpinLockRelease(&queue->lock);
+	}
+	while (DsaPointerIsValid(mine.taken))
+	{
+		Message *message = dsa_get_address(mine.area, mine.taken);
+		dsa_pointer *next = &message->next[mine.number - 1];
+		dsa_pointer older = *next;
+
+		*next = mine.ordered;
+		mine.ordered = mine.taken;
+		mine.taken = older;
+	}
 }
 
 bool
 kv_publish_next(KvMessage *message)
 {
-	Queue *queue = &shared->queues[mine.number - 1];
-	Message *first = NULL;
+	Message *first;
 
 	told_give_back();
-	if (!message || !mine.area)
+	if (!message)
 		return false;
-	SpinLockAcquire(&queue->lock);
-	mine.told = queue->first;
-	if (DsaPointerIsValid(mine.told))
-	{
-		first = dsa_get_address(mine.area, mine.told);
-		queue->first = first->next[mine.number - 1];
-		if (!DsaPointerIsValid(queue->first))
-			queue->last = InvalidDsaPointer;
-	}
-	SpinLockRelease(&queue->lock);
-	if (!first)
+	if (!DsaPointerIsValid(mine.ordered) || DsaPointerIsValid(mine.taken))
+		queue_take();
+	if (!DsaPointerIsValid(mine.ordered))
 		return false;
+	first = dsa_get_address(mine.area, mine.ordered);
+	mine.told = mine.ordered;
+	mine.ordered = first->next[mine.number - 1];
 	*message = (KvMessage){
 	    .tenant = first->tenant,
 	    .channel = {message_bytes(first), first->channel_length},
@@ -332,6 +410,7 @@ void
 kv_publish_begin(int number)
 {
 	mine.number = number;
+	area_attach();
 	before_shmem_exit(publish_leave, 0);
 }
 
@@ -356,9 +435,9 @@ void
 kv_publish_init(void)
 {
 	static const PgfirstXactHooks hooks = {.name = "messages",
-	                                       .dirty = publish_dirty,
 	                                       .commit = publish_commit,
 	                                       .abort = publish_abort,
+	                                       .dirty = publish_dirty,
 	                                       .released = publish_released,
 	                                       .sub_commit = publish_sub_commit,
 	                                       .sub_abort = publish_sub_abort};

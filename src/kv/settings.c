@@ -24,6 +24,7 @@ int pgfirst_redis_max_clients = 20000;
 int pgfirst_redis_lock_timeout = 10000;
 int pgfirst_redis_client_memory = 256 * 1024;
 int pgfirst_redis_client_output_limit = 0;
+int pgfirst_redis_pubsub_output_limit = 32 * 1024;
 int pgfirst_redis_timeout = 0;
 int pgfirst_redis_tcp_keepalive = 300;
 int pgfirst_tenant = -1;
@@ -135,6 +136,14 @@ settings_define_connections(void)
 	    "pgfirst.redis_client_memory is the only limit.",
 	    &pgfirst_redis_client_output_limit, 0, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL,
 	    NULL);
+	DefineCustomIntVariable(
+	    "pgfirst.redis_pubsub_output_limit",
+	    "Sets how much a subscriber of the Redis door may leave unread.",
+	    "Of messages and of replies; beyond it the client is disconnected. It is in the place of "
+	    "pgfirst.redis_client_output_limit for clients that have subscribed to something. 0: "
+	    "pgfirst.redis_client_memory is the only limit.",
+	    &pgfirst_redis_pubsub_output_limit, 32 * 1024, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_KB, NULL,
+	    NULL, NULL);
 	DefineCustomIntVariable(
 	    "pgfirst.redis_timeout",
 	    "Sets after how long a client of the Redis door that does nothing is disconnected.",

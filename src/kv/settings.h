@@ -32,6 +32,7 @@ extern int pgfirst_redis_max_clients;
 extern int pgfirst_redis_lock_timeout;        /* milliseconds */
 extern int pgfirst_redis_client_memory;       /* kilobytes */
 extern int pgfirst_redis_client_output_limit; /* kilobytes; 0: none */
+extern int pgfirst_redis_pubsub_output_limit; /* kilobytes; 0: none */
 extern int pgfirst_redis_timeout;             /* seconds; 0: never */
 extern int pgfirst_redis_tcp_keepalive;       /* seconds; 0: none */
 extern int pgfirst_tenant;                    /* -1: as kv.set_tenant says */

@@ -20,6 +20,23 @@
 
 PGFIRST_FUNCTION(pgfirst_kv_publish);
 
+static void
+publish(RespSlice channel, RespSlice message)
+{
+	KvPublished published = kv_publish(kv_access_my_tenant(), channel, message);
+
+	if (published == KV_PUBLISH_MEMORY)
+		ereport(ERROR,
+		        (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of shared memory"),
+		         errdetail("A message of %zu bytes could not be published.", message.length)));
+	if (published != KV_PUBLISHED)
+		ereport(
+		    ERROR,
+		    (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+		     errmsg("more than %zu bytes of messages would wait for subscribers", KV_PUBLISH_MAX),
+		     errdetail("They wait in the workers of the Redis door, or for this commit.")));
+}
+
 /* kv.publish(channel, message) */
 Datum
 pgfirst_kv_publish(PG_FUNCTION_ARGS)
@@ -29,6 +46,6 @@ pgfirst_kv_publish(PG_FUNCTION_ARGS)
 
 	PreventCommandIfParallelMode("kv.publish()");
 	if (kv_databases_ready(true) == KV_READY && kv_door_is_here())
-		kv_publish(kv_access_my_tenant(), channel, message);
+		publish(channel, message);
 	PG_RETURN_VOID();
 }

@@ -52,7 +52,7 @@ sub mode { return sprintf '%04o', (stat $_[0])[2] & 07777; }
 
 for my $case ([ 'port', $port ], [ 'bind', '127.0.0.1 localhost' ], [ 'unixsocket', $socket ], [ 'unixsocketperm', '777' ],
 	[ 'maxclients', 20000 ], [ 'timeout', 0 ], [ 'tcp-keepalive', 300 ], [ 'tls-port', 0 ], [ 'tls-auth-clients', 'no' ],
-	[ 'client-output-buffer-limit', 'normal 0 0 0 slave 0 0 0 pubsub 0 0 0' ])
+	[ 'client-output-buffer-limit', 'normal 0 0 0 slave 0 0 0 pubsub 33554432 0 0' ])
 {
 	is(told($case->[0]), $case->[1], "CONFIG GET $case->[0]");
 }
@@ -217,7 +217,7 @@ my $patient = redis($node);
 $patient->send('GET', 'large');
 sleep 0.5;
 reload('pgfirst.redis_client_output_limit' => '4MB');
-wait_until('the limit', sub { told('client-output-buffer-limit') eq 'normal 4194304 0 0 slave 0 0 0 pubsub 0 0 0'; });
+wait_until('the limit', sub { told('client-output-buffer-limit') eq 'normal 4194304 0 0 slave 0 0 0 pubsub 33554432 0 0'; });
 $from = -s $node->logfile;
 my $greedy = redis($node);
 $greedy->send('GET', 'large');

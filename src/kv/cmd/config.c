@@ -127,12 +127,13 @@ show_keepalive(void)
 	return psprintf("%d", pgfirst_redis_tcp_keepalive);
 }
 
-/* Only normal clients are there. */
+/* Hard limits only, and no replicas. */
 static const char *
 show_output_limit(void)
 {
-	return psprintf("normal %zu 0 0 slave 0 0 0 pubsub 0 0 0",
-	                (Size) pgfirst_redis_client_output_limit * 1024);
+	return psprintf("normal %zu 0 0 slave 0 0 0 pubsub %zu 0 0",
+	                (Size) pgfirst_redis_client_output_limit * 1024,
+	                (Size) pgfirst_redis_pubsub_output_limit * 1024);
 }
 
 static const char *
@@ -172,7 +173,7 @@ static const ConfigParameter parameters[] = {
     {"appendonly", CONFIG_DATABASE, NULL, NULL, NULL},
     {"bind", CONFIG_SHOWN, NULL, show_bind, "pgfirst.redis_listen_addresses"},
     {"client-output-buffer-limit", CONFIG_SHOWN, NULL, show_output_limit,
-     "pgfirst.redis_client_output_limit"},
+     "pgfirst.redis_client_output_limit and pgfirst.redis_pubsub_output_limit"},
     {"databases", CONFIG_SHOWN, NULL, show_databases, "kv.create_database()"},
     {"dir", CONFIG_SHOWN, NULL, show_directory, "the data directory of PostgreSQL"},
     {"hash-max-listpack-entries", CONFIG_REMEMBERED, "512", NULL, NULL},

@@ -46,6 +46,7 @@
 #include "kv/cmd/commands.h"
 #include "kv/cmd/stats.h"
 #include "kv/limit.h"
+#include "kv/publish.h"
 #include "kv/script/script.h"
 
 #define FIRST_BYTES   512
@@ -831,6 +832,7 @@ run_kept(KvCall *call)
 	const struct KvMulti *multi = call->session->multi;
 	int database = call->session->database;
 	Size start = call->reply->length;
+	int messages = kv_publish_mark();
 	KvOutcome outcome;
 	KvEpochs epochs;
 
@@ -843,6 +845,7 @@ run_kept(KvCall *call)
 		return KV_DONE;
 	}
 	pgfirst_store_mark_undo();
+	kv_publish_take_back(messages);
 	kv_spaces_return(&epochs);
 	call->reply->length = start;
 	call->session->database = database;
@@ -880,6 +883,7 @@ read_kept(KvCall *call)
 	PgfirstStore *store = some_open_store();
 	int64 deadline_us = pgfirst_clock_monotonic_us() + READ_AGAIN_US;
 	int database = call->session->database;
+	int messages = kv_publish_mark();
 	Size start = call->reply->length;
 	KvOutcome outcome = KV_DONE, ignored;
 	bool hold = true;
@@ -889,6 +893,7 @@ read_kept(KvCall *call)
 	{
 		call->reply->length = start;
 		call->session->database = database;
+		kv_publish_take_back(messages);
 		if (store)
 			pgfirst_store_together_begin(store);
 		outcome = run_kept(call);
@@ -901,12 +906,14 @@ read_kept(KvCall *call)
 	{
 		call->reply->length = start;
 		call->session->database = database;
+		kv_publish_take_back(messages);
 		pgfirst_resp_write_null_array(call->reply);
 	}
 	else if (!same && !call->read_only && !call->reply->failed)
 	{
 		call->reply->length = start;
 		call->session->database = database;
+		kv_publish_take_back(messages);
 		multi->insists = true;
 		return KV_PARK_TURN;
 	}

@@ -2,19 +2,45 @@
  *
  * pubsub.c: SUBSCRIBE and its like, PUBLISH, PUBSUB.
  *
- * What is subscribed to is a topic: a channel, found by a keyed hash of its name, or a pattern, which every message is
- * held against.  A topic has its subscriptions, and a session those that are its own.  How messages come here: publish.h.
+ * What is subscribed to is a topic: a channel, found by a keyed hash of its name, or a pattern, which every message of
+ * its tenant is held against.  A topic has its subscriptions, and a session those that are its own; a hash of both finds
+ * one.  Subscriptions and names are in the memory of the clients whose they are, of which pgfirst.redis_client_memory
+ * is the limit.  How messages come here: publish.h.
+ *
+ * Time.  Whoever may subscribe to patterns, or publish to long names, can make each message as expensive as it likes.  So
+ * messages are told in slices, between which the loop does everything else, and a pattern has a share of what the
+ * patterns of its tenant may cost together: with what is more it does not match.  Not to take the share of one from the
+ * others, it is the same for all.  PUBLISH counts whom the message goes to before it goes; that has a budget
+ * for the turn, and behind it only the subscribers of channels are counted.  While messages are left from the last slice,
+ * PUBLISH waits, as it would in Redis for the one before it, or the messages would become more and more.
+ *
+ * A subscription is its tenant's.  When the session is of another one, or nobody any longer, all of them end, and the
+ * connection does, as Redis ends those whose user may not hear a channel any more.  Most subscribers send nothing, so
+ * this is looked at when there is something to tell, and now and then.
  */
 #include "postgres.h"
 
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
+#include "base/clock.h"
+#include "kv/auth.h"
 #include "kv/cmd/commands.h"
-#include "kv/cmd/elements.h"
 #include "kv/cmd/pubsub.h"
 #include "kv/cmd/server.h"
+#include "kv/database.h"
 #include "kv/id.h"
+#include "kv/settings.h"
+
+#define PATTERN_BYTES_MAX 1024
+#define PATTERNS_MAX      10000 /* of one client */
+
+/* Steps of matching (lib/glob), of which a millisecond has some hundred thousand. */
+#define STEPS_ALL   ((size_t) 4 * 1000 * 1000) /* for the patterns of a tenant */
+#define STEPS_LEAST ((size_t) 4 * 1024)        /* for one */
+#define STEPS_MOST  ((size_t) 64 * 1024)
+#define PACE_US     ((int64) 100 * 1000)
+#define STEPS_CHEAP ((size_t) 4 * 1024) /* of a command after which nobody need look at the clock */
 
 typedef struct TopicKey
 {
@@ -26,10 +52,18 @@ typedef struct TopicKey
 typedef struct Topic
 {
 	TopicKey key;
+	struct Tenant *tenant;
+	dlist_node tenant_link;
 	dlist_head subscriptions;
 	int count;
-	RespSlice name;
 } Topic;
+
+typedef struct Tenant
+{
+	uint32 number;
+	dlist_head topics[2]; /* channels, and patterns */
+	int patterns;
+} Tenant;
 
 typedef struct Subscription
 {
@@ -37,12 +71,64 @@ typedef struct Subscription
 	dlist_node session_link;
 	Topic *topic;
 	KvSession *session;
+	size_t length;
+	char name[FLEXIBLE_ARRAY_MEMBER];
 } Subscription;
 
-static HTAB *topics;
-static int patterns; /* topics that are patterns */
+typedef struct PairKey
+{
+	Topic *topic;
+	KvSession *session;
+} PairKey;
+
+typedef struct Pair
+{
+	PairKey key;
+	Subscription *subscription;
+} Pair;
+
+static struct
+{
+	HTAB *tenants;
+	HTAB *topics;
+	HTAB *pairs;
+	int64 count; /* of all subscriptions */
+
+	/* The message that is being told. */
+	bool telling;
+	KvMessage message;
+	Subscription *next; /* is to be told; NULL: the topic has no more */
+	Topic *pattern;     /* is to be held against it; NULL: none is left */
+	bool late;          /* the time of a slice did not suffice */
+
+	/* The topic that PUBSUB CHANNELS looks at next. */
+	Topic *listed;
+
+	/* What counting receivers may still cost in the turn of this moment. */
+	int64 turn_ms;
+	size_t steps;
+} all;
 
 /* ---- topics ---------------------------------------------------------------------------------- */
+
+static void
+tables_make(void)
+{
+	HASHCTL tenants = {
+	    .keysize = sizeof(uint32), .entrysize = sizeof(Tenant), .hcxt = TopMemoryContext};
+	HASHCTL topics = {
+	    .keysize = sizeof(TopicKey), .entrysize = sizeof(Topic), .hcxt = TopMemoryContext};
+	HASHCTL pairs = {
+	    .keysize = sizeof(PairKey), .entrysize = sizeof(Pair), .hcxt = TopMemoryContext};
+	int flags = HASH_ELEM | HASH_BLOBS | HASH_CONTEXT;
+
+	if (!all.tenants)
+		all.tenants = hash_create("pgfirst topics' tenants", 16, &tenants, flags);
+	if (!all.topics)
+		all.topics = hash_create("pgfirst topics", 64, &topics, flags);
+	if (!all.pairs)
+		all.pairs = hash_create("pgfirst subscriptions", 64, &pairs, flags);
+}
 
 static TopicKey
 topic_key(uint32 tenant, RespSlice name, bool pattern)
@@ -53,173 +139,402 @@ topic_key(uint32 tenant, RespSlice name, bool pattern)
 	return key;
 }
 
+/* NULL if nobody has subscribed to it. */
 static Topic *
-topic_find(uint32 tenant, RespSlice name, bool pattern, bool make)
+topic_find(uint32 tenant, RespSlice name, bool pattern)
 {
 	TopicKey key = topic_key(tenant, name, pattern);
-	Topic *topic;
+
+	Topic *topic = all.count > 0 ? hash_search(all.topics, &key, HASH_FIND, NULL) : NULL;
+
+	return topic && topic->count > 0 ? topic : NULL;
+}
+
+static Tenant *
+tenant_find(uint32 number, bool make)
+{
+	Tenant *tenant;
 	bool found;
-	char *copy;
 
-	if (!topics)
-	{
-		HASHCTL control = {
-		    .keysize = sizeof(TopicKey), .entrysize = sizeof(Topic), .hcxt = TopMemoryContext};
-
-		topics = hash_create("pgfirst topics", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	}
 	if (!make)
-		return hash_search(topics, &key, HASH_FIND, NULL);
-	/* First what may fail. */
-	copy = MemoryContextAlloc(TopMemoryContext, Max(name.length, 1));
-	topic = hash_search(topics, &key, HASH_ENTER, &found);
-	if (found)
+		return all.count > 0 ? hash_search(all.tenants, &number, HASH_FIND, NULL) : NULL;
+	tenant = hash_search(all.tenants, &number, HASH_ENTER, &found);
+	if (!found)
 	{
-		pfree(copy);
-		return topic;
+		tenant->patterns = 0;
+		dlist_init(&tenant->topics[false]);
+		dlist_init(&tenant->topics[true]);
 	}
-	memcpy(copy, name.data, name.length);
-	topic->name = (RespSlice){copy, name.length};
+	return tenant;
+}
+
+/* It is in its tenant's list when it has a subscription. */
+static Topic *
+topic_make(uint32 number, RespSlice name, bool pattern)
+{
+	TopicKey key = topic_key(number, name, pattern);
+	Tenant *tenant = tenant_find(number, true);
+	bool found;
+	Topic *topic = hash_search(all.topics, &key, HASH_ENTER, &found);
+
+	topic->tenant = tenant;
+	if (found)
+		return topic;
 	topic->count = 0;
 	dlist_init(&topic->subscriptions);
-	patterns += pattern;
 	return topic;
+}
+
+static void
+topic_begin(Topic *topic)
+{
+	if (topic->count++ > 0)
+		return;
+	dlist_push_tail(&topic->tenant->topics[topic->key.pattern], &topic->tenant_link);
+	topic->tenant->patterns += (int) topic->key.pattern;
+}
+
+/* Of its first subscription, of which there is one. */
+static RespSlice
+topic_name(Topic *topic)
+{
+	Subscription *first = dlist_head_element(Subscription, topic_link, &topic->subscriptions);
+
+	return (RespSlice){first->name, first->length};
+}
+
+/* The first topic of this kind, and the one behind; NULL if there is none. */
+static Topic *
+topic_first(Tenant *tenant, bool pattern)
+{
+	if (!tenant || dlist_is_empty(&tenant->topics[pattern]))
+		return NULL;
+	return dlist_head_element(Topic, tenant_link, &tenant->topics[pattern]);
+}
+
+static Topic *
+topic_behind(Topic *topic)
+{
+	dlist_head *topics = &topic->tenant->topics[topic->key.pattern];
+
+	if (!dlist_has_next(topics, &topic->tenant_link))
+		return NULL;
+	return dlist_container(Topic, tenant_link, dlist_next_node(topics, &topic->tenant_link));
+}
+
+static Subscription *
+subscription_behind(Subscription *subscription)
+{
+	dlist_head *subscriptions = &subscription->topic->subscriptions;
+	dlist_node *node = &subscription->topic_link;
+
+	if (!dlist_has_next(subscriptions, node))
+		return NULL;
+	return dlist_container(Subscription, topic_link, dlist_next_node(subscriptions, node));
+}
+
+/* A topic without subscriptions goes; whoever would look at it next looks at the one behind. */
+static void
+topic_end(Topic *topic)
+{
+	Tenant *tenant = topic->tenant;
+
+	if (topic->count > 0)
+		return;
+	if (all.pattern == topic)
+		all.pattern = topic_behind(topic);
+	if (all.listed == topic)
+		all.listed = topic_behind(topic);
+	dlist_delete(&topic->tenant_link);
+	tenant->patterns -= (int) topic->key.pattern;
+	(void) hash_search(all.topics, &topic->key, HASH_REMOVE, NULL);
+	if (dlist_is_empty(&tenant->topics[false]) && dlist_is_empty(&tenant->topics[true]))
+		(void) hash_search(all.tenants, &tenant->number, HASH_REMOVE, NULL);
+}
+
+/* ---- subscriptions --------------------------------------------------------------------------- */
+
+static int *
+subscriptions_count(KvSession *session, bool pattern)
+{
+	return pattern ? &session->patterns : &session->channels;
 }
 
 static void
 subscription_end(Subscription *subscription)
 {
 	Topic *topic = subscription->topic;
+	KvSession *session = subscription->session;
+	const RespAllocator *allocator = &session->reply.allocator;
+	PairKey key = {topic, session};
 
+	if (all.next == subscription)
+		all.next = subscription_behind(subscription);
 	dlist_delete(&subscription->topic_link);
 	dlist_delete(&subscription->session_link);
-	if (topic->key.pattern)
-		subscription->session->patterns--;
-	else
-		subscription->session->channels--;
-	pfree(subscription);
-	if (--topic->count > 0)
-		return;
-	patterns -= topic->key.pattern;
-	pfree(unconstify(char *, topic->name.data));
-	(void) hash_search(topics, &topic->key, HASH_REMOVE, NULL);
-	if (hash_get_num_entries(topics) == 0)
+	--*subscriptions_count(session, topic->key.pattern);
+	(void) hash_search(all.pairs, &key, HASH_REMOVE, NULL);
+	allocator->resize(allocator->context, subscription, 0);
+	topic->count--;
+	topic_end(topic);
+	if (--all.count == 0)
 		kv_publish_subscribed(false);
 }
 
 static Subscription *
 subscription_find(KvSession *session, RespSlice name, bool pattern)
 {
-	Topic *topic = topic_find(session->tenant, name, pattern, false);
-	dlist_iter iterator;
+	PairKey key = {topic_find(session->tenant, name, pattern), session};
+	Pair *pair = key.topic ? hash_search(all.pairs, &key, HASH_FIND, NULL) : NULL;
 
-	if (!topic)
-		return NULL;
-	dlist_foreach (iterator, &session->subscriptions)
-	{
-		Subscription *subscription = dlist_container(Subscription, session_link, iterator.cur);
-
-		if (subscription->topic == topic)
-			return subscription;
-	}
-	return NULL;
+	return pair ? pair->subscription : NULL;
 }
 
-static void
+/* Subscribes to what it has not subscribed to; false, and nothing is changed, without memory. */
+static bool
 subscribe(KvSession *session, RespSlice name, bool pattern)
 {
-	Subscription *subscription = MemoryContextAlloc(TopMemoryContext, sizeof(Subscription));
+	const RespAllocator *allocator = &session->reply.allocator;
+	Subscription *subscription;
+	PairKey key = {.session = session};
+	Pair *pair;
 
-	subscription->topic = topic_find(session->tenant, name, pattern, true);
+	tables_make();
+	/* First: it may take the subscriptions of another client for it. */
+	subscription = allocator->resize(allocator->context, NULL,
+	                                 offsetof(Subscription, name) + Max(name.length, 1));
+	if (!subscription)
+		return false;
+	key.topic = topic_make(session->tenant, name, pattern);
+	pair = hash_search(all.pairs, &key, HASH_ENTER, NULL);
+	pair->subscription = subscription;
+	subscription->topic = key.topic;
 	subscription->session = session;
-	dlist_push_tail(&subscription->topic->subscriptions, &subscription->topic_link);
-	dlist_push_tail(&session->subscriptions, &subscription->session_link);
-	subscription->topic->count++;
-	if (pattern)
-		session->patterns++;
-	else
-		session->channels++;
-	if (hash_get_num_entries(topics) == 1)
+	subscription->length = name.length;
+	memcpy(subscription->name, name.data, name.length);
+	dlist_push_tail(&key.topic->subscriptions, &subscription->topic_link);
+	dlist_push_tail(&session->subscriptions[pattern], &subscription->session_link);
+	topic_begin(key.topic);
+	++*subscriptions_count(session, pattern);
+	if (all.count++ == 0)
 		kv_publish_subscribed(true);
+	return true;
+}
+
+/* The session's first subscription of this kind; NULL if it has none. */
+static Subscription *
+subscription_first(KvSession *session, bool pattern)
+{
+	if (dlist_is_empty(&session->subscriptions[pattern]))
+		return NULL;
+	return dlist_head_element(Subscription, session_link, &session->subscriptions[pattern]);
 }
 
 void
 kv_pubsub_forget(KvSession *session)
 {
-	while (!dlist_is_empty(&session->subscriptions))
-		subscription_end(
-		    dlist_container(Subscription, session_link, dlist_head_node(&session->subscriptions)));
+	for (int pattern = false; pattern <= true; pattern++)
+		while (!dlist_is_empty(&session->subscriptions[pattern]))
+			subscription_end(subscription_first(session, pattern));
 }
 
 void
-kv_pubsub_forget_others(KvSession *session)
+kv_pubsub_part(KvSession *session)
 {
-	dlist_mutable_iter iterator;
+	Subscription *first = subscription_first(session, false);
 
-	dlist_foreach_modify (iterator, &session->subscriptions)
-	{
-		Subscription *subscription = dlist_container(Subscription, session_link, iterator.cur);
-
-		if (subscription->topic->key.tenant != session->tenant)
-			subscription_end(subscription);
-	}
+	if (!first)
+		first = subscription_first(session, true);
+	if (!first || (OidIsValid(session->role) && session->tenant == first->topic->key.tenant))
+		return;
+	kv_pubsub_forget(session);
+	kv_session_kill(session);
 }
 
 /* ---- messages -------------------------------------------------------------------------------- */
 
-static void
-topic_tell(Topic *topic, const KvMessage *message,
-           void (*tell)(KvSession *session, RespSlice pattern, const KvMessage *message))
+/* What each pattern of the tenant may cost. */
+static size_t
+steps_share(const Tenant *tenant)
 {
-	RespSlice pattern = topic->key.pattern ? topic->name : (RespSlice){NULL, 0};
-	dlist_iter iterator;
+	size_t share = STEPS_ALL / (size_t) Max(tenant->patterns, 1);
 
-	dlist_foreach (iterator, &topic->subscriptions)
-		tell(dlist_container(Subscription, topic_link, iterator.cur)->session, pattern, message);
+	return Min(Max(share, STEPS_LEAST), STEPS_MOST);
+}
+
+/* *steps becomes what is left of them. */
+static bool
+topic_matches(Topic *topic, RespSlice channel, size_t *steps)
+{
+	size_t share = Min(steps_share(topic->tenant), *steps);
+	size_t left = share;
+	bool matches = kv_pattern_matches(topic_name(topic), channel, false, &left);
+
+	*steps -= share - left;
+	return matches;
+}
+
+/* Whether the subscriber is still who it was. */
+static bool
+may_hear(KvSession *session, bool available, int64 now_ms)
+{
+	if (session->killed || session->close)
+		return false;
+	if (!kv_auth_is_current(session, now_ms) &&
+	    kv_auth_look(session, available, now_ms) == KV_STANDING_BUSY)
+		return false;
+	return !session->killed;
+}
+
+bool
+kv_pubsub_behind(void)
+{
+	return all.telling || kv_publish_waiting();
+}
+
+/* The next message: who is to be told first of all? */
+static bool
+message_begin(void)
+{
+	Topic *topic;
+
+	if (!kv_publish_next(&all.message))
+		return false;
+	topic = topic_find(all.message.tenant, all.message.channel, false);
+	all.next = topic ? dlist_head_element(Subscription, topic_link, &topic->subscriptions) : NULL;
+	all.pattern = topic_first(tenant_find(all.message.tenant, false), true);
+	all.telling = true;
+	return true;
+}
+
+/* The next topic that has subscribers to be told; or the message is told. */
+static void
+message_next_topic(void)
+{
+	Topic *topic = all.pattern;
+	size_t steps = STEPS_MOST;
+
+	all.telling = topic != NULL;
+	if (!topic)
+		return;
+	all.pattern = topic_behind(topic);
+	if (topic_matches(topic, all.message.channel, &steps))
+		all.next = dlist_head_element(Subscription, topic_link, &topic->subscriptions);
 }
 
 void
-kv_pubsub_tell(const KvMessage *message,
-               void (*tell)(KvSession *session, RespSlice pattern, const KvMessage *message))
+kv_pubsub_tell(int64 until_us, KvPubsubTell tell)
 {
-	Topic *topic = topic_find(message->tenant, message->channel, false, false);
-	HASH_SEQ_STATUS all;
+	bool available = kv_databases_ready(false) == KV_READY;
+	int64 now_ms = pgfirst_clock_wall_ms();
 
-	if (topic)
-		topic_tell(topic, message, tell);
-	if (patterns == 0)
-		return;
-	hash_seq_init(&all, topics);
-	while ((topic = hash_seq_search(&all)) != NULL)
+	while ((all.telling || message_begin()) && pgfirst_clock_monotonic_us() < until_us)
 	{
-		size_t steps = KV_PATTERN_STEPS;
+		Subscription *subscription = all.next;
+		RespSlice pattern = {NULL, 0};
 
-		if (topic->key.pattern && topic->key.tenant == message->tenant &&
-		    kv_pattern_matches(topic->name, message->channel, false, &steps))
-			topic_tell(topic, message, tell);
+		if (!subscription)
+		{
+			message_next_topic();
+			continue;
+		}
+		/* It may end while it is told, and so may others, whose memory is taken for it. */
+		all.next = subscription_behind(subscription);
+		if (!may_hear(subscription->session, available, now_ms))
+			continue;
+		if (subscription->topic->key.pattern)
+			pattern = (RespSlice){subscription->name, subscription->length};
+		tell(subscription->session, pattern, &all.message);
+	}
+	all.late = kv_pubsub_behind();
+	if (!all.telling)
+		(void) kv_publish_next(NULL);
+}
+
+void
+kv_pubsub_look(void)
+{
+	bool available = kv_databases_ready(false) == KV_READY;
+	int64 now_ms = pgfirst_clock_wall_ms();
+	dlist_iter iterator;
+
+	dlist_foreach (iterator, &kv_sessions.list)
+	{
+		KvSession *session = dlist_container(KvSession, link, iterator.cur);
+
+		if (session->channels + session->patterns > 0)
+			(void) may_hear(session, available, now_ms);
 	}
 }
 
-/* How many subscriptions of this worker the message would go to. */
-static int64
-receivers(uint32 tenant, RespSlice channel)
+/* Whether it is known whose tenant the session is; it may be that after AUTH that cannot be found out at once. */
+static bool
+tenant_known(KvCall *call, KvOutcome *outcome)
 {
-	Topic *topic = topics ? topic_find(tenant, channel, false, false) : NULL;
+	*outcome = KV_DONE;
+	if (call->session->granted != 0)
+		return true;
+	*outcome = kv_locked_out(call, 0, "the list of rights");
+	return false;
+}
+
+/* ---- PUBLISH --------------------------------------------------------------------------------- */
+
+/* How many subscriptions of this worker the message will go to. */
+static int64
+receivers(KvCall *call, RespSlice channel)
+{
+	Topic *topic = topic_find(call->session->tenant, channel, false);
 	int64 count = topic ? topic->count : 0;
-	HASH_SEQ_STATUS all;
+	size_t before;
 
-	if (patterns == 0)
-		return count;
-	hash_seq_init(&all, topics);
-	while ((topic = hash_seq_search(&all)) != NULL)
-	{
-		size_t steps = KV_PATTERN_STEPS;
-
-		if (topic->key.pattern && topic->key.tenant == tenant &&
-		    kv_pattern_matches(topic->name, channel, false, &steps))
+	if (all.turn_ms != call->now_ms)
+		all.steps = STEPS_ALL;
+	all.turn_ms = call->now_ms;
+	before = all.steps;
+	topic = topic_first(tenant_find(call->session->tenant, false), true);
+	for (; topic && all.steps > 0; topic = topic_behind(topic))
+		if (topic_matches(topic, channel, &all.steps))
 			count += topic->count;
-	}
+	call->lengthy |= before - all.steps > STEPS_CHEAP;
 	return count;
+}
+
+/* For how long the command has been waiting. */
+static int64
+publish_waited_us(KvCall *call, int64 now_us)
+{
+	if (call->session->wait_until_us == 0)
+		call->session->wait_until_us = now_us;
+	return now_us - call->session->wait_until_us;
+}
+
+/* Not for ever: other workers may send more than this one can tell. */
+static bool
+publish_paces(KvCall *call)
+{
+	return all.late && !call->atomic &&
+	       publish_waited_us(call, pgfirst_clock_monotonic_us()) < PACE_US;
+}
+
+/* What waits will be told; after pgfirst.redis_lock_timeout it answers that it is not. */
+static KvOutcome
+publish_later(KvCall *call)
+{
+	KvSession *session = call->session;
+	int64 now_us = pgfirst_clock_monotonic_us();
+
+	if (call->atomic ||
+	    publish_waited_us(call, now_us) >= (int64) pgfirst_redis_lock_timeout * 1000)
+	{
+		kv_reply_error(call, "OOM %zu bytes of messages wait for subscribers, and more may not",
+		               KV_PUBLISH_MAX);
+		return KV_DONE;
+	}
+	/* Part of it may be what this turn has published. */
+	call->ends_turn = true;
+	session->call_again_us = now_us + 1000;
+	return KV_PARK_NEWS;
 }
 
 /* PUBLISH channel message */
@@ -227,10 +542,26 @@ KvOutcome
 kv_cmd_publish(KvCall *call)
 {
 	RespSlice channel = kv_argument(call, 1);
-	uint32 tenant = call->session->tenant;
+	KvOutcome outcome;
 
-	kv_publish(tenant, channel, kv_argument(call, 2));
-	pgfirst_resp_write_integer(call->reply, receivers(tenant, channel));
+	if (!tenant_known(call, &outcome))
+		return outcome;
+	if (publish_paces(call))
+		return KV_PARK_TURN;
+	switch (kv_publish(call->session->tenant, channel, kv_argument(call, 2)))
+	{
+		case KV_PUBLISHED:
+			pgfirst_resp_write_integer(call->reply, receivers(call, channel));
+			break;
+		case KV_PUBLISH_LARGE:
+			kv_reply_error(call, "ERR a message may have %zu bytes", KV_PUBLISH_MAX);
+			break;
+		case KV_PUBLISH_FULL:
+			return publish_later(call);
+		case KV_PUBLISH_MEMORY:
+			kv_reply_error(call, "OOM the server has no shared memory for the message");
+			break;
+	}
 	return KV_DONE;
 }
 
@@ -251,12 +582,21 @@ reply_subscribed(KvCall *call, const char *kind, RespSlice name)
 static KvOutcome
 subscribe_all(KvCall *call, bool pattern)
 {
+	KvOutcome outcome;
+
+	if (!tenant_known(call, &outcome))
+		return outcome;
 	for (int i = 1; i < call->argc; i++)
 	{
 		RespSlice name = kv_argument(call, i);
 
-		if (!subscription_find(call->session, name, pattern))
-			subscribe(call->session, name, pattern);
+		if (!subscription_find(call->session, name, pattern) &&
+		    !subscribe(call->session, name, pattern))
+		{
+			kv_reply_error(call, "OOM the buffers of all clients together would exceed "
+			                     "pgfirst.redis_client_memory");
+			return KV_DONE;
+		}
 		reply_subscribed(call, pattern ? "psubscribe" : "subscribe", name);
 	}
 	return KV_DONE;
@@ -273,23 +613,18 @@ kv_cmd_subscribe(KvCall *call)
 KvOutcome
 kv_cmd_psubscribe(KvCall *call)
 {
-	return subscribe_all(call, true);
-}
-
-/* The session's first subscription of this kind. */
-static Subscription *
-subscription_first(KvSession *session, bool pattern)
-{
-	dlist_iter iterator;
-
-	dlist_foreach (iterator, &session->subscriptions)
+	for (int i = 1; i < call->argc; i++)
+		if (kv_argument(call, i).length > PATTERN_BYTES_MAX)
+		{
+			kv_reply_error(call, "ERR a pattern may have %d bytes", PATTERN_BYTES_MAX);
+			return KV_DONE;
+		}
+	if (call->session->patterns + call->argc - 1 > PATTERNS_MAX)
 	{
-		Subscription *subscription = dlist_container(Subscription, session_link, iterator.cur);
-
-		if (subscription->topic->key.pattern == (uint32) pattern)
-			return subscription;
+		kv_reply_error(call, "ERR a client may subscribe to %d patterns", PATTERNS_MAX);
+		return KV_DONE;
 	}
-	return NULL;
+	return subscribe_all(call, true);
 }
 
 /* Those that are named, or all; of which there must be at least one answer. */
@@ -313,12 +648,11 @@ unsubscribe_all(KvCall *call, bool pattern)
 		reply_subscribed(call, kind, (RespSlice){NULL, 0});
 	for (; subscription; subscription = subscription_first(call->session, pattern))
 	{
-		RespSlice name = subscription->topic->name;
-		RespSlice copy = kv_slice_copy(name);
+		RespSlice name = kv_slice_copy((RespSlice){subscription->name, subscription->length});
 
 		subscription_end(subscription);
-		reply_subscribed(call, kind, copy);
-		pfree(unconstify(char *, copy.data));
+		reply_subscribed(call, kind, name);
+		pfree(unconstify(char *, name.data));
 	}
 	return KV_DONE;
 }
@@ -345,7 +679,8 @@ kv_cmd_pubsub_channels(KvCall *call)
 {
 	RespBuffer found;
 	size_t count = 0;
-	HASH_SEQ_STATUS all;
+	size_t steps = KV_PATTERN_STEPS;
+	KvOutcome outcome;
 	Topic *topic;
 
 	if (call->argc > 3)
@@ -353,25 +688,28 @@ kv_cmd_pubsub_channels(KvCall *call)
 		kv_reply_subcommand_syntax(call);
 		return KV_DONE;
 	}
+	if (!tenant_known(call, &outcome))
+		return outcome;
 	pgfirst_resp_buffer_init(&found, call->reply->allocator, call->reply->protocol);
-	if (topics)
+	all.listed = topic_first(tenant_find(call->session->tenant, false), false);
+	while ((topic = all.listed) != NULL && steps > 0)
 	{
-		hash_seq_init(&all, topics);
-		while ((topic = hash_seq_search(&all)) != NULL)
-		{
-			size_t steps = KV_PATTERN_STEPS;
+		RespSlice name = topic_name(topic);
 
-			if (topic->key.pattern || topic->key.tenant != call->session->tenant ||
-			    (call->argc > 2 &&
-			     !kv_pattern_matches(kv_argument(call, 2), topic->name, false, &steps)))
-				continue;
-			pgfirst_resp_write_bulk(&found, topic->name.data, topic->name.length);
-			count++;
-		}
+		all.listed = topic_behind(topic);
+		if (call->argc > 2 && !kv_pattern_matches(kv_argument(call, 2), name, false, &steps))
+			continue;
+		pgfirst_resp_write_bulk(&found, name.data, name.length);
+		count++;
 	}
-	pgfirst_resp_write_array(call->reply, count);
-	pgfirst_resp_write_raw(call->reply, found.data, found.length);
-	call->reply->failed |= found.failed;
+	if (steps > 0)
+	{
+		pgfirst_resp_write_array(call->reply, count);
+		pgfirst_resp_write_raw(call->reply, found.data, found.length);
+		call->reply->failed |= found.failed;
+	}
+	else
+		kv_reply_pattern(call);
 	pgfirst_resp_buffer_free(&found);
 	return KV_DONE;
 }
@@ -380,11 +718,15 @@ kv_cmd_pubsub_channels(KvCall *call)
 KvOutcome
 kv_cmd_pubsub_numsub(KvCall *call)
 {
+	KvOutcome outcome;
+
+	if (!tenant_known(call, &outcome))
+		return outcome;
 	pgfirst_resp_write_array(call->reply, (size_t) (call->argc - 2) * 2);
 	for (int i = 2; i < call->argc; i++)
 	{
 		RespSlice name = kv_argument(call, i);
-		Topic *topic = topics ? topic_find(call->session->tenant, name, false, false) : NULL;
+		Topic *topic = topic_find(call->session->tenant, name, false);
 
 		kv_reply_slice(call, name);
 		pgfirst_resp_write_integer(call->reply, topic ? topic->count : 0);
@@ -392,20 +734,16 @@ kv_cmd_pubsub_numsub(KvCall *call)
 	return KV_DONE;
 }
 
-/* PUBSUB NUMPAT: patterns of the tenant, not their subscribers. */
+/* PUBSUB NUMPAT: patterns, not their subscribers. */
 KvOutcome
 kv_cmd_pubsub_numpat(KvCall *call)
 {
-	int64 count = 0;
-	HASH_SEQ_STATUS all;
-	Topic *topic;
+	const Tenant *tenant;
+	KvOutcome outcome;
 
-	if (patterns > 0)
-	{
-		hash_seq_init(&all, topics);
-		while ((topic = hash_seq_search(&all)) != NULL)
-			count += topic->key.pattern && topic->key.tenant == call->session->tenant;
-	}
-	pgfirst_resp_write_integer(call->reply, count);
+	if (!tenant_known(call, &outcome))
+		return outcome;
+	tenant = tenant_find(call->session->tenant, false);
+	pgfirst_resp_write_integer(call->reply, tenant ? tenant->patterns : 0);
 	return KV_DONE;
 }

@@ -27,7 +27,8 @@ kv_session_begin(KvSession *session, RespAllocator allocator)
 	pgfirst_resp_buffer_init(&session->tail, allocator, 2);
 	dlist_push_tail(&kv_sessions.list, &session->link);
 	kv_sessions.count++;
-	dlist_init(&session->subscriptions);
+	dlist_init(&session->subscriptions[false]);
+	dlist_init(&session->subscriptions[true]);
 }
 
 void

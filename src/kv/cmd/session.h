@@ -74,8 +74,8 @@ typedef struct KvSession
 	bool no_evict;
 	bool no_touch;
 
-	dlist_head subscriptions; /* see pubsub.c */
-	int channels;             /* of them, and the rest */
+	dlist_head subscriptions[2]; /* to channels, and to patterns; see pubsub.c */
+	int channels;                /* how many they are */
 	int patterns;
 
 	bool wrote;                /* in the turn under way */

@@ -5,7 +5,8 @@
  * Memory.  A client that says nothing costs its struct: buffers come with the first byte and go
  * when they are empty.  Nothing is allocated for what a client only announces.  A client whose
  * replies are not read stops being served at OUTPUT_FULL, and one whose unread replies are more than
- * pgfirst.redis_client_output_limit, which a single large one can be, is disconnected.
+ * pgfirst.redis_client_output_limit, which a single large one can be, is disconnected; a subscriber at
+ * pgfirst.redis_pubsub_output_limit.
  *
  * All buffers together stay within pgfirst.redis_client_memory.  When they would exceed it, somebody
  * is disconnected, and not whoever asks last: that would let one client take all but a byte and have
@@ -30,6 +31,7 @@
 
 #include "base/clock.h"
 #include "base/flush.h"
+#include "kv/cmd/pubsub.h"
 #include "kv/cmd/stats.h"
 #include "kv/net/client.h"
 #include "kv/net/tls.h"
@@ -327,6 +329,7 @@ client_free_buffers(KvClient *client)
 {
 	kv_session_drop_slices(&client->session);
 	kv_multi_forget(&client->session);
+	kv_pubsub_forget(&client->session);
 	pgfirst_resp_buffer_free(&client->session.reply);
 	pgfirst_resp_buffer_free(&client->session.tail);
 	client->sent = 0;
@@ -722,8 +725,9 @@ output_free_to_leave(KvClient *client)
 	{
 		KvMark *mark = &client->marks[client->marks_first];
 
+		/* The mark may be of what stands in the tail. */
 		if (mark->position > durable)
-			return (Size) (mark->start - client->reply_base);
+			return Min((Size) (mark->start - client->reply_base), client->session.reply.length);
 		client->marks_first++;
 	}
 	client_ungate(client);
@@ -781,7 +785,7 @@ output_give_back(KvClient *client)
 }
 
 static void
-output_note(const KvClient *client, Size unsent)
+output_note(const KvClient *client, const char *setting, Size unsent)
 {
 	if (!note_is_due())
 		return;
@@ -789,22 +793,29 @@ output_note(const KvClient *client, Size unsent)
 	    LOG,
 	    (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 	     errmsg("client %s of the Redis door is disconnected: it has not read %zu kB of replies, "
-	            "more than pgfirst.redis_client_output_limit",
-	            client->session.address, unsent / 1024)));
+	            "more than %s",
+	            client->session.address, unsent / 1024, setting)));
 }
 
-/* As in Redis, a client that is owed more than its limit is not owed anything any longer. */
+/*
+ * As in Redis, a client that is owed more than its limit is not owed anything any longer; and one that has subscribed to
+ * something has another limit: of what it is sent it has asked for nothing.
+ */
 static void
 output_check_limit(KvClient *client)
 {
 	Size unsent = client->session.reply.length - client->sent + client->session.tail.length;
 
-	if (pgfirst_redis_client_output_limit == 0 ||
-	    unsent <= (Size) pgfirst_redis_client_output_limit * 1024)
+	bool listens = client->session.channels + client->session.patterns > 0;
+	int limit = listens ? pgfirst_redis_pubsub_output_limit : pgfirst_redis_client_output_limit;
+
+	if (limit == 0 || unsent <= (Size) limit * 1024)
 		return;
 	client->broken = true;
 	kv_stats_add(&kv_stats->output_limit_disconnections, 1);
-	output_note(client, unsent);
+	output_note(client,
+	            listens ? "pgfirst.redis_pubsub_output_limit" : "pgfirst.redis_client_output_limit",
+	            unsent);
 }
 
 static void

@@ -57,7 +57,9 @@
 #include "kv/settings.h"
 #include "store/store.h"
 
-#define TURN_TIME_US 4000 /* after which no further command is begun */
+#define TURN_TIME_US 4000                  /* after which no further command is begun */
+#define TELL_TIME_US 2000                  /* after which no further message is told */
+#define LOOK_US      ((int64) 2 * 1000000) /* between two looks at all subscribers */
 #define TURN_LOCKS   128
 #define TURN_SPARED  900                    /* locks that the one of the store stands for */
 #define TURN_KEYS    (16 + MaxBackends / 4) /* cost as much as the lock of their store */
@@ -94,6 +96,7 @@ static struct
 	bool durable;              /* something was changed that is to be flushed */
 	bool relaxed;              /* something else was changed */
 	const KvReadyKey *serving; /* the key whose waiting clients are called */
+	int64 next_look_us;        /* at who may still hear messages */
 	int64 http_logged_us;
 	int64 tls_logged_us;
 } turn;
@@ -770,28 +773,59 @@ tell_client(KvSession *session, RespSlice pattern, const KvMessage *message)
 {
 	KvClient *client = (KvClient *) ((char *) session - offsetof(KvClient, session));
 	RespBuffer *reply = session->tail.length > 0 ? &session->tail : &session->reply;
-	Size start = session->reply.length;
+	Size start = session->reply.length + session->tail.length;
 
-	if (client->broken || session->close)
+	if (client->broken)
 		return;
+	reply->protocol = session->reply.protocol;
 	pgfirst_resp_write_push(reply, pattern.data ? 4 : 3);
 	pgfirst_resp_write_text(reply, pattern.data ? "pmessage" : "message");
 	if (pattern.data)
 		pgfirst_resp_write_bulk(reply, pattern.data, pattern.length);
 	pgfirst_resp_write_bulk(reply, message->channel.data, message->channel.length);
 	pgfirst_resp_write_bulk(reply, message->message.data, message->message.length);
+	session->reply.failed |= reply->failed;
 	kv_client_touch(client);
-	if (reply == &session->reply)
-		kv_client_gate(client, start, message->position, InvalidXLogRecPtr, false);
+	kv_client_gate(client, start, message->position, InvalidXLogRecPtr, false);
+}
+
+/* A slice of what there is to tell.  In a transaction: who may not hear it any more is found out there. */
+static void
+tell_slice(int64 now_us, bool looks)
+{
+	StartTransactionCommand();
+	if (looks)
+		kv_pubsub_look();
+	kv_pubsub_tell(now_us + TELL_TIME_US, tell_client);
+	CommitTransactionCommand();
 }
 
 void
 kv_turn_tell(void)
 {
-	KvMessage message;
+	MemoryContext caller = CurrentMemoryContext;
+	int64 now_us = pgfirst_clock_monotonic_us();
+	bool looks = now_us >= turn.next_look_us;
 
-	while (kv_publish_next(&message))
-		kv_pubsub_tell(&message, tell_client);
+	if (!looks && !kv_pubsub_behind())
+		return;
+	if (looks)
+		turn.next_look_us = now_us + LOOK_US;
+	PG_TRY();
+	{
+		tell_slice(now_us, looks);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(caller);
+		EmitErrorReport();
+		FlushErrorState();
+		AbortCurrentTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller);
+	if (kv_sessions.killed > 0)
+		kv_clients_take_killed();
 }
 
 /* Of those who want a slice one at a time, in the order in which they had their last. */

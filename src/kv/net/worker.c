@@ -42,6 +42,7 @@
 #include "base/flush.h"
 #include "base/shmem.h"
 #include "base/worker.h"
+#include "kv/cmd/pubsub.h"
 #include "kv/cmd/stats.h"
 #include "kv/net/client.h"
 #include "kv/net/listener.h"
@@ -226,8 +227,7 @@ take_latch(void)
 		kv_turn_lock_free();
 	if (pgfirst_bell_rung(PGFIRST_BELL_READY))
 		kv_ready_heard();
-	if (pgfirst_bell_rung(PGFIRST_BELL_PUBLISH))
-		kv_turn_tell();
+	(void) pgfirst_bell_rung(PGFIRST_BELL_PUBLISH);
 }
 
 static void
@@ -287,6 +287,7 @@ one_round(void)
 		proc_exit(1);
 	pgfirst_worker_interrupts();
 	take_latch();
+	kv_turn_tell();
 	try_door(now_us);
 	/* First: what these clients ask for next may be in the turn that is about to begin. */
 	take_flush_news();
@@ -301,7 +302,7 @@ one_round(void)
 	if (kv_turn_wanted())
 		kv_turn_run();
 	worker.next_tick = pgfirst_flush_tick(now_us);
-	if (!busy && !kv_turn_wanted())
+	if (!busy && !kv_turn_wanted() && !kv_pubsub_behind())
 		sleep_until_news(now_us);
 }
 

@@ -30,6 +30,7 @@
 
 #include "base/clock.h"
 #include "kv/cmd/commands.h"
+#include "kv/publish.h"
 #include "kv/script/script_int.h"
 
 #define HOOK_INSTRUCTIONS 100
@@ -342,12 +343,14 @@ run_attempts(KvRun *run, PgfirstStore *store)
 {
 	int64 again_until_us = pgfirst_clock_monotonic_us() + READ_AGAIN_US;
 	Size start = run->call->reply->length;
+	int messages = kv_publish_mark();
 
 	for (;;)
 	{
 		bool same = true;
 
 		run->call->reply->length = start;
+		kv_publish_take_back(messages);
 		run_attempt(run, store, &same);
 		if (run->stop == KV_STOP_LOCKS ||
 		    (run->stop == KV_STOP_NOT && !same && !run->call->read_only &&
@@ -357,8 +360,10 @@ run_attempts(KvRun *run, PgfirstStore *store)
 		         pgfirst_clock_monotonic_us() >= again_until_us)
 			break;
 	}
-	if (run->stop != KV_STOP_NOT)
-		run->call->reply->length = start;
+	if (run->stop == KV_STOP_NOT)
+		return;
+	run->call->reply->length = start;
+	kv_publish_take_back(messages);
 }
 
 /* ---- what is in the way ------------------------------------------------------------------------ */
