@@ -58,7 +58,8 @@ for my $case ([ 'port', $port ], [ 'bind', '127.0.0.1 localhost' ], [ 'unixsocke
 }
 for my $case ([ 'timeout', 5, 'pgfirst.redis_timeout' ], [ 'tls-port', 1, 'pgfirst.redis_tls_port' ],
 	[ 'unixsocketperm', '700', 'pgfirst.redis_unix_socket_permissions' ],
-	[ 'client-output-buffer-limit', 'normal 1 0 0', 'pgfirst.redis_client_output_limit' ])
+	[ 'client-output-buffer-limit', 'normal 1 0 0',
+		'pgfirst.redis_client_output_limit and pgfirst.redis_pubsub_output_limit' ])
 {
 	my ($name, $value, $setting) = @$case;
 
