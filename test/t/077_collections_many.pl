@@ -3,8 +3,8 @@
 # 077_collections_many.pl: commands that take many elements away at once, against a model; and that what they take
 # grows no faster than the number of elements.
 #
-# PGFIRST_SEED repeats a run.  Seen to fail: the write set sorted for each walk (no answer within the limit); the first
-# or last position that is not the one that stays.
+# PGFIRST_SEED repeats a run.  Seen to fail: the write set sorted for each walk (the script is stopped, and what it took
+# is there again); a last position that is not the one that stays.
 
 use strict;
 use warnings;
