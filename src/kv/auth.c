@@ -287,9 +287,6 @@ kv_auth_has_tenants(void)
 void
 kv_auth_log_in(KvSession *session, Oid role)
 {
-	/* What another role has subscribed to is not this one's. */
-	if (session->role != role)
-		kv_pubsub_forget(session);
 	kv_session_log_out(session);
 	session->role = role;
 	session->tenant_set = auth_set_tenant(role);
