@@ -606,7 +606,7 @@ list_spread(KvList *list, uint64 before, uint64 position)
 		for (int i = 0; i < count; i++)
 			element_put(list, before + room * ((uint64) i + 2), values[i]);
 		free_position = before + room;
-		if (count < most)
+		if (positions[count - 1] == list->at.last)
 			list->at.last = before + room * ((uint64) count + 1);
 		break;
 	}
