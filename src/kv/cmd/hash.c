@@ -82,13 +82,13 @@ kv_cmd_hmset(KvCall *call)
 KvOutcome
 kv_cmd_hsetnx(KvCall *call)
 {
-	KvOutcome outcome;
+	KvOutcome outcome = KV_DONE;
 	KvMembers hash;
 	RespSlice value;
 	bool found;
 
 	if (!hash_open(call, &hash) || !kv_elements_room(call, &outcome))
-		return KV_DONE;
+		return outcome;
 	found = kv_members_find(&hash, kv_argument(call, 2), &value);
 	if (!found)
 		(void) kv_members_put(&hash, kv_argument(call, 2), kv_argument(call, 3));
@@ -117,7 +117,7 @@ kv_cmd_hdel(KvCall *call)
 KvOutcome
 kv_cmd_hincrby(KvCall *call)
 {
-	KvOutcome outcome;
+	KvOutcome outcome = KV_DONE;
 	KvMembers hash;
 	RespSlice slice;
 	char digits[PGFIRST_INT64_TEXT];
@@ -126,7 +126,7 @@ kv_cmd_hincrby(KvCall *call)
 
 	if (!kv_argument_integer(call, 3, &by) || !hash_open(call, &hash) ||
 	    !kv_elements_room(call, &outcome))
-		return KV_DONE;
+		return outcome;
 	if (kv_members_find(&hash, kv_argument(call, 2), &slice) &&
 	    !pgfirst_int64_parse(slice.data, slice.length, &value))
 	{
@@ -150,7 +150,7 @@ KvOutcome
 kv_cmd_hincrbyfloat(KvCall *call)
 {
 	RespSlice argument = kv_argument(call, 3);
-	KvOutcome outcome;
+	KvOutcome outcome = KV_DONE;
 	KvMembers hash;
 	RespSlice slice;
 	char digits[PGFIRST_FLOAT_TEXT];
@@ -168,7 +168,7 @@ kv_cmd_hincrbyfloat(KvCall *call)
 		return KV_DONE;
 	}
 	if (!hash_open(call, &hash) || !kv_elements_room(call, &outcome))
-		return KV_DONE;
+		return outcome;
 	if (kv_members_find(&hash, kv_argument(call, 2), &slice) &&
 	    !pgfirst_float_parse(slice.data, slice.length, &value))
 	{
