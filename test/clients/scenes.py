@@ -100,7 +100,6 @@ SCENES = {
         b<
         a LRANGE q 0 -1
         a LRANGE r 0 -1
-        a EVAL return(redis.call('BLPOP','none',0)) 0
         a EVAL return(redis.call('BZPOPMIN','none',0)) 0
         a EVAL return(redis.call('BLMOVE','none','q','LEFT','LEFT',0)) 0
         a MULTI

@@ -15,6 +15,9 @@ from collections import namedtuple
 
 from stream import NUMBERS, any_case
 
+# What scripts do not call here: 7.2 lets them, other than 7.0, call these commands that wait, and then they do not.
+NOT_IN_SCRIPTS = (b"COMMAND", b"BLPOP", b"BRPOP", b"BLMOVE", b"BRPOPLPUSH", b"BZPOPMIN", b"BZPOPMAX")
+
 # A command, and what its reply has within it: those that a script calls.
 Command = namedtuple("Command", "words inner", defaults=(None,))
 
@@ -177,7 +180,7 @@ class Typed:
         commands = [Command(self.next()) for _ in range(self.pick([1, 2, 3, 5, 12]))]
         if number > 0.05:
             return [Command([b"MULTI"]), *commands, Command([self.pick([b"EXEC", b"EXEC", b"EXEC", b"DISCARD"])])]
-        commands = [command for command in commands if command.words[0] != b"COMMAND"]
+        commands = [command for command in commands if command.words[0].upper() not in NOT_IN_SCRIPTS]
         arguments = [word for command in commands for word in (b"%d" % len(command.words), *command.words)]
         body = self.pick([b"", b"redis.setresp(3)"]) + CALLS
         return [Command([b"EVAL", body, b"0", *arguments], commands)]

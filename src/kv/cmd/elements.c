@@ -11,6 +11,7 @@
 #include "kv/cmd/elements.h"
 #include "kv/cmd/listing.h"
 #include "kv/cmd/value.h"
+#include "kv/id.h"
 
 void
 kv_elements_of_key(KvCall *call, KvType type, KvElements *elements)
@@ -120,7 +121,7 @@ static bool
 random_paged(KvMembers *members, RespSlice *member, RespSlice *value, RandomPlace *place)
 {
 	int passed = (int) pg_prng_uint64_range(&pg_global_prng_state, 0, RANDOM_WINDOW - 1);
-	uint64 from = pg_prng_uint64(&pg_global_prng_state);
+	uint64 from = pg_prng_uint64(&pg_global_prng_state) | KV_ID_MEMBER;
 	MemoryContext old = MemoryContextSwitchTo(kv_scratch());
 	bool there = false;
 
@@ -217,7 +218,12 @@ random_inline(KvMembers *members, int64 count, KvEachMember each, void *context)
 	}
 }
 
-/* Draws until there are enough different ones; they are a third of all at most. */
+/*
+ * Draws until there are enough different ones; they are a third of all at most, so very many repeats in a row mean that
+ * members have gone meanwhile.  Then what is read is read again.
+ */
+#define RANDOM_REPEATS 1000
+
 static void
 random_drawn(KvMembers *members, int64 count, KvEachMember each, void *context)
 {
@@ -227,7 +233,7 @@ random_drawn(KvMembers *members, int64 count, KvEachMember each, void *context)
 	HTAB *drawn = hash_create("pgfirst members drawn", count, &control,
 	                          HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 
-	while (count > 0)
+	for (int repeats = 0; count > 0 && repeats < RANDOM_REPEATS;)
 	{
 		RespSlice member, value;
 		RandomPlace place;
@@ -236,6 +242,7 @@ random_drawn(KvMembers *members, int64 count, KvEachMember each, void *context)
 		if (!random_paged(members, &member, &value, &place))
 			break;
 		(void) hash_search(drawn, &place, HASH_ENTER, &before);
+		repeats = before ? repeats + 1 : 0;
 		if (before)
 			continue;
 		if (!each(context, member, value))

@@ -145,7 +145,7 @@ pop_sampled(KvCall *call, KvMembers *set, int64 count)
 	int64 found = 0;
 
 	kv_members_walk(set, 0, &walk);
-	while (found < count && kv_members_next(&walk, &member, &value))
+	while (found < count && left > 0 && kv_members_next(&walk, &member, &value))
 	{
 		if (pg_prng_uint64_range(&pg_global_prng_state, 1, left--) > (uint64) (count - found))
 			continue;
