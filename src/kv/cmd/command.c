@@ -594,6 +594,13 @@ room_for_arguments(KvCall *call, KvOutcome *outcome)
 	return kv_room_for(call, KV_CHANGE_COST(bytes, call->argc), outcome);
 }
 
+/* Whether it shows or stops other clients of the tenant; what publishes looks for itself. */
+static bool
+reaches_clients(const KvCommand *command)
+{
+	return command->container && strcmp(command->container, "client") == 0;
+}
+
 /*
  * Finds out anew who the client is if something has changed; false if that cannot be done just now and the
  * command needs it.  Within EXEC it stays as it was when that began, which is all or nothing.
@@ -605,7 +612,7 @@ standing(KvCall *call, KvOutcome *outcome)
 	bool new = session->granted == 0; /* nobody has said yet whose tenant it is */
 	bool needs = kv_command_level(call->command) > KV_LEVEL_NONE ||
 	             !(call->command->flags & (KV_LOADING | KV_NO_AUTH)) ||
-	             (new && !(call->command->flags & KV_NO_AUTH));
+	             (new &&reaches_clients(call->command));
 
 	kv_tenant_use(session->tenant);
 	if (!OidIsValid(session->role) || call->atomic || kv_auth_is_current(session, call->now_ms))

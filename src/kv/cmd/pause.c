@@ -6,8 +6,8 @@
  * and what, for each tenant that has a pause, because nobody stops another tenant's clients: every worker's
  * dispatch looks there before a command, and parks its client.  One word says when the last of the pauses
  * ends, so that without one nobody looks further.  A pause ends by its time without anybody doing anything; one that is
- * lifted raises a counter, and the bell of released locks, to which whoever has parked clients listens,
- * wakes the other workers.
+ * lifted raises a counter, and the bells of released locks, to which whoever has parked clients listens, and of keys
+ * that are waited for wake the other workers.
  *
  * A worker that needs something to itself, for which the turns of the others leave no gap, asks them to begin
  * no command on keys for some milliseconds.  It asks again and again until it has it, and not for longer
@@ -197,6 +197,7 @@ kv_cmd_client_unpause(KvCall *call)
 	SpinLockRelease(&shared->lock);
 	pg_atomic_fetch_add_u64(&shared->lifted, 1);
 	pgfirst_bell_ring(PGFIRST_BELL_LOCK);
+	pgfirst_bell_ring(PGFIRST_BELL_READY);
 	kv_reply_ok(call);
 	return KV_DONE;
 }

@@ -304,7 +304,7 @@ static void
 client_enter_parking(KvClient *client)
 {
 	pairingheap_add(kv_clients.deadlines, &client->deadline_node);
-	client->parked_as = client->parked_for;
+	client->parked_as = client->waits ? KV_PARK_KEYS : (int) client->parked_for;
 	kv_clients.parked[client->parked_as]++;
 }
 

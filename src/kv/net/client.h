@@ -43,6 +43,9 @@ typedef enum KvClientState
 	KV_CLIENT_STATES
 } KvClientState;
 
+/* How those are counted that are PARKED and wait for keys; of the others it is what they are parked for. */
+#define KV_PARK_KEYS (KV_PARK_NEWS + 1)
+
 typedef struct KvMark
 {
 	uint64 start; /* counted from the first byte ever replied to this client */
@@ -93,7 +96,7 @@ typedef struct KvClient
 	KvOutcome parked_for;
 	int64 parked_deadline; /* monotonic microseconds; 0: not parked yet with this command */
 	pairingheap_node deadline_node; /* while PARKED, in the order of that */
-	KvOutcome parked_as;            /* what kv_clients.parked counts it as */
+	int parked_as;                  /* what kv_clients.parked counts it as */
 	struct KvWait *waits;           /* for keys; see waits.h */
 	int waits_count;
 } KvClient;
@@ -105,7 +108,7 @@ typedef struct KvClients
 	int epoll;
 	dlist_head states[KV_CLIENT_STATES];
 	pairingheap *deadlines;       /* of those that are PARKED */
-	int parked[KV_PARK_NEWS + 1]; /* how many are, for each reason */
+	int parked[KV_PARK_KEYS + 1]; /* how many are, for each reason */
 	dlist_head gated;             /* with marks, oldest first */
 	dlist_head touched;           /* in this turn */
 	int blocked;                  /* clients whose command waits */

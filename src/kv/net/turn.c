@@ -156,7 +156,7 @@ turn_commit(void)
 /* ---- parking ----------------------------------------------------------------------------- */
 
 static void
-park(KvClient *client, KvOutcome reason)
+park(KvClient *client, KvOutcome reason, bool for_keys)
 {
 	int64 patience =
 	    reason == KV_PARK_COUNT ? COUNT_PARK_US : (int64) pgfirst_redis_lock_timeout * 1000;
@@ -170,19 +170,15 @@ park(KvClient *client, KvOutcome reason)
 		return;
 	}
 	if (reason == KV_PARK_NEWS)
-	{
 		client->parked_deadline = client->session.call_again_us;
-		kv_client_enter(client, KV_CLIENT_PARKED);
-		return;
-	}
-	if (client->parked_deadline == 0)
+	else if (client->parked_deadline == 0)
 		client->parked_deadline = pgfirst_clock_monotonic_us() + patience;
 
 	/*
 	 * The first to park tries once more: the lock may have been released before we announced.  The
 	 * census, for which others park, ends in a transaction of the first worker, which rings too.
 	 */
-	if (!turn.announced)
+	if (!turn.announced && !for_keys)
 	{
 		pgfirst_keylock_park(true);
 		turn.announced = true;
@@ -195,7 +191,9 @@ park(KvClient *client, KvOutcome reason)
 void
 kv_turn_announce(void)
 {
-	if (turn.announced && kv_clients.parked[KV_PARK_LOCK] + kv_clients.parked[KV_PARK_COUNT] == 0)
+	if (turn.announced && kv_clients.parked[KV_PARK_LOCK] + kv_clients.parked[KV_PARK_COUNT] +
+	                              kv_clients.parked[KV_PARK_NEWS] ==
+	                          0)
 	{
 		pgfirst_keylock_park(false);
 		turn.announced = false;
@@ -433,7 +431,7 @@ run_command(KvClient *client)
 	if (outcome != KV_DONE)
 	{
 		session->reply.length = start;
-		park(client, outcome);
+		park(client, outcome, call.waits_first > 0);
 		turn.in_vain = call.waits_first > 0;
 		/* Who has begun to wait just now looks once more, after those who see that it waits. */
 		if (turn.in_vain && kv_waits_begin(client, &call))
