@@ -545,6 +545,7 @@ kv_zset_walk(KvZset *zset, uint64 rank, bool back, KvZsetWalk *walk)
 		KvPacked packed;
 		int count = 0;
 
+		memset(walk->places, 0, sizeof(walk->places));
 		for (Size at = 0; kv_packed_next(zset->packed, zset->at.root.bytes, at, &packed);
 		     at = packed.end)
 			walk->places[count++] = (uint16) at;
