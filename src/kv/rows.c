@@ -58,16 +58,18 @@ rows_gather(KvSpace *space, const PgfirstRecord *record, KvEntry *entry)
 
 	do
 	{
+		int64 now_ms = pgfirst_clock_wall_ms();
 		PgfirstRecord now;
 		KvElements elements;
 
 		CHECK_FOR_INTERRUPTS();
 		pgfirst_store_together_begin(space->store);
 		there = pgfirst_store_get(space->store, &id, SIZE_MAX, &now) &&
-		        kv_record_entry(space, &now, pgfirst_clock_wall_ms(), entry);
-		if (there && entry->layout == KV_LAYOUT_PAGED &&
-		    kv_elements_find_key(space, entry->key, entry->type, pgfirst_clock_wall_ms(),
-		                         &elements))
+		        kv_record_entry(space, &now, now_ms, entry);
+		if (!there || entry->layout != KV_LAYOUT_PAGED)
+			continue;
+		there = kv_elements_find_key(space, entry->key, entry->type, now_ms, &elements);
+		if (there)
 		{
 			entry->value = kv_elements_dump(&elements);
 			entry->value_length = entry->value.length;

@@ -14,6 +14,7 @@
 #include "base/compat.h"
 #include "kv/database.h"
 #include "kv/limit.h"
+#include "kv/ready.h"
 #include "kv/sql.h"
 #include "kv/type/elements.h"
 #include "kv/type/key.h"
@@ -226,6 +227,8 @@ carry_unlocked(PgfirstKv *from, RespSlice key, PgfirstKv *to, RespSlice to_key, 
 		kv_elements_restore(to, to_key, source.entry.type, source.dump, source.entry.expiry,
 		                    &record);
 	pgfirst_store_put(to->store, &record);
+	if (kv_type_is_waited_for(source.entry.type))
+		kv_ready_note(to, to_key);
 	return true;
 }
 

@@ -3,7 +3,8 @@
 # 076_collections.pl: large collections: what a reader is shown of one that others change, on the primary and on a
 # standby; what is left of those that have gone; and that they do not grow under an old snapshot.
 #
-# Seen to fail: readings that take no notice of the revision (a reply of two generations); a revision that does not
+# Seen to fail: readings that take no notice of the revision (a reply of two generations); a reading whose collection goes
+# between two slices, and whose reply then has two ends; a revision that does not
 # count; parts that are garbage for the sweep when their key is another one's after RENAME, or when their anchor is not
 # looked at (what lives is gone); counts without what was dropped, and a sweep that ends when nothing more is counted as
 # dropped (something is left for ever).
@@ -107,6 +108,41 @@ my $pipe = redis($node);
 $pipe->raw(join '', map { PgfirstTest::Redis::encode(@$_) } ([ 'HGETALL', 'hash' ]) x 3, [ 'PING' ]);
 is_deeply([ map { my $reply = $pipe->reply; ref $reply ? scalar @$reply : $reply } 1 .. 4 ], [ (40_000) x 3, 'PONG' ],
 	'replies in slices come in their order');
+
+# Sends `read` of a collection of 20,000 and, while it is answered, has another client do `end`.
+my $one = <<'LUA';
+	for at = 0, 19999, 500 do
+		local words = {}
+		for i = at, at + 499 do
+			words[#words + 1] = i
+			if ARGV[1] ~= 'list' then words[#words + 1] = i end
+		end
+		redis.call(({ hash = 'HSET', list = 'RPUSH', zset = 'ZADD' })[ARGV[1]], KEYS[1], unpack(words))
+	end
+LUA
+my $wrong = 0;
+my $ended = redis($node);
+for my $case (
+	[ [ 'LRANGE', 'list', 0, -1 ], [ 'DEL', 'list' ] ], [ [ 'LRANGE', 'list', 10, -1 ], [ 'LTRIM', 'list', 0, 5 ] ],
+	[ [ 'LRANGE', 'list', 0, -1 ], [ 'SET', 'list', 'x' ] ], [ [ 'HGETALL', 'hash' ], [ 'SET', 'hash', 'x' ] ],
+	[ [ 'ZRANGE', 'zset', 0, -1 ], [ 'SET', 'zset', 'x' ] ], [ [ 'ZRANGE', 'zset', 0, -1 ], [ 'DEL', 'zset' ] ])
+{
+	my ($read, $end) = @$case;
+	for my $round (1 .. 3)
+	{
+		$redis->call('DEL', @keys);
+		$redis->call('EVAL', $one, 1, $read->[1], $read->[1]);
+		$pipe->raw(PgfirstTest::Redis::encode(@$read) . PgfirstTest::Redis::encode('PING'));
+		$ended->call(@$end);
+		my $reply = $pipe->reply;
+		my $count = ref $reply ? @$reply : -1;
+		my $pong = $pipe->reply;
+		$wrong++ if ref $pong || $pong ne 'PONG' || !($count <= 0 || $count == 40_000 || $count >= 19_990);
+	}
+}
+is($wrong, 0, 'what ends between slices ends no reply in its middle');
+$redis->call('DEL', @keys);
+$redis->call('EVAL', $change, 3, @keys, 1);
 is($redis->call('DEL', 'hash') . $redis->call('DEL', 'zset'), '11', 'deleted');
 is_deeply($redis->call('HGETALL', 'hash'), [], '… they are empty');
 
@@ -115,7 +151,7 @@ is_deeply($redis->call('HGETALL', 'hash'), [], '… they are empty');
 sub records { return sql('SELECT records FROM kv.space WHERE db = 0'); }
 
 is($redis->call('FLUSHDB'), 'OK', 'from the beginning');
-wait_until('the sweep has taken all away', sub { records() <= 1 });
+wait_until('the sweep has taken all away', sub { records() <= 1 }, 120);
 my $nothing = records();
 
 # Everything that ends a collection, and as many that stay: alone, renamed, and copied.

@@ -3,7 +3,7 @@
 # 078_waiting.pl: clients that wait for keys, where it is difficult: who meets a lock while it waits, very many at
 # once, databases that are emptied or exchanged, waiters for another type in front, and what does not come by a command.
 #
-# Seen to fail: a wait that ends only if nothing else kept the client from its key meanwhile; notes of which the last
+# Seen to fail: a lock whose end wakes nobody who waits for keys as well; a wait that ends only if nothing else kept the client from its key meanwhile; notes of which the last
 # are forgotten; waits that are of an epoch; waiters that end the round for all behind them; rows that tell nobody; a
 # timeout that begins with the first of two commands of a transaction.
 
@@ -17,7 +17,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
 
-my $node = pgfirst_node('waiting');
+my $node = pgfirst_node('waiting', conf => "pgfirst.redis_lock_timeout = '60s'");
 my $redis = redis($node);
 
 sub sql { return $node->safe_psql('postgres', $_[0]); }

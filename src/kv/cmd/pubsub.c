@@ -378,7 +378,8 @@ topic_matches(Topic *topic, RespSlice channel, size_t *steps)
 static bool
 may_hear(KvSession *session, bool available, int64 now_ms)
 {
-	if (session->killed || session->close)
+	/* Nobody can say now of which tenant it is that has just logged in. */
+	if (session->killed || session->close || (session->granted == 0 && !available))
 		return false;
 	if (!kv_auth_is_current(session, now_ms) &&
 	    kv_auth_look(session, available, now_ms) == KV_STANDING_BUSY)

@@ -35,11 +35,12 @@ typedef struct KvReading
 	RespBuffer found; /* to go behind the head */
 
 	/* Of the slice under way. */
-	RespBuffer *reply; /* of the call */
-	Size start;        /* in it */
+	Size start;        /* in the reply of the call */
 	Size head_end;     /* likewise, 0: nothing was asked about an element yet */
 	int64 deadline_us; /* 0: there is no other slice */
 	uint64 elements;
+	bool resumes; /* there was a slice before */
+	bool goes_on; /* and what it has read is as it was */
 	bool paused;
 } KvReading;
 
@@ -57,24 +58,19 @@ kv_session_drop_reading(KvSession *session)
 
 /* ---- for who reads --------------------------------------------------------------------------- */
 
-static bool
-goes_on(const KvCall *call)
-{
-	return call->reply == &call->reading->found;
-}
-
 bool
 kv_reading_resume(KvCall *call, uint64 incarnation, uint64 revision, KvReadingAt *at)
 {
 	KvReading *reading = call->reading;
 
-	if (goes_on(call) && incarnation == reading->place.incarnation &&
-	    revision == reading->place.revision)
+	reading->goes_on = reading->resumes && incarnation == reading->place.incarnation &&
+	                   revision == reading->place.revision;
+	if (reading->goes_on)
 	{
 		*at = reading->place.at;
+		call->reply = &reading->found;
 		return true;
 	}
-	call->reply = reading->reply;
 	reading->place = (ReadingPlace){.incarnation = incarnation, .revision = revision};
 	return false;
 }
@@ -84,7 +80,7 @@ kv_reading_pause(KvCall *call, const KvReadingAt *at)
 {
 	KvReading *reading = call->reading;
 
-	if (reading->elements == 0 && !goes_on(call))
+	if (reading->elements == 0 && !reading->goes_on)
 		reading->head_end = call->reply->length;
 	/* One at least, or a slow machine would never get on. */
 	if (reading->elements++ % LOOK != LOOK - 1 || reading->deadline_us == 0 ||
@@ -117,7 +113,7 @@ reading_slice(KvCall *call, KvReading *reading, bool resumes, void (*read)(KvCal
 	ReadingPlace place = reading->place;
 	int tries = TRIES;
 
-	reading->reply = reply;
+	reading->resumes = resumes;
 	reading->start = reply->length;
 	reading->deadline_us = call->atomic || reading->begun >= BEGIN_MAX
 	                           ? 0
@@ -131,7 +127,8 @@ reading_slice(KvCall *call, KvReading *reading, bool resumes, void (*read)(KvCal
 		reading->place = place;
 		reading->elements = 0;
 		reading->paused = false;
-		call->reply = resumes ? &reading->found : reply;
+		reading->goes_on = false;
+		call->reply = reply;
 		pgfirst_store_together_begin(call->space->store);
 		read(call);
 		call->looked_up = true;
@@ -145,7 +142,7 @@ reading_keep(KvCall *call, KvReading *reading)
 {
 	KvSession *session = call->session;
 	RespAllocator allocator = session->reply.allocator;
-	RespBuffer *reply = reading->reply;
+	RespBuffer *reply = call->reply;
 	KvReading *kept = session->reading;
 
 	if (!kept || kept != reading)
@@ -191,7 +188,7 @@ kv_reply_together(KvCall *call, void (*read)(KvCall *call))
 		return KV_PARK_SLICE;
 	*call->sliced |= kept != NULL;
 	reading_slice(call, reading, kept != NULL, read);
-	went_on = kept && goes_on(call);
+	went_on = reading->goes_on;
 	good = !reading->found.failed;
 	call->reply = reply;
 	call->reading = NULL;

@@ -37,6 +37,7 @@ kv_session_end(KvSession *session)
 	dlist_delete(&session->link);
 	kv_sessions.count--;
 	kv_sessions.killed -= session->killed;
+	kv_sessions.unblocked -= session->unblocked != KV_UNBLOCKED_NOT;
 	kv_pubsub_forget(session);
 	kv_session_drop_slices(session);
 	kv_session_drop_script_key(session);

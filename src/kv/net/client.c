@@ -304,7 +304,9 @@ static void
 client_enter_parking(KvClient *client)
 {
 	pairingheap_add(kv_clients.deadlines, &client->deadline_node);
-	client->parked_as = client->waits ? KV_PARK_KEYS : (int) client->parked_for;
+	client->parked_as = client->waits && client->parked_for == KV_PARK_NEWS
+	                        ? KV_PARK_KEYS
+	                        : (int) client->parked_for;
 	kv_clients.parked[client->parked_as]++;
 }
 
@@ -867,7 +869,7 @@ bool
 kv_client_ends_with_peer(const KvClient *client)
 {
 	if (client->state == KV_CLIENT_PARKED)
-		return client->parked_for == KV_PARK_NEWS;
+		return client->parked_for == KV_PARK_NEWS || client->waits;
 	return (client->state == KV_CLIENT_AGAIN || client->state == KV_CLIENT_READY) &&
 	       client->parked_for == KV_PARK_SLICE;
 }
