@@ -109,6 +109,30 @@ $pipe->raw(join '', map { PgfirstTest::Redis::encode(@$_) } ([ 'HGETALL', 'hash'
 is_deeply([ map { my $reply = $pipe->reply; ref $reply ? scalar @$reply : $reply } 1 .. 4 ], [ (40_000) x 3, 'PONG' ],
 	'replies in slices come in their order');
 
+# Two elements that change together, while all are read.
+my $apart = 0;
+my $together = redis($node);
+for my $case (
+	[ [ 'LRANGE', 'list', 0, -1 ], sub { [ 'LSET', 'list', $_[0], $_[1] ] }, 0, -1 ],
+	[ [ 'HGETALL', 'hash' ], sub { [ 'HSET', 'hash', "f$_[0]", $_[1] ] }, 0, 19_999 ],
+	[ [ 'ZRANGE', 'zset', 0, -1, 'WITHSCORES' ], sub { [ 'ZADD', 'zset', -$_[1], $_[0] ? 'last' : 'first' ] }, 0, 1 ])
+{
+	my ($read, $change_of, @both) = @$case;
+	for my $round (1 .. 20)
+	{
+		$pipe->send(@$read);
+		$together->raw(join '', map { PgfirstTest::Redis::encode(@$_) }
+			([ 'MULTI' ], (map { $change_of->($_, "1$round") } @both), [ 'EXEC' ]));
+		$together->reply for 1 .. 2 + @both;
+		my @is = @{ $pipe->reply };
+		my %is = $read->[0] eq 'LRANGE' ? () : @is;
+		my ($first, $last) = $read->[0] eq 'LRANGE' ? @is[ 0, -1 ]
+		  : $read->[0] eq 'HGETALL' ? @is{qw(f0 f19999)} : @is{qw(first last)};
+		$apart++ if ($first // '') ne ($last // '');
+	}
+}
+is($apart, 0, 'what changes together is shown together, also between slices');
+
 # Sends `read` of a collection of 20,000 and, while it is answered, has another client do `end`.
 my $one = <<'LUA';
 	for at = 0, 19999, 500 do
@@ -196,6 +220,13 @@ is(sql('SELECT count(*) FROM kv.check()'), 0, '… on sound pages');
 is($redis->call('FLUSHDB'), 'OK', 'flushed');
 wait_until('the sweep takes all away', sub { records() <= $nothing });
 pass('nothing is left of anything');
+for my $time (1 .. 3)
+{
+	$redis->call('RPUSH', 'dropped', map { "element $_ " . 'x' x 10 } 1 .. 300);
+	$redis->call('DEL', 'dropped');
+	wait_until('the sweep begins for it', sub { records() <= $nothing });
+}
+pass('… and one that is dropped when there was nothing to sweep is swept soon');
 
 # ---- under an old snapshot ------------------------------------------------------------------------
 
