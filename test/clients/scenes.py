@@ -100,8 +100,6 @@ SCENES = {
         b<
         a LRANGE q 0 -1
         a LRANGE r 0 -1
-        a EVAL return(redis.call('BZPOPMIN','none',0)) 0
-        a EVAL return(redis.call('BLMOVE','none','q','LEFT','LEFT',0)) 0
         a MULTI
         a BLPOP none 0
         a BZMPOP 0 1 none MIN
