@@ -68,7 +68,8 @@ SQL
 }
 
 my $node = pgfirst_node('one');
-my $session = $node->background_psql('postgres', timeout => 120);
+# Of the whole session, which takes its time with sanitizers.
+my $session = $node->background_psql('postgres', timeout => 550);
 my $redis = redis($node);
 $redis->call('SET', 'K', 'before');
 
