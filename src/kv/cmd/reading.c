@@ -145,7 +145,7 @@ reading_keep(KvCall *call, KvReading *reading)
 	RespBuffer *reply = call->reply;
 	KvReading *kept = session->reading;
 
-	if (!kept || kept != reading)
+	if (kept != reading)
 	{
 		kv_session_drop_reading(session);
 		kept = allocator.resize(allocator.context, NULL, sizeof(KvReading));
@@ -182,6 +182,7 @@ kv_reply_together(KvCall *call, void (*read)(KvCall *call))
 	KvReading *kept = reading_kept(call);
 	KvReading *reading = kept ? kept : &fresh;
 	RespBuffer *reply = call->reply;
+	Size start = reply->length;
 	bool went_on, good;
 
 	if (kept && (*call->sliced || pgfirst_store_changed()))
@@ -206,6 +207,10 @@ kv_reply_together(KvCall *call, void (*read)(KvCall *call))
 		reading_end(call, reading);
 	kv_session_drop_reading(call->session);
 	if (!good)
+	{
+		/* Of what the slice has written nobody is told. */
+		reply->length = start;
 		kv_reply_no_memory(call);
+	}
 	return KV_DONE;
 }
