@@ -2,6 +2,8 @@
 #
 # Ten thousand clients that say nothing, also where a process may have 1,024 open files unless it
 # asks for more; floods of connections and of wrong passwords; and more clients than there is room.
+#
+# Alone: ten thousand clients, and how fast they are let in.
 
 use strict;
 use warnings;

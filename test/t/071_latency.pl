@@ -6,8 +6,10 @@
 #   PGFIRST_KEYS=10000000 LAYER=tap TEST=071 make test     with ten million keys instead of a million
 #
 # Others are two clients that send a GET and a SET in turn, about one a millisecond. How long they waited is noted
-# for each part; the limits are wide, because this runs beside other tests. docs/limits.md has the figures of a quiet
+# for each part; the limits are wide, because machines are slow at times. docs/limits.md has the figures of a quiet
 # machine.
+#
+# Alone: it measures how long others wait.
 #
 # Seen to fail:
 #   slice_deadline() that is always far away (all of "a hundred KEYS at a time" and "eight"); list_all() that gives a
