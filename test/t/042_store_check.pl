@@ -118,13 +118,19 @@ my $open = $node->background_psql('postgres');
 $open->query_safe("BEGIN; SELECT kv.set('long:8', 'short now')");
 is(sql('SELECT live_bytes FROM kv.space WHERE db = 0'), $live, 'what is not committed is not on pages');
 $open->query_safe('ROLLBACK');
-# The upkeep waits for this lock before it clears anything away; nobody else does.
-$open->query_safe("BEGIN; LOCK TABLE $store IN SHARE UPDATE EXCLUSIVE MODE");
-my $garbage = sql('SELECT garbage_bytes FROM kv.space WHERE db = 0');
-sql("SELECT kv.set('long:8', 'short now')");
-my $between = sql('SELECT garbage_bytes FROM kv.space WHERE db = 0');
-cmp_ok($between, '>=', $garbage + 60000, 'a large record that was replaced leaves garbage, until the upkeep comes');
-$open->query_safe('ROLLBACK');
+# The upkeep passes by while somebody has this lock, or waits for it: the second session has it as soon as the first
+# has committed.
+$open->query_safe("BEGIN; LOCK TABLE $store IN EXCLUSIVE MODE");
+my $garbage = $open->query_safe('SELECT garbage_bytes FROM kv.space WHERE db = 0');
+$open->query_safe("SELECT kv.set('long:8', 'short now')");
+my $behind = $node->background_psql('postgres');
+$behind->query_until(qr/begun/, "\\echo begun\nBEGIN; LOCK TABLE $store IN EXCLUSIVE MODE;\n");
+wait_until('another session waits for the lock', sub { sql("SELECT count(*) FROM pg_locks WHERE relation = '$store'::regclass AND NOT granted") > 0 });
+$open->query_safe('COMMIT');
+cmp_ok($behind->query_safe('SELECT garbage_bytes FROM kv.space WHERE db = 0'), '>=', $garbage + 60000,
+	'a large record that was replaced leaves garbage, until the upkeep comes');
+$behind->query_safe('COMMIT');
+$behind->quit;
 wait_until('the upkeep has cleared it away', sub { sql('SELECT live_bytes FROM kv.space WHERE db = 0') < $live - 60000 });
 is(sql('SELECT count(*) FROM kv.check()'), 0, 'and the store is sound');
 $redis->call('SET', 'long:8', chr(64 + 8) x 64000);
