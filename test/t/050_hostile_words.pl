@@ -2,6 +2,8 @@
 #
 # What is malformed, too large, wrong or cut off at the Redis door gets Redis's words; who does not
 # read, does not finish or leaves in the middle costs little and delays nobody.
+#
+# Alone: it measures how long others wait.
 
 use strict;
 use warnings;
