@@ -24,6 +24,7 @@
 
 #include "base/compat.h"
 #include "base/flush.h"
+#include "store/hints.h"
 #include "store/store_int.h"
 
 #define OPS_AHEAD  32 /* whose leaves are on their way */
@@ -209,7 +210,7 @@ batch_change(Batch *batch)
 static void
 op_locate(StoreOp *op, bool certain)
 {
-	op->block = certain ? InvalidBlockNumber : pgfirst_leaf_guess(op->store, &op->key);
+	op->block = certain ? InvalidBlockNumber : pgfirst_hint(op->store->hints, &op->key)->block;
 	if (op->block == InvalidBlockNumber)
 		op->block = pgfirst_leaf_block(op->store, &op->key);
 }

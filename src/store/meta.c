@@ -17,6 +17,7 @@
 #include "storage/lmgr.h"
 
 #include "base/compat.h"
+#include "store/hints.h"
 #include "store/store_int.h"
 
 #define EXTEND_MIN         2
@@ -203,7 +204,7 @@ pgfirst_store_incarnation(PgfirstStore *store)
 uint64
 pgfirst_incarnation_next(PgfirstStore *store)
 {
-	StoreBatch *batch = pgfirst_hints_batch(store);
+	StoreBatch *batch = &store->hints->batch;
 
 	if (batch->next == batch->end)
 	{

@@ -17,6 +17,7 @@
 #include "storage/buf_internals.h"
 
 #include "base/compat.h"
+#include "store/hints.h"
 #include "store/store_int.h"
 
 #define AT_ONCE      32
@@ -34,13 +35,14 @@ typedef struct Ahead
 static void
 ahead_page(PgfirstStore *store, const StoreKey *key, Ahead *ahead)
 {
-	Buffer buffer;
+	StoreHint *hint = pgfirst_hint(store->hints, key);
 
 	ahead->page = NULL;
-	if (!pgfirst_leaf_hint(store, key, &ahead->block, &buffer) || !BufferIsValid(buffer))
+	ahead->block = hint->block;
+	if (hint->block == InvalidBlockNumber || !BufferIsValid(hint->buffer))
 		return;
-	ahead->page = BufferGetPage(buffer);
-	__builtin_prefetch(GetBufferDescriptor(buffer - 1), 1);
+	ahead->page = BufferGetPage(hint->buffer);
+	__builtin_prefetch(GetBufferDescriptor(hint->buffer - 1), 1);
 	__builtin_prefetch(ahead->page);
 	__builtin_prefetch(store_page_tail(ahead->page));
 }
@@ -86,7 +88,7 @@ prefetch_some(PgfirstStore *store, const StoreKey *keys, int count)
 	Ahead ahead[AT_ONCE];
 
 	for (int i = 0; i < count; i++)
-		pgfirst_leaf_hint_ahead(store, &keys[i]);
+		__builtin_prefetch(pgfirst_hint(store->hints, &keys[i]));
 	for (int i = 0; i < count; i++)
 		ahead_page(store, &keys[i], &ahead[i]);
 	for (int i = 0; i < count; i++)

@@ -31,6 +31,7 @@
 
 #include "base/compat.h"
 #include "base/xact.h"
+#include "store/hints.h"
 #include "store/store_int.h"
 
 static const PgfirstStoreApi store_api = {

@@ -108,9 +108,6 @@ extern bool pgfirst_leaf_lock_at(PgfirstStore *store, BlockNumber block, const S
 /* The block of the key's leaf, which nothing keeps from changing. */
 extern BlockNumber pgfirst_leaf_block(PgfirstStore *store, const StoreKey *key);
 
-/* Where the leaf of the key probably is; InvalidBlockNumber if nothing is known. */
-extern BlockNumber pgfirst_leaf_guess(PgfirstStore *store, const StoreKey *key);
-
 /*
  * Locks the page of `level` that covers the key, and its parent, exclusively.  parent->buffer is
  * InvalidBuffer when the page is the root.  False if the tree is lower than that.
@@ -126,20 +123,6 @@ extern void pgfirst_tree_create(PgfirstStore *store);
 
 /* Whose pages these are; 0 if the store is empty. */
 extern uint64 pgfirst_tree_id(PgfirstStore *store);
-
-extern bool pgfirst_leaf_hint(PgfirstStore *store, const StoreKey *key, BlockNumber *block,
-                              Buffer *buffer);
-extern void pgfirst_leaf_hint_ahead(PgfirstStore *store, const StoreKey *key);
-
-extern StoreHints *pgfirst_hints(Relation relation);
-
-/* Incarnations that this process may give out. */
-typedef struct StoreBatch
-{
-	uint64 next;
-	uint64 end;
-} StoreBatch;
-extern StoreBatch *pgfirst_hints_batch(PgfirstStore *store);
 
 /* ---- meta.c: free pages and counters --------------------------------------------------------- */
 

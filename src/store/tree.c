@@ -15,9 +15,7 @@
  * Therefore nothing that leads to a page has to be right, only likely: a freed page may be reused at
  * once, on a standby too, whoever still holds its number.  (nbtree keeps a deleted page until no
  * snapshot can hold a link to it; one forgotten transaction, and nothing is ever reused.)  And
- * therefore each process keeps, for each store, a flat table from the first bits of a key to the block
- * and the buffer of its leaf: ids are uniform hashes, and most reads go straight to their leaf.  The
- * table grows with what it misses.
+ * therefore each process remembers where leaves are (hints.c), and most reads go straight to theirs.
  *
  * Locks of pages.  Readers hold one at a time.  Those who change the shape of the tree hold them
  * downwards and then to the right (parent, page, its right neighbour), then the meta page, then
@@ -27,54 +25,25 @@
  */
 #include "postgres.h"
 
-#include "access/relation.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
-#include "utils/inval.h"
-#include "utils/memutils.h"
 
 #include "base/compat.h"
+#include "store/hints.h"
 #include "store/store_int.h"
 
-#define HINTS_STORES    32 /* stores whose leaves a process remembers */
-#define HINTS_BITS_MIN  6
-#define HINTS_BITS_MAX  22
-#define HINTS_BITS_STEP 2
-#define HINTS_AROUND    64    /* places that are filled beside one that was missed, each way */
-#define HOPS_MAX        4     /* to the right, before it is quicker to begin at the root */
-#define RESTARTS_MAX    10000 /* a tree that leads nowhere so often is damaged */
-#define HINTS_HONEST    64    /* see page_lock_recent */
-#define LEVELS_MAX      256   /* a level is a byte */
+#define HOPS_MAX     4     /* to the right, before it is quicker to begin at the root */
+#define RESTARTS_MAX 10000 /* a tree that leads nowhere so often is damaged */
+#define HINTS_HONEST 64    /* see page_lock_recent */
+#define LEVELS_MAX   256   /* a level is a byte */
 
 /* Incarnations begin somewhere in the first 2^40, so that hardly two files give out the same. */
 #define INCARNATIONS_SHIFT 24
 
 #define LOCK_TRY 99 /* exclusive, if it can be had now; beside the modes of LockBuffer */
 
-typedef struct StoreHint
-{
-	BlockNumber block;
-	Buffer buffer; /* where the block probably is */
-} StoreHint;
-
-struct StoreHints
-{
-	Oid relation;
-	Oid storage;
-	uint64 store_id; /* 0: not known yet, or the store is empty */
-	uint64 last_use;
-	BlockNumber blocks; /* the file has at least so many */
-	int bits;
-	uint32 misses; /* since the table has grown */
-	StoreHint *table;
-	StoreBatch batch;
-};
-
 static struct
 {
-	StoreHints stores[HINTS_STORES];
-	uint64 uses;
-	bool callback_registered;
 	uint32 looks;
 
 	/* The page that was locked last, for pgfirst_page_damaged(). */
@@ -233,152 +202,6 @@ pgfirst_page_unlock(StoreLeaf *page)
 		return;
 	UnlockReleaseBuffer(page->buffer);
 	page->buffer = InvalidBuffer;
-}
-
-/* ---- hints ------------------------------------------------------------------------------- */
-
-static void
-hints_clear(StoreHints *hints)
-{
-	hints->store_id = 0;
-	hints->blocks = 0;
-	hints->batch = (StoreBatch){0, 0};
-	for (Size i = 0; i < (Size) 1 << hints->bits; i++)
-		hints->table[i].block = InvalidBlockNumber;
-}
-
-/* The relation may have other pages by now (TRUNCATE, VACUUM FULL), or fewer. */
-static void
-hints_relation_changed(Datum arg, Oid relation)
-{
-	for (int i = 0; i < HINTS_STORES; i++)
-		if (tree.stores[i].table != NULL &&
-		    (relation == InvalidOid || tree.stores[i].relation == relation))
-			hints_clear(&tree.stores[i]);
-}
-
-static void
-hints_resize(StoreHints *hints, int bits)
-{
-	StoreHint *table =
-	    MemoryContextAllocHuge(TopMemoryContext, sizeof(StoreHint) * ((Size) 1 << bits));
-
-	for (Size i = 0; i < (Size) 1 << bits; i++)
-	{
-		if (hints->table != NULL)
-			table[i] = hints->table[i >> (bits - hints->bits)];
-		else
-			table[i] = (StoreHint){.block = InvalidBlockNumber, .buffer = InvalidBuffer};
-	}
-	if (hints->table != NULL)
-		pfree(hints->table);
-	hints->table = table;
-	hints->bits = bits;
-	hints->misses = 0;
-}
-
-/* The store's hints; those of the store that was not used for longest make room. */
-StoreHints *
-pgfirst_hints(Relation relation)
-{
-	StoreHints *oldest = &tree.stores[0];
-
-	if (!tree.callback_registered)
-	{
-		CacheRegisterRelcacheCallback(hints_relation_changed, (Datum) 0);
-		tree.callback_registered = true;
-	}
-	tree.uses++;
-	for (int i = 0; i < HINTS_STORES; i++)
-	{
-		StoreHints *hints = &tree.stores[i];
-
-		if (hints->table != NULL && hints->relation == RelationGetRelid(relation))
-		{
-			hints->last_use = tree.uses;
-			if (hints->storage != RelationStorageNumber(relation))
-			{
-				hints_clear(hints);
-				hints->storage = RelationStorageNumber(relation);
-			}
-			return hints;
-		}
-		if (hints->last_use < oldest->last_use)
-			oldest = hints;
-	}
-	if (oldest->table == NULL)
-		hints_resize(oldest, HINTS_BITS_MIN);
-	hints_clear(oldest);
-	oldest->relation = RelationGetRelid(relation);
-	oldest->storage = RelationStorageNumber(relation);
-	oldest->last_use = tree.uses;
-	return oldest;
-}
-
-StoreBatch *
-pgfirst_hints_batch(PgfirstStore *store)
-{
-	return &store->hints->batch;
-}
-
-static inline StoreHint *
-hint_of(StoreHints *hints, const StoreKey *key)
-{
-	/* Incarnations are spread as ids are; both share the table. */
-	uint64 high = key->space == STORE_SPACE_RECORDS ? key->high : ~key->high;
-
-	return &hints->table[high >> (64 - hints->bits)];
-}
-
-BlockNumber
-pgfirst_leaf_guess(PgfirstStore *store, const StoreKey *key)
-{
-	return hint_of(store->hints, key)->block;
-}
-
-bool
-pgfirst_leaf_hint(PgfirstStore *store, const StoreKey *key, BlockNumber *block, Buffer *buffer)
-{
-	StoreHint *hint = hint_of(store->hints, key);
-
-	*block = hint->block;
-	*buffer = hint->buffer;
-	return hint->block != InvalidBlockNumber;
-}
-
-/* The hint will be asked for soon. */
-void
-pgfirst_leaf_hint_ahead(PgfirstStore *store, const StoreKey *key)
-{
-	__builtin_prefetch(hint_of(store->hints, key));
-}
-
-/*
- * Writes down where the leaf is, for the key's place of the table and for those around it whose keys are
- * all on the leaf.  A large table has a dozen places for a leaf; one by one they would be learned by
- * as many descents.
- */
-static void
-hint_learn(StoreHints *hints, const StoreKey *key, const StoreLeaf *leaf)
-{
-	StoreHint learned = {.block = leaf->block, .buffer = leaf->buffer};
-	StoreKey low = store_page_low(leaf->page);
-	StoreKey high = store_page_high(leaf->page);
-	StoreHint *own, *first, *end;
-
-	if (++hints->misses > (uint32) 1 << hints->bits && hints->bits < HINTS_BITS_MAX)
-		hints_resize(hints, hints->bits + HINTS_BITS_STEP);
-	own = hint_of(hints, key);
-	*own = learned;
-	if (low.space != STORE_SPACE_RECORDS || high.space != STORE_SPACE_RECORDS)
-		return;
-	/* The places of the fences themselves are shared with the neighbours. */
-	first = hint_of(hints, &low);
-	end = hint_of(hints, &high);
-	for (StoreHint *hint = own; hint > first + 1 && own - hint < HINTS_AROUND;)
-		*--hint = learned;
-	for (StoreHint *hint = own + 1; hint < end && hint - own < HINTS_AROUND; hint++)
-		*hint = learned;
 }
 
 /* ---- the store --------------------------------------------------------------------------- */
@@ -634,7 +457,7 @@ bool
 pgfirst_leaf_try(PgfirstStore *store, BlockNumber block, const StoreKey *key, bool wait,
                  StoreLeaf *leaf)
 {
-	StoreHint *hint = hint_of(store->hints, key);
+	StoreHint *hint = pgfirst_hint(store->hints, key);
 	StoreHint other = {.block = block, .buffer = InvalidBuffer};
 
 	if (!page_lock_recent(store, hint->block == block ? hint : &other,
@@ -679,7 +502,7 @@ pgfirst_leaf_lock(PgfirstStore *store, const StoreKey *key, int mode, StoreLeaf 
 	leaf->buffer = InvalidBuffer;
 	if (pgfirst_tree_id(store) == 0)
 		return false;
-	hint = hint_of(store->hints, key);
+	hint = pgfirst_hint(store->hints, key);
 	for (int hops = 0; hint->block != InvalidBlockNumber && hops < HOPS_MAX; hops++)
 	{
 		StoreTail *tail;
@@ -689,7 +512,7 @@ pgfirst_leaf_lock(PgfirstStore *store, const StoreKey *key, int mode, StoreLeaf 
 		if (leaf_is_it(leaf, key))
 		{
 			if (hops > 0)
-				hint_learn(store->hints, key, leaf);
+				pgfirst_hint_learn(store->hints, key, leaf);
 			return true;
 		}
 		tail = store_page_tail(leaf->page);
@@ -700,6 +523,6 @@ pgfirst_leaf_lock(PgfirstStore *store, const StoreKey *key, int mode, StoreLeaf 
 		pgfirst_page_unlock(leaf);
 	}
 	(void) tree_descend(store, key, 0, mode, leaf);
-	hint_learn(store->hints, key, leaf);
+	pgfirst_hint_learn(store->hints, key, leaf);
 	return true;
 }
