@@ -72,6 +72,27 @@ class SteadyLoad:
 
 # ---- the Redis protocol --------------------------------------------------------------------------
 
+VALUE = "x" * settings.VALUE_BYTES
+KEY = "bench"  # the one list, hash, set, sorted set or stream; redis/typed.py fills it
+MEMBER = "element:__rand_int__"
+
+# What redis-benchmark is given word by word. It has tests of its own for some of these, which send the
+# same, but not for all; here each takes its values from BENCH_VALUE_BYTES and uses the one key.
+COMMANDS = {
+    "mget": ["MGET"] + ["key:__rand_int__"] * MANY_KEYS,
+    "lpush": ["LPUSH", KEY, VALUE],
+    "rpop": ["RPOP", KEY],
+    "lpop": ["LPOP", KEY],
+    "lrange": ["LRANGE", KEY, "0", "99"],
+    "sadd": ["SADD", KEY, MEMBER],
+    "spop": ["SPOP", KEY],
+    "hset": ["HSET", KEY, MEMBER, VALUE],
+    "hget": ["HGET", KEY, MEMBER],
+    "zadd": ["ZADD", KEY, "__rand_int__", MEMBER],
+    "zpopmin": ["ZPOPMIN", KEY],
+    "xadd": ["XADD", KEY, "*", "field", VALUE],
+}
+
 
 class RedisLoad:
     """redis-benchmark, unmodified, as the role `app` with a password."""
@@ -87,11 +108,7 @@ class RedisLoad:
         argv += ["--dbnum", str(address["database"]), "--csv", "-c", str(work_.clients)]
         argv += ["-P", str(work_.pipeline), "-n", str(requests), "-r", str(work_.keys)]
         argv += ["-d", str(settings.VALUE_BYTES)]
-        if work_.op == "mget":
-            argv += ["MGET"] + ["key:__rand_int__"] * MANY_KEYS
-        else:
-            argv += ["-t", work_.op]
-        self.argv = argv
+        self.argv = argv + (COMMANDS.get(work_.op) or ["-t", work_.op])
         self.child = None
 
     def begin(self):
@@ -170,11 +187,16 @@ class RedisConnection:
         self.queued = []
 
     def answer(self):
+        """What came, as text, or a list of that; None for null."""
         line = self.file.readline()
         if line[:1] == b"-" or not line:
             raise RuntimeError("the server said: %s" % (line.decode().strip() or "nothing"))
-        if line[:1] == b"$" and line[1:2] != b"-":
+        if line[:3] in (b"$-1", b"*-1"):
+            return None
+        if line[:1] == b"$":
             return self.file.read(int(line[1:]) + 2)[:-2].decode()
+        if line[:1] == b"*":
+            return [self.answer() for _ in range(int(line[1:]))]
         return line[1:].decode().strip()
 
     def info(self, section):

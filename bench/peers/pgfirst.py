@@ -7,10 +7,13 @@ Nothing is set for the benchmark. The server's core is shared by the worker, the
 WAL writer, the checkpointer and autovacuum: whatever they need is taken from the rate, and counted.
 """
 
-from common import load
+from common import load, machine
 from common.cluster import Cluster
 
 DATABASES = {"durable": 0, "relaxed": 4, "volatile": 5, "held": 6}
+
+# What the sweep clears away at a glance.
+FEW_RECORDS = 1000
 
 
 class Pgfirst:
@@ -62,6 +65,15 @@ class Pgfirst:
 
     def settle(self, _space):
         self.cluster.settle()
+
+    def forgotten(self, space):
+        """Waits until next to nothing is left in the file of a database in which no key is."""
+        sql = "SELECT records FROM kv.space WHERE db = %d" % DATABASES[space]
+        machine.wait_until(lambda: int(self.cluster.sql.ask(sql)[-1]) < FEW_RECORDS, 120, "swept")
+
+    def rest(self, space):
+        """Nothing of what was done until now is left to be done."""
+        self.cluster.sql.ask("VACUUM kv.database_%d; CHECKPOINT" % DATABASES[space])
 
     def hold_snapshot(self):
         return self.cluster.hold_snapshot()

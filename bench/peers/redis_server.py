@@ -120,6 +120,17 @@ class RedisServer:
     def settle(self, _space):
         pass
 
+    def forgotten(self, _space):
+        """DEL has done it all when it answers."""
+
+    def rest(self, space):
+        """Waits until the append-only file is not being rewritten."""
+        machine.wait_until(lambda: self._rests(SPACES[space]), 120, "redis-server's file")
+
+    def _rests(self, space):
+        info = self.connections[space].info("persistence")
+        return info["aof_rewrite_in_progress"] == info["aof_rewrite_scheduled"] == "0"
+
     def hold_snapshot(self):
         """There is nothing like it."""
         return None

@@ -21,23 +21,25 @@ import pairs
 import report
 import rows
 import slow
+import typed
 
-STAGES = ("rates", "held", "many", "growth", "idle", "slow", "report")
+STAGES = ("rates", "types", "held", "many", "growth", "idle", "slow", "report")
 SPACES = ("durable", "relaxed", "volatile")
 
 
-def describe(peers):
-    """What the page says about the machine; taken while nothing else runs."""
-    with results.Writer("machine", "what", "value") as writer:
+def describe(stage_name, peer, load):
+    """
+    What the page says about the machine; taken while nothing else runs. The first stages share one
+    answer, the later ones have each its own: they may be measured on another day.
+    """
+    with results.Writer(stage_name, "what", "value") as writer:
         facts = machine.describe(settings.WORK)
         commit = settings.COMMIT and " (%s)" % settings.COMMIT
-        server = peers["pgfirst"].cluster.sql.ask("SHOW server_version")[-1]
         facts += [
             ("pgfirst", machine.version("build/pgfirst", "--version").split()[-1] + commit),
-            ("PostgreSQL", server),
+            ("PostgreSQL", peer.cluster.sql.ask("SHOW server_version")[-1]),
             ("Redis", machine.version("redis-server", "--version").split("v=")[1].split()[0]),
-            ("load", "%d clients, %d keys, values of %d bytes, %d requests a run, %d pairs a row"
-             % (settings.CLIENTS, settings.KEYS, settings.VALUE_BYTES, settings.REQUESTS, settings.PAIRS)),
+            ("load", load),
         ]
         for what, value in facts:
             writer.add(what=what, value=value)
@@ -58,6 +60,21 @@ def run_rates(peers):
     with results.Writer("rates", *pairs.COLUMNS) as writer:
         for row in rows.ROWS:
             pairs.run_row(writer, row, peers)
+
+
+def run_types():
+    """With servers of their own, in which there is nothing else."""
+    peers = {"pgfirst": Pgfirst("types-pgfirst"), "redis": RedisServer("types-redis")}
+    try:
+        start(peers)
+        describe("types_facts", peers["pgfirst"],
+                 "%d clients, values of %d bytes, %d requests a run, %d if pipelined, %d pairs a row"
+                 % (settings.CLIENTS, settings.VALUE_BYTES, settings.REQUESTS // 2, settings.REQUESTS * 2,
+                    settings.PAIRS))
+        typed.run(peers)
+    finally:
+        for peer in peers.values():
+            peer.stop()
 
 
 def run_slow():
@@ -113,7 +130,9 @@ def run(stages):
     peers = {"pgfirst": Pgfirst(), "redis": RedisServer(), "postgres": Postgres()}
     if set(stages) & {"rates", "held", "idle"}:
         stage("start", start, peers)
-        describe(peers)
+        describe("machine", peers["pgfirst"],
+                 "%d clients, %d keys, values of %d bytes, %d requests a run, %d pairs a row"
+                 % (settings.CLIENTS, settings.KEYS, settings.VALUE_BYTES, settings.REQUESTS, settings.PAIRS))
         fill(peers, SPACES if "rates" in stages else ("durable",))
         if "rates" in stages:
             stage("rates", run_rates, peers)
@@ -123,6 +142,8 @@ def run(stages):
             stage("idle", idle.run, peers)
         for peer in peers.values():
             peer.stop()
+    if "types" in stages:
+        stage("types", run_types)
     if "many" in stages:
         stage("many", run_many)
     if "growth" in stages:

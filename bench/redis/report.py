@@ -3,9 +3,13 @@
 
 A target is reached when the median of the ratios is at or above it and their lower quartile is at
 least 0.95 of it. Nothing is left out because it looks bad; what was not measured is said to be missing.
+
+Raw results stay where they were measured and are not published, the page is. A section without raw
+results here is therefore kept as the page has it.
 """
 
 import os
+import re
 import subprocess
 
 from common import settings
@@ -14,6 +18,8 @@ from common.results import median, quantile, read
 import rows
 
 PEERS = ("pgfirst", "redis", "postgres")
+TITLES = {"pgfirst": "pgfirst", "redis": "Redis", "postgres": "PostgreSQL"}
+DOORS = ("pgfirst", "redis")
 PLOTS = "benchmarks"
 
 HEAD = """\
@@ -55,6 +61,14 @@ The same load beside that on %s: in a server whose shared buffers hold them all 
 one with the 256 MB that `pgfirst up` gives by itself, where most of many keys are in the kernel's cache
 only. Durable writes with the log that each takes, over two checkpoints. VACUUM is that of a store in
 which nothing has changed since the last one.
+"""
+
+TYPES = """
+## Lists, hashes, sets, sorted sets, streams
+
+One collection under one key, on which all clients work: what adds begins without the key, what pops finds
+as many elements as it pops, what reads has as many as there are keys otherwise. Both servers are made ready
+in the same way before each run, outside of what is measured, and the key is counted behind it.
 """
 
 HELD = """
@@ -140,6 +154,10 @@ def verdict(ratios, target):
 # ---- tables --------------------------------------------------------------------------------------
 
 
+def titles(peers):
+    return " | ".join(TITLES[peer] for peer in peers)
+
+
 def table(head, lines):
     width = head.count("|") - 1
     return [head, "| --- |" + " ---: |" * (width - 1)] + lines
@@ -153,7 +171,7 @@ def on_a_heap():
     return {name: (float(was), float(ratio)) for name, was, ratio in lines}
 
 
-def rates_table(measured, targets, before=None):
+def rates_table(measured, targets, before=None, peers=PEERS):
     lines = []
     for row in measured:
         ratios = row.ratios()
@@ -162,45 +180,45 @@ def rates_table(measured, targets, before=None):
         was = before.get(row.name) if before else None
         heap = " | %s, %.2f" % (rate(was[0]), was[1]) if was else " | –" if before else ""
         lines.append(
-            "| %s | %s | %s | %s | %.2f | %.2f | %s%s |"
+            "| %s | %s | %.2f | %.2f | %s%s |"
             % (
                 row.name,
-                *(rate(row.median(peer, "rate")) for peer in PEERS),
+                " | ".join(rate(row.median(peer, "rate")) for peer in peers),
                 median(ratios),
                 quantile(ratios, 0.25),
                 verdict(ratios, targets.get(row.name)),
                 heap,
             )
         )
-    head = "| requests per second | pgfirst | Redis | PostgreSQL | ratio to Redis | lower quartile | target |"
+    head = "| requests per second | %s | ratio to Redis | lower quartile | target |" % titles(peers)
     if before:
         head += " on a heap |"
     return table(head, lines)
 
 
-def costs_table(measured):
+def costs_table(measured, peers=PEERS):
     lines = []
     for row in measured:
-        cells = [small(row.median(peer, "cpu_us")) for peer in PEERS]
-        cells += [small(row.median(peer, "p99"), 2) for peer in PEERS]
-        cells += [log_size(row.median(peer, "log_bytes")) for peer in PEERS]
+        cells = [small(row.median(peer, "cpu_us")) for peer in peers]
+        cells += [small(row.median(peer, "p99"), 2) for peer in peers]
+        cells += [log_size(row.median(peer, "log_bytes")) for peer in peers]
         lines.append("| %s | %s |" % (row.name, " | ".join(cells)))
-    head = (
-        "| | CPU µs/op: pgfirst | Redis | PostgreSQL | p99 ms: pgfirst | Redis | PostgreSQL "
-        "| log B/op: pgfirst | Redis | PostgreSQL |"
-    )
+    named = titles(peers)
+    head = "| | CPU µs/op: %s | p99 ms: %s | log B/op: %s |" % (named, named, named)
     return table(head, lines)
 
 
-def both_tables(runs, list_of_rows):
+COSTS = (
+    "The server's cost: CPU of all its processes; p99 as the client saw it; bytes of write-ahead log, "
+    "or of the append-only file (– where there is none, or where each run rewrote it)."
+)
+
+
+def both_tables(runs, list_of_rows, before=None, peers=PEERS):
     measured = [Measured(row.name, runs) for row in list_of_rows]
     measured = [row for row in measured if row.runs]
     targets = {row.name: row.target for row in list_of_rows}
-    note = (
-        "The server's cost: CPU of all its processes; p99 as the client saw it; bytes of write-ahead log, "
-        "or of the append-only file (– where there is none, or where each run rewrote it)."
-    )
-    return rates_table(measured, targets, on_a_heap()) + ["", note, ""] + costs_table(measured)
+    return rates_table(measured, targets, before, peers) + ["", COSTS, ""] + costs_table(measured, peers)
 
 
 # ---- sections ------------------------------------------------------------------------------------
@@ -215,7 +233,22 @@ def rates_section():
     if not runs:
         return not_measured("Commands")
     picture = ["", "![ratios to Redis](%s/ratios.svg)" % PLOTS]
-    return ["", "## Commands", ""] + both_tables(runs, rows.ROWS) + picture
+    return ["", "## Commands", ""] + both_tables(runs, rows.ROWS, on_a_heap()) + picture
+
+
+def facts_of(stage):
+    """Where and how a stage was measured that is not one of the first, in one paragraph."""
+    facts = ("%s: %s" % (fact["what"], fact["value"]) for fact in read(stage + "_facts"))
+    return ["", "Measured on: %s." % "; ".join(facts), ""]
+
+
+def types_section():
+    runs = read("types")
+    if not runs:
+        return not_measured("Lists, hashes, sets, sorted sets, streams")
+    text = [TYPES] + facts_of("types") + both_tables(runs, rows.TYPE_ROWS, peers=DOORS)
+    missing = [row.name for row in rows.TYPE_ROWS if not Measured(row.name, runs).runs]
+    return text + (["", "Not measured: %s." % ", ".join(missing)] if missing else [])
 
 
 def held_section():
@@ -223,7 +256,7 @@ def held_section():
     if not slices:
         return not_measured("Beside a held snapshot")
     lines = []
-    for peer, title in zip(PEERS, ("pgfirst", "Redis", "PostgreSQL")):
+    for peer, title in TITLES.items():
         own = [part for part in slices if part["peer"] == peer]
         if own:
             first, last = own[0], own[-1]
@@ -289,7 +322,7 @@ def idle_section():
         lines.append(
             "| %s | %s | %.1f | %.1f |"
             % (
-                {"redis": "Redis", "postgres": "PostgreSQL"}.get(row["peer"], row["peer"]),
+                TITLES[row["peer"]],
                 rate(row["connections"]),
                 grown / 1e6,
                 grown / row["connections"] / 1e3,
@@ -309,13 +342,13 @@ def slow_section():
     if not runs:
         return not_measured("A disk that takes a millisecond longer")
     lines = []
-    for peer, title in zip(PEERS, ("pgfirst", "Redis", "PostgreSQL")):
+    for peer, title in TITLES.items():
         own = [run for run in reads if run["peer"] == peer]
         if own:
             cells = [rate(median([run["rate"] for run in own]))]
             cells += [small(median([run[name] for run in own]), 2) for name in ("p50", "p95", "p99")]
             lines.append("| %s | %s |" % (title, " | ".join(cells)))
-    text = [SLOW % settings.SLOW_SYNC_US] + both_tables(runs, rows.SLOW_ROWS)
+    text = [SLOW % settings.SLOW_SYNC_US] + both_tables(runs, rows.SLOW_ROWS, on_a_heap())
     return text + [SLOW_READS] + table("| | GET/s | p50 ms | p95 ms | p99 ms |", lines)
 
 
@@ -347,15 +380,47 @@ def plot(folder):
     )
 
 
+SECTIONS = (
+    # the heading in the page, as a pattern, and who writes it anew from raw results
+    ("Commands", rates_section),
+    ("Lists, hashes, sets, sorted sets, streams", types_section),
+    ("Beside a held snapshot", held_section),
+    ("(Ten million|[0-9,]+) keys", many_section),
+    ("Growth and shrinkage", growth_section),
+    ("Idle connections", idle_section),
+    ("A disk that takes a millisecond longer", slow_section),
+)
+
+
+def published():
+    """The page as it is: what stands before its first heading, and its sections."""
+    path = os.path.join(settings.OUT, "published.md")
+    if not os.path.exists(path):
+        return "", []
+    with open(path) as file:
+        head, *sections = re.split(r"(?m)^(?=## )", file.read())
+    return head, sections
+
+
+def section(pattern, write_anew, sections):
+    """Anew if it was measured, else as it was, else what says that it is missing."""
+    text = "\n".join(write_anew())
+    if text.rstrip().endswith("Not measured in this run."):
+        kept = [old for old in sections if re.match("## %s\n" % pattern, old)]
+        text = "\n" + kept[0] if kept else text
+    return text.rstrip("\n") + "\n"
+
+
 def write():
     folder = os.path.join(settings.OUT, PLOTS)
     os.makedirs(folder, exist_ok=True)
-    text = [HEAD + "\n".join("| %s | %s |" % (fact["what"], fact["value"]) for fact in read("machine"))]
-    text += [RULES]
-    text += rates_section() + held_section() + many_section() + growth_section()
-    text += idle_section() + slow_section()
+    head, sections = published()
+    facts = read("machine")
+    if facts or not head:
+        lines = ["| %s | %s |" % (fact["what"], fact["value"]) for fact in facts]
+        head = HEAD + "\n".join(lines) + "\n" + RULES
     # A heading has one empty line before it, however the parts came together.
-    page = "\n".join(text).rstrip("\n") + "\n"
+    page = "\n".join([head] + [section(*each, sections) for each in SECTIONS])
     while "\n\n\n" in page:
         page = page.replace("\n\n\n", "\n\n")
     plot(folder)
