@@ -36,11 +36,11 @@ def work(op, space="durable", transport="tcp", pipeline=1, clients=None, keys=No
 class SteadyLoad:
     """A program of ours that stands, logged in, before it begins, and says then what it has measured."""
 
-    def __init__(self, argv, requests):
+    def __init__(self, argv, requests, environment=None):
         self.requests = requests
         self.busy = False
         self.child = machine.start(
-            argv, machine.CLIENT_CPUS, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            argv, machine.CLIENT_CPUS, environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         self.name = os.path.basename(argv[0])
         if self.child.stdout.readline() != "ready\n":
@@ -151,7 +151,13 @@ def sequence_load(address, work_, requests):
     return SteadyLoad(argv + SEQUENCES[work_.op], requests)
 
 
+# By op: what a stage measures with a program of its own. Called with address, work and requests.
+LOADS = {}
+
+
 def redis_load(address, work_, requests):
+    if work_.op in LOADS:
+        return LOADS[work_.op](address, work_, requests)
     if work_.op in SEQUENCES:
         return sequence_load(address, work_, requests)
     return RedisLoad(address, work_, requests)

@@ -21,9 +21,10 @@ import pairs
 import report
 import rows
 import slow
+import tasks
 import typed
 
-STAGES = ("rates", "types", "held", "many", "growth", "idle", "slow", "report")
+STAGES = ("rates", "types", "celery", "held", "many", "growth", "idle", "slow", "report")
 SPACES = ("durable", "relaxed", "volatile")
 
 
@@ -63,15 +64,29 @@ def run_rates(peers):
 
 
 def run_types():
-    """With servers of their own, in which there is nothing else."""
-    peers = {"pgfirst": Pgfirst("types-pgfirst"), "redis": RedisServer("types-redis")}
+    run_beside("types", typed.run,
+               "%d clients, values of %d bytes, %d requests a run, %d if pipelined, %d pairs a row"
+               % (settings.CLIENTS, settings.VALUE_BYTES, settings.REQUESTS // 2, settings.REQUESTS * 2,
+                  settings.PAIRS))
+
+
+def run_celery():
+    versions = tasks.versions()
+    if not versions:
+        print("  left out: there is no Celery")
+        return
+    run_beside("celery", tasks.run,
+               "Celery %s, kombu %s, redis-py %s; %d tasks a run, %d pairs"
+               % (*versions, settings.TASKS, settings.PAIRS))
+
+
+def run_beside(name, function, load):
+    """A stage of pgfirst and Redis with servers of their own, in which there is nothing else."""
+    peers = {"pgfirst": Pgfirst(name + "-pgfirst"), "redis": RedisServer(name + "-redis")}
     try:
         start(peers)
-        describe("types_facts", peers["pgfirst"],
-                 "%d clients, values of %d bytes, %d requests a run, %d if pipelined, %d pairs a row"
-                 % (settings.CLIENTS, settings.VALUE_BYTES, settings.REQUESTS // 2, settings.REQUESTS * 2,
-                    settings.PAIRS))
-        typed.run(peers)
+        describe(name + "_facts", peers["pgfirst"], load)
+        function(peers)
     finally:
         for peer in peers.values():
             peer.stop()
@@ -144,6 +159,8 @@ def run(stages):
             peer.stop()
     if "types" in stages:
         stage("types", run_types)
+    if "celery" in stages:
+        stage("celery", run_celery)
     if "many" in stages:
         stage("many", run_many)
     if "growth" in stages:

@@ -23,7 +23,7 @@ def run_row(writer, row, peers, pairs=None, say=print, ready=None):
     expected = {}
 
     def one(name, pair):
-        requests = int(settings.REQUESTS * row.scale)
+        requests = round(settings.REQUESTS * row.scale)
         if name == "postgres":
             requests = int(settings.REQUESTS * min(row.scale, 1)) // 2
         if pair == 0:

@@ -16,6 +16,7 @@ from common import settings
 from common.results import median, quantile, read
 
 import rows
+import tasks
 
 PEERS = ("pgfirst", "redis", "postgres")
 TITLES = {"pgfirst": "pgfirst", "redis": "Redis", "postgres": "PostgreSQL"}
@@ -70,6 +71,17 @@ One collection under one key, on which all clients work: what adds begins withou
 as many elements as it pops, what reads has as many as there are keys otherwise. Both servers are made ready
 in the same way before each run, outside of what is measured, and the key is counted behind it.
 """
+
+CELERY = """
+## Celery
+
+Unmodified, given a URL: one sender, one worker of two processes, tasks that do nothing and whose results are
+stored and waited for. Tasks a second from the first that is sent until the last result has come; sender and
+worker share one core, and most of the time is theirs. What the server needs for a task is its CPU, of
+all its processes, and the bytes that it writes to its log or append-only file.
+"""
+
+CELERY_CPU = 1.5  # of Redis's, at most
 
 HELD = """
 ## Beside a held snapshot
@@ -137,8 +149,8 @@ class Measured:
     def median(self, peer, column):
         return median(self.values(peer, column))
 
-    def ratios(self):
-        by_pair = {(run["peer"], run["pair"]): run["rate"] for run in self.runs}
+    def ratios(self, column="rate"):
+        by_pair = {(run["peer"], run["pair"]): run[column] for run in self.runs}
         numbers = sorted({run["pair"] for run in self.runs})
         complete = [n for n in numbers if ("pgfirst", n) in by_pair and ("redis", n) in by_pair]
         return [by_pair["pgfirst", n] / by_pair["redis", n] for n in complete]
@@ -148,7 +160,7 @@ def verdict(ratios, target):
     if target is None:
         return "–"
     reached = median(ratios) >= target and quantile(ratios, 0.25) >= 0.95 * target
-    return "%.1f %s" % (target, "reached" if reached else "**missed**")
+    return "%s %s" % (target, "reached" if reached else "**missed**")
 
 
 # ---- tables --------------------------------------------------------------------------------------
@@ -249,6 +261,25 @@ def types_section():
     text = [TYPES] + facts_of("types") + both_tables(runs, rows.TYPE_ROWS, peers=DOORS)
     missing = [row.name for row in rows.TYPE_ROWS if not Measured(row.name, runs).runs]
     return text + (["", "Not measured: %s." % ", ".join(missing)] if missing else [])
+
+
+def celery_section():
+    runs = read("celery")
+    if not runs:
+        return not_measured("Celery")
+    measured = [Measured(row.name, runs) for row in tasks.ROWS]
+    lines = []
+    for row in measured:
+        cells = [small(row.median(peer, "cpu_us")) for peer in DOORS]
+        more = median(row.ratios("cpu_us"))
+        cells += ["%.2f" % more, "%s %s" % (CELERY_CPU, "reached" if more <= CELERY_CPU else "**missed**")]
+        cells += [log_size(row.median(peer, "log_bytes")) for peer in DOORS]
+        cells += [small(row.median(peer, "p99"), 2) for peer in DOORS]
+        lines.append("| %s | %s |" % (row.name, " | ".join(cells)))
+    head = "| | CPU µs/task: %s | ratio | at most | log B/task: %s | p99 ms of sending: %s |"
+    rates = rates_table(measured, {row.name: row.target for row in tasks.ROWS}, peers=DOORS)
+    rates[0] = rates[0].replace("requests", "tasks")
+    return [CELERY] + facts_of("celery") + rates + [""] + table(head % ((titles(DOORS),) * 3), lines)
 
 
 def held_section():
@@ -384,6 +415,7 @@ SECTIONS = (
     # the heading in the page, as a pattern, and who writes it anew from raw results
     ("Commands", rates_section),
     ("Lists, hashes, sets, sorted sets, streams", types_section),
+    ("Celery", celery_section),
     ("Beside a held snapshot", held_section),
     ("(Ten million|[0-9,]+) keys", many_section),
     ("Growth and shrinkage", growth_section),
