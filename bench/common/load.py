@@ -239,14 +239,15 @@ def postgres_load(conninfo, table, work_, requests):
 
 
 class Sql:
-    """A superuser's session that stays: psql, fed through a pipe."""
+    """A session that stays, a superuser's or that of `app`: psql, fed through a pipe."""
 
     MARK = "--end--"
 
-    def __init__(self, directory):
+    def __init__(self, directory, superuser=True):
         program = os.path.join(os.getcwd(), "build/pgfirst")
+        role = ["--superuser"] if superuser else []
         self.child = machine.start(
-            [program, "psql", "--dir", directory, "--superuser", "-XqAt", "-v", "ON_ERROR_STOP=1"],
+            [program, "psql", "--dir", directory] + role + ["-XqAt", "-v", "ON_ERROR_STOP=1"],
             machine.CLIENT_CPUS,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

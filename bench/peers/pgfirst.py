@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: PostgreSQL
 """pgfirst.py: the Redis door, as `pgfirst up` makes it.
 
-One worker, the settings that everybody gets, a login with a password. Database 0 is durable, as all
+One worker, except where a stage asks for more, the settings that everybody gets, a login with a password. Database 0 is durable, as all
 are in the beginning; 4 is made relaxed, 5 volatile, and 6 relaxed for the run beside a held snapshot.
 Nothing is set for the benchmark. The server's core is shared by the worker, the flush helper, the
 WAL writer, the checkpointer and autovacuum: whatever they need is taken from the rate, and counted.
@@ -20,8 +20,9 @@ class Pgfirst:
     name = "pgfirst"
     title = "pgfirst"
 
-    def __init__(self, name="pgfirst"):
+    def __init__(self, name="pgfirst", workers=1):
         self.cluster = Cluster(name, redis=True)
+        self.workers = workers
         self.made = False
 
     def start(self, environment=None):
@@ -31,6 +32,10 @@ class Pgfirst:
                 self.cluster.sql.ask("SELECT kv.create_database(%d, '%s')" % (DATABASES[space], space))
             self.cluster.sql.ask("SELECT kv.create_database(%d, 'relaxed')" % DATABASES["held"])
             self.made = True
+            if self.workers > 1:
+                self.cluster.sql.ask("ALTER SYSTEM SET pgfirst.redis_workers = %d" % self.workers)
+                self.cluster.stop()
+                self.cluster.start(environment)
 
     def stop(self):
         self.cluster.stop()

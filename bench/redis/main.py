@@ -23,8 +23,9 @@ import rows
 import slow
 import tasks
 import typed
+import wake
 
-STAGES = ("rates", "types", "celery", "held", "many", "growth", "idle", "slow", "report")
+STAGES = ("rates", "types", "celery", "wake", "held", "many", "growth", "idle", "slow", "report")
 SPACES = ("durable", "relaxed", "volatile")
 
 
@@ -80,9 +81,13 @@ def run_celery():
                % (*versions, settings.TASKS, settings.PAIRS))
 
 
-def run_beside(name, function, load):
+def run_wake():
+    run_beside("wake", wake.run, "%d times each" % settings.WAKES, workers=2)
+
+
+def run_beside(name, function, load, workers=1):
     """A stage of pgfirst and Redis with servers of their own, in which there is nothing else."""
-    peers = {"pgfirst": Pgfirst(name + "-pgfirst"), "redis": RedisServer(name + "-redis")}
+    peers = {"pgfirst": Pgfirst(name + "-pgfirst", workers), "redis": RedisServer(name + "-redis")}
     try:
         start(peers)
         describe(name + "_facts", peers["pgfirst"], load)
@@ -161,6 +166,8 @@ def run(stages):
         stage("types", run_types)
     if "celery" in stages:
         stage("celery", run_celery)
+    if "wake" in stages:
+        stage("wake", run_wake)
     if "many" in stages:
         stage("many", run_many)
     if "growth" in stages:

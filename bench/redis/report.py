@@ -83,6 +83,16 @@ all its processes, and the bytes that it writes to its log or append-only file.
 
 CELERY_CPU = 1.5  # of Redis's, at most
 
+WAKE = """
+## From a push to BRPOP
+
+One client sleeps in BRPOP, another one pushes; milliseconds from before the push until the first one has read
+the element. pgfirst has two workers, which share the server's core: both clients are at the same one, or at
+different ones, or the push is a transaction's `kv.lpush` and the clock starts at its COMMIT.
+"""
+
+WAKE_P99_MS = 2.0  # at most, across workers and from SQL
+
 HELD = """
 ## Beside a held snapshot
 
@@ -282,6 +292,19 @@ def celery_section():
     return [CELERY] + facts_of("celery") + rates + [""] + table(head % ((titles(DOORS),) * 3), lines)
 
 
+def wake_section():
+    lines = []
+    for row in read("wake"):
+        reached = "reached" if row["p99"] <= WAKE_P99_MS else "**missed**"
+        target = "%s %s" % (WAKE_P99_MS, reached) if row["way"] != "same worker" else "–"
+        cells = [TITLES[row["peer"]], row["way"], row["space"]]
+        cells += [small(row[name], 2) for name in ("p50", "p99", "max")]
+        lines.append("| %s | %s |" % (" | ".join(cells), target))
+    if not lines:
+        return not_measured("From a push to BRPOP")
+    return [WAKE] + facts_of("wake") + table("| | pushed at | durability | p50 ms | p99 ms | max ms | p99 at most |", lines)
+
+
 def held_section():
     slices = read("held")
     if not slices:
@@ -416,6 +439,7 @@ SECTIONS = (
     ("Commands", rates_section),
     ("Lists, hashes, sets, sorted sets, streams", types_section),
     ("Celery", celery_section),
+    ("From a push to BRPOP", wake_section),
     ("Beside a held snapshot", held_section),
     ("(Ten million|[0-9,]+) keys", many_section),
     ("Growth and shrinkage", growth_section),
