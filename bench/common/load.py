@@ -24,6 +24,7 @@ Outcome = collections.namedtuple(
 )
 
 MANY_KEYS = 10  # of MGET and MSET
+TASK_BYTES = 800  # of a task, as Celery sends it
 
 
 def work(op, space="durable", transport="tcp", pipeline=1, clients=None, keys=None):
@@ -136,6 +137,13 @@ SCRIPT = "redis.call('SET',KEYS[1],ARGV[1]);redis.call('EXPIRE',KEYS[1],1000);re
 SEQUENCES = {
     "multi": ["MULTI"] + ["SET KEY VALUE"] * MANY_KEYS + ["EXEC"],
     "eval": ["EVAL %s 1 KEY VALUE" % SCRIPT],
+    # What a worker of Celery's sends for a task, a round trip for each line, and then the next task: see snapshot.py.
+    "task": [
+        "BRPOP celery 30", "/",
+        "MULTI", "ZADD unacked_index NOW KEY", "HSET unacked AGAIN VALUE", "EXEC", "/",
+        "MULTI", "ZREM unacked_index AGAIN", "HDEL unacked AGAIN", "EXEC", "/",
+        "LPUSH celery VALUE",
+    ],
 }
 
 
@@ -147,7 +155,7 @@ def sequence_load(address, work_, requests):
     if work_.transport == "unix":
         argv += ["-s", address["socket"]]
     argv += ["-c", str(work_.clients), "-n", str(requests), "-r", str(work_.keys)]
-    argv += ["-d", str(settings.VALUE_BYTES)]
+    argv += ["-d", str(TASK_BYTES if work_.op == "task" else settings.VALUE_BYTES)]
     return SteadyLoad(argv + SEQUENCES[work_.op], requests)
 
 

@@ -12,6 +12,7 @@ from common.cluster import Cluster
 
 DATABASES = {"durable": 0, "relaxed": 4, "volatile": 5, "held": 6}
 
+PAGE = 8192
 # What the sweep clears away at a glance.
 FEW_RECORDS = 1000
 
@@ -86,6 +87,12 @@ class Pgfirst:
     def size_bytes(self, space):
         name = "kv.database_%d" % DATABASES[space]
         return int(self.cluster.sql.ask("SELECT pg_total_relation_size('%s')" % name)[-1])
+
+    def file_bytes(self, space):
+        """Of the database's file, and of the pages of it that are in use."""
+        sql = "SELECT bytes, free_pages FROM kv.space WHERE db = %d" % DATABASES[space]
+        size, free = (int(cell) for cell in self.cluster.sql.ask(sql)[-1].split("|"))
+        return size, size - free * PAGE
 
     def root(self, _space):
         return self.cluster.child.pid

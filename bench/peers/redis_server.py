@@ -138,5 +138,9 @@ class RedisServer:
     def size_bytes(self, space):
         return int(self.connections[SPACES[space]].info("memory")["used_memory"])
 
+    def file_bytes(self, space):
+        """Its memory."""
+        return self.size_bytes(space), None
+
     def root(self, space):
         return self.servers[SPACES[space]].pid

@@ -9,6 +9,7 @@ import sys
 import time
 
 from common import machine, results, settings
+from common.load import TASK_BYTES
 from peers.pgfirst import Pgfirst
 from peers.postgres import Postgres
 from peers.redis_server import RedisServer
@@ -21,11 +22,12 @@ import pairs
 import report
 import rows
 import slow
+import snapshot
 import tasks
 import typed
 import wake
 
-STAGES = ("rates", "types", "celery", "wake", "held", "many", "growth", "idle", "slow", "report")
+STAGES = ("rates", "types", "celery", "wake", "snapshot", "held", "many", "growth", "idle", "slow", "report")
 SPACES = ("durable", "relaxed", "volatile")
 
 
@@ -83,6 +85,10 @@ def run_celery():
 
 def run_wake():
     run_beside("wake", wake.run, "%d times each" % settings.WAKES, workers=2)
+
+
+def run_snapshot():
+    run_beside("snapshot", snapshot.run, "%d clients, %d bytes a task" % (settings.CLIENTS, TASK_BYTES))
 
 
 def run_beside(name, function, load, workers=1):
@@ -168,6 +174,8 @@ def run(stages):
         stage("celery", run_celery)
     if "wake" in stages:
         stage("wake", run_wake)
+    if "snapshot" in stages:
+        stage("snapshot", run_snapshot)
     if "many" in stages:
         stage("many", run_many)
     if "growth" in stages:

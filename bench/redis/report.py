@@ -93,6 +93,17 @@ different ones, or the push is a transaction's `kv.lpush` and the clock starts a
 
 WAKE_P99_MS = 2.0  # at most, across workers and from SQL
 
+SNAPSHOT = """
+## Tasks beside an old snapshot
+
+What a worker of Celery's sends for a task, four round trips of %s clients, half of which always sleep in BRPOP:
+BRPOP, then ZADD and HSET, then ZREM and HDEL, each two in a transaction, then LPUSH of the next one. A
+transaction in REPEATABLE READ is held open for %s seconds. Relaxed, so that the disk's own time hides nothing. The file
+is that of the database, with the pages of it that are in use; for Redis it is its memory.
+"""
+
+SNAPSHOT_SHARE = 0.95  # of the rate before, at least
+
 HELD = """
 ## Beside a held snapshot
 
@@ -144,6 +155,10 @@ def log_size(value):
     if value is None:
         return "–"
     return "0" if value < 0.5 else "{:,.0f}".format(value)
+
+
+def megabytes(value):
+    return small(value / 1e6, 2) if value else "0"
 
 
 class Measured:
@@ -305,6 +320,36 @@ def wake_section():
     return [WAKE] + facts_of("wake") + table("| | pushed at | durability | p50 ms | p99 ms | max ms | p99 at most |", lines)
 
 
+def snapshot_section():
+    slices = read("snapshot")
+    if not slices:
+        return not_measured("Tasks beside an old snapshot")
+    phases = {}
+    for part in slices:
+        phases.setdefault((part["peer"], part["phase"]), []).append(part)
+    rates = {which: median([part["rate"] for part in own]) for which, own in phases.items()}
+    lines = []
+    for (peer, phase), own in phases.items():
+        cells = [TITLES[peer], phase, rate(sum(part["seconds"] for part in own)), rate(rates[peer, phase])]
+        cells += [rate(own[-1]["rate"]), "%.2f" % (rates[peer, phase] / rates[peer, "before"])]
+        cells += [small(median([part["p99"] for part in own]), 2), small(median([part["cpu_us"] for part in own]))]
+        cells += [megabytes(own[-1]["file"]), megabytes(max(part["used"] or 0 for part in own))]
+        lines.append("| %s |" % " | ".join(cells))
+    head = "| | snapshot | seconds | tasks/s | last | of before | p99 ms | CPU µs/task | file MB | used, at most |"
+    text = [SNAPSHOT % (rate(settings.CLIENTS), rate(sum(part["seconds"] for part in phases["pgfirst", "during"])))]
+    return text + facts_of("snapshot") + table(head, lines) + [""] + snapshot_verdicts(phases, rates)
+
+
+def snapshot_verdicts(phases, rates):
+    share = rates["pgfirst", "during"] / rates["pgfirst", "before"]
+    before, during = (phases["pgfirst", phase] for phase in ("before", "during"))
+    return [
+        "- the rate beside the snapshot: %.3f of that before; %s %s"
+        % (share, SNAPSHOT_SHARE, "reached" if share >= SNAPSHOT_SHARE else "**missed**"),
+        "- the file grew beside the snapshot by %s MB" % megabytes(during[-1]["file"] - before[-1]["file"]),
+    ]
+
+
 def held_section():
     slices = read("held")
     if not slices:
@@ -440,6 +485,7 @@ SECTIONS = (
     ("Lists, hashes, sets, sorted sets, streams", types_section),
     ("Celery", celery_section),
     ("From a push to BRPOP", wake_section),
+    ("Tasks beside an old snapshot", snapshot_section),
     ("Beside a held snapshot", held_section),
     ("(Ten million|[0-9,]+) keys", many_section),
     ("Growth and shrinkage", growth_section),
