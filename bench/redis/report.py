@@ -158,7 +158,7 @@ def log_size(value):
 
 
 def megabytes(value):
-    return small(value / 1e6, 2) if value else "0"
+    return "–" if value is None else small(value / 1e6, 2)
 
 
 class Measured:
@@ -333,7 +333,7 @@ def snapshot_section():
         cells = [TITLES[peer], phase, rate(sum(part["seconds"] for part in own)), rate(rates[peer, phase])]
         cells += [rate(own[-1]["rate"]), "%.2f" % (rates[peer, phase] / rates[peer, "before"])]
         cells += [small(median([part["p99"] for part in own]), 2), small(median([part["cpu_us"] for part in own]))]
-        cells += [megabytes(own[-1]["file"]), megabytes(max(part["used"] or 0 for part in own))]
+        cells += [megabytes(own[-1]["file"]), megabytes(max((part["used"] for part in own if part["used"]), default=None))]
         lines.append("| %s |" % " | ".join(cells))
     head = "| | snapshot | seconds | tasks/s | last | of before | p99 ms | CPU µs/task | file MB | used, at most |"
     text = [SNAPSHOT % (rate(settings.CLIENTS), rate(sum(part["seconds"] for part in phases["pgfirst", "during"])))]
