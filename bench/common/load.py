@@ -24,6 +24,7 @@ Outcome = collections.namedtuple(
 )
 
 MANY_KEYS = 10  # of MGET and MSET
+TASK_BYTES = 800  # of a task, as Celery sends it
 
 
 def work(op, space="durable", transport="tcp", pipeline=1, clients=None, keys=None):
@@ -36,11 +37,11 @@ def work(op, space="durable", transport="tcp", pipeline=1, clients=None, keys=No
 class SteadyLoad:
     """A program of ours that stands, logged in, before it begins, and says then what it has measured."""
 
-    def __init__(self, argv, requests):
+    def __init__(self, argv, requests, environment=None):
         self.requests = requests
         self.busy = False
         self.child = machine.start(
-            argv, machine.CLIENT_CPUS, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            argv, machine.CLIENT_CPUS, environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         self.name = os.path.basename(argv[0])
         if self.child.stdout.readline() != "ready\n":
@@ -72,6 +73,27 @@ class SteadyLoad:
 
 # ---- the Redis protocol --------------------------------------------------------------------------
 
+VALUE = "x" * settings.VALUE_BYTES
+KEY = "bench"  # the one list, hash, set, sorted set or stream; redis/typed.py fills it
+MEMBER = "element:__rand_int__"
+
+# What redis-benchmark is given word by word. It has tests of its own for some of these, which send the
+# same, but not for all; here each takes its values from BENCH_VALUE_BYTES and uses the one key.
+COMMANDS = {
+    "mget": ["MGET"] + ["key:__rand_int__"] * MANY_KEYS,
+    "lpush": ["LPUSH", KEY, VALUE],
+    "rpop": ["RPOP", KEY],
+    "lpop": ["LPOP", KEY],
+    "lrange": ["LRANGE", KEY, "0", "99"],
+    "sadd": ["SADD", KEY, MEMBER],
+    "spop": ["SPOP", KEY],
+    "hset": ["HSET", KEY, MEMBER, VALUE],
+    "hget": ["HGET", KEY, MEMBER],
+    "zadd": ["ZADD", KEY, "__rand_int__", MEMBER],
+    "zpopmin": ["ZPOPMIN", KEY],
+    "xadd": ["XADD", KEY, "*", "field", VALUE],
+}
+
 
 class RedisLoad:
     """redis-benchmark, unmodified, as the role `app` with a password."""
@@ -87,11 +109,7 @@ class RedisLoad:
         argv += ["--dbnum", str(address["database"]), "--csv", "-c", str(work_.clients)]
         argv += ["-P", str(work_.pipeline), "-n", str(requests), "-r", str(work_.keys)]
         argv += ["-d", str(settings.VALUE_BYTES)]
-        if work_.op == "mget":
-            argv += ["MGET"] + ["key:__rand_int__"] * MANY_KEYS
-        else:
-            argv += ["-t", work_.op]
-        self.argv = argv
+        self.argv = argv + (COMMANDS.get(work_.op) or ["-t", work_.op])
         self.child = None
 
     def begin(self):
@@ -119,6 +137,13 @@ SCRIPT = "redis.call('SET',KEYS[1],ARGV[1]);redis.call('EXPIRE',KEYS[1],1000);re
 SEQUENCES = {
     "multi": ["MULTI"] + ["SET KEY VALUE"] * MANY_KEYS + ["EXEC"],
     "eval": ["EVAL %s 1 KEY VALUE" % SCRIPT],
+    # What a worker of Celery's sends for a task, a round trip for each line, and then the next task: see snapshot.py.
+    "task": [
+        "BRPOP celery 30", "/",
+        "MULTI", "ZADD unacked_index NOW KEY", "HSET unacked AGAIN VALUE", "EXEC", "/",
+        "MULTI", "ZREM unacked_index AGAIN", "HDEL unacked AGAIN", "EXEC", "/",
+        "LPUSH celery VALUE",
+    ],
 }
 
 
@@ -130,11 +155,17 @@ def sequence_load(address, work_, requests):
     if work_.transport == "unix":
         argv += ["-s", address["socket"]]
     argv += ["-c", str(work_.clients), "-n", str(requests), "-r", str(work_.keys)]
-    argv += ["-d", str(settings.VALUE_BYTES)]
+    argv += ["-d", str(TASK_BYTES if work_.op == "task" else settings.VALUE_BYTES)]
     return SteadyLoad(argv + SEQUENCES[work_.op], requests)
 
 
+# By op: what a stage measures with a program of its own. Called with address, work and requests.
+LOADS = {}
+
+
 def redis_load(address, work_, requests):
+    if work_.op in LOADS:
+        return LOADS[work_.op](address, work_, requests)
     if work_.op in SEQUENCES:
         return sequence_load(address, work_, requests)
     return RedisLoad(address, work_, requests)
@@ -170,11 +201,16 @@ class RedisConnection:
         self.queued = []
 
     def answer(self):
+        """What came, as text, or a list of that; None for null."""
         line = self.file.readline()
         if line[:1] == b"-" or not line:
             raise RuntimeError("the server said: %s" % (line.decode().strip() or "nothing"))
-        if line[:1] == b"$" and line[1:2] != b"-":
+        if line[:3] in (b"$-1", b"*-1"):
+            return None
+        if line[:1] == b"$":
             return self.file.read(int(line[1:]) + 2)[:-2].decode()
+        if line[:1] == b"*":
+            return [self.answer() for _ in range(int(line[1:]))]
         return line[1:].decode().strip()
 
     def info(self, section):
@@ -211,14 +247,15 @@ def postgres_load(conninfo, table, work_, requests):
 
 
 class Sql:
-    """A superuser's session that stays: psql, fed through a pipe."""
+    """A session that stays, a superuser's or that of `app`: psql, fed through a pipe."""
 
     MARK = "--end--"
 
-    def __init__(self, directory):
+    def __init__(self, directory, superuser=True):
         program = os.path.join(os.getcwd(), "build/pgfirst")
+        role = ["--superuser"] if superuser else []
         self.child = machine.start(
-            [program, "psql", "--dir", directory, "--superuser", "-XqAt", "-v", "ON_ERROR_STOP=1"],
+            [program, "psql", "--dir", directory] + role + ["-XqAt", "-v", "ON_ERROR_STOP=1"],
             machine.CLIENT_CPUS,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

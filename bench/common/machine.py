@@ -13,6 +13,7 @@ Cost. CPU is the sum over the server's tree of processes: to the nanosecond for 
 PSS, which shares out what processes share, so that it can be added up over a tree.
 """
 
+import contextlib
 import os
 import signal
 import socket
@@ -79,6 +80,24 @@ def install_signals():
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, leave)
+
+
+@contextlib.contextmanager
+def beside_servers():
+    """We ourselves on the cores of the load, as long as we are one."""
+    before = os.sched_getaffinity(0)
+    if PINNED:
+        os.sched_setaffinity(0, _numbers(CLIENT_CPUS))
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def _numbers(cpus):
+    """0-2,5: as taskset takes them."""
+    ends = ([int(end) for end in part.split("-")] for part in cpus.split(","))
+    return {number for end in ends for number in range(end[0], end[-1] + 1)}
 
 
 def wait_until(condition, seconds, what):

@@ -120,12 +120,27 @@ class RedisServer:
     def settle(self, _space):
         pass
 
+    def forgotten(self, _space):
+        """DEL has done it all when it answers."""
+
+    def rest(self, space):
+        """Waits until the append-only file is not being rewritten."""
+        machine.wait_until(lambda: self._rests(SPACES[space]), 120, "redis-server's file")
+
+    def _rests(self, space):
+        info = self.connections[space].info("persistence")
+        return info["aof_rewrite_in_progress"] == info["aof_rewrite_scheduled"] == "0"
+
     def hold_snapshot(self):
         """There is nothing like it."""
         return None
 
     def size_bytes(self, space):
         return int(self.connections[SPACES[space]].info("memory")["used_memory"])
+
+    def file_bytes(self, space):
+        """Its memory."""
+        return self.size_bytes(space), None
 
     def root(self, space):
         return self.servers[SPACES[space]].pid

@@ -9,6 +9,7 @@ import sys
 import time
 
 from common import machine, results, settings
+from common.load import TASK_BYTES
 from peers.pgfirst import Pgfirst
 from peers.postgres import Postgres
 from peers.redis_server import RedisServer
@@ -21,23 +22,28 @@ import pairs
 import report
 import rows
 import slow
+import snapshot
+import tasks
+import typed
+import wake
 
-STAGES = ("rates", "held", "many", "growth", "idle", "slow", "report")
+STAGES = ("rates", "types", "celery", "wake", "snapshot", "held", "many", "growth", "idle", "slow", "report")
 SPACES = ("durable", "relaxed", "volatile")
 
 
-def describe(peers):
-    """What the page says about the machine; taken while nothing else runs."""
-    with results.Writer("machine", "what", "value") as writer:
+def describe(stage_name, peer, load):
+    """
+    What the page says about the machine; taken while nothing else runs. The first stages share one
+    answer, the later ones have each its own: they may be measured on another day.
+    """
+    with results.Writer(stage_name, "what", "value") as writer:
         facts = machine.describe(settings.WORK)
         commit = settings.COMMIT and " (%s)" % settings.COMMIT
-        server = peers["pgfirst"].cluster.sql.ask("SHOW server_version")[-1]
         facts += [
             ("pgfirst", machine.version("build/pgfirst", "--version").split()[-1] + commit),
-            ("PostgreSQL", server),
+            ("PostgreSQL", peer.cluster.sql.ask("SHOW server_version")[-1]),
             ("Redis", machine.version("redis-server", "--version").split("v=")[1].split()[0]),
-            ("load", "%d clients, %d keys, values of %d bytes, %d requests a run, %d pairs a row"
-             % (settings.CLIENTS, settings.KEYS, settings.VALUE_BYTES, settings.REQUESTS, settings.PAIRS)),
+            ("load", load),
         ]
         for what, value in facts:
             writer.add(what=what, value=value)
@@ -58,6 +64,43 @@ def run_rates(peers):
     with results.Writer("rates", *pairs.COLUMNS) as writer:
         for row in rows.ROWS:
             pairs.run_row(writer, row, peers)
+
+
+def run_types():
+    run_beside("types", typed.run,
+               "%d clients, values of %d bytes, %d requests a run, %d if pipelined, %d pairs a row"
+               % (settings.CLIENTS, settings.VALUE_BYTES, settings.REQUESTS // 2, settings.REQUESTS * 2,
+                  settings.PAIRS))
+
+
+def run_celery():
+    versions = tasks.versions()
+    if not versions:
+        print("  left out: there is no Celery")
+        return
+    run_beside("celery", tasks.run,
+               "Celery %s, kombu %s, redis-py %s; %d tasks a run, %d pairs"
+               % (*versions, settings.TASKS, settings.PAIRS))
+
+
+def run_wake():
+    run_beside("wake", wake.run, "%d times each" % settings.WAKES, workers=2)
+
+
+def run_snapshot():
+    run_beside("snapshot", snapshot.run, "%d clients, %d bytes a task" % (settings.CLIENTS, TASK_BYTES))
+
+
+def run_beside(name, function, load, workers=1):
+    """A stage of pgfirst and Redis with servers of their own, in which there is nothing else."""
+    peers = {"pgfirst": Pgfirst(name + "-pgfirst", workers), "redis": RedisServer(name + "-redis")}
+    try:
+        start(peers)
+        describe(name + "_facts", peers["pgfirst"], load)
+        function(peers)
+    finally:
+        for peer in peers.values():
+            peer.stop()
 
 
 def run_slow():
@@ -113,7 +156,9 @@ def run(stages):
     peers = {"pgfirst": Pgfirst(), "redis": RedisServer(), "postgres": Postgres()}
     if set(stages) & {"rates", "held", "idle"}:
         stage("start", start, peers)
-        describe(peers)
+        describe("machine", peers["pgfirst"],
+                 "%d clients, %d keys, values of %d bytes, %d requests a run, %d pairs a row"
+                 % (settings.CLIENTS, settings.KEYS, settings.VALUE_BYTES, settings.REQUESTS, settings.PAIRS))
         fill(peers, SPACES if "rates" in stages else ("durable",))
         if "rates" in stages:
             stage("rates", run_rates, peers)
@@ -123,6 +168,14 @@ def run(stages):
             stage("idle", idle.run, peers)
         for peer in peers.values():
             peer.stop()
+    if "types" in stages:
+        stage("types", run_types)
+    if "celery" in stages:
+        stage("celery", run_celery)
+    if "wake" in stages:
+        stage("wake", run_wake)
+    if "snapshot" in stages:
+        stage("snapshot", run_snapshot)
     if "many" in stages:
         stage("many", run_many)
     if "growth" in stages:

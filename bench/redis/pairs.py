@@ -14,19 +14,25 @@ COLUMNS = (
 )
 
 
-def run_row(writer, row, peers, pairs=None, say=print):
-    """peers: by name; pgfirst and redis in pairs, postgres between if it is there."""
+def run_row(writer, row, peers, pairs=None, say=print, ready=None):
+    """
+    peers: by name; pgfirst and redis in pairs, postgres between if it is there. `ready`, called with
+    peer, work and requests before each run, returns what is to be called behind it.
+    """
     pairs = pairs or settings.PAIRS
     expected = {}
 
     def one(name, pair):
-        requests = int(settings.REQUESTS * row.scale)
+        requests = round(settings.REQUESTS * row.scale)
         if name == "postgres":
             requests = int(settings.REQUESTS * min(row.scale, 1)) // 2
         if pair == 0:
             requests //= 4
         over = requests / expected[name] if row.checkpoints and pair > 0 else None
+        done = ready(peers[name], row.work, requests) if ready else None
         outcome = load.measure(peers[name], row.work, requests, over)
+        if done:
+            done()
         expected[name] = outcome.rate
         if pair > 0:
             writer.add(row=row.name, peer=name, pair=pair, **_rounded(outcome))

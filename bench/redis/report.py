@@ -3,17 +3,24 @@
 
 A target is reached when the median of the ratios is at or above it and their lower quartile is at
 least 0.95 of it. Nothing is left out because it looks bad; what was not measured is said to be missing.
+
+Raw results stay where they were measured and are not published, the page is. A section without raw
+results here is therefore kept as the page has it.
 """
 
 import os
+import re
 import subprocess
 
 from common import settings
 from common.results import median, quantile, read
 
 import rows
+import tasks
 
 PEERS = ("pgfirst", "redis", "postgres")
+TITLES = {"pgfirst": "pgfirst", "redis": "Redis", "postgres": "PostgreSQL"}
+DOORS = ("pgfirst", "redis")
 PLOTS = "benchmarks"
 
 HEAD = """\
@@ -56,6 +63,46 @@ one with the 256 MB that `pgfirst up` gives by itself, where most of many keys a
 only. Durable writes with the log that each takes, over two checkpoints. VACUUM is that of a store in
 which nothing has changed since the last one.
 """
+
+TYPES = """
+## Lists, hashes, sets, sorted sets, streams
+
+One collection under one key, on which all clients work: what adds begins without the key, what pops finds
+as many elements as it pops, what reads has as many as there are keys otherwise. Both servers are made ready
+in the same way before each run, outside of what is measured, and the key is counted behind it.
+"""
+
+CELERY = """
+## Celery
+
+Unmodified, given a URL: one sender, one worker of two processes, tasks that do nothing and whose results are
+stored and waited for. Tasks a second from the first that is sent until the last result has come; sender and
+worker share one core, and most of the time is theirs. What the server needs for a task is its CPU, of
+all its processes, and the bytes that it writes to its log or append-only file.
+"""
+
+CELERY_CPU = 1.5  # of Redis's, at most
+
+WAKE = """
+## From a push to BRPOP
+
+One client sleeps in BRPOP, another one pushes; milliseconds from before the push until the first one has read
+the element. pgfirst has two workers, which share the server's core: both clients are at the same one, or at
+different ones, or the push is a transaction's `kv.lpush` and the clock starts at its COMMIT.
+"""
+
+WAKE_P99_MS = 2.0  # at most, across workers and from SQL
+
+SNAPSHOT = """
+## Tasks beside an old snapshot
+
+What a worker of Celery's sends for a task, four round trips of %s clients, half of which always sleep in BRPOP:
+BRPOP, then ZADD and HSET, then ZREM and HDEL, each two in a transaction, then LPUSH of the next one. A
+transaction in REPEATABLE READ is held open for %s seconds. Relaxed, so that the disk's own time hides nothing. The file
+is that of the database, with the pages of it that are in use; for Redis it is its memory.
+"""
+
+SNAPSHOT_SHARE = 0.95  # of the rate before, at least
 
 HELD = """
 ## Beside a held snapshot
@@ -110,6 +157,10 @@ def log_size(value):
     return "0" if value < 0.5 else "{:,.0f}".format(value)
 
 
+def megabytes(value):
+    return "–" if value is None else small(value / 1e6, 2)
+
+
 class Measured:
     """All runs of one row."""
 
@@ -123,8 +174,8 @@ class Measured:
     def median(self, peer, column):
         return median(self.values(peer, column))
 
-    def ratios(self):
-        by_pair = {(run["peer"], run["pair"]): run["rate"] for run in self.runs}
+    def ratios(self, column="rate"):
+        by_pair = {(run["peer"], run["pair"]): run[column] for run in self.runs}
         numbers = sorted({run["pair"] for run in self.runs})
         complete = [n for n in numbers if ("pgfirst", n) in by_pair and ("redis", n) in by_pair]
         return [by_pair["pgfirst", n] / by_pair["redis", n] for n in complete]
@@ -134,10 +185,14 @@ def verdict(ratios, target):
     if target is None:
         return "–"
     reached = median(ratios) >= target and quantile(ratios, 0.25) >= 0.95 * target
-    return "%.1f %s" % (target, "reached" if reached else "**missed**")
+    return "%s %s" % (target, "reached" if reached else "**missed**")
 
 
 # ---- tables --------------------------------------------------------------------------------------
+
+
+def titles(peers):
+    return " | ".join(TITLES[peer] for peer in peers)
 
 
 def table(head, lines):
@@ -153,7 +208,7 @@ def on_a_heap():
     return {name: (float(was), float(ratio)) for name, was, ratio in lines}
 
 
-def rates_table(measured, targets, before=None):
+def rates_table(measured, targets, before=None, peers=PEERS):
     lines = []
     for row in measured:
         ratios = row.ratios()
@@ -162,45 +217,45 @@ def rates_table(measured, targets, before=None):
         was = before.get(row.name) if before else None
         heap = " | %s, %.2f" % (rate(was[0]), was[1]) if was else " | –" if before else ""
         lines.append(
-            "| %s | %s | %s | %s | %.2f | %.2f | %s%s |"
+            "| %s | %s | %.2f | %.2f | %s%s |"
             % (
                 row.name,
-                *(rate(row.median(peer, "rate")) for peer in PEERS),
+                " | ".join(rate(row.median(peer, "rate")) for peer in peers),
                 median(ratios),
                 quantile(ratios, 0.25),
                 verdict(ratios, targets.get(row.name)),
                 heap,
             )
         )
-    head = "| requests per second | pgfirst | Redis | PostgreSQL | ratio to Redis | lower quartile | target |"
+    head = "| requests per second | %s | ratio to Redis | lower quartile | target |" % titles(peers)
     if before:
         head += " on a heap |"
     return table(head, lines)
 
 
-def costs_table(measured):
+def costs_table(measured, peers=PEERS):
     lines = []
     for row in measured:
-        cells = [small(row.median(peer, "cpu_us")) for peer in PEERS]
-        cells += [small(row.median(peer, "p99"), 2) for peer in PEERS]
-        cells += [log_size(row.median(peer, "log_bytes")) for peer in PEERS]
+        cells = [small(row.median(peer, "cpu_us")) for peer in peers]
+        cells += [small(row.median(peer, "p99"), 2) for peer in peers]
+        cells += [log_size(row.median(peer, "log_bytes")) for peer in peers]
         lines.append("| %s | %s |" % (row.name, " | ".join(cells)))
-    head = (
-        "| | CPU µs/op: pgfirst | Redis | PostgreSQL | p99 ms: pgfirst | Redis | PostgreSQL "
-        "| log B/op: pgfirst | Redis | PostgreSQL |"
-    )
+    named = titles(peers)
+    head = "| | CPU µs/op: %s | p99 ms: %s | log B/op: %s |" % (named, named, named)
     return table(head, lines)
 
 
-def both_tables(runs, list_of_rows):
+COSTS = (
+    "The server's cost: CPU of all its processes; p99 as the client saw it; bytes of write-ahead log, "
+    "or of the append-only file (– where there is none, or where each run rewrote it)."
+)
+
+
+def both_tables(runs, list_of_rows, before=None, peers=PEERS):
     measured = [Measured(row.name, runs) for row in list_of_rows]
     measured = [row for row in measured if row.runs]
     targets = {row.name: row.target for row in list_of_rows}
-    note = (
-        "The server's cost: CPU of all its processes; p99 as the client saw it; bytes of write-ahead log, "
-        "or of the append-only file (– where there is none, or where each run rewrote it)."
-    )
-    return rates_table(measured, targets, on_a_heap()) + ["", note, ""] + costs_table(measured)
+    return rates_table(measured, targets, before, peers) + ["", COSTS, ""] + costs_table(measured, peers)
 
 
 # ---- sections ------------------------------------------------------------------------------------
@@ -215,7 +270,84 @@ def rates_section():
     if not runs:
         return not_measured("Commands")
     picture = ["", "![ratios to Redis](%s/ratios.svg)" % PLOTS]
-    return ["", "## Commands", ""] + both_tables(runs, rows.ROWS) + picture
+    return ["", "## Commands", ""] + both_tables(runs, rows.ROWS, on_a_heap()) + picture
+
+
+def facts_of(stage):
+    """Where and how a stage was measured that is not one of the first, in one paragraph."""
+    facts = ("%s: %s" % (fact["what"], fact["value"]) for fact in read(stage + "_facts"))
+    return ["", "Measured on: %s." % "; ".join(facts), ""]
+
+
+def types_section():
+    runs = read("types")
+    if not runs:
+        return not_measured("Lists, hashes, sets, sorted sets, streams")
+    text = [TYPES] + facts_of("types") + both_tables(runs, rows.TYPE_ROWS, peers=DOORS)
+    missing = [row.name for row in rows.TYPE_ROWS if not Measured(row.name, runs).runs]
+    return text + (["", "Not measured: %s." % ", ".join(missing)] if missing else [])
+
+
+def celery_section():
+    runs = read("celery")
+    if not runs:
+        return not_measured("Celery")
+    measured = [Measured(row.name, runs) for row in tasks.ROWS]
+    lines = []
+    for row in measured:
+        cells = [small(row.median(peer, "cpu_us")) for peer in DOORS]
+        more = median(row.ratios("cpu_us"))
+        cells += ["%.2f" % more, "%s %s" % (CELERY_CPU, "reached" if more <= CELERY_CPU else "**missed**")]
+        cells += [log_size(row.median(peer, "log_bytes")) for peer in DOORS]
+        cells += [small(row.median(peer, "p99"), 2) for peer in DOORS]
+        lines.append("| %s | %s |" % (row.name, " | ".join(cells)))
+    head = "| | CPU µs/task: %s | ratio | at most | log B/task: %s | p99 ms of sending: %s |"
+    rates = rates_table(measured, {row.name: row.target for row in tasks.ROWS}, peers=DOORS)
+    rates[0] = rates[0].replace("requests", "tasks")
+    return [CELERY] + facts_of("celery") + rates + [""] + table(head % ((titles(DOORS),) * 3), lines)
+
+
+def wake_section():
+    lines = []
+    for row in read("wake"):
+        reached = "reached" if row["p99"] <= WAKE_P99_MS else "**missed**"
+        target = "%s %s" % (WAKE_P99_MS, reached) if row["way"] != "same worker" else "–"
+        cells = [TITLES[row["peer"]], row["way"], row["space"]]
+        cells += [small(row[name], 2) for name in ("p50", "p99", "max")]
+        lines.append("| %s | %s |" % (" | ".join(cells), target))
+    if not lines:
+        return not_measured("From a push to BRPOP")
+    return [WAKE] + facts_of("wake") + table("| | pushed at | durability | p50 ms | p99 ms | max ms | p99 at most |", lines)
+
+
+def snapshot_section():
+    slices = read("snapshot")
+    if not slices:
+        return not_measured("Tasks beside an old snapshot")
+    phases = {}
+    for part in slices:
+        phases.setdefault((part["peer"], part["phase"]), []).append(part)
+    rates = {which: median([part["rate"] for part in own]) for which, own in phases.items()}
+    lines = []
+    for (peer, phase), own in phases.items():
+        cells = [TITLES[peer], phase, rate(sum(part["seconds"] for part in own)), rate(rates[peer, phase])]
+        cells += [rate(own[-1]["rate"]), "%.2f" % (rates[peer, phase] / rates[peer, "before"])]
+        cells += [small(median([part["p99"] for part in own]), 2), small(median([part["cpu_us"] for part in own]))]
+        cells += [megabytes(own[-1]["file"]), megabytes(max((part["used"] for part in own if part["used"]), default=None))]
+        lines.append("| %s |" % " | ".join(cells))
+    head = "| | snapshot | seconds | tasks/s | last | of before | p99 ms | CPU µs/task | file MB | used, at most |"
+    text = [SNAPSHOT % (rate(settings.CLIENTS), rate(sum(part["seconds"] for part in phases["pgfirst", "during"])))]
+    return text + facts_of("snapshot") + table(head, lines) + [""] + snapshot_verdicts(phases, rates)
+
+
+def snapshot_verdicts(phases, rates):
+    share = rates["pgfirst", "during"] / rates["pgfirst", "before"]
+    before, during = (phases["pgfirst", phase] for phase in ("before", "during"))
+    return [
+        "- the rate beside the snapshot: %.3f of that before; %s %s"
+        % (share, SNAPSHOT_SHARE, "reached" if share >= SNAPSHOT_SHARE else "**missed**"),
+        "- the file grew beside the snapshot by %s MB" % megabytes(during[-1]["file"] - before[-1]["file"]),
+    ]
 
 
 def held_section():
@@ -223,7 +355,7 @@ def held_section():
     if not slices:
         return not_measured("Beside a held snapshot")
     lines = []
-    for peer, title in zip(PEERS, ("pgfirst", "Redis", "PostgreSQL")):
+    for peer, title in TITLES.items():
         own = [part for part in slices if part["peer"] == peer]
         if own:
             first, last = own[0], own[-1]
@@ -289,7 +421,7 @@ def idle_section():
         lines.append(
             "| %s | %s | %.1f | %.1f |"
             % (
-                {"redis": "Redis", "postgres": "PostgreSQL"}.get(row["peer"], row["peer"]),
+                TITLES[row["peer"]],
                 rate(row["connections"]),
                 grown / 1e6,
                 grown / row["connections"] / 1e3,
@@ -309,13 +441,13 @@ def slow_section():
     if not runs:
         return not_measured("A disk that takes a millisecond longer")
     lines = []
-    for peer, title in zip(PEERS, ("pgfirst", "Redis", "PostgreSQL")):
+    for peer, title in TITLES.items():
         own = [run for run in reads if run["peer"] == peer]
         if own:
             cells = [rate(median([run["rate"] for run in own]))]
             cells += [small(median([run[name] for run in own]), 2) for name in ("p50", "p95", "p99")]
             lines.append("| %s | %s |" % (title, " | ".join(cells)))
-    text = [SLOW % settings.SLOW_SYNC_US] + both_tables(runs, rows.SLOW_ROWS)
+    text = [SLOW % settings.SLOW_SYNC_US] + both_tables(runs, rows.SLOW_ROWS, on_a_heap())
     return text + [SLOW_READS] + table("| | GET/s | p50 ms | p95 ms | p99 ms |", lines)
 
 
@@ -347,15 +479,50 @@ def plot(folder):
     )
 
 
+SECTIONS = (
+    # the heading in the page, as a pattern, and who writes it anew from raw results
+    ("Commands", rates_section),
+    ("Lists, hashes, sets, sorted sets, streams", types_section),
+    ("Celery", celery_section),
+    ("From a push to BRPOP", wake_section),
+    ("Tasks beside an old snapshot", snapshot_section),
+    ("Beside a held snapshot", held_section),
+    ("(Ten million|[0-9,]+) keys", many_section),
+    ("Growth and shrinkage", growth_section),
+    ("Idle connections", idle_section),
+    ("A disk that takes a millisecond longer", slow_section),
+)
+
+
+def published():
+    """The page as it is: what stands before its first heading, and its sections."""
+    path = os.path.join(settings.OUT, "published.md")
+    if not os.path.exists(path):
+        return "", []
+    with open(path) as file:
+        head, *sections = re.split(r"(?m)^(?=## )", file.read())
+    return head, sections
+
+
+def section(pattern, write_anew, sections):
+    """Anew if it was measured, else as it was, else what says that it is missing."""
+    text = "\n".join(write_anew())
+    if text.rstrip().endswith("Not measured in this run."):
+        kept = [old for old in sections if re.match("## %s\n" % pattern, old)]
+        text = "\n" + kept[0] if kept else text
+    return text.rstrip("\n") + "\n"
+
+
 def write():
     folder = os.path.join(settings.OUT, PLOTS)
     os.makedirs(folder, exist_ok=True)
-    text = [HEAD + "\n".join("| %s | %s |" % (fact["what"], fact["value"]) for fact in read("machine"))]
-    text += [RULES]
-    text += rates_section() + held_section() + many_section() + growth_section()
-    text += idle_section() + slow_section()
+    head, sections = published()
+    facts = read("machine")
+    if facts or not head:
+        lines = ["| %s | %s |" % (fact["what"], fact["value"]) for fact in facts]
+        head = HEAD + "\n".join(lines) + "\n" + RULES
     # A heading has one empty line before it, however the parts came together.
-    page = "\n".join(text).rstrip("\n") + "\n"
+    page = "\n".join([head] + [section(*each, sections) for each in SECTIONS])
     while "\n\n\n" in page:
         page = page.replace("\n\n\n", "\n\n")
     plot(folder)

@@ -6,9 +6,11 @@
  *           [-r KEYS] [-d BYTES] COMMAND…
  *
  * Each argument is a command, its words parted by blanks; the word KEY stands for key:000000000123, random
- * below KEYS in each place, the word VALUE for so many bytes.  A client sends the whole sequence in one
- * piece, waits for as many replies, and sends it again with other keys.  A reply that is an error, or null
- * where an array was, ends the program: what is measured has been done.
+ * below KEYS in each place, AGAIN for the last one that this client was given in this sequence, NOW for a clock's
+ * milliseconds as twelve digits, the word VALUE for so many bytes.  A client sends the whole sequence in
+ * one piece, waits for as many replies, and sends it again with other keys.  The argument / divides it: what
+ * is behind is sent when all replies to what is before have come.  A reply that is an error, or null where
+ * an array was, ends the program: what is measured has been done.
  *
  * It prints what pgload prints: sequences, seconds, and milliseconds of p50, p95 and p99.
  */
@@ -30,13 +32,37 @@
 
 #define CLIENTS_MAX 1000
 #define PLACES_MAX  256
-#define KEY_DIGITS  12
+#define PIECES_MAX  16
+#define DIGITS      12
 #define INPUT       (64 * 1024)
+
+typedef enum
+{
+	PLACE_KEY,
+	PLACE_AGAIN,
+	PLACE_NOW
+} PlaceKind;
+
+/* Digits that are other ones each time. */
+typedef struct Place
+{
+	PlaceKind kind;
+	size_t at;
+} Place;
+
+/* What is sent at once: up to where it goes, in commands, in bytes of the text and in places. */
+typedef struct Piece
+{
+	int commands, places;
+	size_t length;
+} Piece;
 
 typedef struct Client
 {
 	int fd;
+	int piece;   /* that is under way */
 	int replies; /* that are still to come */
+	uint64_t key;
 	int64_t began;
 	char input[INPUT];
 	size_t length;
@@ -45,12 +71,13 @@ typedef struct Client
 static struct
 {
 	const char *host, *user, *password, *path;
-	int port, database, clients, commands, bytes;
+	int port, database, clients, bytes;
 	int64_t sequences, keys;
 	char *text; /* the sequence as it is sent */
 	size_t length;
-	size_t places[PLACES_MAX]; /* of digits */
-	int place_count;
+	Place places[PLACES_MAX];
+	Piece pieces[PIECES_MAX + 1]; /* behind a first one that is empty */
+	int piece_count;
 	int64_t begun, done;
 	uint32_t *latencies; /* microseconds */
 	uint64_t random;
@@ -104,32 +131,57 @@ append(const char *bytes, size_t length)
 }
 
 static void
+append_place(PlaceKind kind)
+{
+	Piece *piece = &all.pieces[all.piece_count];
+
+	if (piece->places == PLACES_MAX)
+		fail("more than %d keys", PLACES_MAX);
+	all.places[piece->places++] = (Place){.kind = kind, .at = all.length};
+	append("000000000000", DIGITS);
+}
+
+static void
 append_word(const char *word)
 {
+	bool key = strcmp(word, "KEY") == 0, again = strcmp(word, "AGAIN") == 0;
+	bool now = strcmp(word, "NOW") == 0;
+	bool value = strcmp(word, "VALUE") == 0;
+	size_t length = key || again ? 4 + DIGITS
+	                : now        ? DIGITS
+	                : value      ? (size_t) all.bytes
+	                             : strlen(word);
 	char head[64];
-	size_t length = strlen(word);
-	char *value = NULL;
 
-	if (strcmp(word, "KEY") == 0)
-		word = "key:000000000000", length = 4 + KEY_DIGITS;
-	else if (strcmp(word, "VALUE") == 0)
-	{
-		length = (size_t) all.bytes;
-		word = value = malloc(length + 1);
-		if (!value)
-			fail("out of memory");
-		memset(value, 'x', length);
-	}
 	append(head, (size_t) snprintf(head, sizeof(head), "$%zu\r\n", length));
-	if (strncmp(word, "key:000000000000", 16) == 0)
-	{
-		if (all.place_count == PLACES_MAX)
-			fail("more than %d keys", PLACES_MAX);
-		all.places[all.place_count++] = all.length + 4;
-	}
-	append(word, length);
+	if (key || again)
+		append("key:", 4);
+	if (key || again || now)
+		append_place(key ? PLACE_KEY : again ? PLACE_AGAIN : PLACE_NOW);
+	else if (value)
+		for (int i = 0; i < all.bytes; i++)
+			append("x", 1);
+	else
+		append(word, length);
 	append("\r\n", 2);
-	free(value);
+}
+
+/* Ends a piece, which has something in it. */
+static void
+piece_end(void)
+{
+	if (all.pieces[all.piece_count].commands == all.pieces[all.piece_count - 1].commands)
+		fail("there is nothing before, behind or between \"/\"");
+}
+
+/* Begins one behind those that there are. */
+static void
+piece_begin(void)
+{
+	if (all.piece_count == PIECES_MAX)
+		fail("more than %d pieces", PIECES_MAX);
+	all.piece_count++;
+	all.pieces[all.piece_count] = all.pieces[all.piece_count - 1];
 }
 
 static void
@@ -146,6 +198,8 @@ append_command(const char *command)
 	for (int i = 0; i < count; i++)
 		append_word(words[i]);
 	free(copy);
+	all.pieces[all.piece_count].commands++;
+	all.pieces[all.piece_count].length = all.length;
 }
 
 /* ---- replies ------------------------------------------------------------------------------------- */
@@ -164,7 +218,8 @@ reply_length(const char *bytes, size_t length)
 		fail("the server said %.*s", (int) used - 2, bytes);
 	number = atol(bytes + 1);
 	if ((bytes[0] == '*' && number < 0))
-		fail("a transaction was not carried out");
+		fail(
+		    "the server said null; a transaction was not carried out, or there was nothing to pop");
 	if (bytes[0] == '$' && number >= 0)
 		return length >= used + (size_t) number + 2 ? used + (size_t) number + 2 : 0;
 	if (bytes[0] != '*')
@@ -196,21 +251,39 @@ put_all(int fd, const char *bytes, size_t length)
 	}
 }
 
+/* The digits of the next piece as this client sends them. */
+static void
+client_number(Client *client, const Place *place)
+{
+	char *digits = all.text + place->at;
+	uint64_t number;
+
+	if (place->kind == PLACE_KEY)
+		client->key = next_random() % (uint64_t) all.keys;
+	number = place->kind == PLACE_NOW ? (uint64_t) now_us() / 1000 : client->key;
+	for (int d = DIGITS - 1; d >= 0; d--, number /= 10)
+		digits[d] = (char) ('0' + number % 10);
+}
+
+static void
+client_send_piece(Client *client)
+{
+	const Piece *before = &all.pieces[client->piece], *piece = before + 1;
+
+	for (int i = before->places; i < piece->places; i++)
+		client_number(client, &all.places[i]);
+	client->piece++;
+	client->replies = piece->commands - before->commands;
+	put_all(client->fd, all.text + before->length, piece->length - before->length);
+}
+
 static void
 client_send(Client *client)
 {
-	for (int i = 0; i < all.place_count; i++)
-	{
-		uint64_t key = next_random() % (uint64_t) all.keys;
-		char *digits = all.text + all.places[i];
-
-		for (int d = KEY_DIGITS - 1; d >= 0; d--, key /= 10)
-			digits[d] = (char) ('0' + key % 10);
-	}
-	client->replies = all.commands;
+	client->piece = 0;
 	client->began = now_us();
 	all.begun++;
-	put_all(client->fd, all.text, all.length);
+	client_send_piece(client);
 }
 
 static void
@@ -234,6 +307,11 @@ client_receive(Client *client)
 		fail("a reply is too long");
 	if (client->replies > 0)
 		return;
+	if (client->piece < all.piece_count)
+	{
+		client_send_piece(client);
+		return;
+	}
 	all.latencies[all.done++] = (uint32_t) (now_us() - client->began);
 	if (all.begun < all.sequences)
 		client_send(client);
@@ -368,12 +446,19 @@ main(int argc, char **argv)
 			default:
 				return 2;
 		}
-	all.commands = argc - optind;
-	if (all.commands < 1 || !all.user || !all.password || all.clients < 1 ||
+	if (optind == argc || !all.user || !all.password || all.clients < 1 ||
 	    all.clients > CLIENTS_MAX || all.sequences < 1 || all.keys < 1 || all.bytes < 0)
 		fail("what is it to send, and as whom? see the head of seqload.c");
+	piece_begin();
 	for (int i = optind; i < argc; i++)
-		append_command(argv[i]);
+		if (strcmp(argv[i], "/") == 0)
+		{
+			piece_end();
+			piece_begin();
+		}
+		else
+			append_command(argv[i]);
+	piece_end();
 	all.random = UINT64_C(0x9E3779B97F4A7C15);
 	all.latencies = malloc((size_t) all.sequences * sizeof(uint32_t));
 	clients = calloc((size_t) all.clients, sizeof(Client));
