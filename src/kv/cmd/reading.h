@@ -23,6 +23,7 @@ typedef struct KvReadingAt
 	uint64 place; /* as the walks of the type have it */
 	uint64 skip;  /* elements to be passed over there */
 	uint64 left;  /* elements to be written */
+	uint64 rest;  /* elements from there on, for who does not write all */
 } KvReadingAt;
 
 /*
