@@ -8,6 +8,8 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "utils/memutils.h"
 
 #include "kv/cmd/commands.h"
@@ -19,6 +21,7 @@
 
 #define NODE_ENTRIES  100
 #define LIMIT_DEFAULT (100 * NODE_ENTRIES)
+#define ID_LENGTH_MAX 127
 #define FULL_DEFAULT  10 /* entries that XINFO STREAM FULL shows */
 
 bool
@@ -35,16 +38,22 @@ kv_stream_of(KvCall *call, int i, KvStream *stream)
 
 /* ---- ids ------------------------------------------------------------------------------------- */
 
+/* As Redis reads them: spaces may be in front, and a plus sign. */
 static bool
 digits_parse(const char *digits, Size length, uint64 *value)
 {
+	const char *end = digits + length;
 	uint64 sum = 0;
 
-	if (length == 0)
+	while (digits < end && isspace((unsigned char) *digits))
+		digits++;
+	if (digits < end && *digits == '+')
+		digits++;
+	if (digits == end)
 		return false;
-	for (Size i = 0; i < length; i++)
+	for (; digits < end; digits++)
 	{
-		uint64 digit = (uint64) (unsigned char) digits[i] - '0';
+		uint64 digit = (uint64) (unsigned char) *digits - '0';
 
 		if (digit > 9 || sum > (PG_UINT64_MAX - digit) / 10)
 			return false;
@@ -61,6 +70,8 @@ kv_stream_id_parse(RespSlice argument, uint64 seq, KvStreamId *id, bool *any)
 	Size left = dash ? (Size) (dash - argument.data) : argument.length;
 	Size right = dash ? argument.length - left - 1 : 0;
 
+	if (argument.length > ID_LENGTH_MAX)
+		return false;
 	id->seq = seq;
 	if (any)
 		*any = dash && right == 1 && dash[1] == '*';
@@ -87,12 +98,62 @@ kv_argument_stream_id(KvCall *call, int i, KvStreamId *id)
 }
 
 void
+kv_stream_id_format(KvStreamId id, char shown[KV_STREAM_ID_TEXT])
+{
+	snprintf(shown, KV_STREAM_ID_TEXT, UINT64_FORMAT "-" UINT64_FORMAT, id.ms, id.seq);
+}
+
+void
 kv_reply_stream_id(KvCall *call, KvStreamId id)
 {
-	char digits[48];
+	char shown[KV_STREAM_ID_TEXT];
 
-	snprintf(digits, sizeof(digits), UINT64_FORMAT "-" UINT64_FORMAT, id.ms, id.seq);
-	pgfirst_resp_write_text(call->reply, digits);
+	kv_stream_id_format(id, shown);
+	pgfirst_resp_write_text(call->reply, shown);
+}
+
+bool
+kv_stream_new_id_parse(RespSlice argument, KvStreamNewId *wanted)
+{
+	*wanted = (KvStreamNewId){.any = argument.length == 1 && *argument.data == '*'};
+	return wanted->any || kv_stream_id_parse(argument, 0, &wanted->id, &wanted->any_seq);
+}
+
+KvStreamChoice
+kv_stream_choose_id(const KvStream *stream, int64 now_ms, KvStreamNewId *wanted)
+{
+	KvStreamId last = stream->at.head.last;
+	KvStreamId next = last;
+
+	if (!kv_stream_id_next(&next))
+		return KV_STREAM_ID_NONE_LEFT;
+	if (wanted->any)
+	{
+		wanted->id = (KvStreamId){(uint64) now_ms, 0};
+		if (kv_stream_id_compare(wanted->id, next) < 0)
+			wanted->id = next;
+	}
+	else if (wanted->any_seq && wanted->id.ms == last.ms && next.ms == last.ms)
+		wanted->id = next;
+	return kv_stream_id_compare(wanted->id, last) > 0 ? KV_STREAM_ID_CHOSEN : KV_STREAM_ID_LOW;
+}
+
+KvStreamBound
+kv_stream_bound_parse(RespSlice argument, bool start, KvStreamId *id)
+{
+	bool without = argument.length > 1 && argument.data[0] == '(';
+
+	if (without)
+		argument = (RespSlice){argument.data + 1, argument.length - 1};
+	if (!without && argument.length == 1 && argument.data[0] == '-')
+		*id = (KvStreamId){0, 0};
+	else if (!without && argument.length == 1 && argument.data[0] == '+')
+		*id = KV_STREAM_ID_MAX;
+	else if (!kv_stream_id_parse(argument, start ? 0 : PG_UINT64_MAX, id, NULL))
+		return KV_STREAM_BOUND_WRONG;
+	if (!without || (start ? kv_stream_id_next(id) : kv_stream_id_before(id)))
+		return KV_STREAM_BOUND;
+	return KV_STREAM_BOUND_BEYOND;
 }
 
 /* ---- trimming -------------------------------------------------------------------------------- */
@@ -240,9 +301,7 @@ typedef struct Add
 {
 	Trim trim;
 	bool only_if_there;
-	bool any;     /* "*" */
-	bool any_seq; /* "ms-*" */
-	KvStreamId id;
+	KvStreamNewId wanted;
 	int fields; /* the argument that is the first of them */
 } Add;
 
@@ -256,14 +315,16 @@ add_options(KvCall *call, Add *add)
 	*add = (Add){.trim.limit = -1};
 	for (i = 2; i < call->argc; i++)
 	{
-		add->any = kv_argument_is(call, i, "*");
-		if (add->any)
+		if (kv_argument_is(call, i, "*"))
+		{
+			add->wanted.any = true;
 			break;
+		}
 		if (!trim_option(call, &i, &add->trim, &taken))
 			return false;
 		if (!taken && kv_argument_is(call, i, "NOMKSTREAM"))
 			add->only_if_there = true;
-		else if (!taken && kv_stream_id_parse(kv_argument(call, i), 0, &add->id, &add->any_seq))
+		else if (!taken && kv_stream_new_id_parse(kv_argument(call, i), &add->wanted))
 			break;
 		else if (!taken)
 		{
@@ -276,7 +337,8 @@ add_options(KvCall *call, Add *add)
 	add->fields = i + 1;
 	if (call->argc - add->fields < 2 || (call->argc - add->fields) % 2 == 1)
 		kv_reply_error(call, "ERR wrong number of arguments for 'xadd' command");
-	else if (!add->any && !add->any_seq && add->id.ms == 0 && add->id.seq == 0)
+	else if (!add->wanted.any && !add->wanted.any_seq && add->wanted.id.ms == 0 &&
+	         add->wanted.id.seq == 0)
 		kv_reply_error(call, "ERR The ID specified in XADD must be greater than 0-0");
 	else
 		return true;
@@ -287,47 +349,33 @@ add_options(KvCall *call, Add *add)
 static bool
 add_id(KvCall *call, const KvStream *stream, Add *add)
 {
-	KvStreamId last = stream->at.head.last;
-	KvStreamId next = last;
+	KvStreamChoice choice = kv_stream_choose_id(stream, call->now_ms, &add->wanted);
 
-	if (!kv_stream_id_next(&next))
-	{
+	if (choice == KV_STREAM_ID_NONE_LEFT)
 		kv_reply_error(call,
 		               "ERR The stream has exhausted the last possible ID, unable to add more "
 		               "items");
-		return false;
-	}
-	if (add->any)
-	{
-		add->id = (KvStreamId){(uint64) call->now_ms, 0};
-		if (kv_stream_id_compare(add->id, next) < 0)
-			add->id = next;
-	}
-	else if (add->any_seq && add->id.ms == last.ms && next.ms == last.ms)
-		add->id = next;
-	if (kv_stream_id_compare(add->id, last) > 0)
-		return true;
-	kv_reply_error(call,
-	               "ERR The ID specified in XADD is equal or smaller than the target stream top "
-	               "item");
-	return false;
+	else if (choice == KV_STREAM_ID_LOW)
+		kv_reply_error(
+		    call, "ERR The ID specified in XADD is equal or smaller than the target stream top "
+		          "item");
+	return choice == KV_STREAM_ID_CHOSEN;
 }
 
 /* The bytes of the entry, in the current context. */
 static RespSlice
 add_entry(const KvCall *call, const Add *add)
 {
-	Size length = sizeof(add->id);
-	char *data, *end;
+	RespSlice entry;
+	Size pairs = 0;
+	char *end;
 
 	for (int i = add->fields; i < call->argc; i += 2)
-		length += kv_packed_size(kv_argument(call, i), kv_argument(call, i + 1));
-	data = MemoryContextAllocHuge(CurrentMemoryContext, length);
-	memcpy(data, &add->id, sizeof(add->id));
-	end = data + sizeof(add->id);
+		pairs += kv_packed_size(kv_argument(call, i), kv_argument(call, i + 1));
+	entry = kv_stream_entry_new(add->wanted.id, pairs, &end);
 	for (int i = add->fields; i < call->argc; i += 2)
 		end = kv_packed_write(end, kv_argument(call, i), kv_argument(call, i + 1));
-	return (RespSlice){data, length};
+	return entry;
 }
 
 /* XADD key [NOMKSTREAM] [MAXLEN | MINID [= | ~] threshold [LIMIT count]] * | id field value [field value ...] */
@@ -350,7 +398,7 @@ kv_cmd_xadd(KvCall *call)
 	}
 	if (!add_id(call, &stream, &add))
 		return KV_DONE;
-	dropped = trim_count(&add.trim, &stream, &add.id);
+	dropped = trim_count(&add.trim, &stream, &add.wanted.id);
 	room = kv_stream_drop_size(&stream, Min(dropped, kv_stream_count(&stream)));
 	/* The entry may be one of those that are written anew. */
 	if (dropped > 0)
@@ -362,7 +410,7 @@ kv_cmd_xadd(KvCall *call)
 	pfree(unconstify(char *, entry.data));
 	kv_stream_drop(&stream, dropped);
 	kv_stream_close(&stream);
-	kv_reply_stream_id(call, add.id);
+	kv_reply_stream_id(call, add.wanted.id);
 	return KV_DONE;
 }
 

@@ -85,24 +85,13 @@ kv_reply_stream_range(KvCall *call, KvStream *stream, KvStreamId from, KvStreamI
 static bool
 argument_bound(KvCall *call, int i, bool start, KvStreamId *id)
 {
-	RespSlice argument = kv_argument(call, i);
-	bool without = argument.length > 1 && argument.data[0] == '(';
+	KvStreamBound bound = kv_stream_bound_parse(kv_argument(call, i), start, id);
 
-	if (without)
-		argument = (RespSlice){argument.data + 1, argument.length - 1};
-	if (!without && argument.length == 1 && argument.data[0] == '-')
-		*id = (KvStreamId){0, 0};
-	else if (!without && argument.length == 1 && argument.data[0] == '+')
-		*id = KV_STREAM_ID_MAX;
-	else if (!kv_stream_id_parse(argument, start ? 0 : PG_UINT64_MAX, id, NULL))
-	{
+	if (bound == KV_STREAM_BOUND_WRONG)
 		kv_reply_stream_id_wrong(call);
-		return false;
-	}
-	if (!without || (start ? kv_stream_id_next(id) : kv_stream_id_before(id)))
-		return true;
-	kv_reply_error(call, "ERR invalid %s ID for the interval", start ? "start" : "end");
-	return false;
+	else if (bound == KV_STREAM_BOUND_BEYOND)
+		kv_reply_error(call, "ERR invalid %s ID for the interval", start ? "start" : "end");
+	return bound == KV_STREAM_BOUND;
 }
 
 /* COUNT; -1: not given. */
@@ -124,6 +113,41 @@ range_options(KvCall *call, int64 *count)
 	return true;
 }
 
+/* The same in slices, for kv_reply_together(). */
+static void
+write_range(KvCall *call, KvStream *stream, KvStreamId from, KvStreamId to, bool back, uint64 most)
+{
+	const KvRoot *root = &stream->at.root;
+	Size start = call->reply->length;
+	KvReadingAt at = {.left = most};
+	KvStreamWalk walk;
+	RespSlice entry;
+	bool pauses = false;
+
+	if (kv_stream_count(stream) == 0 || kv_stream_id_compare(from, to) > 0)
+	{
+		pgfirst_resp_write_array(call->reply, 0);
+		return;
+	}
+	if (kv_reading_resume(call, root->incarnation, root->revision, &at))
+		kv_stream_walk_at(stream, from, to, back, at.place, &walk);
+	else
+		kv_stream_walk(stream, from, to, back, &walk);
+	while (at.left > 0 && !call->reply->failed && kv_stream_next(&walk, &entry))
+	{
+		at.place = walk.place;
+		pauses = kv_reading_pause(call, &at);
+		if (pauses)
+			break;
+		kv_reply_stream_entry(call, entry);
+		at.left--;
+		at.found++;
+	}
+	kv_stream_walk_end(&walk);
+	if (!pauses && !kv_reading_head(call, pgfirst_resp_write_array, at.found))
+		kv_reply_enclose(call, start, pgfirst_resp_write_array, at.found);
+}
+
 static void
 read_range(KvCall *call, bool back)
 {
@@ -139,8 +163,7 @@ read_range(KvCall *call, bool back)
 	if (stream.there && count == 0)
 		pgfirst_resp_write_null_array(call->reply);
 	else
-		(void) kv_reply_stream_range(call, &stream, from, to, back,
-		                             count < 0 ? PG_UINT64_MAX : (uint64) count);
+		write_range(call, &stream, from, to, back, count < 0 ? PG_UINT64_MAX : (uint64) count);
 }
 
 static void
@@ -196,6 +219,19 @@ kv_session_drop_xread(KvSession *session)
 	session->xread = NULL;
 }
 
+/* Not in a script, which has a reply of its own; answers then. */
+static bool
+may_wait(KvCall *call)
+{
+	RespSlice name = kv_argument(call, 0);
+
+	if (call->reply == &call->session->reply)
+		return true;
+	kv_reply_error(call, "ERR %.*s command is not allowed with BLOCK option from scripts",
+	               (int) name.length, name.data);
+	return false;
+}
+
 /* Milliseconds at argument i, in microseconds. */
 static bool
 argument_timeout(KvCall *call, int i, int64 *timeout_us)
@@ -246,7 +282,7 @@ xread_options(KvCall *call)
 		if (kv_argument_is(call, i, "BLOCK"))
 		{
 			xread.waits = true;
-			if (!argument_timeout(call, i + 1, &xread.timeout_us))
+			if (!may_wait(call) || !argument_timeout(call, i + 1, &xread.timeout_us))
 				return false;
 		}
 		else if (!kv_argument_is(call, i, "COUNT"))
@@ -405,12 +441,6 @@ kv_cmd_xread(KvCall *call)
 
 	if (!xread_options(call))
 		return KV_DONE;
-	/* A script has a reply of its own. */
-	if (xread.waits && call->reply != &call->session->reply)
-	{
-		kv_reply_error(call, "ERR xread command is not allowed with BLOCK option from scripts");
-		return KV_DONE;
-	}
 	if (!xread_remember(call))
 		return KV_DONE;
 	outcome = kv_reply_together(call, read_xread);

@@ -339,6 +339,16 @@ first_find(KvStream *stream)
 
 /* ---- adding ---------------------------------------------------------------------------------- */
 
+RespSlice
+kv_stream_entry_new(KvStreamId id, Size pairs, char **end)
+{
+	char *data = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(id) + pairs);
+
+	memcpy(data, &id, sizeof(id));
+	*end = data + sizeof(id);
+	return (RespSlice){data, sizeof(id) + pairs};
+}
+
 void
 kv_stream_append(KvStream *stream, RespSlice entry)
 {
@@ -578,33 +588,55 @@ kv_stream_drop(KvStream *stream, uint64 count)
 
 /* ---- walks ----------------------------------------------------------------------------------- */
 
-void
-kv_stream_walk(KvStream *stream, KvStreamId from, KvStreamId to, bool back, KvStreamWalk *walk)
+static void
+walk_begin_inline(KvStreamWalk *walk)
 {
+	const KvStream *stream = walk->stream;
 	KvPacked packed;
 
+	for (Size at = 0; kv_packed_next(stream->packed, stream->at.root.bytes, at, &packed);
+	     at = packed.end)
+		walk->found[walk->count++] = at;
+	walk->at = walk->back ? walk->count - 1 : 0;
+}
+
+void
+kv_stream_walk_at(KvStream *stream, KvStreamId from, KvStreamId to, bool back, uint64 place,
+                  KvStreamWalk *walk)
+{
 	walk->stream = stream;
 	walk->from = from;
 	walk->to = to;
 	walk->back = back;
 	walk->context = NULL;
 	walk->walk = NULL;
+	walk->place = 0;
 	walk->count = 0;
 	if (stream->layout == KV_LAYOUT_INLINE)
 	{
-		for (Size at = 0; kv_packed_next(stream->packed, stream->at.root.bytes, at, &packed);
-		     at = packed.end)
-			walk->found[walk->count++] = at;
-		walk->at = back ? walk->count - 1 : 0;
+		walk_begin_inline(walk);
 		return;
 	}
 	walk->context =
 	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst stream", ALLOCSET_DEFAULT_SIZES);
 	if (!back)
-		walk->walk = entries_walk(stream, number_of(stream, from), SIZE_MAX);
+		walk->walk = entries_walk(stream, place, SIZE_MAX);
 	walk->at = -1;
 	walk->width = WIDTH_FEW;
-	walk->low = !back ? 0 : kv_stream_id_next(&to) ? number_of(stream, to) : stream->at.next;
+	walk->low = back ? place + 1 : 0;
+}
+
+void
+kv_stream_walk(KvStream *stream, KvStreamId from, KvStreamId to, bool back, KvStreamWalk *walk)
+{
+	KvStreamId behind = to;
+	uint64 place = 0;
+
+	if (stream->layout == KV_LAYOUT_PAGED)
+		place = !back                        ? number_of(stream, from)
+		        : kv_stream_id_next(&behind) ? number_of(stream, behind) - 1
+		                                     : stream->at.next - 1;
+	kv_stream_walk_at(stream, from, to, back, place, walk);
 }
 
 static bool
@@ -629,6 +661,7 @@ walk_forwards(KvStreamWalk *walk, RespSlice *entry)
 
 	if (!entries_next(walk->stream, walk->walk, walk->stream->at.next, &record))
 		return false;
+	walk->place = kv_id_number(&record.id);
 	*entry = (RespSlice){record.data, record.length};
 	return true;
 }
@@ -683,7 +716,8 @@ walk_backwards(KvStreamWalk *walk, RespSlice *entry)
 
 	if (walk->at < 0 && !window_find(walk))
 		return false;
-	kv_id_of_part(stream->at.root.incarnation, walk->found[walk->at--], &id);
+	walk->place = walk->found[walk->at--];
+	kv_id_of_part(stream->at.root.incarnation, walk->place, &id);
 	/* Where nobody has locked the key it may be gone; then what is read is read again. */
 	if (!pgfirst_store_get(stream->space->store, &id, SIZE_MAX, &record))
 		return false;

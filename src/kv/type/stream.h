@@ -121,6 +121,9 @@ kv_stream_entry_pairs(RespSlice entry)
 	return (RespSlice){entry.data + sizeof(KvStreamId), entry.length - sizeof(KvStreamId)};
 }
 
+/* An entry in the current context; *end is where its pairs are to be written, which take so many bytes. */
+extern RespSlice kv_stream_entry_new(KvStreamId id, Size pairs, char **end);
+
 /* Adds an entry, whose id is higher than the last one. */
 extern void kv_stream_append(KvStream *stream, RespSlice entry);
 
@@ -151,6 +154,7 @@ typedef struct KvStreamWalk
 	PgfirstWalk *walk;     /* forwards */
 	uint64 low;            /* backwards: everything from this number on has been found */
 	uint64 width;          /* of the next look */
+	uint64 place;          /* of the entry that was found last, to go on with it later; 0: inline */
 	int at;                /* of what was found: numbers, or inline where entries begin */
 	int count;
 	uint64 found[KV_STREAM_WINDOW];
@@ -158,6 +162,8 @@ typedef struct KvStreamWalk
 
 extern void kv_stream_walk(KvStream *stream, KvStreamId from, KvStreamId to, bool back,
                            KvStreamWalk *walk);
+extern void kv_stream_walk_at(KvStream *stream, KvStreamId from, KvStreamId to, bool back,
+                              uint64 place, KvStreamWalk *walk);
 extern bool kv_stream_next(KvStreamWalk *walk, RespSlice *entry); /* good until the next call */
 extern void kv_stream_walk_end(KvStreamWalk *walk);
 
