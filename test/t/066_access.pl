@@ -653,6 +653,25 @@ my %functions = (
 	'zscore(bytea,bytea,integer)' => [ 'read', "kv.zscore('z'::bytea, 'treasure'::bytea)", 0 ],
 	'zscore(text,text,integer)' => [ 'read', "kv.zscore('z'::text, 'treasure'::text)", 0 ],
 	'zset_of(bytea,integer)' => [ 'read', "kv.zset_of('z', 0)", 0 ],
+	'stream_of(bytea,integer)' => [ 'read', "kv.stream_of('st', 0)", 0 ],
+	'xadd(bytea,bytea,bytea,integer,text)' => [ 'write', "kv.xadd('st'::bytea, 'f'::bytea, 'x'::bytea)", 1 ],
+	'xadd(bytea,bytea[],bytea[],integer,text)' => [ 'write', "kv.xadd('st'::bytea, '{f}'::bytea[], '{x}'::bytea[])", 1 ],
+	'xadd(text,text,bytea,integer,text)' => [ 'write', "kv.xadd('st'::text, 'f'::text, 'x'::bytea)", 1 ],
+	'xadd(text,text,text,integer,text)' => [ 'write', "kv.xadd('st'::text, 'f'::text, 'x'::text)", 1 ],
+	'xadd(text,text[],bytea[],integer,text)' => [ 'write', "kv.xadd('st'::text, '{f}'::text[], '{x}'::bytea[])", 1 ],
+	'xadd(text,text[],text[],integer,text)' => [ 'write', "kv.xadd('st'::text, '{f}'::text[], '{x}'::text[])", 1 ],
+	'xdel(bytea,text,integer)' => [ 'write', "kv.xdel('st'::bytea, '1-1'::text)", 1 ],
+	'xdel(bytea,text[],integer)' => [ 'write', "kv.xdel('st'::bytea, '{1-1}'::text[])", 1 ],
+	'xdel(text,text,integer)' => [ 'write', "kv.xdel('st'::text, '1-1'::text)", 1 ],
+	'xdel(text,text[],integer)' => [ 'write', "kv.xdel('st'::text, '{1-1}'::text[])", 1 ],
+	'xlen(bytea,integer)' => [ 'read', "kv.xlen('st'::bytea)", 0 ],
+	'xlen(text,integer)' => [ 'read', "kv.xlen('st'::text)", 0 ],
+	'xrange(bytea,text,text,integer,boolean,bigint)' => [ 'read', "kv.xrange('st'::bytea, '-', '+')", 0 ],
+	'xrange(text,text,text,integer,boolean,bigint)' => [ 'read', "kv.xrange('st'::text, '-', '+')", 0 ],
+	'xtrim(bytea,bigint,integer)' => [ 'write', "kv.xtrim('st'::bytea, 0)", 1 ],
+	'xtrim(bytea,text,integer)' => [ 'write', "kv.xtrim('st'::bytea, '9-0'::text)", 1 ],
+	'xtrim(text,bigint,integer)' => [ 'write', "kv.xtrim('st'::text, 0)", 1 ],
+	'xtrim(text,text,integer)' => [ 'write', "kv.xtrim('st'::text, '9-0'::text)", 1 ],
 );
 
 my @functions = split /\n/, sql(<<'SQL');
@@ -672,16 +691,18 @@ $standby->start;
 # A collection of each type, which nobody may find or change who may not.
 sub prepare_collections
 {
-	$app->call('DEL', qw(h l s z l2 s2));
+	$app->call('DEL', qw(h l s st z l2 s2));
 	$app->call('HSET', 'h', 'f', 'treasure', 'n', 5);
 	$app->call('RPUSH', 'l', 'treasure');
 	$app->call('SADD', 's', 'treasure');
 	$app->call('ZADD', 'z', 1, 'treasure');
+	$app->call('XADD', 'st', '1-1', 'f', 'treasure');
 }
 
 sub collections
 {
-	return join ' ', map { @{ $app->call(@$_) } } [qw(HGETALL h)], [qw(LRANGE l 0 -1)], [qw(SMEMBERS s)], [qw(ZRANGE z 0 -1 WITHSCORES)];
+	return join ' ', (map { @{ $app->call(@$_) } } [qw(HGETALL h)], [qw(LRANGE l 0 -1)], [qw(SMEMBERS s)], [qw(ZRANGE z 0 -1 WITHSCORES)]),
+		map { ($_->[0], @{ $_->[1] }) } @{ $app->call(qw(XRANGE st - +)) };
 }
 
 for my $name (grep { $functions{$_} } sort @functions)
