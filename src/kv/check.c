@@ -25,6 +25,7 @@
 #include "kv/id.h"
 #include "kv/type/key.h"
 #include "kv/type/packed.h"
+#include "kv/type/stream.h"
 
 PGFIRST_FUNCTION(pgfirst_kv_check);
 PGFIRST_FUNCTION(pgfirst_kv_store_space);
@@ -144,6 +145,29 @@ members_fault(const PgfirstRecord *record, Size available, Size *wanted)
 	return NULL;
 }
 
+/* An entry of a stream is its id, and fields with values. */
+static const char *
+entry_fault(const PgfirstRecord *record, Size available, Size *wanted)
+{
+	RespSlice pairs;
+	KvPacked packed;
+
+	if (kv_id_number(&record->id) == 0 || kv_id_number(&record->id) >= KV_ID_MEMBER)
+		return "is an entry in another's place";
+	if (record->length <= sizeof(KvStreamId))
+		return "is an entry without fields";
+	if (available < record->length)
+	{
+		*wanted = record->length;
+		return NULL;
+	}
+	pairs = kv_stream_entry_pairs((RespSlice){record->data, record->length});
+	for (Size at = 0; at < pairs.length; at = packed.end)
+		if (!kv_packed_look(pairs.data, pairs.length, at, &packed))
+			return "is an entry with fields that are damaged";
+	return NULL;
+}
+
 static const char *
 check_record(const PgfirstRecord *record, Size available, Size *wanted, void *context)
 {
@@ -165,6 +189,8 @@ check_record(const PgfirstRecord *record, Size available, Size *wanted, void *co
 			return kv_id_number(&record->id) == 0 || kv_id_number(&record->id) >= KV_ID_MEMBER
 			           ? "is a node in another's place"
 			           : NULL;
+		case KV_KIND_ENTRY:
+			return entry_fault(record, available, wanted);
 		case KV_KIND_ELEMENT:
 			return kv_id_number(&record->id) == 0 ? "is an element in the anchor's place" : NULL;
 		default:

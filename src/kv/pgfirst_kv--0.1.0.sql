@@ -1345,6 +1345,105 @@ COMMENT ON VIEW @extschema@.zset_members IS
 'Every member of every sorted set of the current user''s tenant, in databases that it may read, each sorted set as of one moment: database, key, rank from 0, member (NULL where it or the key is not valid UTF-8), score, and the bytes of both.';
 GRANT SELECT ON @extschema@.zset_members TO PUBLIC;
 
+-- ---- streams --------------------------------------------------------------------------------
+
+CREATE FUNCTION @extschema@.xadd(key text, field text, value text, db integer DEFAULT 0,
+	id text DEFAULT '*') RETURNS text
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_xadd';
+CREATE FUNCTION @extschema@.xadd(key text, field text, value bytea, db integer DEFAULT 0,
+	id text DEFAULT '*') RETURNS text
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_xadd';
+CREATE FUNCTION @extschema@.xadd(key bytea, field bytea, value bytea, db integer DEFAULT 0,
+	id text DEFAULT '*') RETURNS text
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_xadd';
+CREATE FUNCTION @extschema@.xadd(key text, fields text[], field_values text[], db integer DEFAULT 0,
+	id text DEFAULT '*') RETURNS text
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_xadd';
+CREATE FUNCTION @extschema@.xadd(key text, fields text[], field_values bytea[], db integer DEFAULT 0,
+	id text DEFAULT '*') RETURNS text
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_xadd';
+CREATE FUNCTION @extschema@.xadd(key bytea, fields bytea[], field_values bytea[], db integer DEFAULT 0,
+	id text DEFAULT '*') RETURNS text
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_xadd';
+COMMENT ON FUNCTION @extschema@.xadd(text, text, text, integer, text) IS
+'Adds an entry of one field to a stream, at commit, with the ID that the clock gives, or this one, which must be higher than all before it. Returns the ID.';
+COMMENT ON FUNCTION @extschema@.xadd(text, text, bytea, integer, text) IS
+'Adds an entry of one field to a stream, at commit, with the ID that the clock gives, or this one, which must be higher than all before it. Returns the ID.';
+COMMENT ON FUNCTION @extschema@.xadd(bytea, bytea, bytea, integer, text) IS
+'Adds an entry of one field to a stream, at commit, with the ID that the clock gives, or this one, which must be higher than all before it. Returns the ID.';
+COMMENT ON FUNCTION @extschema@.xadd(text, text[], text[], integer, text) IS
+'Adds an entry to a stream, at commit: fields, and the values in the same places; with the ID that the clock gives, or this one, which must be higher than all before it. Returns the ID.';
+COMMENT ON FUNCTION @extschema@.xadd(text, text[], bytea[], integer, text) IS
+'Adds an entry to a stream, at commit: fields, and the values in the same places; with the ID that the clock gives, or this one, which must be higher than all before it. Returns the ID.';
+COMMENT ON FUNCTION @extschema@.xadd(bytea, bytea[], bytea[], integer, text) IS
+'Adds an entry to a stream, at commit: fields, and the values in the same places; with the ID that the clock gives, or this one, which must be higher than all before it. Returns the ID.';
+
+CREATE FUNCTION @extschema@.xlen(key text, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_xlen';
+CREATE FUNCTION @extschema@.xlen(key bytea, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_xlen';
+COMMENT ON FUNCTION @extschema@.xlen(text, integer) IS
+'How many entries a stream has; 0 if there is none.';
+COMMENT ON FUNCTION @extschema@.xlen(bytea, integer) IS
+'How many entries a stream has; 0 if there is none.';
+
+CREATE FUNCTION @extschema@.xrange(key text, start text, stop text, db integer DEFAULT 0,
+	rev boolean DEFAULT false, count bigint DEFAULT -1, OUT id text, OUT fields bytea[], OUT field_values bytea[]) RETURNS SETOF record
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_xrange';
+CREATE FUNCTION @extschema@.xrange(key bytea, start text, stop text, db integer DEFAULT 0,
+	rev boolean DEFAULT false, count bigint DEFAULT -1, OUT id text, OUT fields bytea[], OUT field_values bytea[]) RETURNS SETOF record
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgfirst_kv_xrange';
+COMMENT ON FUNCTION @extschema@.xrange(text, text, text, integer, boolean, bigint) IS
+'Entries of a stream with IDs from start to stop in their order, backwards if rev, as of one moment; both included, an ID behind ( not, - and + are the lowest and the highest. Returns the first count of them, all if that is negative.';
+COMMENT ON FUNCTION @extschema@.xrange(bytea, text, text, integer, boolean, bigint) IS
+'Entries of a stream with IDs from start to stop in their order, backwards if rev, as of one moment; both included, an ID behind ( not, - and + are the lowest and the highest. Returns the first count of them, all if that is negative.';
+
+CREATE FUNCTION @extschema@.xdel(key text, id text, db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_xdel';
+CREATE FUNCTION @extschema@.xdel(key bytea, id text, db integer DEFAULT 0) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_xdel';
+CREATE FUNCTION @extschema@.xdel(key text, ids text[], db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_xdel_many';
+CREATE FUNCTION @extschema@.xdel(key bytea, ids text[], db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_xdel_many';
+COMMENT ON FUNCTION @extschema@.xdel(text, text, integer) IS
+'Deletes an entry of a stream, at commit. Returns whether it was there.';
+COMMENT ON FUNCTION @extschema@.xdel(bytea, text, integer) IS
+'Deletes an entry of a stream, at commit. Returns whether it was there.';
+COMMENT ON FUNCTION @extschema@.xdel(text, text[], integer) IS
+'Deletes entries of a stream, at commit. Returns how many of them were there.';
+COMMENT ON FUNCTION @extschema@.xdel(bytea, text[], integer) IS
+'Deletes entries of a stream, at commit. Returns how many of them were there.';
+
+CREATE FUNCTION @extschema@.xtrim(key text, maxlen bigint, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_xtrim';
+CREATE FUNCTION @extschema@.xtrim(key bytea, maxlen bigint, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_xtrim';
+CREATE FUNCTION @extschema@.xtrim(key text, minid text, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_xtrim_minid';
+CREATE FUNCTION @extschema@.xtrim(key bytea, minid text, db integer DEFAULT 0) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgfirst_kv_xtrim_minid';
+COMMENT ON FUNCTION @extschema@.xtrim(text, bigint, integer) IS
+'Deletes the first entries of a stream, at commit, so that no more than maxlen are left. Returns how many it deleted.';
+COMMENT ON FUNCTION @extschema@.xtrim(bytea, bigint, integer) IS
+'Deletes the first entries of a stream, at commit, so that no more than maxlen are left. Returns how many it deleted.';
+COMMENT ON FUNCTION @extschema@.xtrim(text, text, integer) IS
+'Deletes the entries of a stream with IDs lower than minid, at commit. Returns how many it deleted.';
+COMMENT ON FUNCTION @extschema@.xtrim(bytea, text, integer) IS
+'Deletes the entries of a stream with IDs lower than minid, at commit. Returns how many it deleted.';
+
+CREATE FUNCTION @extschema@.stream_of(key bytea, db integer, OUT id text, OUT fields text[],
+	OUT field_values text[], OUT fields_bytes bytea[], OUT field_values_bytes bytea[])
+	RETURNS SETOF record LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED ROWS 100 AS 'MODULE_PATHNAME', 'pgfirst_kv_stream_of';
+COMMENT ON FUNCTION @extschema@.stream_of(bytea, integer) IS 'Behind the view stream_entries.';
+CREATE VIEW @extschema@.stream_entries AS
+SELECT k.db, k.key, e.id, e.fields, e.field_values, k.key_bytes, e.fields_bytes, e.field_values_bytes
+FROM @extschema@.live_keys() k, LATERAL @extschema@.stream_of(k.key_bytes, k.db) e
+WHERE k.type = 'stream';
+COMMENT ON VIEW @extschema@.stream_entries IS
+'Every entry of every stream of the current user''s tenant, in databases that it may read, each stream as of one moment: database, key, ID, fields and their values (NULL where they or the key are not valid UTF-8), and the bytes of these.';
+GRANT SELECT ON @extschema@.stream_entries TO PUBLIC;
+
 -- ---- messages -------------------------------------------------------------------------------
 
 CREATE FUNCTION @extschema@.publish(channel text, message text) RETURNS void

@@ -7,7 +7,8 @@
  * are free, the workers with clients that wait for such keys are woken.  Nobody looks again and again.
  *
  * Keys are hashed to slots.  A worker that is woken for a slot calls the commands of the clients that wait for keys
- * in it, in the order in which they came, and each looks for itself, until one has found nothing.
+ * in it, in the order in which they came, and each looks for itself, until one has found nothing.  Those who wait for
+ * entries of a stream take nothing away: all of them are called.
  *
  *     who waits                               who pushes
  *     1  counts itself in its slot            a  its change becomes visible

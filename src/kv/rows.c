@@ -120,10 +120,10 @@ rows_record(PgfirstStore *store, const PgfirstRow *row, PgfirstRecord *record)
 
 	rows_need_databases();
 	if (type == KV_TYPE_NONE)
-		ereport(ERROR,
-		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-		         errmsg("a key cannot have the type \"%s\"", row->type),
-		         errhint("This version of pgfirst knows string, hash, set, list and zset.")));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		                errmsg("a key cannot have the type \"%s\"", row->type),
+		                errhint("This version of pgfirst knows string, hash, set, list, zset "
+		                        "and stream.")));
 	if (row->key_length > KV_KEY_MAX || row->payload_length > KV_VALUE_MAX)
 		ereport(ERROR,
 		        (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("a key or its value is too long"),

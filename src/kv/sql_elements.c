@@ -24,6 +24,8 @@ elements_open(PgfirstKv *kv, RespSlice key, KvType type, int64 now_ms, KvElement
 		return kv_list_open(kv, key, now_ms, &elements->of.list);
 	if (type == KV_TYPE_ZSET)
 		return kv_zset_open(kv, key, now_ms, &elements->of.zset);
+	if (type == KV_TYPE_STREAM)
+		return kv_stream_open(kv, key, now_ms, &elements->of.stream);
 	return kv_members_open(kv, key, type, now_ms, &elements->of.members);
 }
 
@@ -83,6 +85,12 @@ put(KvSqlRows *rows, Datum value, bool null)
 {
 	rows->values[rows->columns] = value;
 	rows->nulls[rows->columns++] = null;
+}
+
+void
+kv_sql_put(KvSqlRows *rows, Datum value)
+{
+	put(rows, value, false);
 }
 
 void
@@ -154,7 +162,7 @@ kv_sql_array_datum(KvSqlArray *array, Oid type)
 
 	if (array->count == 0)
 		return PointerGetDatum(construct_empty_array(type));
-	if (type == BYTEAOID)
+	if (type == BYTEAOID || type == TEXTOID)
 		return PointerGetDatum(construct_md_array(array->values, array->nulls, 1, &array->count,
 		                                          &bound, type, -1, false, TYPALIGN_INT));
 	if (type == FLOAT8OID)

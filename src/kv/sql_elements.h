@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL
  *
- * sql_elements.h: what the functions of SQL on collections share (sql_hash.c, sql_list.c, sql_set.c, sql_zset.c).
+ * sql_elements.h: what the functions of SQL on collections share (sql_hash.c, sql_list.c, sql_set.c,
+ * sql_stream.c, sql_zset.c).
  *
  * They are thin: what a command does to an open collection is in type/ and cmd/.  A function that changes one locks its key
  * first.  One that only looks reads all of it as of one moment, whatever others do meanwhile, and waits for nobody.
@@ -47,6 +48,7 @@ typedef struct KvSqlRows
 extern void kv_sql_rows_begin(FunctionCallInfo fcinfo, KvSqlRows *rows);
 
 /* The next column of a row; _both: two, its text (NULL where it is not valid UTF-8) and its bytes. */
+extern void kv_sql_put(KvSqlRows *rows, Datum value);
 extern void kv_sql_put_bytes(KvSqlRows *rows, RespSlice bytes);
 extern void kv_sql_put_both(KvSqlRows *rows, RespSlice bytes);
 extern void kv_sql_put_number(KvSqlRows *rows, int64 number);

@@ -279,7 +279,7 @@ pgfirst_kv_ltrim(PG_FUNCTION_ARGS)
 	KvList *list = list_open(fcinfo, 3, PGFIRST_KV_WRITE, &elements);
 	bool any = kv_elements_range((int64) kv_list_count(list), &start, &stop);
 
-	kv_list_trim(list, start, any ? stop - start + 1 : 0);
+	kv_list_trim(list, start, any ? stop - start + 1 : 0, NULL);
 	PG_RETURN_VOID();
 }
 

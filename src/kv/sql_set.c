@@ -269,19 +269,19 @@ static void
 read_sets(void *context)
 {
 	ReadSets *read = context;
-	int count = read->keys.count;
-	KvMembers *sets =
-	    MemoryContextAllocHuge(CurrentMemoryContext, (Size) count * sizeof(KvMembers));
+	KvInputs sets;
 
 	tuplestore_clear(read->rows.store);
-	for (int i = 0; i < count; i++)
+	kv_inputs_begin(&sets, read->keys.count);
+	for (int i = 0; i < read->keys.count; i++)
 	{
 		KvElements elements;
 
 		kv_sql_open(read->kv, read->keys.at[i], KV_TYPE_SET, &elements);
-		sets[i] = elements.of.members;
+		kv_inputs_add(&sets, &elements.of.members);
 	}
-	kv_sets_combine(read->operation, sets, count, kv_sql_row, &read->rows);
+	kv_sets_combine(read->operation, &sets, kv_sql_row, &read->rows);
+	kv_inputs_end(&sets);
 }
 
 /* (keys, db) */

@@ -8,6 +8,7 @@ class Hashes(Typed):
     type = b"hash"
     options = [b"WITHVALUES", b"COUNT", b"MATCH"]
     reads, has_values, scan, random = (b"HGETALL", None), True, b"HSCAN", b"HRANDFIELD"
+    few = 6
     as_they_are = frozenset([b"HRANDFIELD", b"HSCAN"])
 
     def value(self):

@@ -13,6 +13,140 @@ from resp import Connection, encode
 from server import wait_until
 
 SCENES = {
+    "ids of entries": """
+        a XADD s 0-0 f v
+        a XADD s 0 f v
+        a EXISTS s
+        a XADD s 0-* f v
+        a XADD s 0-* f v
+        a XADD s 1-1 f v
+        a XADD s 1-1 f v
+        a XADD s 1 f v
+        a XADD s 1-0 f v
+        a XADD s 1-* f v
+        a XADD s 5 f v
+        a XADD s 5-* f v g
+        a XADD s 5-* f
+        a XADD s NOMKSTREAM MAXLEN = 3 5-* f v
+        a XADD none NOMKSTREAM 5-* f v
+        a XADD none NOMKSTREAM 0-0 f v
+        a XADD s MAXLEN 3 MINID 3 6 f v
+        a XADD s LIMIT 3 6 f v
+        a XADD s MAXLEN ~ 0 LIMIT 0 6 f v
+        a XRANGE s - +
+        a XADD s 18446744073709551615-18446744073709551614 f v
+        a XADD s 18446744073709551615-* f v
+        a XADD s 18446744073709551615-* f v
+        a XADD s * f v
+        a XADD s 1-1 f v
+        a XRANGE s 18446744073709551615 +
+        a XRANGE s (18446744073709551615-18446744073709551614 +
+        a XRANGE s (18446744073709551615-18446744073709551615 +
+        a XREVRANGE s + (18446744073709551615-18446744073709551615
+        a XREVRANGE s (0-0 -
+        a XREVRANGE s + - COUNT 1
+        a XREAD STREAMS s 18446744073709551615-18446744073709551614
+        a XREAD STREAMS s 18446744073709551615-18446744073709551615
+        a XDEL s 18446744073709551615-18446744073709551615
+        a XADD s * f v
+        a XLEN s
+        a XADD t 5-18446744073709551615 f v
+        a XADD t 5 f v
+        a XADD t 6-18446744073709551615 f v
+        a XRANGE t (5-18446744073709551615 +
+        a XREVRANGE t (6-0 -
+        a XSETID t 6-0
+        a XSETID t 10-0
+        a XADD t 10-* f v
+        a DEL t
+        a XADD t 1-1 f v""",
+    "who waits for entries": """
+        b> XREAD BLOCK 0 STREAMS s $
+        waits 1
+        c> XREAD BLOCK 0 COUNT 1 STREAMS t s 0 0
+        waits 2
+        d> XREAD BLOCK 0 STREAMS s 5
+        waits 3
+        a XADD s 1-1 f v g w
+        b<
+        c<
+        a XADD s 4-1 f v
+        a SET t text
+        b> XREAD COUNT 1 BLOCK 0 STREAMS t s $ $
+        b<
+        a DEL t
+        b> XREAD COUNT 1 BLOCK 0 STREAMS t s $ $
+        waits 2
+        a[
+        a XADD s 6-1 f v
+        a XADD s 6-2 f v
+        a]
+        a<2
+        b<
+        d<
+        a XREAD STREAMS s t $ 0
+        a XREAD BLOCK 1 STREAMS s $
+        a XREAD BLOCK x STREAMS s $
+        a XREAD BLOCK -1 STREAMS s $
+        a XREAD BLOCK 0 STREAMS s >
+        a XREAD BLOCK 0 STREAMS
+        a XREAD BLOCK
+        a XREAD STREAMS s x""",
+    "entries of transactions, and waiting within them": """
+        b> XREAD BLOCK 0 STREAMS s $
+        waits 1
+        c> XREAD BLOCK 0 STREAMS t s $ $
+        waits 2
+        a MULTI
+        a XADD s 1-1 f v
+        a XREAD BLOCK 0 STREAMS s $
+        a XADD s 1-2 f v
+        a XREAD BLOCK 0 STREAMS s 0
+        a EXEC
+        b<
+        c<
+        b> XREAD BLOCK 0 STREAMS s $
+        waits 1
+        a MULTI
+        a DEL s
+        a XADD s 1-1 f v
+        a EXEC
+        a XADD s 3-1 f v
+        b<
+        a EVAL return(redis.call('XADD',KEYS[1],'4-1','f','v')) 1 s
+        a EVAL return(redis.call('XREAD','COUNT',1,'STREAMS',KEYS[1],'1-1')) 1 s
+        a EVAL return(redis.call('XREAD','BLOCK',0,'STREAMS',KEYS[1],'$')) 1 s""",
+    "the end of waiting for entries": """
+        b> XREAD BLOCK 0 STREAMS s 0
+        waits 1
+        a CLIENT UNBLOCK $b
+        b<
+        b> XREAD BLOCK 0 STREAMS s 0
+        waits 1
+        a CLIENT UNBLOCK $b ERROR
+        b<
+        b> XREAD BLOCK 0 STREAMS s 0
+        waits 1
+        a RPUSH s x
+        a DEL s
+        a XADD r 1-1 f v
+        a RENAME r s
+        b<
+        b> XREAD BLOCK 0 STREAMS s $
+        c> BLPOP s 0
+        waits 2
+        a DEL s
+        a RPUSH s x
+        c<
+        a XADD s 1-1 f v
+        a XADD s 1-2 f v
+        b<
+        b> XREAD BLOCK 0 STREAMS s $
+        waits 1
+        b!
+        waits 0
+        a XADD s 1-3 f v
+        a XLEN s""",
     "at once": """
         a RPUSH q 1 2 3 4
         a BLPOP none q 0
@@ -359,7 +493,7 @@ class Scene:
             wait_until(f"{count} clients listen", lambda: ask.call("PUBSUB", "NUMSUB", "here").plain()[1] == count, 10)
 
     def said(self, word):
-        if word.startswith("$"):
+        if word.startswith("$") and word != "$":
             return self.numbers[word[1:]]
         return word.replace("\\n", " ")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: PostgreSQL
-"""typed.py: random commands on collections of one type; what hashes.py, lists.py, sets.py and zsets.py share.
+"""typed.py: random commands on collections of one type; what hashes.py, lists.py, sets.py, streams.py and zsets.py share.
 
 Each of these has a table of its commands: a weight, and what makes the words behind the name. Only those that the server
 under test knows are sent, and elements.py fails for those that it knows and the table does not. Some commands
@@ -43,6 +43,7 @@ FOREIGN = {
                 [b"GETDEL"], [b"GETSET", b"x"], [b"BITCOUNT"], [b"SET", b"x", b"GET"], [b"SET", b"x", b"NX"]],
     b"hash": [[b"HSET", b"f", b"v"], [b"HGET", b"f"], [b"HGETALL"], [b"HDEL", b"f"], [b"HINCRBY", b"f", b"1"], [b"HLEN"], [b"HSCAN", b"0"]],
     b"list": [[b"RPUSH", b"x", b"y"], [b"LPOP"], [b"LRANGE", b"0", b"-1"], [b"LLEN"], [b"LSET", b"0", b"x"], [b"LPUSHX", b"x"]],
+    b"stream": [[b"XADD", b"1-1", b"f", b"v"], [b"XLEN"], [b"XRANGE", b"-", b"+"], [b"XDEL", b"1-1"], [b"XTRIM", b"MAXLEN", b"0"], [b"XSETID", b"9-9"]],
     b"set": [[b"SADD", b"x", b"y"], [b"SREM", b"x"], [b"SMEMBERS"], [b"SCARD"], [b"SISMEMBER", b"x"], [b"SINTER"], [b"SSCAN", b"0"]],
     b"zset": [[b"ZADD", b"1", b"x"], [b"ZREM", b"x"], [b"ZCARD"], [b"ZSCORE", b"x"], [b"ZRANGE", b"0", b"-1"], [b"ZPOPMIN"]],
 }
@@ -66,6 +67,10 @@ class Typed:
     options = []
     # What one does to look at all of it, with values or without; and what goes through it, and takes from it by chance.
     reads, has_values, scan, random = None, False, None, None
+    # What else tells of it; and how many words of grow() make a small one.
+    tells, few = None, 4
+    # OBJECT ENCODING does not say which layout it is.
+    one_name = False
     # Commands into which no other words may come: they would wait, or fill the memory, or do something by chance.
     as_they_are = frozenset()
 

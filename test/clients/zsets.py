@@ -16,6 +16,7 @@ class Zsets(Typed):
     junk = [number for number in NUMBERS if len(number) < 18 and number != b"-0"]
     options = [b"WITHSCORES", b"LIMIT", b"BYSCORE", b"REV", b"NX", b"XX", b"GT", b"CH", b"INCR", b"MIN", b"MAX", b"COUNT", b"WEIGHTS", b"AGGREGATE"]
     reads, has_values, scan, random = (b"ZRANGE", None, b"0", b"-1", b"WITHSCORES"), True, b"ZSCAN", b"ZRANDMEMBER"
+    few = 6
     # ZRANK has one option more in 7.2.
     as_they_are = frozenset([b"BZPOPMIN", b"BZPOPMAX", b"BZMPOP", b"ZRANDMEMBER", b"ZSCAN", b"ZRANK", b"ZREVRANK"])
 

@@ -299,10 +299,20 @@ is_deeply([ sort @{ $info->[6] } ], [qw(@blocking @list @slow @write)], '… its
 ($info) = @{ $here->call('COMMAND', 'INFO', 'publish') };
 is_deeply([ sort @{ $info->[2] } ], [qw(fast loading pubsub)], '… of one about messages');
 is_deeply([ sort @{ $here->call('COMMAND', 'LIST', 'FILTERBY', 'ACLCAT', 'blocking') } ],
-	[qw(blmove blmpop blpop brpop brpoplpush bzmpop bzpopmax bzpopmin)], 'COMMAND LIST of a category');
+	[qw(blmove blmpop blpop brpop brpoplpush bzmpop bzpopmax bzpopmin xread)], 'COMMAND LIST of a category');
 is_deeply([ grep { /^h/ } @{ $here->call('ACL', 'CAT', 'hash') } ], $here->call('ACL', 'CAT', 'hash'), '… of a type');
 is_deeply($here->call('COMMAND', 'GETKEYSANDFLAGS', 'LMOVE', 'a', 'b', 'LEFT', 'RIGHT'),
 	[ [ 'a', [qw(RW access delete)] ], [ 'b', [qw(RW insert)] ] ], 'COMMAND GETKEYSANDFLAGS of a move');
+is_deeply($here->call('COMMAND', 'GETKEYS', 'XREAD', 'COUNT', 5, 'BLOCK', 1, 'STREAMS', 'a', 'streams', 1, '$'), [qw(a streams)],
+	'COMMAND GETKEYS of what is read from streams');
+like($here->call('COMMAND', 'GETKEYS', 'XREAD', 'COUNT', 5, 'STREAMS'), qr/^-ERR Invalid arguments specified for command/, '… of none');
+($info) = @{ $here->call('COMMAND', 'INFO', 'xread') };
+is_deeply([ @$info[ 3 .. 5 ] ], [ 0, 0, 0 ], '… whose places COMMAND INFO cannot tell');
+my %specification = @{ $info->[8][0] };
+my %search = @{ $specification{begin_search} };
+my %found = @{ $specification{find_keys} };
+is_deeply({ @{ $search{spec} } }, { keyword => 'STREAMS', startfrom => 1 }, '… but behind which word they are');
+is_deeply({ @{ $found{spec} } }, { lastkey => -1, keystep => 1, limit => 2 }, '… the first half of the rest');
 
 # ---- CONFIG RESETSTAT -----------------------------------------------------------------------
 

@@ -139,6 +139,10 @@ my %cases = (
 	zrevrangebylex => [ 'read', 'z', '+', '-' ], zrevrangebyscore => [ 'read', 'z', '+inf', '-inf' ],
 	zrevrank => [ 'read', 'z', 'treasure' ], zscore => [ 'read', 'z', 'treasure' ],
 
+	xadd => [ 'write', 'st', '*', 'f', 'v' ], xdel => [ 'write', 'st', '1-1' ], 'xinfo|help' => ['none'], 'xinfo|stream' => [ 'read', 'st' ],
+	xlen => [ 'read', 'st' ], xrange => [ 'read', 'st', '-', '+' ], xread => [ 'read', 'COUNT', 1, 'STREAMS', 'st', 0 ],
+	xrevrange => [ 'read', 'st', '+', '-' ], xsetid => [ 'write', 'st', '5-0' ], xtrim => [ 'write', 'st', 'MAXLEN', 1 ],
+
 	psubscribe => [ 'none', 'c*' ], publish => [ 'none', 'c', 'x' ], 'pubsub|channels' => ['none'], 'pubsub|help' => ['none'],
 	'pubsub|numpat' => ['none'], 'pubsub|numsub' => [ 'none', 'c' ], punsubscribe => ['none'], subscribe => [ 'none', 'c' ],
 	unsubscribe => ['none'],
@@ -167,26 +171,31 @@ sub prepare
 {
 	$app->call('MSET', 'k', 'treasure', 'n', 5);
 	$app->call('PEXPIREAT', 'k', 33333333333333);
-	$app->call('DEL', qw(k2 h l l2 s s2 z z2));
+	$app->call('DEL', qw(k2 h l l2 s s2 st z z2));
 	$app->call('HSET', 'h', 'f', 'treasure', 'n', 5);
 	$app->call('RPUSH', 'l', 'treasure', 'x');
 	$app->call('SADD', 's', 'treasure', 'x');
 	$app->call('ZADD', 'z', 1, 'treasure', 1, 'x');
+	$app->call('XADD', 'st', @$_) for [ '1-1', 'f', 'treasure' ], [ '2-1', 'f', 'x' ];
 }
 
 # All that prepare() has made, as one word.
 sub held
 {
-	my $all = $app->call('EVAL', <<'LUA', 10, qw(k n h l s z k2 l2 s2 z2));
-local c, members = redis.call, redis.call('SMEMBERS', KEYS[5])
+	my $all = $app->call('EVAL', <<'LUA', 11, qw(k n h l s z st k2 l2 s2 z2));
+local c, members, entries = redis.call, redis.call('SMEMBERS', KEYS[5]), {}
 table.sort(members)
+for i, entry in ipairs(c('XRANGE', KEYS[7], '-', '+')) do
+	entries[i] = entry[1] .. table.concat(entry[2], ',')
+end
 return { c('GET', KEYS[1]), c('PEXPIRETIME', KEYS[1]), c('GET', KEYS[2]), table.concat(c('HGETALL', KEYS[3]), ','),
 	table.concat(c('LRANGE', KEYS[4], 0, -1), ','), table.concat(members, ','),
-	table.concat(c('ZRANGE', KEYS[6], 0, -1, 'WITHSCORES'), ','), c('EXISTS', KEYS[7], KEYS[8], KEYS[9], KEYS[10]) }
+	table.concat(c('ZRANGE', KEYS[6], 0, -1, 'WITHSCORES'), ','), table.concat(entries, ','),
+	redis.pcall('XINFO', 'STREAM', KEYS[7])[8] or 'none', c('EXISTS', KEYS[8], KEYS[9], KEYS[10], KEYS[11]) }
 LUA
 	return join ' ', map { $_ // 'nil' } @$all;
 }
-my $held = 'treasure 33333333333333 5 f,treasure,n,5 treasure,x treasure,x treasure,1,x,1 0';
+my $held = 'treasure 33333333333333 5 f,treasure,n,5 treasure,x treasure,x treasure,1,x,1 1-1f,treasure,2-1f,x 2-1 0';
 
 for my $name (grep { $cases{$_} } @commands)
 {
@@ -644,6 +653,25 @@ my %functions = (
 	'zscore(bytea,bytea,integer)' => [ 'read', "kv.zscore('z'::bytea, 'treasure'::bytea)", 0 ],
 	'zscore(text,text,integer)' => [ 'read', "kv.zscore('z'::text, 'treasure'::text)", 0 ],
 	'zset_of(bytea,integer)' => [ 'read', "kv.zset_of('z', 0)", 0 ],
+	'stream_of(bytea,integer)' => [ 'read', "kv.stream_of('st', 0)", 0 ],
+	'xadd(bytea,bytea,bytea,integer,text)' => [ 'write', "kv.xadd('st'::bytea, 'f'::bytea, 'x'::bytea)", 1 ],
+	'xadd(bytea,bytea[],bytea[],integer,text)' => [ 'write', "kv.xadd('st'::bytea, '{f}'::bytea[], '{x}'::bytea[])", 1 ],
+	'xadd(text,text,bytea,integer,text)' => [ 'write', "kv.xadd('st'::text, 'f'::text, 'x'::bytea)", 1 ],
+	'xadd(text,text,text,integer,text)' => [ 'write', "kv.xadd('st'::text, 'f'::text, 'x'::text)", 1 ],
+	'xadd(text,text[],bytea[],integer,text)' => [ 'write', "kv.xadd('st'::text, '{f}'::text[], '{x}'::bytea[])", 1 ],
+	'xadd(text,text[],text[],integer,text)' => [ 'write', "kv.xadd('st'::text, '{f}'::text[], '{x}'::text[])", 1 ],
+	'xdel(bytea,text,integer)' => [ 'write', "kv.xdel('st'::bytea, '1-1'::text)", 1 ],
+	'xdel(bytea,text[],integer)' => [ 'write', "kv.xdel('st'::bytea, '{1-1}'::text[])", 1 ],
+	'xdel(text,text,integer)' => [ 'write', "kv.xdel('st'::text, '1-1'::text)", 1 ],
+	'xdel(text,text[],integer)' => [ 'write', "kv.xdel('st'::text, '{1-1}'::text[])", 1 ],
+	'xlen(bytea,integer)' => [ 'read', "kv.xlen('st'::bytea)", 0 ],
+	'xlen(text,integer)' => [ 'read', "kv.xlen('st'::text)", 0 ],
+	'xrange(bytea,text,text,integer,boolean,bigint)' => [ 'read', "kv.xrange('st'::bytea, '-', '+')", 0 ],
+	'xrange(text,text,text,integer,boolean,bigint)' => [ 'read', "kv.xrange('st'::text, '-', '+')", 0 ],
+	'xtrim(bytea,bigint,integer)' => [ 'write', "kv.xtrim('st'::bytea, 0)", 1 ],
+	'xtrim(bytea,text,integer)' => [ 'write', "kv.xtrim('st'::bytea, '9-0'::text)", 1 ],
+	'xtrim(text,bigint,integer)' => [ 'write', "kv.xtrim('st'::text, 0)", 1 ],
+	'xtrim(text,text,integer)' => [ 'write', "kv.xtrim('st'::text, '9-0'::text)", 1 ],
 );
 
 my @functions = split /\n/, sql(<<'SQL');
@@ -663,16 +691,18 @@ $standby->start;
 # A collection of each type, which nobody may find or change who may not.
 sub prepare_collections
 {
-	$app->call('DEL', qw(h l s z l2 s2));
+	$app->call('DEL', qw(h l s st z l2 s2));
 	$app->call('HSET', 'h', 'f', 'treasure', 'n', 5);
 	$app->call('RPUSH', 'l', 'treasure');
 	$app->call('SADD', 's', 'treasure');
 	$app->call('ZADD', 'z', 1, 'treasure');
+	$app->call('XADD', 'st', '1-1', 'f', 'treasure');
 }
 
 sub collections
 {
-	return join ' ', map { @{ $app->call(@$_) } } [qw(HGETALL h)], [qw(LRANGE l 0 -1)], [qw(SMEMBERS s)], [qw(ZRANGE z 0 -1 WITHSCORES)];
+	return join ' ', (map { @{ $app->call(@$_) } } [qw(HGETALL h)], [qw(LRANGE l 0 -1)], [qw(SMEMBERS s)], [qw(ZRANGE z 0 -1 WITHSCORES)]),
+		map { ($_->[0], @{ $_->[1] }) } @{ $app->call(qw(XRANGE st - +)) };
 }
 
 for my $name (grep { $functions{$_} } sort @functions)

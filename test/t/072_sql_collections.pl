@@ -2,7 +2,7 @@
 #
 # 072_sql_collections.pl: collections and messages by SQL and by Redis clients: what one door writes the other reads, a
 # commit wakes who waits for it and sends what it has published, and a rollback does neither. What each function does
-# stands in src/kv/test/sql/hashes.sql, lists.sql, sets.sql and zsets.sql. With two workers.
+# stands in src/kv/test/sql/hashes.sql, lists.sql, sets.sql, streams.sql and zsets.sql. With two workers.
 #
 # Seen to fail, each by the tests of its section: pgfirst_kv_read_together() that reads once; store_sub_abort() that leaves
 # a read under way; ready_released() and publish_released() that take the end of a savepoint for that of the transaction;
@@ -35,44 +35,51 @@ $app->call('HSET', 'h', 'a', 1, 'b', 2);
 $app->call('RPUSH', 'l', 'x', 'y', 'z');
 $app->call('SADD', 's', 'm', 'n');
 $app->call('ZADD', 'z', 1.5, 'one', 'inf', 'two');
+$app->call('XADD', 'st', '1-1', 'f', 'v', 'g', "\xff");
 is(sql("SELECT field, value FROM kv.hash_fields WHERE key = 'h' ORDER BY 1"), "a|1\nb|2", 'a hash of a client, in SQL');
 is(sql("SELECT string_agg(" . text('e') . ", ',') FROM kv.lrange('l', 0, -1) e"), 'x,y,z', 'a list');
 is(sql("SELECT string_agg(member, ',' ORDER BY member) FROM kv.set_members WHERE key = 's'"), 'm,n', 'a set');
 is(sql("SELECT member, score, rank FROM kv.zset_members"), "one|1.5|0\ntwo|Infinity|1", 'a sorted set');
+is(sql("SELECT id, fields, field_values, field_values_bytes FROM kv.stream_entries WHERE key = 'st'"), '1-1|{f,g}|{v,NULL}|{"\\\\x76","\\\\xff"}', 'a stream');
 sql(<<'SQL');
 SELECT kv.hset('h', 'c', '\xff00'::bytea), kv.hdel('h', 'a'), kv.lpush('l', ARRAY['w', 'v']), kv.rpop('l'), kv.sadd('s', 'o'),
-	kv.srem('s', 'm'), kv.zadd('z', 'three', -2), kv.zincrby('z', 'one', 0.5)
+	kv.srem('s', 'm'), kv.zadd('z', 'three', -2), kv.zincrby('z', 'one', 0.5), kv.xadd('st', ARRAY['h', 'h'], ARRAY['1', '2'], id => '2-*'), kv.xdel('st', '1-1')
 SQL
 is_deeply({ @{ $app->call('HGETALL', 'h') } }, { b => 2, c => "\xff\0" }, 'the hash changed by SQL, to a client');
 is_deeply($app->call('LRANGE', 'l', 0, -1), [qw(v w x y)], 'the list');
 is_deeply([ sort @{ $app->call('SMEMBERS', 's') } ], [qw(n o)], 'the set');
 is_deeply($app->call('ZRANGE', 'z', 0, -1, 'WITHSCORES'), [qw(three -2 one 2 two inf)], 'the sorted set');
+is_deeply($app->call('XRANGE', 'st', '-', '+'), [ [ '2-0', [qw(h 1 h 2)] ] ], 'the stream');
 
 # So many that they are paged.
 sql(<<'SQL');
 SELECT kv.hset('H', array_agg('f' || i), array_agg('v' || i)), kv.rpush('L', array_agg('e' || i ORDER BY i)), kv.sadd('S', array_agg('m' || i)),
-	kv.zadd('Z', array_agg('m' || i), array_agg(i::float8)) FROM generate_series(1, 3000) i
+	kv.zadd('Z', array_agg('m' || i), array_agg(i::float8)) FROM generate_series(1, 3000) i;
+SELECT kv.xadd('X', 'f', 'e' || i, id => i || '-0') FROM generate_series(1, 3000) i
 SQL
-is($app->call($_->[0], $_->[1]), 3000, "$_->[0] of what SQL has made") for [ HLEN => 'H' ], [ LLEN => 'L' ], [ SCARD => 'S' ], [ ZCARD => 'Z' ];
+is($app->call($_->[0], $_->[1]), 3000, "$_->[0] of what SQL has made") for [ HLEN => 'H' ], [ LLEN => 'L' ], [ SCARD => 'S' ], [ ZCARD => 'Z' ],
+	[ XLEN => 'X' ];
 is($app->call('LINDEX', 'L', 1234), 'e1235', '… in its order');
 is_deeply($app->call('ZRANGE', 'Z', 1000, 1001), [qw(m1001 m1002)], '… and the other one');
 is(sql("SELECT count(*) FROM kv.hash_fields WHERE key = 'H' AND substr(field, 2) = substr(value, 2)"), 3000, 'the view of fields');
 is(sql("SELECT count(*) FROM kv.list_items WHERE key = 'L' AND value = 'e' || position + 1"), 3000, 'the view of elements');
 is(sql("SELECT count(DISTINCT member) FROM kv.set_members WHERE key = 'S'"), 3000, 'the view of members');
 is(sql("SELECT count(*) FROM kv.zset_members WHERE key = 'Z' AND member = 'm' || score AND rank = score - 1"), 3000, 'the view of scored members');
+is(sql("SELECT count(*) FROM kv.stream_entries WHERE key = 'X' AND 'e' || id = field_values[1] || '-0'"), 3000, 'the view of entries');
 
 # Under other names.
-sql("SELECT kv.rename('H', 'h2'), kv.copy('L', 'l2', to_db => 1), kv.copy('S', 's2'), kv.move('Z', 1)");
+sql("SELECT kv.rename('H', 'h2'), kv.copy('L', 'l2', to_db => 1), kv.copy('S', 's2'), kv.move('Z', 1), kv.move('X', 1)");
 is($app->call('HGET', 'h2', 'f7'), 'v7', 'kv.rename of a hash');
 is_deeply([ $app->call('EXISTS', 'H'), $app->call('SCARD', 's2'), $app->call('EXISTS', 'Z') ], [ 0, 3000, 0 ], 'kv.copy of a set');
 $app->call('SELECT', 1);
 is_deeply([ $app->call('LLEN', 'l2'), $app->call('LINDEX', 'l2', -1) ], [ 3000, 'e3000' ], 'kv.copy of a list to another database');
 is_deeply([ $app->call('ZCARD', 'Z'), $app->call('ZSCORE', 'Z', 'm5') ], [ 3000, 5 ], 'kv.move of a sorted set');
+is_deeply([ $app->call('XLEN', 'X'), $app->call('XREVRANGE', 'X', '+', '-', 'COUNT', 1) ], [ 3000, [ [ '3000-0', [ 'f', 'e3000' ] ] ] ], 'kv.move of a stream');
 $app->call('SELECT', 0);
 
 # ---- who watches, and what is read -------------------------------------------------------------
 
-for my $change ("kv.hset('h', 'd', '1')", "kv.rpush('l', 'x')", "kv.sadd('s', 'x')", "kv.zadd('z', 'x', 1)", "kv.hset('h2', 'f7', 'changed')")
+for my $change ("kv.hset('h', 'd', '1')", "kv.rpush('l', 'x')", "kv.sadd('s', 'x')", "kv.zadd('z', 'x', 1)", "kv.xadd('st', 'f', 'x')", "kv.hset('h2', 'f7', 'changed')")
 {
 	my ($key) = $change =~ /\('(\w+)'/;
 
@@ -148,6 +155,8 @@ one_moment('kv.zrange', $zadd, "SELECT count(*) = 400 AND count(DISTINCT score) 
 $app->call('RPUSH', 'moment:l', @fields);
 one_moment('kv.lrange', sub { [ 'LMOVE', 'moment:l', 'moment:l', 'LEFT', 'RIGHT' ] },
 	"SELECT count(*) = 400 AND count(DISTINCT e) = 400 FROM kv.lrange('moment:l', 0, -1) e");
+$app->call('XADD', 'moment:x', '*', 'f', $_) for @fields;
+one_moment('kv.xrange', sub { [ qw(XADD moment:x MAXLEN = 400 * f v) ] }, "SELECT count(*) = 400 FROM kv.xrange('moment:x', '-', '+')");
 $app->call('SADD', 'moment:s', @fields);
 $app->call('SADD', 'moment:t', map { "other:$_" } 1 .. 200);
 one_moment('kv.sunion', sub { my ($n) = @_; [ 'SMOVE', $n % 2 ? qw(moment:s moment:t) : qw(moment:t moment:s), 'field:7' ] },
@@ -192,7 +201,9 @@ for my $case (
 	[ "kv.rpush('other', 'v'), kv.rename('other', 'q')", [qw(BLMPOP 0 1 q LEFT)], [ 'q', ['v'] ] ],
 	[ "kv.rpush('other', 'v'), kv.copy('other', 'q', replace => true)", [qw(BRPOP q 0)], [qw(q v)] ],
 	[ "kv.zadd('zq', 'm', 2)", [qw(BZPOPMIN zq 0)], [qw(zq m 2)] ],
-	[ "kv.zincrby('zq', 'm', 3)", [qw(BZPOPMAX zq 0)], [qw(zq m 3)] ])
+	[ "kv.zincrby('zq', 'm', 3)", [qw(BZPOPMAX zq 0)], [qw(zq m 3)] ],
+	[ "kv.xadd('xq', 'f', 'v', id => '5-1')", [qw(XREAD BLOCK 0 STREAMS xq $)], [ [ 'xq', [ [ '5-1', [qw(f v)] ] ] ] ] ],
+	[ "kv.xadd('new', 'f', 'v', id => '7-1'), kv.rename('new', 'xq')", [qw(XREAD BLOCK 0 STREAMS xq $)], [ [ 'xq', [ [ '7-1', [qw(f v)] ] ] ] ] ])
 {
 	my ($change, $words, $reply) = @$case;
 

@@ -35,7 +35,7 @@ wait_for_door($standby);
 # One script is one unit: every field, member and element is of one generation.
 my $change = <<'LUA';
 	local generation = ARGV[1]
-	redis.call('DEL', KEYS[2])
+	redis.call('DEL', KEYS[2], KEYS[4])
 	for at = 0, 19999, 500 do
 		local fields, scores, elements = {}, {}, {}
 		for i = at, at + 499 do
@@ -44,6 +44,7 @@ my $change = <<'LUA';
 			scores[#scores + 1] = generation
 			scores[#scores + 1] = 'm' .. i
 			elements[#elements + 1] = generation
+			if i % 4 == 0 then redis.call('XADD', KEYS[4], i .. '-1', 'f', generation) end
 		end
 		redis.call('HSET', KEYS[1], unpack(fields))
 		redis.call('RPUSH', KEYS[2], unpack(elements))
@@ -51,8 +52,8 @@ my $change = <<'LUA';
 	end
 	return generation
 LUA
-my @keys = qw(hash list zset);
-is($redis->call('EVAL', $change, 3, @keys, 1), 1, 'three collections of twenty thousand');
+my @keys = qw(hash list zset stream);
+is($redis->call('EVAL', $change, 4, @keys, 1), 1, 'three collections of twenty thousand, and a stream of five');
 my $there = redis($standby);
 wait_until('the standby has them', sub { $there->call('LLEN', 'list') eq '20000' });
 
@@ -61,6 +62,7 @@ my %reads = (
 	HGETALL => [ sub { ('HGETALL', 'hash') }, sub { @_[ grep { $_ % 2 } 0 .. $#_ ] } ],
 	HVALS => [ sub { ('HVALS', 'hash') }, sub { @_ } ],
 	LRANGE => [ sub { ('LRANGE', 'list', 0, -1) }, sub { @_ } ],
+	XRANGE => [ sub { ('XRANGE', 'stream', '-', '+') }, sub { map { $_->[1][1] } @_ } ],
 	ZRANGE => [ sub { ('ZRANGE', 'zset', 0, -1, 'WITHSCORES') }, sub { @_[ grep { $_ % 2 } 0 .. $#_ ] } ]);
 
 sub shown
@@ -78,7 +80,7 @@ my $writer = redis($node);
 my $end = time + 240;
 my $generation = 1;
 my %seen = (primary => {}, standby => {});
-$writer->send('EVAL', $change, 3, @keys, ++$generation);
+$writer->send('EVAL', $change, 4, @keys, ++$generation);
 while ((grep { keys %{ $seen{$_} } < 8 } keys %seen) && time < $end)
 {
 	for my $reader (@readers)
@@ -86,13 +88,13 @@ while ((grep { keys %{ $seen{$_} } < 8 } keys %seen) && time < $end)
 		for my $what (sort keys %reads)
 		{
 			my ($count, @generations) = shown($reader->{client}, $what);
-			$reader->{many}++ if $count != 20_000;
+			$reader->{many}++ if $count != ($what eq 'XRANGE' ? 5_000 : 20_000);
 			$reader->{wrong}++ if @generations != 1;
 			$seen{ $reader->{where} }{ $generations[0] } = 1;
 		}
 	}
 	my ($answer) = $writer->outcome(0.01);
-	$writer->send('EVAL', $change, 3, @keys, ++$generation) if $answer ne 'silent';
+	$writer->send('EVAL', $change, 4, @keys, ++$generation) if $answer ne 'silent';
 }
 for my $reader (@readers)
 {
@@ -132,6 +134,20 @@ for my $case (
 }
 is($apart, 0, 'what changes together is shown together, also between slices');
 
+# As many entries as there are, one behind the other, while each that is added takes one away.
+my $holes = 0;
+for my $round (1 .. 20)
+{
+	my @read = $round % 2 ? (qw(XRANGE stream - +)) : (qw(XREVRANGE stream + -));
+	$pipe->send(@read);
+	$together->raw(join '', map { PgfirstTest::Redis::encode('XADD', 'stream', 'MAXLEN', '=', 5_000, "3000$round-*", 'f', 'v') } 1 .. 3);
+	$together->reply for 1 .. 3;
+	my @ids = map { $_->[0] } @{ $pipe->reply };
+	my %different = map { $_ => 1 } @ids;
+	$holes++ if keys %different != 5_000 || @ids != 5_000;
+}
+is($holes, 0, 'a stream that is trimmed meanwhile is shown as it was at one moment');
+
 # Sends `read` of a collection of 20,000 and, while it is answered, has another client do `end`.
 my $one = <<'LUA';
 	for at = 0, 19999, 500 do
@@ -139,8 +155,11 @@ my $one = <<'LUA';
 		for i = at, at + 499 do
 			words[#words + 1] = i
 			if ARGV[1] ~= 'list' then words[#words + 1] = i end
+			if ARGV[1] == 'stream' then redis.call('XADD', KEYS[1], i .. '-1', 'f', 'v') end
 		end
-		redis.call(({ hash = 'HSET', list = 'RPUSH', zset = 'ZADD' })[ARGV[1]], KEYS[1], unpack(words))
+		if ARGV[1] ~= 'stream' then
+			redis.call(({ hash = 'HSET', list = 'RPUSH', zset = 'ZADD' })[ARGV[1]], KEYS[1], unpack(words))
+		end
 	end
 LUA
 my $wrong = 0;
@@ -148,7 +167,9 @@ my $ended = redis($node);
 for my $case (
 	[ [ 'LRANGE', 'list', 0, -1 ], [ 'DEL', 'list' ] ], [ [ 'LRANGE', 'list', 10, -1 ], [ 'LTRIM', 'list', 0, 5 ] ],
 	[ [ 'LRANGE', 'list', 0, -1 ], [ 'SET', 'list', 'x' ] ], [ [ 'HGETALL', 'hash' ], [ 'SET', 'hash', 'x' ] ],
-	[ [ 'ZRANGE', 'zset', 0, -1 ], [ 'SET', 'zset', 'x' ] ], [ [ 'ZRANGE', 'zset', 0, -1 ], [ 'DEL', 'zset' ] ])
+	[ [ 'ZRANGE', 'zset', 0, -1 ], [ 'SET', 'zset', 'x' ] ], [ [ 'ZRANGE', 'zset', 0, -1 ], [ 'DEL', 'zset' ] ],
+	[ [ 'XRANGE', 'stream', '-', '+' ], [ 'DEL', 'stream' ] ], [ [ 'XRANGE', 'stream', '-', '+' ], [ 'XTRIM', 'stream', 'MAXLEN', 0 ] ],
+	[ [ 'XREVRANGE', 'stream', '+', '-' ], [ 'SET', 'stream', 'x' ] ], [ [ 'XREVRANGE', 'stream', '+', '-' ], [ 'XTRIM', 'stream', 'MAXLEN', 0 ] ])
 {
 	my ($read, $end) = @$case;
 	for my $round (1 .. 3)
@@ -165,7 +186,7 @@ for my $case (
 }
 is($wrong, 0, 'what ends between slices ends no reply in its middle');
 $redis->call('DEL', @keys);
-$redis->call('EVAL', $change, 3, @keys, 1);
+$redis->call('EVAL', $change, 4, @keys, 1);
 is($redis->call('DEL', 'hash') . $redis->call('DEL', 'zset'), '11', 'deleted');
 is_deeply($redis->call('HGETALL', 'hash'), [], '… they are empty');
 

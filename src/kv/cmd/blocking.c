@@ -11,7 +11,9 @@
 #include <math.h>
 
 #include "base/clock.h"
+#include "kv/cmd/blocking.h"
 #include "kv/cmd/commands.h"
+#include "kv/cmd/elements.h"
 #include "kv/cmd/list.h"
 #include "kv/cmd/zset.h"
 #include "kv/type/list.h"
@@ -40,9 +42,8 @@ argument_seconds(KvCall *call, int i, int64 *timeout_us)
 	return false;
 }
 
-/* Nothing is there: waits for it, or answers that there is nothing. */
-static KvOutcome
-wait_for_keys(KvCall *call, KvType type, int first, int last, int64 timeout_us, bool array)
+KvOutcome
+kv_wait_for_keys(KvCall *call, KvType type, int first, int last, int64 timeout_us, bool array)
 {
 	KvSession *session = call->session;
 	int64 now_us = pgfirst_clock_monotonic_us();
@@ -123,6 +124,7 @@ static KvOutcome
 blocking_pop(KvCall *call, KvEnd end)
 {
 	int64 timeout_us;
+	KvOutcome outcome;
 	KvList list;
 	bool wrong;
 	int i;
@@ -131,7 +133,9 @@ blocking_pop(KvCall *call, KvEnd end)
 		return KV_DONE;
 	if (!first_list(call, 1, call->argc - 2, &list, &i, &wrong))
 		return wrong ? KV_DONE
-		             : wait_for_keys(call, KV_TYPE_LIST, 1, call->argc - 2, timeout_us, true);
+		             : kv_wait_for_keys(call, KV_TYPE_LIST, 1, call->argc - 2, timeout_us, true);
+	if (!kv_list_pop_room(call, &list, 1, &outcome))
+		return outcome;
 	pgfirst_resp_write_array(call->reply, 2);
 	kv_reply_slice(call, kv_argument(call, i));
 	kv_list_pop(call, &list, end);
@@ -164,7 +168,7 @@ blocking_move(KvCall *call, KvEnd from, KvEnd to, int timeout)
 		return KV_DONE;
 	if (kv_list_carry(call, from, to, &outcome))
 		return outcome;
-	return wait_for_keys(call, KV_TYPE_LIST, 1, 1, timeout_us, false);
+	return kv_wait_for_keys(call, KV_TYPE_LIST, 1, 1, timeout_us, false);
 }
 
 /* BLMOVE source destination LEFT | RIGHT LEFT | RIGHT timeout */
@@ -190,6 +194,7 @@ KvOutcome
 kv_cmd_blmpop(KvCall *call)
 {
 	int64 timeout_us, count;
+	KvOutcome outcome;
 	KvList list;
 	KvEnd end;
 	bool wrong;
@@ -198,7 +203,10 @@ kv_cmd_blmpop(KvCall *call)
 	if (!kv_lmpop_options(call, 2, &keys, &end, &count) || !argument_seconds(call, 1, &timeout_us))
 		return KV_DONE;
 	if (!first_list(call, 3, 2 + keys, &list, &i, &wrong))
-		return wrong ? KV_DONE : wait_for_keys(call, KV_TYPE_LIST, 3, 2 + keys, timeout_us, true);
+		return wrong ? KV_DONE
+		             : kv_wait_for_keys(call, KV_TYPE_LIST, 3, 2 + keys, timeout_us, true);
+	if (!kv_list_pop_room(call, &list, count, &outcome))
+		return outcome;
 	pgfirst_resp_write_array(call->reply, 2);
 	kv_reply_slice(call, kv_argument(call, i));
 	kv_list_pop_many(call, &list, end, count);
@@ -233,6 +241,7 @@ static KvOutcome
 blocking_zpop(KvCall *call, bool highest)
 {
 	int64 timeout_us;
+	KvOutcome outcome;
 	KvZset zset;
 	bool wrong;
 	int i;
@@ -241,10 +250,12 @@ blocking_zpop(KvCall *call, bool highest)
 		return KV_DONE;
 	if (!first_zset(call, 1, call->argc - 2, &zset, &i, &wrong))
 		return wrong ? KV_DONE
-		             : wait_for_keys(call, KV_TYPE_ZSET, 1, call->argc - 2, timeout_us, true);
+		             : kv_wait_for_keys(call, KV_TYPE_ZSET, 1, call->argc - 2, timeout_us, true);
+	if (!kv_elements_room(call, &outcome))
+		return outcome;
 	pgfirst_resp_write_array(call->reply, 3);
 	kv_reply_slice(call, kv_argument(call, i));
-	kv_zset_pop(call, &zset, highest, 1, false);
+	kv_zset_pop(call, &zset, highest);
 	return KV_DONE;
 }
 
@@ -275,6 +286,7 @@ kv_cmd_bzmpop(KvCall *call)
 	    !argument_seconds(call, 1, &timeout_us))
 		return KV_DONE;
 	if (!first_zset(call, 3, 2 + keys, &zset, &i, &wrong))
-		return wrong ? KV_DONE : wait_for_keys(call, KV_TYPE_ZSET, 3, 2 + keys, timeout_us, true);
+		return wrong ? KV_DONE
+		             : kv_wait_for_keys(call, KV_TYPE_ZSET, 3, 2 + keys, timeout_us, true);
 	return kv_zset_pop_many(call, i, &zset, highest, count);
 }

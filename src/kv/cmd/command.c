@@ -184,6 +184,20 @@ kv_command_keys(const KvCommand *command, int argc, int *first, int *last, int *
 	return (*last - *first) / *step + 1;
 }
 
+/* The keys are the first half of what follows STREAMS, of which the first one from argument first_key on counts. */
+static int
+keys_of_streams(const KvCommand *command, const KvCall *call, int shift, int *first)
+{
+	int at = shift + command->first_key;
+	int keys;
+
+	while (at < call->argc && !kv_argument_is(call, at, "STREAMS"))
+		at++;
+	keys = (call->argc - at - 1) / 2;
+	*first = at - shift + 1;
+	return keys > 0 ? keys : -1;
+}
+
 int
 kv_command_keys_of(const KvCommand *command, const KvCall *call, int shift, KvKeys *keys)
 {
@@ -194,6 +208,8 @@ kv_command_keys_of(const KvCommand *command, const KvCall *call, int shift, KvKe
 
 	keys->apart = 0;
 	keys->step = 1;
+	if (command->flags & KV_STREAMS)
+		return keys->count = keys_of_streams(command, call, shift, &keys->first);
 	if (!(command->flags & (KV_SCRIPT | KV_COUNTED)))
 		return keys->count = kv_command_keys(command, argc, &keys->first, &last, &keys->step);
 	if (command->flags & KV_SCRIPT)
@@ -575,23 +591,29 @@ kv_room_for(KvCall *call, Size bytes, KvOutcome *outcome)
 	*outcome = KV_DONE;
 	if (pgfirst_store_room(bytes))
 		return true;
-	/* It is others' changes that leave too little; with a turn to itself it may fit. */
-	if (pgfirst_store_changed() && !call->atomic)
-		*outcome = KV_PARK_TURN;
-	else
-		kv_reply_error(call, "OOM command not allowed when the changes of one turn would exceed "
-		                     "pgfirst.write_set_limit");
+	*outcome = kv_no_room(call);
 	return false;
 }
 
-static bool
-room_for_arguments(KvCall *call, KvOutcome *outcome)
+KvOutcome
+kv_no_room(KvCall *call)
+{
+	/* It is others' changes that leave too little; with a turn to itself it may fit. */
+	if (pgfirst_store_changed() && !call->atomic)
+		return KV_PARK_TURN;
+	kv_reply_error(call, "OOM command not allowed when the changes of one turn would exceed "
+	                     "pgfirst.write_set_limit");
+	return KV_DONE;
+}
+
+Size
+kv_arguments_cost(const KvCall *call)
 {
 	Size bytes = 0;
 
 	for (int i = 1; i < call->argc; i++)
 		bytes += kv_argument(call, i).length;
-	return kv_room_for(call, KV_CHANGE_COST(bytes, call->argc), outcome);
+	return KV_CHANGE_COST(bytes, call->argc);
 }
 
 /* Whether it shows or stops other clients of the tenant; what publishes looks for itself. */
@@ -724,7 +746,8 @@ execute(KvCall *call)
 		if (!call->space)
 			return outcome;
 		call->durable = call->space->durability == PGFIRST_DURABLE;
-		if ((flags & KV_WRITE) && !call->prepared && !room_for_arguments(call, &outcome))
+		if ((flags & KV_WRITE) && !call->prepared &&
+		    !kv_room_for(call, kv_arguments_cost(call), &outcome))
 			return outcome;
 		call->wrote = (flags & KV_WRITE) != 0;
 	}

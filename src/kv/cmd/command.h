@@ -40,6 +40,7 @@ typedef enum KvFlag
 	KV_EVERYWHERE = 1 << 12, /* empties all databases: the epochs of all of them are locked */
 	KV_SCRIPT = 1 << 13,    /* runs commands of a script; argument 2 says how many keys follow it */
 	KV_NO_SCRIPT = 1 << 14, /* refused within scripts */
+	KV_STREAMS = 1 << 17,   /* the keys are the first half of what follows the word STREAMS */
 	KV_LISTENING = 1 << 16, /* allowed in RESP2 to who has subscribed to something */
 	/*
 	 * The argument before the first key says how many there are; where the row has a last key, the one behind
@@ -315,6 +316,12 @@ extern int kv_select_target(const KvCall *call, int number);
  * comes again in the next turn, or has been answered.
  */
 extern bool kv_room_for(KvCall *call, Size bytes, KvOutcome *outcome);
+
+/* What a command returns that found no room: it comes again in the next turn, or has been answered. */
+extern KvOutcome kv_no_room(KvCall *call);
+
+/* What the arguments take when they are written. */
+extern Size kv_arguments_cost(const KvCall *call);
 
 /*
  * The key that a command with KV_ELSEWHERE names in another database than `home`, where it runs: the

@@ -282,6 +282,19 @@ extern KvOutcome kv_cmd_scan(KvCall *call);
 /* Answers with the number of keys, which it counts one by one in several turns. */
 extern KvOutcome kv_listing_count(KvCall *call);
 
+/* stream.c */
+extern KvOutcome kv_cmd_xadd(KvCall *call);
+extern KvOutcome kv_cmd_xdel(KvCall *call);
+extern KvOutcome kv_cmd_xinfo_stream(KvCall *call);
+extern KvOutcome kv_cmd_xlen(KvCall *call);
+extern KvOutcome kv_cmd_xsetid(KvCall *call);
+extern KvOutcome kv_cmd_xtrim(KvCall *call);
+
+/* stream_read.c */
+extern KvOutcome kv_cmd_xrange(KvCall *call);
+extern KvOutcome kv_cmd_xread(KvCall *call);
+extern KvOutcome kv_cmd_xrevrange(KvCall *call);
+
 /* object.c */
 extern KvOutcome kv_cmd_object_encoding(KvCall *call);
 extern KvOutcome kv_cmd_object_freq(KvCall *call);

@@ -6,12 +6,14 @@
 
 #include "common/pg_prng.h"
 #include "utils/hsearch.h"
+#include "utils/memutils.h"
 
 #include "base/clock.h"
 #include "kv/cmd/elements.h"
 #include "kv/cmd/listing.h"
 #include "kv/cmd/value.h"
 #include "kv/id.h"
+#include "lib/number/number.h"
 
 void
 kv_elements_of_key(KvCall *call, KvType type, KvElements *elements)
@@ -42,7 +44,46 @@ kv_elements_open(KvCall *call, int i, KvType type, KvMembers *members)
 bool
 kv_elements_room(KvCall *call, KvOutcome *outcome)
 {
-	return kv_room_for(call, KV_MEMBERS_COST, outcome);
+	return kv_elements_room_for(call, 0, outcome);
+}
+
+bool
+kv_elements_room_for(KvCall *call, Size bytes, KvOutcome *outcome)
+{
+	return kv_room_for(call, kv_arguments_cost(call) + KV_MEMBERS_COST + bytes, outcome);
+}
+
+/* ---- changes of which nobody knows what they take ---------------------------------------------- */
+
+KvAttempt
+kv_attempt_begin(KvCall *call)
+{
+	pgfirst_store_mark();
+	return (KvAttempt){.reply = call->reply->length, .good = true};
+}
+
+bool
+kv_attempt_room(KvAttempt *attempt, Size bytes)
+{
+	if (!attempt)
+		return true;
+	attempt->good = attempt->good && pgfirst_store_room(KV_MEMBERS_COST + bytes);
+	return attempt->good;
+}
+
+bool
+kv_attempt_end(KvCall *call, const KvAttempt *attempt, KvOutcome *outcome)
+{
+	*outcome = KV_DONE;
+	if (attempt->good)
+	{
+		pgfirst_store_mark_keep();
+		return true;
+	}
+	pgfirst_store_mark_undo();
+	call->reply->length = attempt->reply;
+	*outcome = kv_no_room(call);
+	return false;
 }
 
 bool
@@ -102,13 +143,31 @@ kv_elements_count(KvCall *call, KvType type)
 	return KV_DONE;
 }
 
+bool
+kv_elements_pop_count(KvCall *call, int64 *count)
+{
+	RespSlice argument = kv_argument(call, 2);
+
+	if (pgfirst_int64_parse(argument.data, argument.length, count) && *count >= 0)
+		return true;
+	kv_reply_error(call, "ERR value is out of range, must be positive");
+	return false;
+}
+
 /* ---- by chance ------------------------------------------------------------------------------- */
 
 /*
  * A paged collection is entered at a place by chance.  Were the next member taken, one behind a large gap would come
  * too often; so one of the next RANDOM_WINDOW is, and members differ by a quarter, as they do in Redis's tables.
+ *
+ * To enter takes as long as to go through a dozen members, so a command that wants a good part of all goes through
+ * all of them instead.
  */
-#define RANDOM_WINDOW 16
+#define RANDOM_WINDOW  16
+#define RANDOM_ENTRY   8         /* members are passed as fast as one is drawn */
+#define RANDOM_REPEATS 100       /* in a row: not by chance */
+#define RANDOM_BATCH   (1 << 20) /* draws that are gathered at once, and members that there may be */
+#define RANDOM_BYTES   (32 << 20) /* that those members may have: they are copied */
 
 /* Tells the members of a paged collection apart. */
 typedef struct RandomPlace
@@ -186,118 +245,258 @@ kv_elements_random(KvMembers *members, RespSlice *member, RespSlice *value)
 	return true;
 }
 
-/* Members that may repeat. */
-static void
-random_repeated(KvMembers *members, int64 count, KvEachMember each, void *context)
+/* Members that are drawn, and who gets them. */
+typedef struct Draw
 {
-	RespSlice member, value;
+	KvMembers *members;
+	KvReadingAt at; /* at.left of them are still to be drawn */
+	KvCall *call;   /* whose reading pauses; NULL: nothing does */
+	KvEachMember each;
+	void *context;
+} Draw;
 
-	for (; count > 0; count--)
-		if (kv_elements_random(members, &member, &value) && !each(context, member, value))
-			return;
+static bool
+draw_pauses(const Draw *draw)
+{
+	return draw->call && kv_reading_pause(draw->call, &draw->at);
 }
 
-/* The first `count` of the places after a shuffle that is no longer than it needs to be. */
+/* Members that may repeat, of one that is inline. */
 static void
-random_inline(KvMembers *members, int64 count, KvEachMember each, void *context)
+repeated_inline(Draw *draw)
 {
 	uint16 places[KV_INLINE_MAX];
-	int all = inline_places(members, places);
+	int all = inline_places(draw->members, places);
 	RespSlice member, value;
 
-	for (int i = 0; i < Min(count, all); i++)
+	for (; draw->at.left > 0; draw->at.left--)
+	{
+		inline_at(draw->members,
+		          places[pg_prng_uint64_range(&pg_global_prng_state, 0, (uint64) all - 1)], &member,
+		          &value);
+		if (!draw->each(draw->context, member, value))
+			return;
+	}
+}
+
+/* Likewise, each drawn for itself. */
+static void
+repeated_drawn(Draw *draw)
+{
+	RespSlice member, value;
+	RandomPlace place;
+
+	for (; draw->at.left > 0 && !draw_pauses(draw); draw->at.left--)
+	{
+		/* When they have gone meanwhile, what is read is read again. */
+		if (!random_paged(draw->members, &member, &value, &place) ||
+		    !draw->each(draw->context, member, value))
+			return;
+	}
+}
+
+typedef struct RandomPair
+{
+	RespSlice member;
+	RespSlice value;
+} RandomPair;
+
+/* Puts a copy of each member into `drawn` as often as `times` says.  Returns how many those are. */
+static uint64
+gather(KvMembers *members, const uint32 *times, RandomPair **drawn)
+{
+	uint64 all = members->count;
+	RespSlice member, value;
+	KvMembersWalk walk;
+	uint64 count = 0;
+
+	kv_members_walk(members, 0, &walk);
+	for (uint64 i = 0; i < all && kv_members_next(&walk, &member, &value); i++)
+	{
+		RandomPair *pair;
+
+		if (times[i] == 0)
+			continue;
+		pair = palloc(sizeof(*pair));
+		*pair = (RandomPair){kv_slice_copy(member), kv_slice_copy(value)};
+		for (uint32 time = 0; time < times[i]; time++)
+			drawn[count++] = pair;
+	}
+	kv_members_walk_end(&walk);
+	return count;
+}
+
+/*
+ * Members that may repeat, of which RANDOM_BATCH at most are wanted: numbers are drawn first, and one way through
+ * all members finds those that have them; they come in an order by chance.  False if no more are wanted, or if there were
+ * fewer; then what is read is read again.
+ */
+static bool
+repeated_batch(const Draw *draw, uint64 count)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "pgfirst members drawn",
+	                                              ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	uint64 all = draw->members->count;
+	uint32 *times = palloc0(all * sizeof(*times));
+	RandomPair **drawn = palloc(count * sizeof(*drawn));
+	bool more;
+
+	for (uint64 i = 0; i < count; i++)
+		times[pg_prng_uint64_range(&pg_global_prng_state, 0, all - 1)]++;
+	more = gather(draw->members, times, drawn) == count;
+	MemoryContextSwitchTo(old);
+	for (uint64 i = 0; i < count && more; i++)
+	{
+		uint64 other = pg_prng_uint64_range(&pg_global_prng_state, i, count - 1);
+		RandomPair *pair = drawn[other];
+
+		drawn[other] = drawn[i];
+		more = draw->each(draw->context, pair->member, pair->value);
+	}
+	MemoryContextDelete(context);
+	return more;
+}
+
+static void
+random_repeated(Draw *draw)
+{
+	const KvMembers *members = draw->members;
+	uint64 batch;
+
+	if (members->layout == KV_LAYOUT_INLINE)
+		repeated_inline(draw);
+	else if (members->count > RANDOM_BATCH || members->bytes > RANDOM_BYTES ||
+	         draw->at.left < members->count / RANDOM_ENTRY)
+		repeated_drawn(draw);
+	else
+		for (; draw->at.left > 0; draw->at.left -= batch)
+		{
+			batch = Min(draw->at.left, RANDOM_BATCH);
+			if (!repeated_batch(draw, batch))
+				break;
+		}
+}
+
+/* Members of one that is inline: the first of its places after a shuffle that is no longer than it needs to be. */
+static void
+random_inline(const Draw *draw)
+{
+	uint16 places[KV_INLINE_MAX];
+	int all = inline_places(draw->members, places);
+	RespSlice member, value;
+
+	for (int i = 0; i < (int) draw->at.left; i++)
 	{
 		int other = (int) pg_prng_uint64_range(&pg_global_prng_state, (uint64) i, (uint64) all - 1);
 		uint16 place = places[other];
 
 		places[other] = places[i];
 		places[i] = place;
-		inline_at(members, place, &member, &value);
-		if (!each(context, member, value))
+		inline_at(draw->members, place, &member, &value);
+		if (!draw->each(draw->context, member, value))
 			return;
 	}
 }
 
 /*
- * Draws until there are enough different ones; they are a third of all at most, so very many repeats in a row mean that
- * members have gone meanwhile.  Then what is read is read again.
+ * Draws until there are enough different ones, which are few of all; so many repeats in a row mean that members have
+ * gone meanwhile, and what is read is read again.
  */
-#define RANDOM_REPEATS 1000
-
 static void
-random_drawn(KvMembers *members, int64 count, KvEachMember each, void *context)
+random_drawn(const Draw *draw)
 {
 	HASHCTL control = {.keysize = sizeof(RandomPlace),
 	                   .entrysize = sizeof(RandomPlace),
 	                   .hcxt = CurrentMemoryContext};
-	HTAB *drawn = hash_create("pgfirst members drawn", count, &control,
+	uint64 left = draw->at.left;
+	HTAB *drawn = hash_create("pgfirst members drawn", (long) left, &control,
 	                          HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	int repeats = 0;
 
-	for (int repeats = 0; count > 0 && repeats < RANDOM_REPEATS;)
+	while (left > 0 && repeats < RANDOM_REPEATS)
 	{
 		RespSlice member, value;
 		RandomPlace place;
 		bool before;
 
-		if (!random_paged(members, &member, &value, &place))
+		if (!random_paged(draw->members, &member, &value, &place))
 			break;
 		(void) hash_search(drawn, &place, HASH_ENTER, &before);
 		repeats = before ? repeats + 1 : 0;
 		if (before)
 			continue;
-		if (!each(context, member, value))
+		if (!draw->each(draw->context, member, value))
 			break;
-		count--;
+		left--;
 	}
 	hash_destroy(drawn);
 }
 
-/* Goes through all `left` members, and takes each with the chance that makes `count` in the end. */
+/* Goes through all members, and takes each with the chance that makes at.left in the end. */
 static void
-random_sampled(KvMembers *members, int64 count, KvEachMember each, void *context)
+random_sampled(Draw *draw)
 {
-	uint64 left = members->count;
+	KvReadingAt *at = &draw->at;
 	RespSlice member, value;
 	KvMembersWalk walk;
 
-	kv_members_walk(members, 0, &walk);
-	while (count > 0 && kv_members_next(&walk, &member, &value))
+	kv_members_walk(draw->members, at->place, &walk);
+	while (at->left > 0 && kv_members_next(&walk, &member, &value))
 	{
-		if (pg_prng_uint64_range(&pg_global_prng_state, 1, left--) > (uint64) count)
-			continue;
-		if (!each(context, member, value))
+		bool begins = walk.place != at->place;
+
+		at->place = walk.place;
+		if (begins && draw_pauses(draw))
 			break;
-		count--;
+		if (at->rest > 0 && pg_prng_uint64_range(&pg_global_prng_state, 1, at->rest--) > at->left)
+			continue;
+		if (!draw->each(draw->context, member, value))
+			break;
+		at->left--;
 	}
 	kv_members_walk_end(&walk);
+}
+
+/* Which way it goes does not depend on what is left, which is less after a pause. */
+static void
+draw_members(Draw *draw, int64 count)
+{
+	const KvMembers *members = draw->members;
+
+	if (count < 0)
+		random_repeated(draw);
+	else if (members->layout == KV_LAYOUT_INLINE)
+		random_inline(draw);
+	else if ((uint64) kv_elements_chosen(members, count) <= members->count / RANDOM_ENTRY)
+		random_drawn(draw);
+	else
+		random_sampled(draw);
 }
 
 void
 kv_elements_choose(KvMembers *members, int64 count, KvEachMember each, void *context)
 {
-	int64 chosen = kv_elements_chosen(members, count);
+	Draw draw = {.members = members, .each = each, .context = context};
 
-	if (count < 0)
-		random_repeated(members, chosen, each, context);
-	else if (members->layout == KV_LAYOUT_INLINE)
-		random_inline(members, chosen, each, context);
-	else if (chosen <= (int64) members->count / 3)
-		random_drawn(members, chosen, each, context);
-	else
-		random_sampled(members, chosen, each, context);
+	draw.at.left = (uint64) kv_elements_chosen(members, count);
+	draw.at.rest = members->count;
+	draw_members(&draw, count);
 }
 
-/* ---- places ---------------------------------------------------------------------------------- */
-
-bool
-kv_elements_range(int64 count, int64 *start, int64 *stop)
+void
+kv_elements_write_random(KvCall *call, KvMembers *members, int64 count, int strings,
+                         KvEachMember each)
 {
-	if (*start < 0)
-		*start = Max(*start + count, 0);
-	if (*stop < 0)
-		*stop += count;
-	*stop = Min(*stop, count - 1);
-	return *start <= *stop;
+	Draw draw = {.members = members, .call = call, .each = each, .context = call};
+	int64 chosen = kv_elements_chosen(members, count);
+
+	if (!kv_reading_resume(call, members->incarnation, members->revision, &draw.at))
+	{
+		pgfirst_resp_write_array(call->reply, (size_t) chosen * (size_t) strings);
+		draw.at = (KvReadingAt){.left = (uint64) chosen, .rest = members->count};
+	}
+	draw_members(&draw, count);
 }
 
 bool
@@ -341,6 +540,7 @@ random_options(KvCall *call, const char *word, int64 *count)
 void
 kv_elements_read_random(KvCall *call, KvType type, const char *word, KvEachMember pair_write)
 {
+	bool values = call->argc == 4;
 	RespSlice member, value;
 	KvMembers members;
 	int64 count = 1;
@@ -349,18 +549,26 @@ kv_elements_read_random(KvCall *call, KvType type, const char *word, KvEachMembe
 		return;
 	kv_count_lookup(call, members.count > 0);
 	if (call->argc > 2)
-	{
-		int strings = call->argc == 4 && call->reply->protocol != 3 ? 2 : 1;
-
-		pgfirst_resp_write_array(call->reply,
-		                         (size_t) kv_elements_chosen(&members, count) * (size_t) strings);
-		kv_elements_choose(&members, count, call->argc == 4 ? pair_write : kv_elements_write_one,
-		                   call);
-	}
+		kv_elements_write_random(call, &members, count,
+		                         values && call->reply->protocol != 3 ? 2 : 1,
+		                         values ? pair_write : kv_elements_write_one);
 	else if (members.count > 0 && kv_elements_random(&members, &member, &value))
 		kv_reply_slice(call, member);
 	else
 		pgfirst_resp_write_null(call->reply);
+}
+
+/* ---- places ---------------------------------------------------------------------------------- */
+
+bool
+kv_elements_range(int64 count, int64 *start, int64 *stop)
+{
+	if (*start < 0)
+		*start = Max(*start + count, 0);
+	if (*stop < 0)
+		*stop += count;
+	*stop = Min(*stop, count - 1);
+	return *start <= *stop;
 }
 
 /* ---- HSCAN, SSCAN and ZSCAN ------------------------------------------------------------------ */

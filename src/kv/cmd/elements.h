@@ -18,8 +18,37 @@ extern bool kv_elements_are(KvCall *call, int i, KvType type, KvMembers *members
 /* The same; false after answering that. */
 extern bool kv_elements_open(KvCall *call, int i, KvType type, KvMembers *members);
 
-/* Whether a change has room; false with what the command returns. */
+/*
+ * Whether a change of what the arguments say has room, and the collection that it pages; false with what the command
+ * returns.  _for: and so much more, as KV_REMOVAL_COST() says for parts that are taken away.
+ */
 extern bool kv_elements_room(KvCall *call, KvOutcome *outcome);
+extern bool kv_elements_room_for(KvCall *call, Size bytes, KvOutcome *outcome);
+
+#define KV_REMOVAL_COST(parts) ((parts) *KV_CHANGE_COST(0, 1))
+
+/* What it takes to take away so many elements, whose parts may stay behind (collection.h). */
+static inline Size
+kv_removal_size(uint64 count, uint64 all)
+{
+	return kv_removal_is_whole(count, all) ? 0 : KV_REMOVAL_COST((Size) count);
+}
+
+/*
+ * A change of many elements of which nobody can tell beforehand what it takes of the write set, as that depends on
+ * which parts they share.  Before each of them _room() says whether there is room for it, and for `bytes` of it; when there is none, the
+ * command goes no further, and _end() takes back what it has done and written, and returns false with what the command
+ * returns.  A function of SQL has no attempt (NULL), and always room: what is too much raises an error.
+ */
+typedef struct KvAttempt
+{
+	Size reply; /* where its answer begins */
+	bool good;
+} KvAttempt;
+
+extern KvAttempt kv_attempt_begin(KvCall *call);
+extern bool kv_attempt_room(KvAttempt *attempt, Size bytes);
+extern bool kv_attempt_end(KvCall *call, const KvAttempt *attempt, KvOutcome *outcome);
 
 /* kv_members_find() for many members: what the last one has brought in is given back. */
 extern bool kv_elements_find(KvMembers *members, RespSlice member, RespSlice *value);
@@ -48,6 +77,14 @@ extern bool kv_argument_random(KvCall *call, int i, int64 *count);
 typedef bool (*KvEachMember)(void *context, RespSlice member, RespSlice value);
 extern void kv_elements_choose(KvMembers *members, int64 count, KvEachMember each, void *context);
 
+/*
+ * The same for kv_reply_together(): behind how many there will be, each of so many strings.  `each` gets the call as its
+ * context, as _one(), which writes the member.
+ */
+extern void kv_elements_write_random(KvCall *call, KvMembers *members, int64 count, int strings,
+                                     KvEachMember each);
+extern bool kv_elements_write_one(void *context, RespSlice member, RespSlice value);
+
 /* How many that will be. */
 static inline int64
 kv_elements_chosen(const KvMembers *members, int64 count)
@@ -63,15 +100,15 @@ kv_elements_chosen(const KvMembers *members, int64 count)
  */
 extern bool kv_elements_range(int64 count, int64 *start, int64 *stop);
 
-/* For these: writes the member; the context is the call. */
-extern bool kv_elements_write_one(void *context, RespSlice member, RespSlice value);
-
 /*
  * HRANDFIELD and ZRANDMEMBER: key [count [word]], the word being "WITHVALUES" or its like.  Where it is there,
  * pair_write() gets the members, and the call as its context.
  */
 extern void kv_elements_read_random(KvCall *call, KvType type, const char *word,
                                     KvEachMember pair_write);
+
+/* Reads argument 2, how many are to be taken away; answers and returns false if it is no such number. */
+extern bool kv_elements_pop_count(KvCall *call, int64 *count);
 
 /* HLEN and SCARD; HSCAN, SSCAN and ZSCAN. */
 extern KvOutcome kv_elements_count(KvCall *call, KvType type);

@@ -36,7 +36,7 @@ reply_flags(RespBuffer *reply, const KvCommand *command)
 	                      (command->flags & KV_ADMIN) != 0,
 	                      (command->flags & KV_GROWS) != 0,
 	                      (command->flags & KV_NO_SCRIPT) != 0,
-	                      (command->flags & (KV_SCRIPT | KV_COUNTED)) != 0,
+	                      (command->flags & (KV_SCRIPT | KV_COUNTED | KV_STREAMS)) != 0,
 	                      (command->flags & KV_WAITS) != 0,
 	                      strcmp(command->group, "pubsub") == 0 && command->function &&
 	                          command->function != kv_cmd_help};
@@ -62,6 +62,7 @@ static const struct
                   {"@list", 0, "list"},
                   {"@set", 0, "set"},
                   {"@sortedset", 0, "sorted-set"},
+                  {"@stream", 0, "stream"},
                   {"@pubsub", 0, "pubsub"},
                   {"@blocking", KV_WAITS, NULL},
                   {"@transaction", 0, "transactions"},
@@ -114,26 +115,51 @@ reply_number(RespBuffer *reply, const char *name, int number)
 
 /* What all specifications of keys begin with. */
 static void
-reply_keys_begin(RespBuffer *reply, const char *use, int index)
+reply_keys_use(RespBuffer *reply, const char *use)
 {
 	pgfirst_resp_write_map(reply, 3);
 	pgfirst_resp_write_text(reply, "flags");
 	pgfirst_resp_write_set(reply, 1);
 	pgfirst_resp_write_simple(reply, use);
+}
+
+static void
+reply_keys_begin(RespBuffer *reply, const char *use, int index)
+{
+	reply_keys_use(reply, use);
 	reply_specification(reply, "begin_search", "index", 1);
 	reply_number(reply, "index", index);
+}
+
+/* limit: 2, they are the first half of what is left. */
+static void
+reply_keys_to(RespBuffer *reply, int last, int step, int limit)
+{
+	reply_specification(reply, "find_keys", "range", 3);
+	reply_number(reply, "lastkey", last);
+	reply_number(reply, "keystep", step);
+	reply_number(reply, "limit", limit);
 }
 
 static void
 reply_keys_range(RespBuffer *reply, const char *use, const KvCommand *command)
 {
+	int last = command->last_key;
+
 	reply_keys_begin(reply, use, command->first_key);
-	reply_specification(reply, "find_keys", "range", 3);
-	reply_number(reply, "lastkey",
-	             command->last_key < 0 ? command->last_key
-	                                   : command->last_key - command->first_key);
-	reply_number(reply, "keystep", command->key_step);
-	reply_number(reply, "limit", 0);
+	reply_keys_to(reply, last < 0 ? last : last - command->first_key, command->key_step, 0);
+}
+
+/* Keys that are the first half of what follows the word STREAMS. */
+static void
+reply_keys_of_streams(RespBuffer *reply, const char *use, const KvCommand *command)
+{
+	reply_keys_use(reply, use);
+	reply_specification(reply, "begin_search", "keyword", 2);
+	pgfirst_resp_write_text(reply, "keyword");
+	pgfirst_resp_write_text(reply, "STREAMS");
+	reply_number(reply, "startfrom", command->first_key);
+	reply_keys_to(reply, -1, 1, 2);
 }
 
 /* Keys whose number argument `index` is. */
@@ -172,6 +198,11 @@ reply_key_specification(RespBuffer *reply, const KvCommand *command)
 		reply_keys_range(reply, "OW", command);
 		reply_keys_counted(reply, "RO", command->last_key + 1);
 	}
+	else if (command->flags & KV_STREAMS)
+	{
+		pgfirst_resp_write_set(reply, 1);
+		reply_keys_of_streams(reply, use, command);
+	}
 	else if (command->first_key > 0)
 	{
 		pgfirst_resp_write_set(reply, 1);
@@ -206,15 +237,15 @@ static void
 reply_info(RespBuffer *reply, const KvCommand *command)
 {
 	size_t subcommands = count_subcommands(command);
-	bool counted = keys_are_counted(command);
+	bool move = keys_are_counted(command) || (command->flags & KV_STREAMS);
 
 	pgfirst_resp_write_array(reply, 10);
 	pgfirst_resp_write_text(reply, kv_command_name(command));
 	pgfirst_resp_write_integer(reply, command->arity);
 	reply_flags(reply, command);
-	pgfirst_resp_write_integer(reply, counted ? 0 : command->first_key);
-	pgfirst_resp_write_integer(reply, counted ? 0 : command->last_key);
-	pgfirst_resp_write_integer(reply, counted ? 0 : command->key_step);
+	pgfirst_resp_write_integer(reply, move ? 0 : command->first_key);
+	pgfirst_resp_write_integer(reply, move ? 0 : command->last_key);
+	pgfirst_resp_write_integer(reply, move ? 0 : command->key_step);
 	reply_categories(reply, command);
 	pgfirst_resp_write_set(reply, 0); /* tips */
 	reply_key_specification(reply, command);
@@ -422,6 +453,11 @@ static const struct
     {"type", "R", NULL},
     {"unlink", "Md", NULL},
     {"watch", "R", NULL},
+    {"xadd", "Wu", NULL},
+    {"xdel", "Wd", NULL},
+    {"xlen", "R", NULL},
+    {"xsetid", "Wu", NULL},
+    {"xtrim", "Wd", NULL},
     {"zadd", "Wu", NULL},
     {"zcard", "R", NULL},
     {"zdiffstore", "Ou", "Ra"},

@@ -106,6 +106,14 @@ element_write(void *call, RespSlice value)
 	kv_reply_slice(call, value);
 }
 
+bool
+kv_list_pop_room(KvCall *call, const KvList *list, int64 count, KvOutcome *outcome)
+{
+	uint64 all = kv_list_count(list);
+
+	return kv_elements_room_for(call, kv_removal_size(Min((uint64) count, all), all), outcome);
+}
+
 void
 kv_list_pop_many(KvCall *call, KvList *list, KvEnd end, int64 count)
 {
@@ -118,7 +126,7 @@ kv_list_pop_many(KvCall *call, KvList *list, KvEnd end, int64 count)
 static KvOutcome
 pop(KvCall *call, KvEnd end)
 {
-	RespSlice argument;
+	KvOutcome outcome = KV_DONE;
 	int64 count = 1;
 	KvList list;
 
@@ -127,17 +135,10 @@ pop(KvCall *call, KvEnd end)
 		kv_reply_error(call, "ERR wrong number of arguments for '%s' command", call->command->name);
 		return KV_DONE;
 	}
-	if (call->argc == 3)
-	{
-		argument = kv_argument(call, 2);
-		if (!pgfirst_int64_parse(argument.data, argument.length, &count) || count < 0)
-		{
-			kv_reply_error(call, "ERR value is out of range, must be positive");
-			return KV_DONE;
-		}
-	}
-	if (!list_open(call, 1, &list))
+	if (call->argc == 3 && !kv_elements_pop_count(call, &count))
 		return KV_DONE;
+	if (!list_open(call, 1, &list) || !kv_list_pop_room(call, &list, count, &outcome))
+		return outcome;
 	if (call->argc == 3 && kv_list_count(&list) == 0)
 		pgfirst_resp_write_null_array(call->reply);
 	else if (call->argc == 3)
@@ -191,10 +192,10 @@ kv_list_carry(KvCall *call, KvEnd from_end, KvEnd to_end, KvOutcome *outcome)
 		return true;
 	if (kv_list_count(&from) == 0)
 		return false;
-	if ((!same && !list_open(call, 2, &to)) || !kv_elements_room(call, outcome))
+	if (!same && !list_open(call, 2, &to))
 		return true;
 	value = kv_list_peek(&from, from_end);
-	if (!kv_room_for(call, KV_CHANGE_COST(value.length, 1), outcome))
+	if (!kv_elements_room_for(call, KV_CHANGE_COST(value.length, 2), outcome))
 		return true;
 	value = kv_list_pass(&from, from_end, value, same ? &from : &to, to_end);
 	kv_reply_slice(call, value);
@@ -271,6 +272,7 @@ kv_lmpop_options(KvCall *call, int at, int *keys, KvEnd *end, int64 *count)
 KvOutcome
 kv_cmd_lmpop(KvCall *call)
 {
+	KvOutcome outcome;
 	KvList list;
 	KvEnd end;
 	int64 count;
@@ -284,6 +286,8 @@ kv_cmd_lmpop(KvCall *call)
 			return KV_DONE;
 		if (kv_list_count(&list) == 0)
 			continue;
+		if (!kv_list_pop_room(call, &list, count, &outcome))
+			return outcome;
 		pgfirst_resp_write_array(call->reply, 2);
 		kv_reply_slice(call, kv_argument(call, i));
 		kv_list_pop_many(call, &list, end, count);
@@ -344,8 +348,9 @@ kv_cmd_lset(KvCall *call)
 	return KV_DONE;
 }
 
-bool
-kv_list_insert_at(KvList *list, bool before, RespSlice pivot, RespSlice element)
+/* The position of the first element that is equal to this one; false if there is none. */
+static bool
+find_first(KvList *list, RespSlice element, uint64 *position)
 {
 	bool found = false;
 	KvListWalk walk;
@@ -353,11 +358,21 @@ kv_list_insert_at(KvList *list, bool before, RespSlice pivot, RespSlice element)
 
 	kv_list_walk(list, 0, &walk);
 	while (!found && kv_list_next(&walk, &value))
-		found = slices_equal(value, pivot);
+		found = slices_equal(value, element);
+	*position = walk.position;
 	kv_list_walk_end(&walk);
-	if (found)
-		kv_list_insert(list, walk.position, before, element);
 	return found;
+}
+
+bool
+kv_list_insert_at(KvList *list, bool before, RespSlice pivot, RespSlice element)
+{
+	uint64 position;
+
+	if (!find_first(list, pivot, &position))
+		return false;
+	kv_list_insert(list, position, before, element);
+	return true;
 }
 
 /* LINSERT key BEFORE | AFTER pivot element */
@@ -366,6 +381,7 @@ kv_cmd_linsert(KvCall *call)
 {
 	KvOutcome outcome = KV_DONE;
 	bool before = kv_argument_is(call, 2, "BEFORE");
+	uint64 position;
 	KvList list;
 	bool found;
 
@@ -374,14 +390,19 @@ kv_cmd_linsert(KvCall *call)
 		kv_reply_syntax(call);
 		return KV_DONE;
 	}
-	if (!list_open(call, 1, &list) || !kv_elements_room(call, &outcome))
-		return outcome;
+	if (!list_open(call, 1, &list))
+		return KV_DONE;
 	if (kv_list_count(&list) == 0)
 	{
 		pgfirst_resp_write_integer(call->reply, 0);
 		return KV_DONE;
 	}
-	found = kv_list_insert_at(&list, before, kv_argument(call, 3), kv_argument(call, 4));
+	found = find_first(&list, kv_argument(call, 3), &position);
+	if (found &&
+	    !kv_elements_room_for(call, kv_list_insert_size(&list, position, before), &outcome))
+		return outcome;
+	if (found)
+		kv_list_insert(&list, position, before, kv_argument(call, 4));
 	kv_list_close(&list);
 	pgfirst_resp_write_integer(call->reply, found ? (int64) kv_list_count(&list) : -1);
 	return KV_DONE;
@@ -445,7 +466,7 @@ kv_cmd_lrem(KvCall *call)
 	if (!kv_argument_integer(call, 2, &count) || !list_open(call, 1, &list))
 		return KV_DONE;
 	found = kv_list_find_equal(&list, count, kv_argument(call, 3));
-	if (!kv_room_for(call, KV_CHANGE_COST(0, Min(found.count, INT_MAX / 2)), &outcome))
+	if (!kv_elements_room_for(call, KV_REMOVAL_COST(found.count), &outcome))
 		return outcome;
 	kv_list_remove_found(&list, &found);
 	pgfirst_resp_write_integer(call->reply, (int64) found.count);
@@ -462,7 +483,7 @@ trim_copies(const KvList *list, int64 kept)
 }
 
 void
-kv_list_trim(KvList *list, int64 start, int64 kept)
+kv_list_trim(KvList *list, int64 start, int64 kept, KvAttempt *attempt)
 {
 	int64 count = (int64) kv_list_count(list);
 	KvListWalk walk;
@@ -480,10 +501,13 @@ kv_list_trim(KvList *list, int64 start, int64 kept)
 	kv_list_new(list->space, list->key, &rest);
 	rest.expiry = list->expiry;
 	kv_list_walk(list, (uint64) start, &walk);
-	for (; kept > 0 && kv_list_next(&walk, &value); kept--)
+	for (; kept > 0 && kv_list_next(&walk, &value) &&
+	       kv_attempt_room(attempt, KV_CHANGE_COST(value.length, 1));
+	     kept--)
 		kv_list_push(&rest, KV_TAIL, value);
 	kv_list_walk_end(&walk);
-	kv_list_close(&rest);
+	if (kv_attempt_room(attempt, 0))
+		kv_list_close(&rest);
 }
 
 /* LTRIM key start stop */
@@ -493,18 +517,24 @@ kv_cmd_ltrim(KvCall *call)
 	KvOutcome outcome = KV_DONE;
 	int64 start, stop, count, kept;
 	KvList list;
-	Size cost;
 
 	if (!kv_argument_integer(call, 2, &start) || !kv_argument_integer(call, 3, &stop) ||
 	    !list_open(call, 1, &list))
 		return KV_DONE;
 	count = (int64) kv_list_count(&list);
 	kept = kv_elements_range(count, &start, &stop) ? stop - start + 1 : 0;
-	cost = trim_copies(&list, kept) ? kv_list_copy_size(&list) / (Size) count * (Size) (kept + 1)
-	                                : KV_CHANGE_COST(0, Min(count - kept, INT_MAX / 2));
-	if (!kv_room_for(call, cost, &outcome))
+	if (trim_copies(&list, kept))
+	{
+		KvAttempt attempt = kv_attempt_begin(call);
+
+		kv_list_trim(&list, start, kept, &attempt);
+		if (!kv_attempt_end(call, &attempt, &outcome))
+			return outcome;
+	}
+	else if (kv_elements_room_for(call, KV_REMOVAL_COST((Size) (count - kept)), &outcome))
+		kv_list_trim(&list, start, kept, NULL);
+	else
 		return outcome;
-	kv_list_trim(&list, start, kept);
 	kv_reply_ok(call);
 	return KV_DONE;
 }

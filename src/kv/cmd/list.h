@@ -5,7 +5,7 @@
 #ifndef PGFIRST_KV_CMD_LIST_H
 #define PGFIRST_KV_CMD_LIST_H
 
-#include "kv/cmd/command.h"
+#include "kv/cmd/elements.h"
 #include "kv/type/list.h"
 
 /* LEFT or RIGHT at argument i; answers and returns false if it is another word. */
@@ -14,6 +14,9 @@ extern bool kv_argument_end(KvCall *call, int i, KvEnd *end);
 /* Writes the element at an end, and takes it away; the second so many, with their number, and closes the list. */
 extern void kv_list_pop(KvCall *call, KvList *list, KvEnd end);
 extern void kv_list_pop_many(KvCall *call, KvList *list, KvEnd end, int64 count);
+
+/* Whether so many can be taken away; false with what the command returns. */
+extern bool kv_list_pop_room(KvCall *call, const KvList *list, int64 count, KvOutcome *outcome);
 
 /*
  * Moves an element from an end of the list that argument 1 is to an end of that of argument 2, and answers with it; false, and no
@@ -40,8 +43,11 @@ extern bool kv_list_insert_at(KvList *list, bool before, RespSlice pivot, RespSl
 extern RespSlice kv_list_pass(KvList *from, KvEnd from_end, RespSlice peeked, KvList *to,
                               KvEnd to_end);
 
-/* Leaves `kept` elements from `start` on, and closes the list. */
-extern void kv_list_trim(KvList *list, int64 start, int64 kept);
+/*
+ * Leaves `kept` elements from `start` on, and closes the list.  Where that is a new list it goes no further than the attempt
+ * has room (elements.h).
+ */
+extern void kv_list_trim(KvList *list, int64 start, int64 kept, KvAttempt *attempt);
 
 /* Positions of elements. */
 typedef struct KvListFound

@@ -50,10 +50,11 @@ kv_cmd_object_encoding(KvCall *call)
 		return KV_DONE;
 	if (entry.type != KV_TYPE_STRING)
 	{
-		pgfirst_resp_write_text(call->reply, entry.layout == KV_LAYOUT_INLINE ? "listpack"
-		                                     : entry.type == KV_TYPE_LIST     ? "quicklist"
-		                                     : entry.type == KV_TYPE_ZSET     ? "skiplist"
-		                                                                      : "hashtable");
+		pgfirst_resp_write_text(call->reply, entry.type == KV_TYPE_STREAM       ? "stream"
+		                                     : entry.layout == KV_LAYOUT_INLINE ? "listpack"
+		                                     : entry.type == KV_TYPE_LIST       ? "quicklist"
+		                                     : entry.type == KV_TYPE_ZSET       ? "skiplist"
+		                                                                        : "hashtable");
 		return KV_DONE;
 	}
 	/* Only a short one is read; if others have changed it by now, its bytes are those of that moment. */

@@ -91,6 +91,25 @@ kv_reading_pause(KvCall *call, const KvReadingAt *at)
 	return true;
 }
 
+bool
+kv_reading_head(KvCall *call, void (*header)(RespBuffer *, size_t), size_t count)
+{
+	KvReading *reading = call->reading;
+	RespBuffer *found = &reading->found;
+	Size end = found->length;
+
+	if (!reading->goes_on)
+		return false;
+	header(found, count);
+	if (found->failed)
+		return true;
+	reading->head_length = found->length - end;
+	Assert(reading->head_length <= READING_HEAD);
+	memcpy(reading->head, found->data + end, reading->head_length);
+	found->length = end;
+	return true;
+}
+
 /* ---- slices ---------------------------------------------------------------------------------- */
 
 /* One that is to go on, or NULL. */

@@ -23,6 +23,8 @@ typedef struct KvReadingAt
 	uint64 place; /* as the walks of the type have it */
 	uint64 skip;  /* elements to be passed over there */
 	uint64 left;  /* elements to be written */
+	uint64 rest;  /* elements from there on, for who does not write all */
+	uint64 found; /* elements that were written, for who cannot tell beforehand how many */
 } KvReadingAt;
 
 /*
@@ -39,5 +41,11 @@ extern bool kv_reading_resume(KvCall *call, uint64 incarnation, uint64 revision,
 
 /* For `read`, before it writes or passes over an element: whether it has to return, and will go on with this one. */
 extern bool kv_reading_pause(KvCall *call, const KvReadingAt *at);
+
+/*
+ * For `read` at its end, if what it has written began with elements: writes the head of the reply.  False if it has not gone
+ * on, and all that it has written stands in the call's reply.
+ */
+extern bool kv_reading_head(KvCall *call, void (*header)(RespBuffer *, size_t), size_t count);
 
 #endif

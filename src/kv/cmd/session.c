@@ -54,6 +54,7 @@ kv_session_drop_slices(KvSession *session)
 {
 	kv_session_drop_listing(session);
 	kv_session_drop_reading(session);
+	kv_session_drop_xread(session);
 }
 
 void

@@ -65,6 +65,7 @@ typedef struct KvSession
 	struct KvScriptKey *script_key; /* that a script could not lock; memory as of the texts */
 	struct KvListing *listing;      /* of a KEYS that takes several turns; memory as of the texts */
 	struct KvReading *reading;      /* of a large reply, likewise */
+	struct KvXread *xread;          /* what XREAD remembers while it waits; likewise */
 	struct KvMulti *multi; /* what MULTI keeps and WATCH watches; likewise, NULL: nothing */
 
 	/* Of CLIENT REPLY, NO-EVICT and NO-TOUCH. */
@@ -135,6 +136,9 @@ extern void kv_session_take_back(KvSession *session, Size start);
 extern void kv_session_drop_listing(KvSession *session);
 extern void kv_session_drop_reading(KvSession *session);
 extern void kv_session_drop_slices(KvSession *session);
+
+/* Forgets where an XREAD that has waited began. */
+extern void kv_session_drop_xread(KvSession *session);
 
 /* Forgets the key that a script could not lock. */
 extern void kv_session_drop_script_key(KvSession *session);

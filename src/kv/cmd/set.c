@@ -92,8 +92,6 @@ kv_cmd_smove(KvCall *call)
 static bool
 count_argument(KvCall *call, bool positive, int64 *count)
 {
-	RespSlice argument;
-
 	if (call->argc > 3)
 	{
 		kv_reply_syntax(call);
@@ -101,13 +99,7 @@ count_argument(KvCall *call, bool positive, int64 *count)
 	}
 	if (call->argc == 2)
 		return true;
-	if (!positive)
-		return kv_argument_random(call, 2, count);
-	argument = kv_argument(call, 2);
-	if (pgfirst_int64_parse(argument.data, argument.length, count) && *count >= 0)
-		return true;
-	kv_reply_error(call, "ERR value is out of range, must be positive");
-	return false;
+	return positive ? kv_elements_pop_count(call, count) : kv_argument_random(call, 2, count);
 }
 
 /* Up to this part of a paged set members are drawn, each for itself; more are taken in one walk. */
@@ -203,9 +195,8 @@ kv_cmd_spop(KvCall *call)
 	if (!count_argument(call, true, &count) || !set_open(call, 1, &set))
 		return KV_DONE;
 	count = Min(count, (int64) set.count);
-	whole = count == (int64) set.count && count > KV_DELETE_FEW;
-	if (!kv_room_for(call, KV_MEMBERS_COST + KV_CHANGE_COST(0, whole ? 0 : Min(count, INT_MAX / 2)),
-	                 &outcome))
+	whole = kv_removal_is_whole((uint64) count, set.count);
+	if (!kv_elements_room_for(call, kv_removal_size((uint64) count, set.count), &outcome))
 		return outcome;
 	if (call->argc == 3)
 		pgfirst_resp_write_set(call->reply, (size_t) count);
@@ -226,10 +217,7 @@ read_srandmember(KvCall *call)
 		return;
 	kv_count_lookup(call, set.count > 0);
 	if (call->argc == 3)
-	{
-		pgfirst_resp_write_array(call->reply, (size_t) kv_elements_chosen(&set, count));
-		kv_elements_choose(&set, count, kv_elements_write_one, call);
-	}
+		kv_elements_write_random(call, &set, count, 1, kv_elements_write_one);
 	else if (set.count > 0 && kv_elements_random(&set, &member, &value))
 		kv_reply_slice(call, member);
 	else
@@ -312,25 +300,11 @@ kv_cmd_sscan(KvCall *call)
 
 /* ---- reading several sets -------------------------------------------------------------------- */
 
-/* Opens the sets that arguments name; NULL after answering that one is none. */
-static KvMembers *
-sets_open(KvCall *call, int first, int count)
-{
-	KvMembers *sets =
-	    MemoryContextAllocHuge(CurrentMemoryContext, (Size) count * sizeof(KvMembers));
-
-	for (int i = 0; i < count; i++)
-		if (!set_open(call, first + i, &sets[i]))
-			return NULL;
-	return sets;
-}
-
 void
-kv_sets_combine(KvSetOperation operation, KvMembers *sets, int count, KvEachMember each,
-                void *context)
+kv_sets_combine(KvSetOperation operation, KvInputs *sets, KvEachMember each, void *context)
 {
 	KvCombination combination = {
-	    .operation = operation, .count = count, .inputs = sets, .found = each, .context = context};
+	    .operation = operation, .inputs = sets, .found = each, .context = context};
 
 	kv_combine(&combination);
 }
@@ -355,19 +329,18 @@ found_add(void *context, RespSlice member, RespSlice value)
 static void
 reply_members(KvCall *call, KvSetOperation operation)
 {
-	int count = call->argc - 1;
-	KvMembers *sets = sets_open(call, 1, count);
 	Found found = {.count = 0};
+	KvInputs sets;
 
-	if (!sets)
+	if (!kv_inputs_open(call, 1, call->argc - 1, false, &sets))
 		return;
 	pgfirst_resp_buffer_init(&found.members, call->reply->allocator, call->reply->protocol);
-	kv_sets_combine(operation, sets, count, found_add, &found);
+	kv_sets_combine(operation, &sets, found_add, &found);
 	pgfirst_resp_write_set(call->reply, (size_t) found.count);
 	pgfirst_resp_write_raw(call->reply, found.members.data, found.members.length);
 	call->reply->failed |= found.members.failed;
 	pgfirst_resp_buffer_free(&found.members);
-	pfree(sets);
+	kv_inputs_end(&sets);
 }
 
 static void
@@ -463,17 +436,15 @@ static void
 read_sintercard(KvCall *call)
 {
 	Counted counted = {.count = 0};
-	KvMembers *sets;
+	KvInputs sets;
 	int count;
 
-	if (!sintercard_options(call, &count, &counted.limit))
+	if (!sintercard_options(call, &count, &counted.limit) ||
+	    !kv_inputs_open(call, 2, count, false, &sets))
 		return;
-	sets = sets_open(call, 2, count);
-	if (!sets)
-		return;
-	kv_sets_combine(KV_SET_INTER, sets, count, counted_add, &counted);
+	kv_sets_combine(KV_SET_INTER, &sets, counted_add, &counted);
 	pgfirst_resp_write_integer(call->reply, counted.count);
-	pfree(sets);
+	kv_inputs_end(&sets);
 }
 
 /* SINTERCARD numkeys key [key ...] [LIMIT limit] */
@@ -496,24 +467,25 @@ static KvOutcome
 store_members(KvCall *call, KvSetOperation operation)
 {
 	int count = call->argc - 2;
-	KvMembers *sets = sets_open(call, 2, count);
 	KvOutcome outcome = KV_DONE;
 	KvMembers stored;
+	KvInputs sets;
 	Size most = 0;
 
-	if (!sets)
+	if (!kv_inputs_open(call, 2, count, false, &sets))
 		return KV_DONE;
 	for (int i = 0; i < count; i++)
-		most = operation == KV_SET_UNION ? most + kv_members_copy_size(&sets[i])
-		                                 : Max(most, kv_members_copy_size(&sets[i]));
-	if (!kv_room_for(call, most + KV_MEMBERS_COST, &outcome))
-		return outcome;
-	kv_members_new(call->space, kv_argument(call, 1), KV_TYPE_SET, &stored);
-	kv_sets_combine(operation, sets, count, stored_add, &stored);
-	kv_members_close(&stored);
-	pgfirst_resp_write_integer(call->reply, (int64) stored.count);
-	pfree(sets);
-	return KV_DONE;
+		most = operation == KV_SET_UNION ? most + kv_members_copy_size(sets.at[i])
+		                                 : Max(most, kv_members_copy_size(sets.at[i]));
+	if (kv_elements_room_for(call, most, &outcome))
+	{
+		kv_members_new(call->space, kv_argument(call, 1), KV_TYPE_SET, &stored);
+		kv_sets_combine(operation, &sets, stored_add, &stored);
+		kv_members_close(&stored);
+		pgfirst_resp_write_integer(call->reply, (int64) stored.count);
+	}
+	kv_inputs_end(&sets);
+	return outcome;
 }
 
 /* SINTERSTORE destination key [key ...] */

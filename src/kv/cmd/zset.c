@@ -18,16 +18,25 @@
 
 #define SCORE_TEXT 128 /* bytes of a number that is read */
 
-static bool
-zset_open(KvCall *call, int i, KvZset *zset)
+bool
+kv_zset_of(KvCall *call, int i, bool strict, KvZset *zset)
 {
 	MemoryContext old = MemoryContextSwitchTo(kv_scratch());
 	bool fits = kv_zset_open(call->space, kv_argument(call, i), call->now_ms, zset);
 
 	MemoryContextSwitchTo(old);
-	if (!fits)
+	if (!fits && strict)
 		kv_reply_wrong_type(call);
-	return fits;
+	else if (!fits)
+		kv_zset_new(call->space, kv_argument(call, i), zset);
+	zset->changed = false;
+	return fits || !strict;
+}
+
+static bool
+zset_open(KvCall *call, int i, KvZset *zset)
+{
+	return kv_zset_of(call, i, true, zset);
 }
 
 /* What strtod() takes whole, but for what is no number or too large for one. */
@@ -141,24 +150,29 @@ add_all(KvCall *call, Add *add)
 {
 	KvOutcome outcome = KV_DONE;
 	KvAdded added = KV_ADDED_NOT;
+	KvAttempt attempt;
 	int64 reply = 0;
 	KvZset zset;
 
 	if (!add_scores(call, add) || !zset_open(call, 1, &zset) || !kv_elements_room(call, &outcome))
 		return outcome;
-	for (int i = 0; i < add->count; i++)
+	attempt = kv_attempt_begin(call);
+	for (int i = 0; i < add->count && added != KV_ADDED_NAN; i++)
 	{
-		added = kv_zset_add(&add->how, &zset, kv_argument(call, add->first + 2 * i + 1),
-		                    &add->scores[i]);
-		if (added == KV_ADDED_NAN)
-		{
-			kv_reply_error(call, "ERR resulting score is not a number (NaN)");
-			return KV_DONE;
-		}
+		RespSlice member = kv_argument(call, add->first + 2 * i + 1);
+
+		if (!kv_attempt_room(&attempt, KV_CHANGE_COST(member.length, 1)))
+			break;
+		added = kv_zset_add(&add->how, &zset, member, &add->scores[i]);
 		reply += added == KV_ADDED_NEW || (add->changed && added == KV_ADDED_CHANGED);
 	}
-	kv_zset_close(&zset);
-	if (!add->how.increment)
+	if (attempt.good && added != KV_ADDED_NAN)
+		kv_zset_close(&zset);
+	if (!kv_attempt_end(call, &attempt, &outcome))
+		return outcome;
+	if (added == KV_ADDED_NAN)
+		kv_reply_error(call, "ERR resulting score is not a number (NaN)");
+	else if (!add->how.increment)
 		pgfirst_resp_write_integer(call->reply, reply);
 	else if (added == KV_ADDED_NOT)
 		pgfirst_resp_write_null(call->reply);
@@ -190,19 +204,25 @@ kv_cmd_zincrby(KvCall *call)
 KvOutcome
 kv_cmd_zrem(KvCall *call)
 {
+	KvOutcome outcome;
+	KvAttempt attempt;
 	KvZset zset;
 	int64 removed = 0;
 
 	if (!zset_open(call, 1, &zset))
 		return KV_DONE;
-	for (int i = 2; i < call->argc && kv_zset_count(&zset) > 0; i++)
+	attempt = kv_attempt_begin(call);
+	for (int i = 2; i < call->argc && kv_zset_count(&zset) > 0 && kv_attempt_room(&attempt, 0); i++)
 	{
 		MemoryContext old = MemoryContextSwitchTo(kv_scratch());
 
 		removed += kv_zset_remove(&zset, kv_argument(call, i));
 		MemoryContextSwitchTo(old);
 	}
-	kv_zset_close(&zset);
+	if (attempt.good)
+		kv_zset_close(&zset);
+	if (!kv_attempt_end(call, &attempt, &outcome))
+		return outcome;
 	pgfirst_resp_write_integer(call->reply, removed);
 	return KV_DONE;
 }
@@ -719,8 +739,7 @@ kv_cmd_zrangestore(KvCall *call)
 	    !zset_open(call, 2, &source))
 		return KV_DONE;
 	range_cut(&source, &range, &from, &count);
-	if (!kv_room_for(call, range_size(&source, from, count, range.reverse) + KV_MEMBERS_COST,
-	                 &outcome))
+	if (!kv_elements_room_for(call, range_size(&source, from, count, range.reverse), &outcome))
 		return outcome;
 	kv_zset_new(call->space, kv_argument(call, 1), &stored);
 	if (count > 0)
@@ -740,8 +759,9 @@ kv_cmd_zrangestore(KvCall *call)
 typedef enum Take
 {
 	TAKE_SILENTLY,
-	TAKE_FLAT, /* member and score, also in RESP3 */
-	TAKE_PAIRS
+	TAKE_FLAT,  /* member and score, also in RESP3 */
+	TAKE_PAIRS, /* in RESP3 */
+	TAKE_NESTED /* pairs in both protocols */
 } Take;
 
 RespSlice
@@ -764,18 +784,21 @@ kv_zset_take(KvZset *zset, uint64 rank, double *score)
 	return member;
 }
 
-/* Takes away so many members from a rank on. */
+/* Takes away so many members from a rank on, while there is room. */
 static void
-take_range(KvCall *call, KvZset *zset, uint64 first, uint64 count, bool back, Take take)
+take_range(KvCall *call, KvAttempt *attempt, KvZset *zset, uint64 first, uint64 count, bool back,
+           Take take)
 {
-	for (; count > 0; count--)
+	for (; count > 0 && kv_attempt_room(attempt, 0); count--)
 	{
 		double score;
 		RespSlice member = kv_zset_take(zset, first, &score);
 
+		if (take == TAKE_NESTED)
+			pgfirst_resp_write_array(call->reply, 2);
 		if (take == TAKE_PAIRS)
 			kv_zset_write(call, member, score, true);
-		else if (take == TAKE_FLAT)
+		else if (take != TAKE_SILENTLY)
 		{
 			kv_reply_slice(call, member);
 			pgfirst_resp_write_double(call->reply, score);
@@ -784,6 +807,8 @@ take_range(KvCall *call, KvZset *zset, uint64 first, uint64 count, bool back, Ta
 		if (back)
 			first--;
 	}
+	if (attempt->good)
+		kv_zset_close(zset);
 }
 
 static KvOutcome
@@ -792,15 +817,16 @@ remove_range(KvCall *call, RangeBy by)
 	Range range = {.by = by};
 	uint64 first, end;
 	KvOutcome outcome;
+	KvAttempt attempt;
 	KvZset zset;
 
 	if (!range_bounds(call, 2, &range) || !zset_open(call, 1, &zset))
 		return KV_DONE;
 	range_ranks(&zset, &range, &first, &end);
-	if (!kv_room_for(call, KV_CHANGE_COST(0, Min(end - first, INT_MAX / 2)), &outcome))
+	attempt = kv_attempt_begin(call);
+	take_range(call, &attempt, &zset, first, end - first, false, TAKE_SILENTLY);
+	if (!kv_attempt_end(call, &attempt, &outcome))
 		return outcome;
-	take_range(call, &zset, first, end - first, false, TAKE_SILENTLY);
-	kv_zset_close(&zset);
 	pgfirst_resp_write_integer(call->reply, (int64) (end - first));
 	return KV_DONE;
 }
@@ -828,50 +854,34 @@ kv_cmd_zremrangebylex(KvCall *call)
 
 /* ---- popping --------------------------------------------------------------------------------- */
 
-bool
-kv_zset_of(KvCall *call, int i, bool strict, KvZset *zset)
+static uint64
+rank_of_end(const KvZset *zset, bool highest)
 {
-	MemoryContext old;
-	bool fits;
-
-	if (strict)
-		return zset_open(call, i, zset);
-	old = MemoryContextSwitchTo(kv_scratch());
-	fits = kv_zset_open(call->space, kv_argument(call, i), call->now_ms, zset);
-	MemoryContextSwitchTo(old);
-	if (!fits)
-		kv_zset_new(call->space, kv_argument(call, i), zset);
-	zset->changed = false;
-	return true;
+	return highest && kv_zset_count(zset) > 0 ? kv_zset_count(zset) - 1 : 0;
 }
 
 void
-kv_zset_pop(KvCall *call, KvZset *zset, bool highest, uint64 count, bool pairs)
+kv_zset_pop(KvCall *call, KvZset *zset, bool highest)
 {
-	take_range(call, zset, highest && count > 0 ? kv_zset_count(zset) - 1 : 0, count, highest,
-	           pairs ? TAKE_PAIRS : TAKE_FLAT);
-	kv_zset_close(zset);
+	KvAttempt attempt = {.good = true};
+
+	take_range(call, &attempt, zset, rank_of_end(zset, highest), 1, highest, TAKE_FLAT);
 }
 
 KvOutcome
 kv_zset_pop_many(KvCall *call, int i, KvZset *zset, bool highest, int64 count)
 {
+	KvAttempt attempt = kv_attempt_begin(call);
 	KvOutcome outcome;
 
 	count = Min(count, (int64) kv_zset_count(zset));
-	if (!kv_room_for(call, KV_CHANGE_COST(0, Min(count, INT_MAX / 2)), &outcome))
-		return outcome;
 	pgfirst_resp_write_array(call->reply, 2);
 	kv_reply_slice(call, kv_argument(call, i));
 	pgfirst_resp_write_array(call->reply, (size_t) count);
-	/* Pairs in both protocols. */
-	for (; count > 0; count--)
-	{
-		pgfirst_resp_write_array(call->reply, 2);
-		take_range(call, zset, highest ? kv_zset_count(zset) - 1 : 0, 1, highest, TAKE_FLAT);
-	}
-	kv_zset_close(zset);
-	return KV_DONE;
+	take_range(call, &attempt, zset, rank_of_end(zset, highest), (uint64) count, highest,
+	           TAKE_NESTED);
+	(void) kv_attempt_end(call, &attempt, &outcome);
+	return outcome;
 }
 
 bool
@@ -938,9 +948,9 @@ kv_cmd_zmpop(KvCall *call)
 static KvOutcome
 pop(KvCall *call, bool highest)
 {
-	RespSlice argument;
 	int64 count = 1;
 	KvOutcome outcome;
+	KvAttempt attempt;
 	KvZset zset;
 
 	if (call->argc > 3)
@@ -948,26 +958,18 @@ pop(KvCall *call, bool highest)
 		kv_reply_syntax(call);
 		return KV_DONE;
 	}
-	if (call->argc == 3)
-	{
-		argument = kv_argument(call, 2);
-		if (!pgfirst_int64_parse(argument.data, argument.length, &count) || count < 0)
-		{
-			kv_reply_error(call, "ERR value is out of range, must be positive");
-			return KV_DONE;
-		}
-	}
-	if (!zset_open(call, 1, &zset))
+	if ((call->argc == 3 && !kv_elements_pop_count(call, &count)) || !zset_open(call, 1, &zset))
 		return KV_DONE;
 	count = Min(count, (int64) kv_zset_count(&zset));
-	if (!kv_room_for(call, KV_CHANGE_COST(0, Min(count, INT_MAX / 2)), &outcome))
-		return outcome;
+	attempt = kv_attempt_begin(call);
 	if (call->argc == 3)
 		kv_zset_write_count(call, (uint64) count, true);
 	else
 		pgfirst_resp_write_array(call->reply, (size_t) count * 2);
-	kv_zset_pop(call, &zset, highest, (uint64) count, call->argc == 3);
-	return KV_DONE;
+	take_range(call, &attempt, &zset, rank_of_end(&zset, highest), (uint64) count, highest,
+	           call->argc == 3 ? TAKE_PAIRS : TAKE_FLAT);
+	(void) kv_attempt_end(call, &attempt, &outcome);
+	return outcome;
 }
 
 /* ZPOPMIN key [count] */

@@ -25,8 +25,8 @@ extern void kv_zset_put_new(KvZset *zset, RespSlice member, double score);
 extern void kv_zset_write_count(KvCall *call, uint64 count, bool scores);
 extern void kv_zset_write(KvCall *call, RespSlice member, double score, bool scores);
 
-/* Takes away so many from an end, which are there, writes them with their scores, and closes the set. */
-extern void kv_zset_pop(KvCall *call, KvZset *zset, bool highest, uint64 count, bool pairs);
+/* Takes away one from an end, for which kv_elements_room() has been asked, writes it with its score, and closes the set. */
+extern void kv_zset_pop(KvCall *call, KvZset *zset, bool highest);
 
 /* ZMPOP's answer, of the set that argument i is. */
 extern KvOutcome kv_zset_pop_many(KvCall *call, int i, KvZset *zset, bool highest, int64 count);

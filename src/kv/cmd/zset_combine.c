@@ -34,6 +34,7 @@ typedef struct Scored
 typedef struct Job
 {
 	KvCombination combination;
+	KvInputs inputs;
 	double *weights; /* of the inputs; NULL: 1 */
 	Aggregate aggregate;
 	bool scores;     /* are written */
@@ -65,7 +66,7 @@ aggregated(Aggregate aggregate, double score, double with)
 static void
 score_add(KvCombination *combination, int i, RespSlice value, bool first)
 {
-	const KvMembers *input = &combination->inputs[i];
+	const KvMembers *input = combination->inputs->at[i];
 	Job *job = combination->context;
 	double score = input->type == KV_TYPE_ZSET ? kv_zset_score_of(value) : 1;
 
@@ -82,11 +83,11 @@ score_add(KvCombination *combination, int i, RespSlice value, bool first)
 static bool
 weights_read(KvCall *call, Job *job, int i)
 {
-	Size bytes = (Size) job->combination.count * sizeof(*job->weights);
+	Size bytes = (Size) job->inputs.count * sizeof(*job->weights);
 
 	if (!job->weights)
 		job->weights = MemoryContextAllocHuge(CurrentMemoryContext, bytes);
-	for (int input = 0; input < job->combination.count; input++)
+	for (int input = 0; input < job->inputs.count; input++)
 	{
 		if (kv_zset_score_parse(kv_argument(call, i + input), &job->weights[input]))
 			continue;
@@ -135,7 +136,7 @@ job_options(KvCall *call, Job *job, int i)
 	bool counts = call->command->function == kv_cmd_zintercard;
 	bool joins = !counts && job->combination.operation != KV_SET_DIFF;
 	bool stores = (call->command->flags & KV_WRITE) != 0;
-	int inputs = job->combination.count;
+	int inputs = job->inputs.count;
 	bool fine = true;
 
 	while (fine && i < call->argc)
@@ -174,7 +175,7 @@ job_options(KvCall *call, Job *job, int i)
 static void
 job_close(Job *job)
 {
-	pfree(job->combination.inputs);
+	kv_inputs_end(&job->inputs);
 	if (job->weights)
 		pfree(job->weights);
 }
@@ -201,9 +202,9 @@ job_open(KvCall *call, Job *job, int at)
 		kv_reply_syntax(call);
 		return false;
 	}
-	job->combination.count = (int) inputs;
+	job->combination.inputs = &job->inputs;
 	job->combination.context = job;
-	if (!kv_combination_open(call, &job->combination, at + 1))
+	if (!kv_inputs_open(call, at + 1, (int) inputs, true, &job->inputs))
 		return false;
 	if (job_options(call, job, at + 1 + (int) inputs))
 		return true;
@@ -344,14 +345,14 @@ member_store(void *context, RespSlice member, RespSlice value)
 static Size
 job_size(const Job *job)
 {
-	const KvMembers *inputs = job->combination.inputs;
+	const KvInputs *inputs = &job->inputs;
 	KvSetOperation operation = job->combination.operation;
-	Size size = kv_zset_size(inputs[0].count, inputs[0].bytes);
+	Size size = kv_zset_size(inputs->at[0]->count, inputs->at[0]->bytes);
 
 	/* It is no larger than the first input, nor than any of an intersection. */
-	for (int i = 1; i < job->combination.count && operation != KV_SET_DIFF; i++)
+	for (int i = 1; i < inputs->count && operation != KV_SET_DIFF; i++)
 	{
-		Size other = kv_zset_size(inputs[i].count, inputs[i].bytes);
+		Size other = kv_zset_size(inputs->at[i]->count, inputs->at[i]->bytes);
 
 		size = operation == KV_SET_UNION ? size + other : Min(size, other);
 	}
@@ -367,7 +368,7 @@ store_members(KvCall *call, KvSetOperation operation)
 
 	if (!job_open(call, &job, 2))
 		return KV_DONE;
-	if (kv_room_for(call, job_size(&job) + KV_MEMBERS_COST, &outcome))
+	if (kv_elements_room_for(call, job_size(&job), &outcome))
 	{
 		kv_zset_new(call->space, kv_argument(call, 1), &stored);
 		job.stored = &stored;

@@ -377,6 +377,7 @@ wait_is_over(KvClient *client)
 {
 	KvSession *session = &client->session;
 
+	kv_session_drop_xread(session);
 	if (!client->waits)
 		return;
 	session->waits = false;
@@ -496,7 +497,8 @@ run_waiting(KvClient *client)
 
 /*
  * The key has something: those who wait for it are asked in the order in which they came, until one finds nothing; then
- * there is nothing for others that wait for the same type either.  Who is kept from it by something else is passed over.
+ * there is nothing for others that wait for the same type either, but of a stream, from which nobody takes anything and of
+ * which each waits for something else.  Who is kept from it by another thing is passed over.
  */
 static void
 serve_key(const KvReadyKey *key)
@@ -517,7 +519,7 @@ serve_key(const KvReadyKey *key)
 
 			next = kv_waits_next(key, client, without);
 			turn.serving = key;
-			if (!run_waiting(client) && turn.in_vain)
+			if (!run_waiting(client) && turn.in_vain && type != KV_TYPE_STREAM)
 			{
 				without |= (uint32) 1 << type;
 				next = kv_waits_next(key, client, without);

@@ -86,20 +86,32 @@ kv_waits_end(KvClient *client)
 	client->waits_count = 0;
 }
 
+/* By which a client waits for this key. */
+static KvWait *
+wait_of(const KvClient *client, const KvReadyKey *key)
+{
+	KvWait *wait = client->waits;
+
+	while (wait->repeated || !kv_ready_same(&wait->key, key))
+		wait++;
+	return wait;
+}
+
 KvClient *
 kv_waits_next(const KvReadyKey *key, const KvClient *client, uint32 without)
 {
-	bool behind = client == NULL;
-	dlist_iter iterator;
+	dlist_head *line = &waiting[kv_ready_slot(key)];
+	dlist_node *place = dlist_is_empty(line) ? &line->head : line->head.next;
 
-	dlist_foreach (iterator, &waiting[kv_ready_slot(key)])
+	if (client)
+		place = wait_of(client, key)->link.next;
+	for (; place != &line->head; place = place->next)
 	{
-		KvWait *wait = dlist_container(KvWait, link, iterator.cur);
+		KvWait *wait = dlist_container(KvWait, link, place);
 
-		if (behind && wait->client != client && !(without & ((uint32) 1 << wait->type)) &&
+		if (wait->client != client && !(without & ((uint32) 1 << wait->type)) &&
 		    kv_ready_same(&wait->key, key))
 			return wait->client;
-		behind |= wait->client == client;
 	}
 	return NULL;
 }

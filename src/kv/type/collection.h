@@ -35,6 +35,13 @@
  */
 #define KV_DELETE_FEW 1000
 
+/* Whether to take away `count` elements of so many is that. */
+static inline bool
+kv_removal_is_whole(uint64 count, uint64 all)
+{
+	return count == all && count > KV_DELETE_FEW;
+}
+
 /* How the value of a key begins whose collection is paged. */
 typedef struct KvRoot
 {

@@ -24,6 +24,9 @@ kv_elements_find_key(KvSpace *space, RespSlice key, KvType type, int64 now_ms, K
 	if (type == KV_TYPE_ZSET)
 		return kv_zset_open(space, key, now_ms, &elements->of.zset) &&
 		       kv_zset_count(&elements->of.zset) > 0;
+	if (type == KV_TYPE_STREAM)
+		return kv_stream_open(space, key, now_ms, &elements->of.stream) &&
+		       elements->of.stream.there;
 	return kv_members_open(space, key, type, now_ms, &elements->of.members) &&
 	       elements->of.members.count > 0;
 }
@@ -35,6 +38,8 @@ kv_elements_move(KvElements *from, RespSlice key)
 		kv_list_move(&from->of.list, key);
 	else if (from->type == KV_TYPE_ZSET)
 		kv_zset_move(&from->of.zset, key);
+	else if (from->type == KV_TYPE_STREAM)
+		kv_stream_move(&from->of.stream, key);
 	else
 		kv_members_move(&from->of.members, key);
 }
@@ -46,6 +51,8 @@ kv_elements_copy(KvElements *from, KvSpace *space, RespSlice key)
 		kv_list_copy(&from->of.list, space, key);
 	else if (from->type == KV_TYPE_ZSET)
 		kv_zset_copy(&from->of.zset, space, key);
+	else if (from->type == KV_TYPE_STREAM)
+		kv_stream_copy(&from->of.stream, space, key);
 	else
 		kv_members_copy(&from->of.members, space, key);
 }
@@ -53,9 +60,10 @@ kv_elements_copy(KvElements *from, KvSpace *space, RespSlice key)
 Size
 kv_elements_copy_size(const KvElements *from)
 {
-	return from->type == KV_TYPE_LIST   ? kv_list_copy_size(&from->of.list)
-	       : from->type == KV_TYPE_ZSET ? kv_zset_copy_size(&from->of.zset)
-	                                    : kv_members_copy_size(&from->of.members);
+	return from->type == KV_TYPE_LIST     ? kv_list_copy_size(&from->of.list)
+	       : from->type == KV_TYPE_ZSET   ? kv_zset_copy_size(&from->of.zset)
+	       : from->type == KV_TYPE_STREAM ? kv_stream_copy_size(&from->of.stream)
+	                                      : kv_members_copy_size(&from->of.members);
 }
 
 /* ---- dumps ----------------------------------------------------------------------------------- */
@@ -82,12 +90,26 @@ run_add(Run *run, RespSlice member, RespSlice value)
 	run->length += more;
 }
 
+static void
+dump_stream(KvStream *stream, Run *run)
+{
+	KvStreamWalk walk;
+	RespSlice entry;
+
+	run_add(run, kv_stream_head_slice(stream), nothing);
+	kv_stream_walk(stream, stream->at.first_id, KV_STREAM_ID_MAX, false, &walk);
+	while (kv_stream_next(&walk, &entry))
+		run_add(run, (RespSlice){entry.data, sizeof(KvStreamId)}, kv_stream_entry_pairs(entry));
+	kv_stream_walk_end(&walk);
+}
+
 RespSlice
 kv_elements_dump(KvElements *elements)
 {
-	Size bytes = elements->type == KV_TYPE_LIST   ? elements->of.list.at.root.bytes
-	             : elements->type == KV_TYPE_ZSET ? elements->of.zset.at.root.bytes
-	                                              : elements->of.members.bytes;
+	Size bytes = elements->type == KV_TYPE_LIST     ? elements->of.list.at.root.bytes
+	             : elements->type == KV_TYPE_ZSET   ? elements->of.zset.at.root.bytes
+	             : elements->type == KV_TYPE_STREAM ? elements->of.stream.at.root.bytes + 64
+	                                                : elements->of.members.bytes;
 	Run run = {.room = Max(bytes, 1)};
 	RespSlice member, value;
 
@@ -111,6 +133,8 @@ kv_elements_dump(KvElements *elements)
 			run_add(&run, member, (RespSlice){(const char *) &score, sizeof(score)});
 		kv_zset_walk_end(&walk);
 	}
+	else if (elements->type == KV_TYPE_STREAM)
+		dump_stream(&elements->of.stream, &run);
 	else
 	{
 		KvMembersWalk walk;
@@ -146,6 +170,45 @@ restore_scored(KvZset *zset, const KvPacked *packed)
 	return true;
 }
 
+/* False if it is no entry, or is not behind those before it. */
+static bool
+restore_entry(KvStream *stream, const KvPacked *packed)
+{
+	RespSlice entry = {packed->member.data, packed->member.length + packed->value.length};
+	KvPacked pair;
+	Size at;
+
+	if (packed->member.length != sizeof(KvStreamId) || packed->value.length == 0 ||
+	    kv_stream_id_compare(kv_stream_entry_id(entry), stream->at.head.last) <= 0)
+		return false;
+	for (at = 0; at < packed->value.length; at = pair.end)
+		if (!kv_packed_look(packed->value.data, packed->value.length, at, &pair))
+			return false;
+	kv_stream_append(stream, entry);
+	return true;
+}
+
+/* Of a stream, what was dumped begins with the head, from which the entries follow. */
+static Size
+restore_head(RespSlice dumped, KvStreamHead *head)
+{
+	Size begin;
+
+	if (!kv_stream_head_read(dumped, head, &begin))
+		restore_refuse(KV_TYPE_STREAM);
+	return begin;
+}
+
+static void
+restore_whole(KvStream *stream, const KvStreamHead *head)
+{
+	if (head->added < kv_stream_count(stream) ||
+	    kv_stream_id_compare(head->last, stream->at.head.last) < 0 ||
+	    kv_stream_id_compare(head->last, head->deleted) < 0)
+		restore_refuse(KV_TYPE_STREAM);
+	stream->at.head = *head;
+}
+
 static void
 restore_one(KvElements *elements, const KvPacked *packed)
 {
@@ -155,6 +218,8 @@ restore_one(KvElements *elements, const KvPacked *packed)
 		kv_list_push(&elements->of.list, KV_TAIL, packed->member);
 	else if (elements->type == KV_TYPE_ZSET)
 		good = restore_scored(&elements->of.zset, packed);
+	else if (elements->type == KV_TYPE_STREAM)
+		good = restore_entry(&elements->of.stream, packed);
 	else
 		good = kv_members_put(&elements->of.members, packed->member, packed->value);
 	if (!good)
@@ -169,17 +234,24 @@ kv_elements_restore(KvSpace *space, RespSlice key, KvType type, RespSlice dumped
 	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst restore", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	KvElements elements = {.type = type};
+	KvStreamHead head;
 	KvPacked packed;
+	Size begin = 0;
 
 	if (type == KV_TYPE_LIST)
 		kv_list_new(space, key, &elements.of.list);
 	else if (type == KV_TYPE_ZSET)
 		kv_zset_new(space, key, &elements.of.zset);
+	else if (type == KV_TYPE_STREAM)
+	{
+		kv_stream_new(space, key, &elements.of.stream);
+		begin = restore_head(dumped, &head);
+	}
 	else
 		kv_members_new(space, key, type, &elements.of.members);
 	if (dumped.length == 0)
 		restore_refuse(type);
-	for (Size at = 0; at < dumped.length; at = packed.end)
+	for (Size at = begin; at < dumped.length; at = packed.end)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (!kv_packed_look(dumped.data, dumped.length, at, &packed))
@@ -194,6 +266,11 @@ kv_elements_restore(KvSpace *space, RespSlice key, KvType type, RespSlice dumped
 		kv_list_record(&elements.of.list, expiry, record);
 	else if (type == KV_TYPE_ZSET)
 		kv_zset_record(&elements.of.zset, expiry, record);
+	else if (type == KV_TYPE_STREAM)
+	{
+		restore_whole(&elements.of.stream, &head);
+		kv_stream_record(&elements.of.stream, expiry, record);
+	}
 	else
 		kv_members_record(&elements.of.members, expiry, record);
 }

@@ -7,6 +7,7 @@
 
 #include "kv/type/list.h"
 #include "kv/type/members.h"
+#include "kv/type/stream.h"
 #include "kv/type/zset.h"
 
 typedef struct KvElements
@@ -17,6 +18,7 @@ typedef struct KvElements
 		KvMembers members;
 		KvList list;
 		KvZset zset;
+		KvStream stream;
 	} of;
 } KvElements;
 

@@ -55,6 +55,8 @@ kv_type_name(KvType type)
 			return "list";
 		case KV_TYPE_ZSET:
 			return "zset";
+		case KV_TYPE_STREAM:
+			return "stream";
 		case KV_TYPE_NONE:
 			break;
 	}

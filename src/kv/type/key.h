@@ -40,7 +40,8 @@ typedef enum KvKind
 	KV_KIND_ANCHOR = 3,    /* says to which key the parts behind it belong */
 	KV_KIND_MEMBERS = 4,   /* members of a hash or set */
 	KV_KIND_ELEMENT = 5,   /* an element of a list */
-	KV_KIND_NODE = 6       /* of the order of a sorted set */
+	KV_KIND_NODE = 6,      /* of the order of a sorted set */
+	KV_KIND_ENTRY = 7      /* of a stream */
 } KvKind;
 
 typedef enum KvType
@@ -50,16 +51,17 @@ typedef enum KvType
 	KV_TYPE_HASH = 2,
 	KV_TYPE_SET = 3,
 	KV_TYPE_LIST = 4,
-	KV_TYPE_ZSET = 5
+	KV_TYPE_ZSET = 5,
+	KV_TYPE_STREAM = 6
 } KvType;
 
-#define KV_TYPES (KV_TYPE_ZSET + 1)
+#define KV_TYPES (KV_TYPE_STREAM + 1)
 
 /* Whether there are commands that wait for keys of this type to have something. */
 static inline bool
 kv_type_is_waited_for(KvType type)
 {
-	return type == KV_TYPE_LIST || type == KV_TYPE_ZSET;
+	return type == KV_TYPE_LIST || type == KV_TYPE_ZSET || type == KV_TYPE_STREAM;
 }
 
 /* Where the elements of a collection are: in its record, or in records of their own. */
@@ -108,7 +110,7 @@ extern KvType kv_type_of(RespSlice name);
 static inline bool
 kv_record_is_part(const PgfirstRecord *record)
 {
-	return record->kind >= KV_KIND_ANCHOR && record->kind <= KV_KIND_NODE;
+	return record->kind >= KV_KIND_ANCHOR && record->kind <= KV_KIND_ENTRY;
 }
 
 /* Reads a key; true if it is there and alive at now_ms. */

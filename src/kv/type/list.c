@@ -526,7 +526,7 @@ kv_list_drop_many(KvList *list, KvEnd end, uint64 count, KvListEach each, void *
 {
 	Drop drop = {.list = list, .each = each, .context = context};
 
-	drop.whole = count == list->at.root.count && count > KV_DELETE_FEW;
+	drop.whole = kv_removal_is_whole(count, list->at.root.count);
 	if (count <= 1 || list->layout == KV_LAYOUT_INLINE ||
 	    (end == KV_TAIL && !list->at.even && count < list->at.root.count / ENOUGH_PART))
 	{
@@ -550,88 +550,145 @@ kv_list_drop_many(KvList *list, KvEnd end, uint64 count, KvListEach each, void *
 
 /* ---- in between ------------------------------------------------------------------------------ */
 
-/* Positions of elements, from one on. */
-static int
-positions_from(KvList *list, uint64 position, uint64 *positions, RespSlice *values, int most)
+/* Which elements move apart, and how. */
+typedef struct Spread
 {
+	uint64 *positions; /* of those that move, in their order */
+	int count;
+	Size bytes;    /* of them */
+	uint64 before; /* the position in front of them */
+	uint64 room;   /* between two of them afterwards */
+} Spread;
+
+/* At most `most` elements from a position on. */
+static void
+spread_read(KvList *list, uint64 position, int most, Spread *spread)
+{
+	MemoryContext old = CurrentMemoryContext;
+	MemoryContext context =
+	    AllocSetContextCreate(old, "pgfirst list spread", ALLOCSET_DEFAULT_SIZES);
 	PgfirstWalk *walk;
 	PgfirstRecord record;
 	PgfirstId id;
-	int count = 0;
 
+	spread->positions = MemoryContextAllocHuge(old, (Size) most * sizeof(uint64));
+	spread->count = 0;
+	spread->bytes = 0;
 	kv_id_of_part(list->at.root.incarnation, position, &id);
-	walk = pgfirst_store_walk_parts(list->space->store, &id, SIZE_MAX);
-	while (count < most && pgfirst_walk_next(walk, &record) &&
+	MemoryContextSwitchTo(context);
+	walk = pgfirst_store_walk_parts(list->space->store, &id, 0);
+	while (spread->count < most && pgfirst_walk_next(walk, &record) &&
 	       kv_id_incarnation(&record.id) == list->at.root.incarnation)
 	{
-		char *copy = MemoryContextAllocHuge(CurrentMemoryContext, Max(record.length, 1));
-
-		memcpy(copy, record.data, record.length);
-		values[count] = (RespSlice){copy, record.length};
-		positions[count++] = kv_id_number(&record.id);
+		spread->positions[spread->count++] = kv_id_number(&record.id);
+		spread->bytes += record.length;
 	}
 	pgfirst_walk_end(walk);
-	return count;
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
 }
 
 /*
- * Makes room before the element at `position`, whose neighbour in front is at `before`: the elements from it on move
- * apart, as few as there must be to leave each SPREAD_ROOM.  Returns the position that is free.
+ * To make room before the element at `position`, whose neighbour in front is at `before`: the elements from it on move
+ * apart, as few as there must be to leave each SPREAD_ROOM.
  */
+static Spread
+list_spread_plan(KvList *list, uint64 before, uint64 position)
+{
+	Spread spread = {.before = before};
+
+	for (int most = SPREAD_FIRST;; most *= 2)
+	{
+		uint64 end;
+
+		spread_read(list, position, most, &spread);
+		if (spread.count == 0)
+			kv_collection_damaged();
+		end = spread.positions[spread.count - 1];
+		if (spread.count < most)
+			end += (uint64) spread.count * KV_LIST_STEP;
+		spread.room = (end - before) / ((uint64) spread.count + 1);
+		if (spread.room >= SPREAD_ROOM)
+			return spread;
+		pfree(spread.positions);
+	}
+}
+
+/* Moves them; returns the position that is free. */
 static uint64
-list_spread(KvList *list, uint64 before, uint64 position)
+list_spread(KvList *list, const Spread *spread)
 {
 	MemoryContext context =
 	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst list spread", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	uint64 free_position = 0;
+	RespSlice *values = MemoryContextAllocHuge(context, (Size) spread->count * sizeof(RespSlice));
 
-	for (int most = SPREAD_FIRST;; most *= 2)
+	/* All go before the first one comes, so that none takes the place of one that has not moved. */
+	for (int i = 0; i < spread->count; i++)
 	{
-		uint64 *positions = palloc((Size) most * sizeof(uint64));
-		RespSlice *values = palloc((Size) most * sizeof(RespSlice));
-		int count = positions_from(list, position, positions, values, most);
-		uint64 end = count < most ? positions[count - 1] + (uint64) count * KV_LIST_STEP
-		                          : positions[count - 1];
-		uint64 room = (end - before) / ((uint64) count + 1);
+		RespSlice value = element_get(list, spread->positions[i]);
+		char *copy = MemoryContextAllocHuge(context, Max(value.length, 1));
 
-		if (room < SPREAD_ROOM)
-		{
-			MemoryContextReset(context);
-			continue;
-		}
-		/* From the last one on, so that none takes the place of one that has not moved. */
-		for (int i = count - 1; i >= 0; i--)
-			element_delete(list, positions[i]);
-		for (int i = 0; i < count; i++)
-			element_put(list, before + room * ((uint64) i + 2), values[i]);
-		free_position = before + room;
-		if (positions[count - 1] == list->at.last)
-			list->at.last = before + room * ((uint64) count + 1);
-		break;
+		memcpy(copy, value.data, value.length);
+		values[i] = (RespSlice){copy, value.length};
+		element_delete(list, spread->positions[i]);
 	}
+	for (int i = 0; i < spread->count; i++)
+		element_put(list, spread->before + spread->room * ((uint64) i + 2), values[i]);
+	if (spread->positions[spread->count - 1] == list->at.last)
+		list->at.last = spread->before + spread->room * ((uint64) spread->count + 1);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
-	return free_position;
+	return spread->before + spread->room;
+}
+
+/* The neighbours between which an element goes beside one that has one on that side; false if it has none. */
+static bool
+insert_between(KvList *list, uint64 position, bool before, uint64 *low, uint64 *high)
+{
+	if (position == (before ? list->at.first : list->at.last))
+		return false;
+	*low = before ? position_before(list, position) : position;
+	*high = before ? position : position_behind(list, position);
+	return true;
+}
+
+Size
+kv_list_insert_size(KvList *list, uint64 position, bool before)
+{
+	uint64 low, high;
+	Spread spread;
+
+	if (list->layout == KV_LAYOUT_INLINE || !insert_between(list, position, before, &low, &high) ||
+	    high - low >= 2)
+		return 0;
+	spread = list_spread_plan(list, low, high);
+	pfree(spread.positions);
+	return 2 * spread.bytes + (Size) spread.count * 512;
 }
 
 static void
 paged_insert(KvList *list, uint64 position, bool before, RespSlice value)
 {
-	uint64 low, high, place;
+	uint64 low, high;
 
-	if (position == (before ? list->at.first : list->at.last))
+	if (!insert_between(list, position, before, &low, &high))
 	{
 		kv_list_push(list, before ? KV_HEAD : KV_TAIL, value);
 		return;
 	}
-	low = before ? position_before(list, position) : position;
-	high = before ? position : position_behind(list, position);
 	list->at.even = 0;
 	list->at.root.count++;
 	list->at.root.bytes += element_bytes(value);
-	place = high - low >= 2 ? low + (high - low) / 2 : list_spread(list, low, high);
-	element_put(list, place, value);
+	if (high - low < 2)
+	{
+		Spread spread = list_spread_plan(list, low, high);
+
+		element_put(list, list_spread(list, &spread), value);
+		pfree(spread.positions);
+		return;
+	}
+	element_put(list, low + (high - low) / 2, value);
 }
 
 void

@@ -121,6 +121,9 @@ extern void kv_list_replace(KvList *list, uint64 position, RespSlice value);
 extern void kv_list_remove(KvList *list, uint64 position);
 extern void kv_list_insert(KvList *list, uint64 position, bool before, RespSlice value);
 
+/* What an insertion there moves of other elements, as it takes of the write set at most. */
+extern Size kv_list_insert_size(KvList *list, uint64 position, bool before);
+
 /* As of kv_members_move() and its neighbours. */
 extern void kv_list_move(KvList *from, RespSlice key);
 extern void kv_list_copy(KvList *from, KvSpace *space, RespSlice key);

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * blocking.h: what commands that wait for keys share.
+ */
+#ifndef PGFIRST_KV_CMD_BLOCKING_H
+#define PGFIRST_KV_CMD_BLOCKING_H
+
+#include "kv/cmd/command.h"
+
+/*
+ * Nothing is there: waits, 0: for ever, until the keys that these arguments are have something of this type; or answers
+ * that there is nothing, with a null array or a null.
+ */
+extern KvOutcome kv_wait_for_keys(KvCall *call, KvType type, int first, int last, int64 timeout_us,
+                                  bool array);
+
+#endif
