@@ -4,7 +4,8 @@
 # otherwise. With two workers.
 #
 # Seen to fail: kv_waits_begin() that pushes at the head (LIFO); slot_ring() that rings no other worker; serve_key() that stops at a client that
-# waits for another type; argument_of_step() that looks at no key first; wait_for_keys() that begins the time anew.
+# waits for another type; argument_of_step() that looks at no key first; wait_for_keys() that begins the time anew; kv_list_carry() that
+# answers WRONGTYPE to who has waited.
 
 use strict;
 use warnings;
@@ -311,6 +312,28 @@ for my $worker (0, 1)
 	$other->call('DEL', 'q');
 	$other->call('RPUSH', 'q', 1);
 	served('… until it is a list', $client, [qw(q 1)]);
+
+	# Each is called again when the key may have something for it, and when its time is up.
+	my @become = ([qw(SET q x)], [qw(SADD q x)], [qw(ZADD q 1 x)], [qw(HSET q f x)]);
+	for my $words ([qw(BLMOVE q moved LEFT LEFT)], [qw(BRPOPLPUSH q moved)])
+	{
+		for my $become (@become)
+		{
+			($client) = all_wait([ 0, @$words, 0 ]);
+			$other->call(@$become);
+			still_waits("$words->[0] and a key that becomes another type by $become->[0]: it goes on", $client);
+			exec_of($other, [qw(DEL q)], [qw(RPUSH q 1)], [qw(DEL q)], $become);
+			still_waits('… also if it was a list in between', $client);
+			$other->call('DEL', 'q');
+			$other->call('RPUSH', 'q', 1);
+			served('… until it is one', $client, '1');
+		}
+		($client) = all_wait([ 0, @$words, '0.3' ]);
+		$other->call(qw(SET q x));
+		served("$words->[0]: null when its time is up", $client, undef);
+		is($other->call(@$words, '0.3'), $wrong_type, '… who comes is told');
+		$other->call('DEL', 'q', 'moved');
+	}
 
 	my $begin = sub { ($client) = all_wait([ 0, 'BLPOP', 'q', 0 ]); };
 	$begin->();
