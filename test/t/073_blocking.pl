@@ -5,7 +5,7 @@
 #
 # Seen to fail: kv_waits_begin() that pushes at the head (LIFO); slot_ring() that rings no other worker; serve_key() that stops at a client that
 # waits for another type; argument_of_step() that looks at no key first; wait_for_keys() that begins the time anew; kv_list_carry() that
-# answers WRONGTYPE to who has waited.
+# answers WRONGTYPE to who has waited; pause_is_lifted() that leaves the deadlines (whose time is up waits for the end of the pause).
 
 use strict;
 use warnings;
@@ -278,6 +278,26 @@ for my $worker (0, 1)
 	served('who leaves, and who is killed, takes nothing along', $stays, [qw(q 1)]);
 	is_deeply($other->call('LRANGE', 'q', 0, -1), ['2'], '… and what is over is there');
 	$other->call('DEL', 'q');
+}
+
+# ---- CLIENT PAUSE ----------------------------------------------------------------------------
+
+# Those that are asked during a pause are kept until its end; when it is lifted, the first finds nothing, and nobody asks the others.
+for my $worker (0, 1)
+{
+	my ($forever, $second, $third) = all_wait([ $worker, 'BLPOP', 'q', 0 ], [ $worker, 'BLPOP', 'q', 2 ], [ $worker, 'BLMOVE', 'q', 'r', 'LEFT', 'LEFT', 2 ]);
+	my $begun = time;
+	is($here->call('CLIENT', 'PAUSE', 600000), 'OK', 'a pause');
+	$node->safe_psql('postgres', "SELECT kv.rpush('q', 'x')");
+	still_waits('… in which a push serves nobody', $forever);
+	$node->safe_psql('postgres', "SELECT kv.lpop('q')");
+	is($here->call('CLIENT', 'UNPAUSE'), 'OK', '… and which is lifted, when there is nothing any more');
+	served('… whose time is up is told so', $second, undef);
+	served('… each of them', $third, undef);
+	cmp_ok(time - $begun, '>', 1.9, '… and not before');
+	still_waits('… the first waits on', $forever);
+	$there->call('RPUSH', 'q', 1);
+	served('… until there is something', $forever, [qw(q 1)]);
 }
 
 # ---- chains ----------------------------------------------------------------------------------
