@@ -66,6 +66,8 @@ typedef struct KvSession
 	struct KvListing *listing;      /* of a KEYS that takes several turns; memory as of the texts */
 	struct KvReading *reading;      /* of a large reply, likewise */
 	struct KvXread *xread;          /* what XREAD remembers while it waits; likewise */
+	uint64
+	    insists; /* the number + 1 of the command that locks what it reads, see reading.h; 0: none */
 	struct KvMulti *multi; /* what MULTI keeps and WATCH watches; likewise, NULL: nothing */
 
 	/* Of CLIENT REPLY, NO-EVICT and NO-TOUCH. */
