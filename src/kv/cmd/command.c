@@ -744,7 +744,7 @@ execute(KvCall *call)
 	{
 		KvOutcome outcome;
 
-		call->locks_reads |= kv_reading_insists(call);
+		call->locks_reads |= !call->read_only && kv_reading_insists(call);
 		outcome = prepare(call);
 		if (!call->space)
 			return outcome;

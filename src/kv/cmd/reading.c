@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "kv/cmd/listing.h"
 #include "kv/cmd/reading.h"
+#include "kv/settings.h"
 
 #define BEGIN_MAX        8  /* before all is read in one go */
 #define LOOK             64 /* elements between two looks at the clock */
@@ -120,7 +121,7 @@ reading_slice(KvCall *call, KvReading *reading, bool resumes, void (*read)(KvCal
 
 	reading->resumes = resumes;
 	reading->start = reply->length;
-	reading->deadline_us = call->atomic || call->locks_reads || reading->begun >= BEGIN_MAX
+	reading->deadline_us = call->atomic || call->locks_reads || kv_reading_insists(call)
 	                           ? 0
 	                           : now_us + READING_SLICE_US;
 	call->reading = reading;
@@ -150,21 +151,29 @@ kv_reading_insists(const KvCall *call)
 	return call->session->insists == call->session->commands + 1;
 }
 
-/* It is called again, with locks; where there are none, it cannot be answered. */
+/*
+ * It is called again, with locks.  Where there are none it tries for as long as others wait for one, once a turn, and then
+ * cannot be answered.
+ */
 static KvOutcome
 reading_in_vain(KvCall *call, Size start)
 {
 	KvSession *session = call->session;
+	int64 now_us = pgfirst_clock_monotonic_us();
 
 	kv_session_drop_reading(session);
 	call->reply->length = start;
-	if (call->atomic || call->read_only)
+	if (!call->atomic && !kv_reading_insists(call))
+	{
+		session->insists = session->commands + 1;
+		session->insists_until_us = now_us + (int64) pgfirst_redis_lock_timeout * 1000;
+	}
+	else if (call->atomic || now_us >= session->insists_until_us)
 	{
 		kv_reply_error(call, "TRYAGAIN What is read changes too fast to be read as of one moment");
 		return KV_DONE;
 	}
-	session->insists = session->commands + 1;
-	return KV_PARK_TURN;
+	return call->read_only ? KV_PARK_SLICE : KV_PARK_TURN;
 }
 
 /* Keeps what a first slice has written; false without memory. */
@@ -212,15 +221,16 @@ kv_reply_together(KvCall *call, void (*read)(KvCall *call))
 	KvReading fresh = {.begun = 0};
 	KvReading *kept = reading_kept(call);
 	KvReading *reading = kept ? kept : &fresh;
+	bool goes_on = kept || (call->read_only && kv_reading_insists(call));
 	RespBuffer *reply = call->reply;
 	Size start = reply->length;
 	bool same, went_on, good;
 
-	if (kept && (*call->sliced || pgfirst_store_changed()))
+	if (goes_on && (*call->sliced || pgfirst_store_changed()))
 		return KV_PARK_SLICE;
-	if (kept && kept->begun >= BEGIN_MAX && !call->read_only)
+	if (kept && kept->begun >= BEGIN_MAX)
 		return reading_in_vain(call, start);
-	*call->sliced |= kept != NULL;
+	*call->sliced |= goes_on;
 	same = reading_slice(call, reading, kept != NULL, read);
 	went_on = reading->goes_on;
 	good = !reading->found.failed;

@@ -12,7 +12,8 @@
  * one, what was written is of the past, and the function begins anew.  Within an EXEC or a script there are no slices.
  *
  * Others may write too fast for all that.  Then the command locks what it reads, as one that writes, and reads all in one
- * go.  On a standby there are no locks; there it reads in one go without them, and if that is in vain it answers an error.
+ * go.  On a standby there are no locks; there it reads in one go without them, turn by turn, and answers an error when that has
+ * been in vain for pgfirst.redis_lock_timeout.
  */
 #ifndef PGFIRST_KV_READING_H
 #define PGFIRST_KV_READING_H

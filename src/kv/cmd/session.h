@@ -66,8 +66,6 @@ typedef struct KvSession
 	struct KvListing *listing;      /* of a KEYS that takes several turns; memory as of the texts */
 	struct KvReading *reading;      /* of a large reply, likewise */
 	struct KvXread *xread;          /* what XREAD remembers while it waits; likewise */
-	uint64
-	    insists; /* the number + 1 of the command that locks what it reads, see reading.h; 0: none */
 	struct KvMulti *multi; /* what MULTI keeps and WATCH watches; likewise, NULL: nothing */
 
 	/* Of CLIENT REPLY, NO-EVICT and NO-TOUCH. */
@@ -83,6 +81,10 @@ typedef struct KvSession
 
 	bool wrote;                /* in the turn under way */
 	XLogRecPtr write_position; /* its last change is flushed when this is; invalid before one */
+
+	/* Of a command that others do not let read something as of one moment; see reading.h. */
+	uint64 insists;         /* its number + 1; 0: none */
+	int64 insists_until_us; /* monotonic, where it cannot lock what it reads */
 
 	/* Of a command that waits for news (KV_PARK_NEWS). */
 	int64 call_again_us;      /* monotonic; when it wants to be called again */
