@@ -21,6 +21,7 @@
 #include "kv/script/script.h"
 #include "kv/settings.h"
 #include "kv/throttle.h"
+#include "kv/type/collection.h"
 
 void
 pgfirst_kv_init(void)
@@ -34,6 +35,7 @@ pgfirst_kv_init(void)
 	kv_script_init();
 	kv_throttle_init();
 	kv_count_init();
+	kv_collections_init();
 	kv_publish_init();
 	kv_ready_init();
 	kv_limit_init();

@@ -161,8 +161,12 @@ batch_touch(const Batch *batch)
 {
 	for (int i = 0; i < batch->plans; i++)
 		for (int j = 0; j < batch->plan[i].count; j++)
-			if (batch->plan[i].ops[j].entry != NULL)
-				pgfirst_position_touch(batch->store, &batch->plan[i].ops[j].entry->id);
+		{
+			const StoreEntry *entry = batch->plan[i].ops[j].entry;
+
+			if (entry != NULL)
+				pgfirst_position_touch(batch->store, &entry->id, entry->kind);
+		}
 }
 
 /* The changes are final, but their leaves are still locked. */

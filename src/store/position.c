@@ -71,6 +71,12 @@ static PositionSlot *slots;
 
 static struct
 {
+	uint16 first; /* 0: there are none */
+	uint16 last;
+} parts; /* kinds of records that belong to others */
+
+static struct
+{
 	XLogRecPtr read; /* what the reads since the last reset depend on */
 	bool own;        /* and whether on this transaction's own changes too */
 	uint32 count;    /* of slots announced in by this transaction */
@@ -220,11 +226,19 @@ pgfirst_position_raise(PgfirstStore *store, const PgfirstId *id, XLogRecPtr end)
 }
 
 void
-pgfirst_position_touch(PgfirstStore *store, const PgfirstId *id)
+pgfirst_store_parts(uint16 first, uint16 last)
+{
+	parts.first = first;
+	parts.last = last;
+}
+
+void
+pgfirst_position_touch(PgfirstStore *store, const PgfirstId *id, uint16 kind)
 {
 	if (slots == NULL)
 		return;
-	pg_atomic_fetch_add_u32(&slots[record_slot(store->oid, id)].stamp, 1);
+	if (parts.first == 0 || kind < parts.first || kind > parts.last)
+		pg_atomic_fetch_add_u32(&slots[record_slot(store->oid, id)].stamp, 1);
 	pg_atomic_fetch_add_u32(&slots[store_slot(store->oid)].stamp, 1);
 }
 

@@ -367,6 +367,14 @@ typedef void (*PgfirstObserver)(Oid relation, const PgfirstRecord *before,
 extern void pgfirst_store_observe(PgfirstObserver observer, Size limit);
 
 /*
+ * Records of these kinds are parts of others: whoever changes one that is in use also changes, in the same
+ * command, the record to which it belongs.  So a change of a part is not shown by stamps, nor to who reads
+ * several records as of one moment: both look at the other record.  Stamps are hashed; else each of a million
+ * parts would look like a change of whatever else is watched.
+ */
+extern void pgfirst_store_parts(uint16 first, uint16 last);
+
+/*
  * Stops writers of the store (wait false: returns false when somebody writes just now), calls
  * `at_rest` while nobody writes and everything committed has been observed, lets them go on, and
  * then gives every record to `each`.  Meanwhile the observer hears of changes of those records that

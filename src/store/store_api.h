@@ -53,6 +53,7 @@ struct StoreRecord;
 	X(store_tidy)                                                                                  \
 	X(store_untidy)                                                                                \
 	X(store_observe)                                                                               \
+	X(store_parts)                                                                                 \
 	X(store_check)                                                                                 \
 	X(store_census)
 

@@ -261,8 +261,8 @@ typedef struct StoreEntry
 	uint32 hash;
 	uint32 unit;               /* the command that changed it; see pgfirst_unit_of() */
 	SubTransactionId saved_in; /* the newest savepoint that can give back what was before */
-	uint16 kind;
-	uint8 change; /* StoreChange */
+	uint16 kind;               /* of what is put, or was there */
+	uint8 change;              /* StoreChange */
 } StoreEntry;
 
 extern StoreEntry *pgfirst_writeset_find(PgfirstStore *store, const PgfirstId *id);
@@ -445,8 +445,11 @@ extern void pgfirst_position_end(XLogRecPtr commit);
 extern void pgfirst_position_raise(PgfirstStore *store, const PgfirstId *id, XLogRecPtr end);
 
 
-/* Every change of a record on a page raises its stamp and the store's, while the leaf is locked. */
-extern void pgfirst_position_touch(PgfirstStore *store, const PgfirstId *id);
+/*
+ * Every change of a record on a page raises its stamp and the store's, while the leaf is locked; that of a part
+ * (store.h) only the store's.
+ */
+extern void pgfirst_position_touch(PgfirstStore *store, const PgfirstId *id, uint16 kind);
 extern uint32 pgfirst_position_stamp(PgfirstStore *store, const PgfirstId *id);
 extern uint32 pgfirst_position_stamp_of_store(PgfirstStore *store);
 

@@ -10,6 +10,8 @@
  * What is noted of a record is the stamp of its slot (position.c), which every change of its bytes on
  * a page raises while the leaf is locked, and whether its tag's transaction was running; that one
  * commits without touching the page.  Both only go forward: what is found as it was has not changed.
+ * Parts of other records raise no stamp: whoever reads one has read the record to which it belongs, whose stamp
+ * does for all of them.
  *
  * On a standby replay changes pages and runs no code of ours.  There the page's own position is the
  * stamp, which moves with every record next to this one as well.

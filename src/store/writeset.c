@@ -433,7 +433,7 @@ pgfirst_store_delete(PgfirstStore *store, const PgfirstId *id)
 	if (!pgfirst_store_get(store, id, 0, &record))
 		return false;
 	entry = entry_make(store, id);
-	entry_change(entry, STORE_DELETED, 0, 0, NULL);
+	entry_change(entry, STORE_DELETED, record.kind, 0, NULL);
 	return true;
 }
 

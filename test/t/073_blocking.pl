@@ -4,7 +4,8 @@
 # otherwise. With two workers.
 #
 # Seen to fail: kv_waits_begin() that pushes at the head (LIFO); slot_ring() that rings no other worker; serve_key() that stops at a client that
-# waits for another type; argument_of_step() that looks at no key first; wait_for_keys() that begins the time anew.
+# waits for another type; argument_of_step() that looks at no key first; wait_for_keys() that begins the time anew; kv_list_carry() that
+# answers WRONGTYPE to who has waited; pause_is_lifted() that leaves the deadlines (whose time is up waits for the end of the pause).
 
 use strict;
 use warnings;
@@ -279,6 +280,26 @@ for my $worker (0, 1)
 	$other->call('DEL', 'q');
 }
 
+# ---- CLIENT PAUSE ----------------------------------------------------------------------------
+
+# Those that are asked during a pause are kept until its end; when it is lifted, the first finds nothing, and nobody asks the others.
+for my $worker (0, 1)
+{
+	my ($forever, $second, $third) = all_wait([ $worker, 'BLPOP', 'q', 0 ], [ $worker, 'BLPOP', 'q', 2 ], [ $worker, 'BLMOVE', 'q', 'r', 'LEFT', 'LEFT', 2 ]);
+	my $begun = time;
+	is($here->call('CLIENT', 'PAUSE', 600000), 'OK', 'a pause');
+	$node->safe_psql('postgres', "SELECT kv.rpush('q', 'x')");
+	still_waits('… in which a push serves nobody', $forever);
+	$node->safe_psql('postgres', "SELECT kv.lpop('q')");
+	is($here->call('CLIENT', 'UNPAUSE'), 'OK', '… and which is lifted, when there is nothing any more');
+	served('… whose time is up is told so', $second, undef);
+	served('… each of them', $third, undef);
+	cmp_ok(time - $begun, '>', 1.9, '… and not before');
+	still_waits('… the first waits on', $forever);
+	$there->call('RPUSH', 'q', 1);
+	served('… until there is something', $forever, [qw(q 1)]);
+}
+
 # ---- chains ----------------------------------------------------------------------------------
 
 for my $workers ([ 0, 0, 0 ], [ 0, 1, 0 ], [ 1, 0, 1 ])
@@ -311,6 +332,28 @@ for my $worker (0, 1)
 	$other->call('DEL', 'q');
 	$other->call('RPUSH', 'q', 1);
 	served('… until it is a list', $client, [qw(q 1)]);
+
+	# Each is called again when the key may have something for it, and when its time is up.
+	my @become = ([qw(SET q x)], [qw(SADD q x)], [qw(ZADD q 1 x)], [qw(HSET q f x)]);
+	for my $words ([qw(BLMOVE q moved LEFT LEFT)], [qw(BRPOPLPUSH q moved)])
+	{
+		for my $become (@become)
+		{
+			($client) = all_wait([ 0, @$words, 0 ]);
+			$other->call(@$become);
+			still_waits("$words->[0] and a key that becomes another type by $become->[0]: it goes on", $client);
+			exec_of($other, [qw(DEL q)], [qw(RPUSH q 1)], [qw(DEL q)], $become);
+			still_waits('… also if it was a list in between', $client);
+			$other->call('DEL', 'q');
+			$other->call('RPUSH', 'q', 1);
+			served('… until it is one', $client, '1');
+		}
+		($client) = all_wait([ 0, @$words, '0.3' ]);
+		$other->call(qw(SET q x));
+		served("$words->[0]: null when its time is up", $client, undef);
+		is($other->call(@$words, '0.3'), $wrong_type, '… who comes is told');
+		$other->call('DEL', 'q', 'moved');
+	}
 
 	my $begin = sub { ($client) = all_wait([ 0, 'BLPOP', 'q', 0 ]); };
 	$begin->();

@@ -20,6 +20,7 @@
 #include "kv/auth.h"
 #include "kv/cmd/commands.h"
 #include "kv/cmd/pause.h"
+#include "kv/cmd/reading.h"
 #include "kv/cmd/stats.h"
 #include "kv/limit.h"
 #include "kv/settings.h"
@@ -741,8 +742,10 @@ execute(KvCall *call)
 
 	if (flags & (KV_READ | KV_WRITE))
 	{
-		KvOutcome outcome = prepare(call);
+		KvOutcome outcome;
 
+		call->locks_reads |= !call->read_only && kv_reading_insists(call);
+		outcome = prepare(call);
 		if (!call->space)
 			return outcome;
 		call->durable = call->space->durability == PGFIRST_DURABLE;

@@ -13,14 +13,22 @@
 #include "kv/type/list.h"
 #include "lib/number/number.h"
 
-/* Opens the list that argument i is; false after answering that it is none. */
 static bool
-list_open(KvCall *call, int i, KvList *list)
+list_fits(KvCall *call, int i, KvList *list)
 {
 	MemoryContext old = MemoryContextSwitchTo(kv_scratch());
 	bool fits = kv_list_open(call->space, kv_argument(call, i), call->now_ms, list);
 
 	MemoryContextSwitchTo(old);
+	return fits;
+}
+
+/* Opens the list that argument i is; false after answering that it is none. */
+static bool
+list_open(KvCall *call, int i, KvList *list)
+{
+	bool fits = list_fits(call, i, list);
+
 	if (!fits)
 		kv_reply_wrong_type(call);
 	return fits;
@@ -188,8 +196,14 @@ kv_list_carry(KvCall *call, KvEnd from_end, KvEnd to_end, KvOutcome *outcome)
 	bool same = slices_equal(kv_argument(call, 1), kv_argument(call, 2));
 
 	*outcome = KV_DONE;
-	if (!list_open(call, 1, &from))
+	if (!list_fits(call, 1, &from))
+	{
+		/* Who has waited already does not mind what the source has become. */
+		if (call->session->wait_until_us != 0)
+			return false;
+		kv_reply_wrong_type(call);
 		return true;
+	}
 	if (kv_list_count(&from) == 0)
 		return false;
 	if (!same && !list_open(call, 2, &to))

@@ -28,7 +28,8 @@
  * any process raises, and whether it was being changed then; and what the stamp does not tell: the epoch
  * and the file of the database, and when the key will have expired.  Slots are hashed: a change of
  * another record may look like one of this, about once in 65,536 changes, and EXEC answers null as if
- * the key had been changed; clients that watch try again anyway.  The watched keys are locked while EXEC
+ * the key had been changed; clients that watch try again anyway.  Of a collection only the key's record counts, which is
+ * written with every change of an element (collection.h).  The watched keys are locked while EXEC
  * compares and until it commits, or two transactions that each watch what the other changes could
  * both succeed.
  *

@@ -4,18 +4,22 @@
  *
  * What is kept is the head of the reply (of how many there are) and what comes behind it, which in the end is handed
  * over to the session without being copied.
+ *
+ * Rejected: to try for ever, or so many times (a million elements take half a second each time, in which nobody else is
+ * served); to answer with what was read last (it may be of two moments, and have other elements than its head counts).
  */
 #include "postgres.h"
 
 #include "base/clock.h"
 #include "kv/cmd/listing.h"
 #include "kv/cmd/reading.h"
+#include "kv/settings.h"
 
-#define TRIES            1000 /* to read something as of one moment */
-#define BEGIN_MAX        8    /* before all is read in one go */
-#define LOOK             64   /* elements between two looks at the clock */
-#define READING_HEAD     32   /* bytes of the head of a reply at most */
+#define BEGIN_MAX        8  /* before all is read in one go */
+#define LOOK             64 /* elements between two looks at the clock */
+#define READING_HEAD     32 /* bytes of the head of a reply at most */
 #define READING_SLICE_US 2000
+#define READ_AGAIN_US    ((int64) 20 * 1000) /* from when on it locks what it reads */
 
 /* What is read, and where it goes on. */
 typedef struct ReadingPlace
@@ -123,22 +127,24 @@ reading_kept(KvCall *call)
 	return reading;
 }
 
-/* Calls `read` until it has read all as of one moment. */
-static void
+/* Calls `read` until it has read all as of one moment; false if others write too fast for that. */
+static bool
 reading_slice(KvCall *call, KvReading *reading, bool resumes, void (*read)(KvCall *call))
 {
 	RespBuffer *reply = call->reply;
 	Size found = reading->found.length;
 	ReadingPlace place = reading->place;
-	int tries = TRIES;
+	int64 now_us = pgfirst_clock_monotonic_us();
+	int64 again_until_us = now_us + READ_AGAIN_US;
+	bool same;
 
 	reading->resumes = resumes;
 	reading->start = reply->length;
-	reading->deadline_us = call->atomic || reading->begun >= BEGIN_MAX
+	reading->deadline_us = call->atomic || call->locks_reads || kv_reading_insists(call)
 	                           ? 0
-	                           : pgfirst_clock_monotonic_us() + READING_SLICE_US;
+	                           : now_us + READING_SLICE_US;
 	call->reading = reading;
-	call->looked_up = resumes;
+	call->looked_up = resumes || kv_reading_insists(call);
 	do
 	{
 		reply->length = reading->start;
@@ -151,8 +157,42 @@ reading_slice(KvCall *call, KvReading *reading, bool resumes, void (*read)(KvCal
 		pgfirst_store_together_begin(call->space->store);
 		read(call);
 		call->looked_up = true;
-	} while (!pgfirst_store_together_end() && --tries > 0 && !call->reply->failed);
+		/* Nobody changes what is locked. */
+		same = pgfirst_store_together_end() || call->locks_reads || call->reply->failed;
+	} while (!same && pgfirst_clock_monotonic_us() < again_until_us);
 	(void) kv_scratch();
+	return same;
+}
+
+bool
+kv_reading_insists(const KvCall *call)
+{
+	return call->session->insists == call->session->commands + 1;
+}
+
+/*
+ * It is called again, with locks.  Where there are none it tries for as long as others wait for one, once a turn, and then
+ * cannot be answered.
+ */
+static KvOutcome
+reading_in_vain(KvCall *call, Size start)
+{
+	KvSession *session = call->session;
+	int64 now_us = pgfirst_clock_monotonic_us();
+
+	kv_session_drop_reading(session);
+	call->reply->length = start;
+	if (!call->atomic && !kv_reading_insists(call))
+	{
+		session->insists = session->commands + 1;
+		session->insists_until_us = now_us + (int64) pgfirst_redis_lock_timeout * 1000;
+	}
+	else if (call->atomic || now_us >= session->insists_until_us)
+	{
+		kv_reply_error(call, "TRYAGAIN What is read changes too fast to be read as of one moment");
+		return KV_DONE;
+	}
+	return call->read_only ? KV_PARK_SLICE : KV_PARK_TURN;
 }
 
 /* Keeps what a first slice has written; false without memory. */
@@ -200,18 +240,24 @@ kv_reply_together(KvCall *call, void (*read)(KvCall *call))
 	KvReading fresh = {.begun = 0};
 	KvReading *kept = reading_kept(call);
 	KvReading *reading = kept ? kept : &fresh;
+	bool goes_on = kept || (call->read_only && kv_reading_insists(call));
 	RespBuffer *reply = call->reply;
 	Size start = reply->length;
-	bool went_on, good;
+	bool same, went_on, good;
 
-	if (kept && (*call->sliced || pgfirst_store_changed()))
+	if (goes_on && (*call->sliced || pgfirst_store_changed()))
 		return KV_PARK_SLICE;
-	*call->sliced |= kept != NULL;
-	reading_slice(call, reading, kept != NULL, read);
+	if (kept && kept->begun >= BEGIN_MAX)
+		return reading_in_vain(call, start);
+	*call->sliced |= goes_on;
+	same = reading_slice(call, reading, kept != NULL, read);
 	went_on = reading->goes_on;
 	good = !reading->found.failed;
 	call->reply = reply;
 	call->reading = NULL;
+	if (!same)
+		return reading_in_vain(call, start);
+	call->session->insists = 0;
 	if (good && reading->paused)
 	{
 		/* What a slice sees must not be undone before the next one. */

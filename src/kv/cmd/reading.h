@@ -9,8 +9,11 @@
  * through a paged collection asks from element to element whether it has to pause.  When it has, what it has written stays
  * with the session, the client waits for its next slice, and there the function is called again and goes on where it
  * was.  Between slices others may change the collection.  The root counts its changes (collection.h): if it is another
- * one, what was written is of the past, and the function begins anew; when that has happened a few times, it
- * reads all in one go.  Within an EXEC or a script there are no slices.
+ * one, what was written is of the past, and the function begins anew.  Within an EXEC or a script there are no slices.
+ *
+ * Others may write too fast for all that.  Then the command locks what it reads, as one that writes, and reads all in one
+ * go.  On a standby there are no locks; there it reads in one go without them, turn by turn, and answers an error when that has
+ * been in vain for pgfirst.redis_lock_timeout.
  */
 #ifndef PGFIRST_KV_READING_H
 #define PGFIRST_KV_READING_H
@@ -27,11 +30,11 @@ typedef struct KvReadingAt
 	uint64 found; /* elements that were written, for who cannot tell beforehand how many */
 } KvReadingAt;
 
-/*
- * Answers with what `read` writes, as of one moment.  Only when others change what it reads on and on is what it has
- * read last left to stand.
- */
+/* Answers with what `read` writes, as of one moment. */
 extern KvOutcome kv_reply_together(KvCall *call, void (*read)(KvCall *call));
+
+/* Whether the command has been called in vain, and is to lock what it reads. */
+extern bool kv_reading_insists(const KvCall *call);
 
 /*
  * For `read`: true if it goes on, at *at, the head of the reply being there already.  The numbers are of the collection's

@@ -82,6 +82,10 @@ typedef struct KvSession
 	bool wrote;                /* in the turn under way */
 	XLogRecPtr write_position; /* its last change is flushed when this is; invalid before one */
 
+	/* Of a command that others do not let read something as of one moment; see reading.h. */
+	uint64 insists;         /* its number + 1; 0: none */
+	int64 insists_until_us; /* monotonic, where it cannot lock what it reads */
+
 	/* Of a command that waits for news (KV_PARK_NEWS). */
 	int64 call_again_us;      /* monotonic; when it wants to be called again */
 	int64 wait_until_us;      /* monotonic, for the command's own use; 0 when it begins */

@@ -389,6 +389,14 @@ kv_client_enter(KvClient *client, KvClientState state)
 }
 
 void
+kv_client_parked_until(KvClient *client, int64 deadline_us)
+{
+	pairingheap_remove(kv_clients.deadlines, &client->deadline_node);
+	client->parked_deadline = deadline_us;
+	pairingheap_add(kv_clients.deadlines, &client->deadline_node);
+}
+
+void
 kv_clients_take_killed(void)
 {
 	dlist_iter iterator;

@@ -148,6 +148,9 @@ extern void kv_client_close(KvClient *client);
 
 extern void kv_client_enter(KvClient *client, KvClientState state);
 
+/* One that is PARKED has another deadline. */
+extern void kv_client_parked_until(KvClient *client, int64 deadline_us);
+
 /* Its command waits, or has been answered: for INFO, which must not see that it is tried now and then. */
 extern void kv_client_blocks(KvClient *client, bool blocked);
 

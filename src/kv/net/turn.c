@@ -249,16 +249,34 @@ kv_turn_lock_free(void)
 		unpark_all(is_parked_for_lock);
 }
 
+/*
+ * Those that wait for keys and were asked while they were paused have the end of the pause as their deadline.  Not all
+ * of them will be asked now: where the first finds nothing, nobody asks those behind it.
+ */
+static void
+pause_is_lifted(void)
+{
+	dlist_iter iterator;
+
+	unpark_all(is_parked_for_news);
+	dlist_foreach (iterator, &kv_clients.states[KV_CLIENT_PARKED])
+	{
+		KvClient *client = dlist_container(KvClient, state_link, iterator.cur);
+
+		if (client->waits && client->parked_for == KV_PARK_NEWS &&
+		    client->parked_deadline > client->session.wait_until_us)
+			kv_client_parked_until(client, client->session.wait_until_us);
+	}
+	kv_ready_ask_all();
+}
+
 void
 kv_turn_unpark_late(int64 now_us)
 {
 	pairingheap *deadlines = kv_clients.deadlines;
 
 	if (kv_pause_lifted())
-	{
-		unpark_all(is_parked_for_news);
-		kv_ready_ask_all();
-	}
+		pause_is_lifted();
 	if (kv_sessions.unblocked > 0)
 		unpark_all(is_unblocked);
 	if (kv_clients.parked[KV_PARK_COUNT] > 0)

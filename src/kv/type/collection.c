@@ -36,6 +36,16 @@ kv_anchor_delete(KvSpace *space, uint64 incarnation)
 	(void) pgfirst_store_delete(space->store, &id);
 }
 
+/*
+ * Every change of a collection ends in its close, which puts the root, within the command that changes the parts. The
+ * anchor is no part in this sense: RENAME changes it for the sake of whoever looks from it to its owner.
+ */
+void
+kv_collections_init(void)
+{
+	pgfirst_store_parts(KV_KIND_MEMBERS, KV_KIND_ENTRY);
+}
+
 /* ---- what is left of a collection -------------------------------------------------------------- */
 
 /* Whether the record is a key's whose collection has this incarnation. */

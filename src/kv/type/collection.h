@@ -7,8 +7,10 @@
  * other collection ever had.  The key's record then holds a root, which begins as KvRoot does; and
  * (incarnation, 0) is the anchor, the id of the key's record.
  *
- * Every change of a part writes the key's record as well, and counts its revision: who watches the key, and who
- * reads several parts as of one moment, looks at that record alone.  The key's lock is the lock of all parts.
+ * Every change of a part writes the key's record as well, in the same command, and counts its revision: who watches
+ * the key, and who reads several parts as of one moment, looks at that record alone, and nobody is shown a change
+ * of a part otherwise (pgfirst_store_parts).  What changes parts alone is either of nobody's yet (RESTORE and COPY put
+ * them before they put the root) or of nobody's any more (the sweep).  The key's lock is the lock of all parts.
  *
  * Whatever ends a paged collection (DEL, SET, expiry, FLUSHDB, eviction) only takes away or replaces the key's
  * record, which takes the same time however many parts there are.  They are garbage from then on: nothing leads to
@@ -69,6 +71,9 @@ extern bool kv_part_is_garbage(const PgfirstRecord *record, KvPartsMet *met);
 /* Puts the anchor of the collection that this key leads to. */
 extern void kv_anchor_put(KvSpace *space, RespSlice key, uint64 incarnation);
 extern void kv_anchor_delete(KvSpace *space, uint64 incarnation);
+
+/* Tells the store which records are parts. */
+extern void kv_collections_init(void);
 
 /* Raises data_corrupted. */
 pg_noreturn extern void kv_collection_damaged(void);
