@@ -23,6 +23,7 @@
 #include "kv/position.h"
 #include "kv/publish.h"
 #include "kv/settings.h"
+#include "lib/hash/siphash.h"
 
 #define WORKERS    64
 #define PLACE_SIZE ((Size) 256 * 1024) /* of the area, before it takes segments */
@@ -57,6 +58,7 @@ typedef struct Made
 typedef struct PublishShared
 {
 	int tranche;
+	uint8 key[PGFIRST_SIPHASH_KEY_BYTES]; /* see kv_publish_hash() */
 	pg_atomic_uint32 wanted; /* workers that want messages */
 	pg_atomic_uint64 bytes;  /* of messages that are made and not given back */
 	Queue queues[WORKERS];
@@ -306,6 +308,12 @@ publish_sub_abort(SubTransactionId child, SubTransactionId parent)
 	kv_publish_take_back(first);
 }
 
+void
+kv_publish_hash(RespSlice name, PgfirstId *id)
+{
+	pgfirst_siphash(shared->key, name.data, name.length, id->bytes);
+}
+
 /* ---- workers --------------------------------------------------------------------------------- */
 
 void
@@ -421,6 +429,8 @@ publish_shared_init(void *fresh)
 	dsa_area *area;
 
 	all->tranche = LWLockNewTrancheId();
+	if (!pg_strong_random(all->key, sizeof(all->key)))
+		ereport(FATAL, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not get random bytes")));
 	pg_atomic_init_u32(&all->wanted, 0);
 	pg_atomic_init_u64(&all->bytes, 0);
 	for (int i = 0; i < WORKERS; i++)

@@ -405,8 +405,8 @@ kv_clients_take_killed(void)
 }
 
 /*
- * Whoever takes its replies is not idle, nor who waits for them.  A client that no command runs for and
- * that takes nothing may be STALLED as well: it goes, too.
+ * Whoever takes its replies is not idle, nor who waits for them, nor, as in Redis, who listens.  A client that no
+ * command runs for and that takes nothing may be STALLED as well: it goes, too.
  */
 static bool
 client_is_idle(KvClient *client, int64 now_us)
@@ -417,7 +417,7 @@ client_is_idle(KvClient *client, int64 now_us)
 		client->session.active_us = now_us;
 	client->sent_seen = sent;
 	return (client->state == KV_CLIENT_IDLE || client->state == KV_CLIENT_STALLED) &&
-	       !client->gated &&
+	       !client->gated && client->session.channels + client->session.patterns == 0 &&
 	       now_us - client->session.active_us >= (int64) pgfirst_redis_timeout * 1000000;
 }
 
