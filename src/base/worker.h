@@ -18,6 +18,7 @@ typedef enum PgfirstBell
 	PGFIRST_BELL_LOCK,    /* locks were released somewhere */
 	PGFIRST_BELL_FLUSH,   /* the durable position has moved, or a wait was interrupted */
 	PGFIRST_BELL_PUBLISH, /* there are messages; see kv/publish.h */
+	PGFIRST_BELL_CLIENTS, /* something is asked of a client; see kv/cmd/roster.h */
 	PGFIRST_BELL_READY,   /* keys have something for those who wait; see kv/ready.h */
 	PGFIRST_BELLS
 } PgfirstBell;

@@ -354,9 +354,15 @@ kv_auth_look(KvSession *session, bool available, int64 now_ms)
 }
 
 const char *
-kv_auth_role_name(const KvSession *session)
+kv_auth_name(Oid role)
 {
-	const char *name = OidIsValid(session->role) ? GetUserNameFromId(session->role, true) : NULL;
+	const char *name = OidIsValid(role) ? GetUserNameFromId(role, true) : NULL;
 
 	return name ? name : "default";
+}
+
+const char *
+kv_auth_role_name(const KvSession *session)
+{
+	return kv_auth_name(session->role);
 }

@@ -56,7 +56,8 @@ extern uint32 kv_auth_tenant(Oid role);
 /* Whether anybody has a tenant of its own, by kv.set_tenant or by a setting; as above. */
 extern bool kv_auth_has_tenants(void);
 
-/* The name of the session's role, for messages; in the current memory context. */
+/* The name of a role, or of the session's, for messages; in the current memory context. */
+extern const char *kv_auth_name(Oid role);
 extern const char *kv_auth_role_name(const KvSession *session);
 
 #endif

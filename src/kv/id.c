@@ -135,12 +135,6 @@ kv_id_of_member(uint64 incarnation, const char *member, Size length, PgfirstId *
 	kv_id_of_part(incarnation, number | KV_ID_MEMBER, id);
 }
 
-void
-kv_id_of_topic(const char *name, Size length, PgfirstId *id)
-{
-	pgfirst_siphash(ids.secret, name, length, id->bytes);
-}
-
 static uint64
 id_half(const PgfirstId *id, int half)
 {

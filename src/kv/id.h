@@ -29,9 +29,6 @@ extern void kv_id_of_epoch(uint32 tenant, PgfirstId *id);
 extern void kv_id_of_part(uint64 incarnation, uint64 number, PgfirstId *id);
 extern void kv_id_of_member(uint64 incarnation, const char *member, Size length, PgfirstId *id);
 
-/* A keyed hash of the name of a channel or pattern. */
-extern void kv_id_of_topic(const char *name, Size length, PgfirstId *id);
-
 /* The two halves of the id of a part. */
 extern uint64 kv_id_incarnation(const PgfirstId *id);
 extern uint64 kv_id_number(const PgfirstId *id);

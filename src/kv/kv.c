@@ -6,6 +6,7 @@
 
 #include "kv/cmd/config.h"
 #include "kv/cmd/pause.h"
+#include "kv/cmd/roster.h"
 #include "kv/cmd/save.h"
 #include "kv/cmd/slowlog.h"
 #include "kv/cmd/stats.h"
@@ -30,6 +31,7 @@ pgfirst_kv_init(void)
 	kv_stats_init();
 	kv_config_init();
 	kv_pause_init();
+	kv_roster_init();
 	kv_save_init();
 	kv_slowlog_init();
 	kv_script_init();

@@ -12,20 +12,19 @@
 
 #include "port/atomics.h"
 #include "storage/ipc.h"
-#include "storage/lwlock.h"
 #include "storage/spin.h"
-#include "utils/dsa.h"
 #include "utils/memutils.h"
 
+#include "base/area.h"
 #include "base/shmem.h"
 #include "base/worker.h"
 #include "base/xact.h"
 #include "kv/position.h"
 #include "kv/publish.h"
 #include "kv/settings.h"
+#include "lib/hash/siphash.h"
 
-#define WORKERS    64
-#define PLACE_SIZE ((Size) 256 * 1024) /* of the area, before it takes segments */
+#define WORKERS 64
 
 typedef struct Message
 {
@@ -56,11 +55,11 @@ typedef struct Made
 
 typedef struct PublishShared
 {
-	int tranche;
-	pg_atomic_uint32 wanted; /* workers that want messages */
-	pg_atomic_uint64 bytes;  /* of messages that are made and not given back */
+	uint8 key[PGFIRST_SIPHASH_KEY_BYTES]; /* see kv_publish_hash() */
+	pg_atomic_uint32 wanted;              /* workers that want messages */
+	pg_atomic_uint64 bytes;               /* of messages that are made and not given back */
 	Queue queues[WORKERS];
-	char place[PLACE_SIZE] pg_attribute_aligned(MAXIMUM_ALIGNOF);
+	PgfirstArea area;
 } PublishShared;
 
 static PublishShared *shared;
@@ -87,15 +86,8 @@ static struct
 static void
 area_attach(void)
 {
-	MemoryContext old;
-
-	if (mine.area)
-		return;
-	LWLockRegisterTranche(shared->tranche, "pgfirst_publish");
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	mine.area = dsa_attach_in_place(shared->place, NULL);
-	dsa_pin_mapping(mine.area);
-	MemoryContextSwitchTo(old);
+	if (!mine.area)
+		mine.area = pgfirst_area_attach(&shared->area, "pgfirst_publish");
 }
 
 static char *
@@ -129,31 +121,6 @@ made_make_room(void)
 	                      : MemoryContextAlloc(TopMemoryContext, (Size) mine.room * sizeof(Made));
 }
 
-/*
- * InvalidDsaPointer if there is no memory.  A segment that cannot be made is an error of PostgreSQL's, which
- * would take with it what others have done in the transaction.
- */
-static dsa_pointer
-area_allocate(Size size)
-{
-	MemoryContext caller = CurrentMemoryContext;
-	volatile dsa_pointer pointer = InvalidDsaPointer;
-
-	PG_TRY();
-	{
-		pointer = dsa_allocate_extended(mine.area, size, DSA_ALLOC_NO_OOM | DSA_ALLOC_HUGE);
-	}
-	PG_CATCH();
-	{
-		/* The area's own are all that can be held here. */
-		LWLockReleaseAll();
-		MemoryContextSwitchTo(caller);
-		FlushErrorState();
-	}
-	PG_END_TRY();
-	return pointer;
-}
-
 /* Counts the bytes and takes them, or neither. */
 static dsa_pointer
 message_allocate(Size size, KvPublished *outcome)
@@ -163,7 +130,7 @@ message_allocate(Size size, KvPublished *outcome)
 	*outcome = KV_PUBLISH_FULL;
 	if (pg_atomic_add_fetch_u64(&shared->bytes, size) <= KV_PUBLISH_MAX)
 	{
-		pointer = area_allocate(size);
+		pointer = pgfirst_area_allocate(mine.area, size);
 		*outcome = DsaPointerIsValid(pointer) ? KV_PUBLISHED : KV_PUBLISH_MEMORY;
 	}
 	if (!DsaPointerIsValid(pointer))
@@ -306,6 +273,12 @@ publish_sub_abort(SubTransactionId child, SubTransactionId parent)
 	kv_publish_take_back(first);
 }
 
+void
+kv_publish_hash(RespSlice name, PgfirstId *id)
+{
+	pgfirst_siphash(shared->key, name.data, name.length, id->bytes);
+}
+
 /* ---- workers --------------------------------------------------------------------------------- */
 
 void
@@ -418,17 +391,14 @@ static void
 publish_shared_init(void *fresh)
 {
 	PublishShared *all = fresh;
-	dsa_area *area;
 
-	all->tranche = LWLockNewTrancheId();
+	if (!pg_strong_random(all->key, sizeof(all->key)))
+		ereport(FATAL, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not get random bytes")));
 	pg_atomic_init_u32(&all->wanted, 0);
 	pg_atomic_init_u64(&all->bytes, 0);
 	for (int i = 0; i < WORKERS; i++)
 		SpinLockInit(&all->queues[i].lock);
-	/* The postmaster has no segments: what does not fit into the place waits for somebody else. */
-	area = dsa_create_in_place(all->place, PLACE_SIZE, all->tranche, NULL);
-	dsa_pin(area);
-	dsa_detach(area);
+	pgfirst_area_init(&all->area);
 }
 
 void

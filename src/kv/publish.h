@@ -18,6 +18,7 @@
 
 #include "access/xlogdefs.h"
 #include "lib/resp/resp.h"
+#include "store/store.h"
 
 #define KV_PUBLISH_MAX ((Size) 64 * 1024 * 1024)
 
@@ -49,6 +50,12 @@ extern void kv_publish_take_back(int mark);
 
 /* Whether what the transaction under way publishes waits until its changes are durable; it does if nothing is said. */
 extern void kv_publish_waits(bool wait);
+
+/*
+ * A hash of the name of a channel or pattern, keyed by chance for as long as the server runs: subscribers outlive the
+ * extension, and the secret that its keys are hashed with.
+ */
+extern void kv_publish_hash(RespSlice name, PgfirstId *id);
 
 /* Whether anybody has subscribed to anything, in any worker. */
 extern bool kv_publish_wanted(void);

@@ -26,7 +26,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Time::HiRes qw(time sleep);
 
-our @EXPORT = qw(pgfirst_node pgfirst_install pgfirst_environment redis redis_port redis_socket
+our @EXPORT = qw(pgfirst_node pgfirst_install pgfirst_environment redis redis_in_worker redis_port redis_socket
   wait_until wait_for_door worker_pid processes crash shim median percentile log_count ticks);
 
 $PostgreSQL::Test::Cluster::last_port_assigned = $ENV{PGFIRST_TEST_FIRST_PORT} - 1
@@ -245,6 +245,25 @@ sub redis
 	my ($node, %options) = @_;
 
 	return PgfirstTest::Redis->new(port => $node->{pgfirst_port}, password => 'secret', %options);
+}
+
+# One of worker 0, 1, …, which are numbered in the order in which they were met; the kernel chooses who serves whom.
+sub redis_in_worker
+{
+	my ($node, $worker, %options) = @_;
+	my $known = $node->{pgfirst_workers} //= [];
+	my $spare = $node->{pgfirst_spare}{ join ' ', %options } //= {};
+
+	for (1 .. 200)
+	{
+		return shift @{ $spare->{$worker} } if @{ $spare->{$worker} // [] };
+		my $client = redis($node, %options);
+		my ($pid) = $client->call('INFO', 'server') =~ /^process_id:(\d+)/m;
+		push @$known, $pid if !grep { $_ eq $pid } @$known;
+		my ($at) = grep { $known->[$_] eq $pid } 0 .. $#$known;
+		push @{ $spare->{$at} }, $client;
+	}
+	die "no client in worker $worker\n";
 }
 
 package PgfirstTest::Redis;

@@ -136,7 +136,12 @@ my $idle = redis($node);
 my $stranger = PgfirstTest::Redis->new(port => $port);
 my $paused = redis($node);
 my $reader = redis($node);
+my ($listens, $matches, $listened, $blocked) = map { redis($node) } 1 .. 4;
 $redis->call('SET', 'large', value(8 << 20));
+$_->call('SUBSCRIBE', 'channel') for $listens, $listened;
+$matches->call('PSUBSCRIBE', 'c*');
+$listened->call('UNSUBSCRIBE', 'channel');
+$blocked->send('BLPOP', 'list', 0);
 reload('pgfirst.redis_timeout' => 2);
 wait_until('the timeout', sub { told('timeout') == 2; });
 # A slow reader is not idle. It asks for 32 MB, and takes a few at a time.
@@ -151,11 +156,17 @@ for (1 .. 24)
 	sysread($reader->{socket}, $reader->{input}, 300000, length $reader->{input});
 	$closed{idle} //= $_ if ($idle->outcome(0))[0] eq 'closed';
 	$closed{stranger} //= $_ if ($stranger->outcome(0))[0] eq 'closed';
+	$closed{listened} //= $_ if ($listened->outcome(0))[0] eq 'closed';
 	$redis->call('PING');
 }
 ok($closed{idle} && $closed{idle} >= 6, 'who does nothing is disconnected, when its time is up');
 ok($closed{stranger}, '… also who has never said anything');
+ok($closed{listened}, '… or has nothing subscribed to any more');
+is($redis->call('PUBLISH', 'channel', 'news'), 2, 'who has subscribed is not idle');
+is(($_->outcome(10))[1][-1], 'news', '… and hears') for $listens, $matches;
 is($paused->reply(20), 'OK', 'who waits is not idle');
+$redis->call('RPUSH', 'list', 'element');
+is_deeply($blocked->reply, [qw(list element)], '… for an element either');
 is($reader->reply, value(8 << 20), 'nor is who reads slowly');
 $reader->close;
 my $stalled = redis($node);

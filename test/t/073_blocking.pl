@@ -249,10 +249,9 @@ for my $worker (0, 1)
 
 for my $worker (0, 1)
 {
-	# As CLIENT KILL, it reaches the clients of its worker.
-	my ($other, $client) = (in_worker($worker), in_worker($worker));
+	my ($other, $client) = (in_worker(1 - $worker), in_worker($worker));
 	my $id = $client->call('CLIENT', 'ID');
-	is($other->call('CLIENT', 'UNBLOCK', $id), 0, "CLIENT UNBLOCK in worker $worker of one that does not wait");
+	is($other->call('CLIENT', 'UNBLOCK', $id), 0, "CLIENT UNBLOCK, in worker $worker, of one that does not wait");
 	waits($client, 'BLPOP', 'q', 0);
 	is($other->call('CLIENT', 'UNBLOCK', $id), 1, '… of one that does');
 	served('… it is told that its time is up', $client, undef);

@@ -5,7 +5,7 @@
 #
 # Seen to fail: PUBLISH that raises an error (the changes of others are gone); patterns held against a message without a
 # share of steps, and all at once; subscriptions found in a list; scripts and EXECs that begin again without taking back
-# what they have published; no limit for subscribers; subscribers that are never looked at.
+# what they have published; no limit for subscribers; subscribers that are never looked at; topics hashed with the secret of the extension.
 
 use strict;
 use warnings;
@@ -233,5 +233,21 @@ my ($what) = $moved->outcome(10);
 ($what) = $moved->outcome(10) if $what eq 'reply';
 is($what, 'closed', 'and who logs in as another tenant');
 is($redis->call('PUBLISH', 'order', 'last'), 1, 'nothing of it is left');
+
+# ---- the extension anew --------------------------------------------------------------------------
+
+sub subscribed { return $redis->call('PUBSUB', 'NUMSUB', 'order')->[1]; }
+
+my $before = subscriber('app', 'SUBSCRIBE', 'order');
+is(subscribed(), 2, 'a subscriber');
+sql('DROP EXTENSION pgfirst_kv CASCADE; DROP SCHEMA kv CASCADE; DROP EXTENSION IF EXISTS pgfirst CASCADE');
+sql("CREATE EXTENSION pgfirst CASCADE; GRANT USAGE ON SCHEMA kv TO app; SELECT kv.grant('app', NULL, 'admin')");
+wait_for_door($node);
+my $after = subscriber('app', 'SUBSCRIBE', 'order');
+is(subscribed(), 3, '… is known when the extension was dropped and made again');
+is($redis->call('PUBLISH', 'order', 'anew'), 3, '… is counted');
+is(hears($_), 'anew', '… and hears') for $before, $after;
+$before->send('UNSUBSCRIBE', 'order');
+wait_until('it has unsubscribed', sub { subscribed() == 2; });
 
 done_testing();

@@ -88,6 +88,13 @@ argument_of_step(KvCall *call, int first, int last, int n)
 	return first;
 }
 
+/* Whose wait CLIENT UNBLOCK has ended takes nothing that has come since. */
+static bool
+waits_no_longer(KvCall *call)
+{
+	return call->session->unblocked != KV_UNBLOCKED_NOT;
+}
+
 /*
  * Opens the first of the lists that has anything; false if none has, or after answering that one is no list (*outcome
  * says which).  Who has waited already does not mind what a key has become.
@@ -96,6 +103,8 @@ static bool
 first_list(KvCall *call, int first, int last, KvList *list, int *argument, bool *wrong)
 {
 	*wrong = false;
+	if (waits_no_longer(call))
+		return false;
 	for (int n = call->ready ? 0 : 1; n <= last - first + 1; n++)
 	{
 		int i = argument_of_step(call, first, last, n);
@@ -166,7 +175,7 @@ blocking_move(KvCall *call, KvEnd from, KvEnd to, int timeout)
 
 	if (!argument_seconds(call, timeout, &timeout_us))
 		return KV_DONE;
-	if (kv_list_carry(call, from, to, &outcome))
+	if (!waits_no_longer(call) && kv_list_carry(call, from, to, &outcome))
 		return outcome;
 	return kv_wait_for_keys(call, KV_TYPE_LIST, 1, 1, timeout_us, false);
 }
@@ -220,6 +229,8 @@ static bool
 first_zset(KvCall *call, int first, int last, KvZset *zset, int *argument, bool *wrong)
 {
 	*wrong = false;
+	if (waits_no_longer(call))
+		return false;
 	for (int n = call->ready ? 0 : 1; n <= last - first + 1; n++)
 	{
 		int i = argument_of_step(call, first, last, n);

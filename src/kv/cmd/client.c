@@ -2,8 +2,7 @@
  *
  * client.c: CLIENT and its subcommands.
  *
- * A worker knows its own clients. With several workers CLIENT LIST shows, and CLIENT KILL closes, those
- * of the worker that answers; ids are unique over all of them.
+ * CLIENT LIST, KILL and UNBLOCK are about the clients of all workers (roster.h) that are of the caller's tenant.
  */
 #include "postgres.h"
 
@@ -13,6 +12,7 @@
 #include "base/clock.h"
 #include "kv/auth.h"
 #include "kv/cmd/commands.h"
+#include "kv/cmd/roster.h"
 #include "kv/cmd/server.h"
 #include "kv/settings.h"
 #include "lib/number/number.h"
@@ -103,53 +103,49 @@ kv_cmd_client_setinfo(KvCall *call)
  * by CLIENT NO-EVICT, by NO-TOUCH; N: none.
  */
 static void
-append_flags(StringInfo line, const KvSession *session)
+append_flags(StringInfo line, const KvPortrait *client)
 {
 	int before = line->len;
 
-	if (session->channels + session->patterns > 0)
+	if (client->channels + client->patterns > 0)
 		appendStringInfoChar(line, 'P');
-	if (kv_multi_is_open(session))
+	if (client->queued >= 0)
 		appendStringInfoChar(line, 'x');
-	if (session->waits)
+	if (client->waits)
 		appendStringInfoChar(line, 'b');
-	if (session->local_address[0] == '/')
+	if (client->local_address[0] == '/')
 		appendStringInfoChar(line, 'U');
-	if (session->no_evict)
+	if (client->no_evict)
 		appendStringInfoChar(line, 'e');
-	if (session->no_touch)
+	if (client->no_touch)
 		appendStringInfoChar(line, 'T');
 	if (line->len == before)
 		appendStringInfoChar(line, 'N');
 }
 
 static void
-append_client(StringInfo line, const KvSession *session)
+append_client(StringInfo line, const KvPortrait *client)
 {
 	int64 now = pgfirst_clock_monotonic_us();
-	const char *name = session->name ? session->name : "";
-	const KvCommand *last = session->last_command;
-	Size output = session->reply.capacity + session->tail.capacity;
+	const KvCommand *last = client->last_command;
 
 	appendStringInfo(line, "id=" UINT64_FORMAT " addr=%s laddr=%s fd=%d name=%s age=%d idle=%d ",
-	                 session->id, session->address, session->local_address, session->fd, name,
-	                 (int) ((now - session->created_us) / 1000000),
-	                 (int) ((now - session->active_us) / 1000000));
+	                 client->id, client->address, client->local_address, client->fd, client->name,
+	                 (int) ((now - client->created_us) / 1000000),
+	                 (int) ((now - client->active_us) / 1000000));
 	appendStringInfoString(line, "flags=");
-	append_flags(line, session);
-	appendStringInfo(line,
-	                 " db=%d sub=%d psub=%d ssub=0 multi=%d watch=%d qbuf=%zu qbuf-free=0 "
-	                 "argv-mem=0 multi-mem=0 rbs=%zu rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu "
-	                 "events=r cmd=%s%s%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
-	                 session->database, session->channels, session->patterns,
-	                 kv_multi_commands(session), kv_multi_watched(session), session->input_bytes,
-	                 session->reply.capacity, session->reply.length + session->tail.length, output,
-	                 sizeof(*session) + session->input_bytes + output,
-	                 last && last->container ? last->container : "",
-	                 last && last->container ? "|" : "", last ? last->name : "NULL",
-	                 kv_auth_role_name(session), session->reply.protocol,
-	                 session->library_name ? session->library_name : "",
-	                 session->library_version ? session->library_version : "");
+	append_flags(line, client);
+	appendStringInfo(
+	    line,
+	    " db=%d sub=%d psub=%d ssub=0 multi=%d watch=%d qbuf=%zu qbuf-free=0 "
+	    "argv-mem=0 multi-mem=0 rbs=%zu rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu "
+	    "events=r cmd=%s%s%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
+	    client->database, client->channels, client->patterns, client->queued, client->watched,
+	    client->input, client->reply_capacity, client->reply, client->output_capacity,
+	    sizeof(KvSession) + client->input + client->output_capacity,
+	    last && last->container ? last->container : "", last && last->container ? "|" : "",
+	    last ? last->name : "NULL", kv_auth_name(client->role), client->protocol,
+	    client->library_name, client->library_version);
 }
 
 static void
@@ -164,9 +160,11 @@ KvOutcome
 kv_cmd_client_info(KvCall *call)
 {
 	StringInfoData line;
+	KvPortrait own;
 
 	initStringInfo(&line);
-	append_client(&line, call->session);
+	kv_portrait_take(call->session, &own);
+	append_client(&line, &own);
 	reply_lines(call, &line);
 	return KV_DONE;
 }
@@ -234,19 +232,58 @@ client_type(KvCall *call, int i, ClientType *type)
 }
 
 static bool
-client_is(const KvSession *session, ClientType type)
+client_is(const KvPortrait *client, ClientType type)
 {
-	bool listens = session->channels + session->patterns > 0;
+	bool listens = client->channels + client->patterns > 0;
 
 	return type == CLIENT_ANY || type == (listens ? CLIENT_PUBSUB : CLIENT_NORMAL);
+}
+
+/* Where the line of a client stands among the lines of all. */
+typedef struct ClientLine
+{
+	uint64 id; /* first, for compare_ids() */
+	int start;
+	int length;
+} ClientLine;
+
+/* Answers with the lines of those of the caller's tenant that are meant, the oldest first. */
+static void
+reply_clients(KvCall *call, ClientType type, const uint64 *ids, Size ids_count)
+{
+	Size count = 0, room = 64;
+	ClientLine *lines = palloc(room * sizeof(ClientLine));
+	StringInfoData unsorted, sorted;
+	KvRosterWalk walk;
+	KvPortrait client;
+
+	initStringInfo(&unsorted);
+	initStringInfo(&sorted);
+	kv_roster_walk(&walk, call->session->tenant);
+	while (kv_roster_next(&walk, &client))
+	{
+		int start = unsorted.len;
+
+		if (client.killed || !client_is(&client, type) ||
+		    (ids && !bsearch(&client.id, ids, ids_count, sizeof(uint64), compare_ids)))
+			continue;
+		append_client(&unsorted, &client);
+		if (count == room)
+			lines = repalloc_huge(lines, (room *= 2) * sizeof(ClientLine));
+		lines[count++] = (ClientLine){client.id, start, unsorted.len - start};
+	}
+	qsort(lines, count, sizeof(ClientLine), compare_ids);
+	for (Size i = 0; i < count; i++)
+		appendBinaryStringInfo(&sorted, unsorted.data + lines[i].start, lines[i].length);
+	pfree(unsorted.data);
+	pfree(lines);
+	reply_lines(call, &sorted);
 }
 
 /* CLIENT LIST [TYPE normal | master | replica | pubsub] [ID id [id ...]] */
 KvOutcome
 kv_cmd_client_list(KvCall *call)
 {
-	StringInfoData lines;
-	dlist_iter iterator;
 	ClientType type = CLIENT_ANY;
 	uint64 *ids = NULL;
 	Size ids_count = 0;
@@ -268,17 +305,7 @@ kv_cmd_client_list(KvCall *call)
 		return KV_DONE;
 	}
 
-	initStringInfo(&lines);
-	dlist_foreach (iterator, &kv_sessions.list)
-	{
-		const KvSession *session = dlist_container(KvSession, link, iterator.cur);
-
-		if (!client_is(session, type) || session->tenant != call->session->tenant)
-			continue;
-		if (!ids || bsearch(&session->id, ids, ids_count, sizeof(uint64), compare_ids))
-			append_client(&lines, session);
-	}
-	reply_lines(call, &lines);
+	reply_clients(call, type, ids, ids_count);
 	return KV_DONE;
 }
 
@@ -358,21 +385,20 @@ slice_is(RespSlice slice, const char *words)
 }
 
 static bool
-kill_meets(const KvCall *call, const KillFilter *filter, const KvSession *session)
+kill_meets(const KvCall *call, const KillFilter *filter, const KvPortrait *client)
 {
-	if (!client_is(session, filter->type) || session->killed ||
-	    session->tenant != call->session->tenant)
+	if (!client_is(client, filter->type) || client->killed)
 		return false;
-	if (filter->address.data && !slice_is(filter->address, session->address))
+	if (filter->address.data && !slice_is(filter->address, client->address))
 		return false;
-	if (filter->local_address.data && !slice_is(filter->local_address, session->local_address))
+	if (filter->local_address.data && !slice_is(filter->local_address, client->local_address))
 		return false;
-	if (filter->id != 0 && (uint64) filter->id != session->id)
+	if (filter->id != 0 && (uint64) filter->id != client->id)
 		return false;
 	if (filter->user &&
-	    !(OidIsValid(session->role) ? session->role == filter->role : filter->role_is_default))
+	    !(OidIsValid(client->role) ? client->role == filter->role : filter->role_is_default))
 		return false;
-	return !filter->spare_self || session != call->session;
+	return !filter->spare_self || client->id != call->session->id;
 }
 
 /* CLIENT KILL addr:port | <[ID id] [TYPE type] [USER user] [ADDR addr] [LADDR addr] [SKIPME yes|no]> */
@@ -380,7 +406,8 @@ KvOutcome
 kv_cmd_client_kill(KvCall *call)
 {
 	KillFilter filter = {.spare_self = call->argc > 3};
-	dlist_iter iterator;
+	KvRosterWalk walk;
+	KvPortrait client;
 	int64 killed = 0;
 
 	if (call->argc == 3)
@@ -389,17 +416,16 @@ kv_cmd_client_kill(KvCall *call)
 		if (!kill_option(call, i, &filter))
 			return KV_DONE;
 
-	dlist_foreach (iterator, &kv_sessions.list)
+	kv_roster_walk(&walk, call->session->tenant);
+	while (kv_roster_next(&walk, &client))
 	{
-		KvSession *session = dlist_container(KvSession, link, iterator.cur);
-
-		if (!kill_meets(call, &filter, session))
+		if (!kill_meets(call, &filter, &client))
 			continue;
 		/* Who kills itself still gets the answer. */
-		if (session == call->session)
-			session->close = true;
-		else
-			kv_session_kill(session);
+		if (client.id == call->session->id)
+			call->session->close = true;
+		else if (!kv_roster_kill(&walk))
+			continue;
 		killed++;
 	}
 	if (call->argc > 3)
@@ -417,17 +443,17 @@ kv_cmd_client_kill(KvCall *call)
 KvOutcome
 kv_cmd_client_unblock(KvCall *call)
 {
+	bool error = call->argc == 4 && kv_argument_is(call, 3, "ERROR");
+	uint32 tenant = call->session->tenant;
 	int64 id;
 
 	if (call->argc > 4)
 		kv_reply_subcommand_syntax(call);
-	else if (call->argc == 4 && !kv_argument_is(call, 3, "TIMEOUT") &&
-	         !kv_argument_is(call, 3, "ERROR"))
+	else if (call->argc == 4 && !error && !kv_argument_is(call, 3, "TIMEOUT"))
 		kv_reply_error(call, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
 	else if (kv_argument_integer(call, 2, &id))
-		pgfirst_resp_write_integer(
-		    call->reply, kv_session_unblock((uint64) id, call->session->tenant,
-		                                    call->argc == 4 && kv_argument_is(call, 3, "ERROR")));
+		pgfirst_resp_write_integer(call->reply, kv_session_unblock((uint64) id, tenant, error) ||
+		                                            kv_roster_unblock((uint64) id, tenant, error));
 	return KV_DONE;
 }
 

@@ -29,7 +29,6 @@
 #include "kv/cmd/pubsub.h"
 #include "kv/cmd/server.h"
 #include "kv/database.h"
-#include "kv/id.h"
 #include "kv/settings.h"
 
 #define PATTERN_BYTES_MAX 1024
@@ -44,7 +43,7 @@
 
 typedef struct TopicKey
 {
-	PgfirstId id; /* of the name; see kv_id_of_topic() */
+	PgfirstId id; /* of the name; see kv_publish_hash() */
 	uint32 tenant;
 	uint32 pattern; /* 1: it is one */
 } TopicKey;
@@ -135,7 +134,7 @@ topic_key(uint32 tenant, RespSlice name, bool pattern)
 {
 	TopicKey key = {.tenant = tenant, .pattern = pattern};
 
-	kv_id_of_topic(name.data, name.length, &key.id);
+	kv_publish_hash(name, &key.id);
 	return key;
 }
 

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/shmem.h"
 #include "kv/cmd/pubsub.h"
+#include "kv/cmd/roster.h"
 #include "kv/cmd/session.h"
 #include "kv/cmd/stats.h"
 
@@ -34,6 +35,7 @@ kv_session_begin(KvSession *session, RespAllocator allocator)
 void
 kv_session_end(KvSession *session)
 {
+	kv_roster_leave(session);
 	dlist_delete(&session->link);
 	kv_sessions.count--;
 	kv_sessions.killed -= session->killed;
@@ -109,6 +111,16 @@ kv_session_kill(KvSession *session)
 }
 
 bool
+kv_session_end_wait(KvSession *session, bool error)
+{
+	if (!session->waits || session->unblocked != KV_UNBLOCKED_NOT)
+		return false;
+	kv_sessions.unblocked++;
+	session->unblocked = error ? KV_UNBLOCKED_ERROR : KV_UNBLOCKED_TIMEOUT;
+	return true;
+}
+
+bool
 kv_session_unblock(uint64 id, uint32 tenant, bool error)
 {
 	dlist_iter iterator;
@@ -117,12 +129,8 @@ kv_session_unblock(uint64 id, uint32 tenant, bool error)
 	{
 		KvSession *session = dlist_container(KvSession, link, iterator.cur);
 
-		if (session->id != id || session->tenant != tenant || !session->waits)
-			continue;
-		if (session->unblocked == KV_UNBLOCKED_NOT)
-			kv_sessions.unblocked++;
-		session->unblocked = error ? KV_UNBLOCKED_ERROR : KV_UNBLOCKED_TIMEOUT;
-		return true;
+		if (session->id == id && session->tenant == tenant)
+			return kv_session_end_wait(session, error);
 	}
 	return false;
 }
@@ -154,5 +162,6 @@ kv_session_set_text(KvSession *session, char **where, const char *words, Size le
 	if (*where)
 		allocator->resize(allocator->context, *where, 0);
 	*where = copy;
+	session->renamed = true;
 	return true;
 }

@@ -56,6 +56,8 @@ typedef struct KvSession
 	char address[KV_ADDRESS_TEXT];
 	char local_address[KV_ADDRESS_TEXT];
 	int fd;
+	struct KvSeat *seat;                  /* where others see it; see roster.h */
+	bool renamed;                         /* one of these texts is not what they see there */
 	int64 created_us;                     /* monotonic */
 	int64 active_us;                      /* monotonic, of the last command */
 	const struct KvCommand *last_command; /* NULL before the first */
@@ -117,8 +119,14 @@ extern void kv_session_log_out(KvSession *session);
 /* Has it closed at the end of the turn, without an answer to anything. */
 extern void kv_session_kill(KvSession *session);
 
-/* Ends the wait of a session of this tenant, as its time's end would, or with an error; false if it does not wait. */
+/*
+ * Ends the wait of a session of this tenant, as its time's end would, or with an error; false if it does not wait, or
+ * not any longer.
+ */
 extern bool kv_session_unblock(uint64 id, uint32 tenant, bool error);
+
+/* Likewise of this one. */
+extern bool kv_session_end_wait(KvSession *session, bool error);
 
 /* Whether it has subscribed to something and can therefore, in RESP2, send few other commands. */
 static inline bool

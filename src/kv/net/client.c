@@ -32,6 +32,7 @@
 #include "base/clock.h"
 #include "base/flush.h"
 #include "kv/cmd/pubsub.h"
+#include "kv/cmd/roster.h"
 #include "kv/cmd/stats.h"
 #include "kv/net/client.h"
 #include "kv/net/tls.h"
@@ -293,6 +294,7 @@ kv_client_open(int fd, KvClientKind kind, const char *address, const char *local
 	client->state = KV_CLIENT_IDLE;
 	dlist_push_tail(&kv_clients.states[KV_CLIENT_IDLE], &client->state_link);
 	client_watch(client, EPOLLIN);
+	client->broken |= !kv_roster_join(&client->session);
 	if (client->broken)
 		kv_client_touch(client);
 	kv_stats_add(&kv_stats->connections_received, 1);
@@ -413,8 +415,8 @@ kv_clients_take_killed(void)
 }
 
 /*
- * Whoever takes its replies is not idle, nor who waits for them.  A client that no command runs for and
- * that takes nothing may be STALLED as well: it goes, too.
+ * Whoever takes its replies is not idle, nor who waits for them, nor, as in Redis, who listens.  A client that no
+ * command runs for and that takes nothing may be STALLED as well: it goes, too.
  */
 static bool
 client_is_idle(KvClient *client, int64 now_us)
@@ -425,7 +427,7 @@ client_is_idle(KvClient *client, int64 now_us)
 		client->session.active_us = now_us;
 	client->sent_seen = sent;
 	return (client->state == KV_CLIENT_IDLE || client->state == KV_CLIENT_STALLED) &&
-	       !client->gated &&
+	       !client->gated && client->session.channels + client->session.patterns == 0 &&
 	       now_us - client->session.active_us >= (int64) pgfirst_redis_timeout * 1000000;
 }
 
@@ -910,6 +912,8 @@ kv_client_settle(KvClient *client)
 	if (client->touched)
 		dlist_delete(&client->touched_link);
 	client->touched = false;
+	/* Who has its reply may be told of what others see of it. */
+	kv_roster_show(&client->session);
 
 	if (!client->broken)
 	{

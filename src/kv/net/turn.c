@@ -44,6 +44,7 @@
 #include "base/xact.h"
 #include "kv/cmd/pause.h"
 #include "kv/cmd/pubsub.h"
+#include "kv/cmd/roster.h"
 #include "kv/cmd/slowlog.h"
 #include "kv/cmd/stats.h"
 #include "kv/count.h"
@@ -243,6 +244,14 @@ unpark_all(bool (*which)(const KvClient *client))
 }
 
 void
+kv_turn_heed(void)
+{
+	kv_roster_heed();
+	if (kv_sessions.killed > 0)
+		kv_clients_take_killed();
+}
+
+void
 kv_turn_lock_free(void)
 {
 	if (kv_clients.parked[KV_PARK_LOCK] > 0)
@@ -399,6 +408,7 @@ wait_is_over(KvClient *client)
 	if (!client->waits)
 		return;
 	session->waits = false;
+	kv_roster_waits(session);
 	if (session->unblocked != KV_UNBLOCKED_NOT)
 		kv_sessions.unblocked--;
 	session->unblocked = KV_UNBLOCKED_NOT;
@@ -456,6 +466,7 @@ run_command(KvClient *client)
 		if (turn.in_vain && kv_waits_begin(client, &call))
 		{
 			session->waits = true;
+			kv_roster_waits(session);
 			kv_client_enter(client, KV_CLIENT_AGAIN);
 		}
 		return false;
@@ -524,12 +535,13 @@ serve_key(const KvReadyKey *key)
 	uint32 without = 0;
 	KvClient *client = kv_waits_next(key, NULL, without);
 
+	kv_roster_heed();
 	while (client)
 	{
 		KvClient *next;
 
 		/* What it is asked may end its wait, and nobody else's. */
-		if (client->broken || client->session.close)
+		if (client->broken || client->session.close || is_unblocked(client))
 			next = kv_waits_next(key, client, without);
 		else
 		{
@@ -652,6 +664,8 @@ run_ready(void)
 
 	if (dlist_is_empty(ready) && !kv_ready_waiting())
 		return;
+	/* What clients have sent is there already, so whoever was told that another is killed did not send it later. */
+	kv_roster_heed();
 	turn_start();
 	if (kv_ready_waiting())
 		kv_ready_rung(serve_slot);

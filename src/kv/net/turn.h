@@ -24,6 +24,9 @@ extern bool kv_turn_wanted(void);
 /* Tells subscribers what has been published. */
 extern void kv_turn_tell(void);
 
+/* Does what other workers have asked of this one's clients. */
+extern void kv_turn_heed(void);
+
 /* Lets clients that are parked for a lock try again. */
 extern void kv_turn_lock_free(void);
 

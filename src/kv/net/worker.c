@@ -43,6 +43,7 @@
 #include "base/shmem.h"
 #include "base/worker.h"
 #include "kv/cmd/pubsub.h"
+#include "kv/cmd/roster.h"
 #include "kv/cmd/stats.h"
 #include "kv/net/client.h"
 #include "kv/net/listener.h"
@@ -228,6 +229,7 @@ take_latch(void)
 	if (pgfirst_bell_rung(PGFIRST_BELL_READY))
 		kv_ready_heard();
 	(void) pgfirst_bell_rung(PGFIRST_BELL_PUBLISH);
+	(void) pgfirst_bell_rung(PGFIRST_BELL_CLIENTS);
 }
 
 static void
@@ -287,6 +289,7 @@ one_round(void)
 		proc_exit(1);
 	pgfirst_worker_interrupts();
 	take_latch();
+	kv_turn_heed();
 	kv_turn_tell();
 	try_door(now_us);
 	/* First: what these clients ask for next may be in the turn that is about to begin. */
@@ -317,7 +320,9 @@ pgfirst_redis_main(Datum arg)
 	kv_script_begin(worker.number);
 	kv_publish_begin(worker.number);
 	kv_ready_begin(worker.number);
+	kv_roster_begin(worker.number);
 	pgfirst_bell_want(PGFIRST_BELL_READY, true);
+	pgfirst_bell_want(PGFIRST_BELL_CLIENTS, true);
 	before_shmem_exit(worker_leaves, 0);
 	prepare_waiting();
 	if (pgfirst_redis_tls_port != 0)
