@@ -21,25 +21,8 @@ my $wrong_type = '-WRONGTYPE Operation against a key holding the wrong kind of v
 
 # ---- clients ---------------------------------------------------------------------------------
 
-my (@workers, @spare);
-
 # A client in worker 0 or 1.
-sub in_worker
-{
-	my ($worker) = @_;
-
-	for (1 .. 200)
-	{
-		return shift @{ $spare[$worker] } if @{ $spare[$worker] // [] };
-		my $client = redis($node);
-		my ($pid) = $client->call('INFO', 'server') =~ /^process_id:(\d+)/m;
-		push @workers, $pid if !grep { $_ eq $pid } @workers;
-		my ($at) = grep { $workers[$_] eq $pid } 0 .. $#workers;
-		push @{ $spare[$at] }, $client;
-	}
-	die "no client in worker $worker\n";
-}
-
+sub in_worker { my ($worker) = @_; return redis_in_worker($node, $worker); }
 my ($here, $there) = (in_worker(0), in_worker(1));
 
 sub waiting { return $here->call('INFO', 'clients') =~ /^blocked_clients:(\d+)/m ? $1 : die; }

@@ -24,26 +24,8 @@ sql("SELECT kv.set_tenant('seven', 7), kv.set_tenant('eight', 8)");
 
 # ---- clients ---------------------------------------------------------------------------------
 
-my (@workers, %spare);
-
 # A client of this role in worker 0 or 1.
-sub in_worker
-{
-	my ($worker, $role) = @_;
-
-	$role //= 'app';
-	for (1 .. 200)
-	{
-		return shift @{ $spare{"$role $worker"} } if @{ $spare{"$role $worker"} // [] };
-		my $client = redis($node, user => $role);
-		my ($pid) = $client->call('INFO', 'server') =~ /^process_id:(\d+)/m;
-		push @workers, $pid if !grep { $_ eq $pid } @workers;
-		my ($at) = grep { $workers[$_] eq $pid } 0 .. $#workers;
-		push @{ $spare{"$role $at"} }, $client;
-	}
-	die "no client in worker $worker\n";
-}
-
+sub in_worker { my ($worker, $role) = @_; return redis_in_worker($node, $worker, user => $role // 'app'); }
 my ($here, $there) = (in_worker(0), in_worker(1));
 
 # The next replies, which have to be these.

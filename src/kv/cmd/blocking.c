@@ -42,6 +42,12 @@ argument_seconds(KvCall *call, int i, int64 *timeout_us)
 	return false;
 }
 
+bool
+kv_waits_no_longer(const KvCall *call)
+{
+	return call->session->unblocked != KV_UNBLOCKED_NOT;
+}
+
 KvOutcome
 kv_wait_for_keys(KvCall *call, KvType type, int first, int last, int64 timeout_us, bool array)
 {
@@ -88,13 +94,6 @@ argument_of_step(KvCall *call, int first, int last, int n)
 	return first;
 }
 
-/* Whose wait CLIENT UNBLOCK has ended takes nothing that has come since. */
-static bool
-waits_no_longer(KvCall *call)
-{
-	return call->session->unblocked != KV_UNBLOCKED_NOT;
-}
-
 /*
  * Opens the first of the lists that has anything; false if none has, or after answering that one is no list (*outcome
  * says which).  Who has waited already does not mind what a key has become.
@@ -103,7 +102,7 @@ static bool
 first_list(KvCall *call, int first, int last, KvList *list, int *argument, bool *wrong)
 {
 	*wrong = false;
-	if (waits_no_longer(call))
+	if (kv_waits_no_longer(call))
 		return false;
 	for (int n = call->ready ? 0 : 1; n <= last - first + 1; n++)
 	{
@@ -175,7 +174,7 @@ blocking_move(KvCall *call, KvEnd from, KvEnd to, int timeout)
 
 	if (!argument_seconds(call, timeout, &timeout_us))
 		return KV_DONE;
-	if (!waits_no_longer(call) && kv_list_carry(call, from, to, &outcome))
+	if (!kv_waits_no_longer(call) && kv_list_carry(call, from, to, &outcome))
 		return outcome;
 	return kv_wait_for_keys(call, KV_TYPE_LIST, 1, 1, timeout_us, false);
 }
@@ -229,7 +228,7 @@ static bool
 first_zset(KvCall *call, int first, int last, KvZset *zset, int *argument, bool *wrong)
 {
 	*wrong = false;
-	if (waits_no_longer(call))
+	if (kv_waits_no_longer(call))
 		return false;
 	for (int n = call->ready ? 0 : 1; n <= last - first + 1; n++)
 	{

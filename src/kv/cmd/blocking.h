@@ -14,4 +14,7 @@
 extern KvOutcome kv_wait_for_keys(KvCall *call, KvType type, int first, int last, int64 timeout_us,
                                   bool array);
 
+/* Whose wait CLIENT UNBLOCK has ended takes nothing that has come since. */
+extern bool kv_waits_no_longer(const KvCall *call);
+
 #endif

@@ -443,6 +443,8 @@ kv_cmd_xread(KvCall *call)
 		return KV_DONE;
 	if (!xread_remember(call))
 		return KV_DONE;
+	if (kv_waits_no_longer(call))
+		return xread_wait(call);
 	outcome = kv_reply_together(call, read_xread);
 	if (outcome != KV_DONE || call->reply->length > start || call->reply->failed)
 		return outcome;
