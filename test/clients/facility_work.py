@@ -374,9 +374,11 @@ def on_both(cluster, name, judge):
                 live(work)
             return judge(works, lives)
         finally:
-            for work in works:
-                work.forget()
-            redis.stop()
+            try:
+                for work in works:
+                    work.forget()
+            finally:
+                redis.stop()
 
 
 def main():
