@@ -12,7 +12,8 @@ URL = os.environ["CELERY_URL"]
 app = Celery("tasks", broker=URL, backend=URL)
 app.conf.update(
     broker_transport_options={"visibility_timeout": int(os.environ.get("CELERY_VISIBILITY", "3600"))},
-    result_expires=1000, worker_hijack_root_logger=False, broker_connection_retry_on_startup=True)
+    result_expires=int(os.environ.get("CELERY_EXPIRES", "1000")),
+    beat_schedule={"beat": {"task": "celery_app.count", "schedule": 0.5, "args": ("beats",)}}, worker_hijack_root_logger=False, broker_connection_retry_on_startup=True)
 
 
 @app.task
@@ -35,6 +36,11 @@ def third_time(self):
 @app.task
 def fails(words):
     raise ValueError(words)
+
+
+@app.task
+def count(key):
+    return redis.Redis.from_url(URL).incr(key)
 
 
 @app.task

@@ -39,13 +39,13 @@ r = redis.Redis.from_url(URL)
 class Worker:
     """A worker and its processes, which are a group of their own."""
 
-    def __init__(self, name, queue, visibility=3600):
+    def __init__(self, name, queue, visibility=3600, pool="prefork", expires=1000):
         self.log = tempfile.TemporaryFile("w+")
         self.name = f"{name}@test"
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "celery", "-A", "celery_app", "worker", "--concurrency", "2", "--pool", "prefork", "--loglevel", "INFO",
+            [sys.executable, "-m", "celery", "-A", "celery_app", "worker", "--concurrency", "2", "--pool", pool, "--loglevel", "INFO",
              "--hostname", self.name, "--queues", queue],
-            cwd=HERE, env={**os.environ, "CELERY_VISIBILITY": str(visibility), "C_FORCE_ROOT": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+            cwd=HERE, env={**os.environ, "CELERY_VISIBILITY": str(visibility), "CELERY_EXPIRES": str(expires), "C_FORCE_ROOT": "1", "PYTHONDONTWRITEBYTECODE": "1"},
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True)
         try:
             wait_until("the worker is ready", lambda: f"{self.name} ready" in self.written() or self.process.poll() is not None, SECONDS)
@@ -158,6 +158,42 @@ def _():
         check(r.zcard("unacked_index"), 0)
     finally:
         check(worker.stop(), 0)
+
+
+@test("a pool of threads; a rate that tasks are limited to; results that go; a worker that is told to end from afar")
+def _():
+    worker = Worker("threads", "threads", pool="threads", expires=1)
+    try:
+        results = [add.apply_async((i, i), queue="threads") for i in range(20)]
+        check([result.get(timeout=SECONDS) for result in results], [2 * i for i in range(20)])
+        wait_until("the last result has gone", lambda: r.exists(f"celery-task-meta-{results[-1].id}") == 0, SECONDS)
+        check(app.AsyncResult(results[-1].id).state, "PENDING")
+
+        check(app.control.rate_limit("celery_app.moment", "4/s", reply=True, timeout=5, limit=1, destination=[worker.name]),
+              [{worker.name: {"ok": "new rate limit set successfully"}}])
+        moments = sorted(result.get(timeout=SECONDS) for result in [moment.apply_async(queue="threads") for _ in range(5)])
+        assert 0.8 <= moments[-1] - moments[0] < 5, moments
+
+        app.control.shutdown(destination=[worker.name])
+        check(worker.process.wait(SECONDS), 0)
+    finally:
+        if worker.process.poll() is None:
+            worker.kill()
+
+
+@test("beat sends when it is time")
+def _():
+    r.delete("beats")
+    with tempfile.TemporaryDirectory() as directory, subprocess.Popen(
+            [sys.executable, "-m", "celery", "-A", "celery_app", "beat", "--schedule", os.path.join(directory, "schedule"), "--pidfile", ""],
+            cwd=HERE, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL) as beat:
+        try:
+            wait_until("beat has sent three times", lambda: int(r.get("beats") or 0) >= 3, SECONDS)
+            beat.terminate()
+            check(beat.wait(SECONDS), 0)
+        finally:
+            beat.kill()
 
 
 @test("the worker ends when it is told to, and leaves nothing behind")

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 import server as servers
 from resp import Connection
 
-ROOT = servers.ROOT
+HOME = os.path.join(servers.ROOT, "examples", "facility")
 # Debian's, because Django is Debian's.
 PYTHON = "/usr/bin/python3"
 PREFIX_END = ":1:"
@@ -42,11 +42,10 @@ class App:
             raise RuntimeError(f"psql: {done.stderr}")
         return done.stdout.strip()
 
-    def start(self):
-        """Begins to start; wait() waits until it answers."""
+    def prepare(self):
+        """An empty schema, and what its processes need to know."""
         self.sql(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE; CREATE SCHEMA {self.schema}")
         self.forget()
-        (self.port,) = servers.free_ports(1)
         store = self.store
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("PG", "DJANGO", "PYTHON"))},
@@ -54,16 +53,21 @@ class App:
             "DATABASE_URL": f"{self.database_url}?schema={self.schema}",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
+
+    def start(self):
+        """Begins to start; wait() waits until it answers."""
+        self.prepare()
+        (self.port,) = servers.free_ports(1)
         with open(self.log, "w", encoding="utf-8") as log:
             # In this process's group, so that who ends the group ends the application as well.
             self.process = subprocess.Popen(
-                [PYTHON, os.path.join(ROOT, "examples", "facility", "run"), str(self.port)], env=self.environment,
+                [PYTHON, os.path.join(HOME, "run"), str(self.port)], env=self.environment,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
 
     def manage(self, *words):
         """What one of Django's commands for the project prints."""
         done = subprocess.run(
-            [PYTHON, os.path.join(ROOT, "examples", "facility", "manage.py"), *words], env=self.environment,
+            [PYTHON, os.path.join(HOME, "manage.py"), *words], env=self.environment,
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"manage.py {' '.join(words)}: {done.stderr}")
@@ -94,7 +98,7 @@ class App:
             self.sql(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE")
 
     def redis(self, number):
-        """A connection to one of its three databases, beside the application."""
+        """A connection to one of its databases, beside the application."""
         connection = Connection((self.store.host, self.store.port))
         for words in (("AUTH", self.store.user, self.store.password), ("SELECT", number)):
             answer = connection.call(*words)
@@ -108,9 +112,9 @@ class App:
 
     def forget(self):
         """Deletes every key of the application, and no other."""
-        for number in (1, 2, 3):
+        for number in range(4):
             connection = self.redis(number)
-            for key in connection.call("KEYS", f"app.{self.schema}{PREFIX_END}*").plain():
+            for key in connection.call("KEYS", f"app.{self.schema}{PREFIX_END if number else ':work:'}*").plain():
                 connection.call("DEL", key)
             connection.close()
 

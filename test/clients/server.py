@@ -140,6 +140,17 @@ class Pgfirst(Server):
     def restart(self):
         self._run("restart")
 
+    def kill(self):
+        """As if the machine had lost it; start_again() brings it back."""
+        with open(os.path.join(self.directory, "data", "postmaster.pid"), encoding="utf-8") as file:
+            pid = int(file.readline())
+        os.kill(pid, signal.SIGKILL)
+        # Until somebody has asked how it ended PostgreSQL takes it for running.
+        wait_until("the postmaster is gone", lambda: not os.path.exists(f"/proc/{pid}"))
+
+    def start_again(self):
+        self._run("up")
+
     def stop(self):
         if os.path.exists(self.directory):
             self._run("destroy", "--yes")
@@ -148,9 +159,9 @@ class Pgfirst(Server):
 class Redis(Server):
     kind = "redis"
 
-    def __init__(self, directory):
+    def __init__(self, directory, appendonly=False):
         super().__init__(directory)
-        self.pid = 0
+        self.pid, self.appendonly = 0, appendonly
 
     def start(self):
         (self.port,) = free_ports(1)
@@ -158,11 +169,11 @@ class Redis(Server):
         self.socket = os.path.join(self.directory, "redis.sock")
         os.mkdir(self.directory)
         # The default user and the named one have the same password, as with pgfirst. A snapshot on
-        # shutdown, so that a restart loads what there is and not all that ever was.
+        # shutdown, so that a restart loads what there is and not all that ever was; who kills it wants a log.
         with open(os.path.join(self.directory, "redis.conf"), "w", encoding="utf-8") as file:
             file.write(
                 f"port {self.port}\nbind {self.host}\nunixsocket {self.socket}\n"
-                f"unixsocketperm 777\ndir {self.directory}\nsave 3600 1\nappendonly no\n"
+                f"unixsocketperm 777\ndir {self.directory}\nsave 3600 1\nappendonly {'yes' if self.appendonly else 'no'}\n"
                 f"databases 4\nlogfile {self.directory}/log\n"
                 f"user default on >{self.password} ~* &* +@all\n"
                 f"user {self.user} on >{self.password} ~* &* +@all\n")
@@ -198,6 +209,13 @@ class Redis(Server):
 
     def restart(self):
         self._end()
+        self._launch()
+
+    def kill(self):
+        os.kill(self.pid, signal.SIGKILL)
+        wait_until("redis-server is gone", lambda: not running(self.pid))
+
+    def start_again(self):
         self._launch()
 
     def stop(self):

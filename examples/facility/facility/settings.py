@@ -24,6 +24,9 @@ DATABASE, SCHEMA = database()
 DATABASES = {"default": DATABASE}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# What tells two installations apart that share a Redis.
+INSTALLATION = f"{DATABASE['NAME']}.{SCHEMA}"
+
 # Who signs cookies must keep a secret, and the database's password is one: the same in every process.
 SECRET_KEY = os.environ.get("SECRET_KEY") or hashlib.sha256(
     f"facility:{os.environ['DATABASE_URL']}".encode()).hexdigest()
@@ -37,7 +40,7 @@ def cache(number, timeout):
         "LOCATION": redis_url(number),
         "TIMEOUT": timeout,
         # What is cached is copies of rows: two installations on one Redis must not read each other's.
-        "KEY_PREFIX": f"{DATABASE['NAME']}.{SCHEMA}",
+        "KEY_PREFIX": INSTALLATION,
         "OPTIONS": {
             "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
             "SOCKET_CONNECT_TIMEOUT": 5,
@@ -64,6 +67,11 @@ LOGIN_REDIRECT_URL = "overview"
 LOGIN_TRIES = 5
 LOGIN_PERIOD = 15 * 60
 
+# E-mail goes into files, if there is a folder for them, and otherwise nowhere: nobody gets mail from a demo.
+EMAIL_FILE_PATH = os.environ.get("MAIL_DIRECTORY")
+EMAIL_BACKEND = f"django.core.mail.backends.{'filebased' if EMAIL_FILE_PATH else 'dummy'}.EmailBackend"
+DEFAULT_FROM_EMAIL = "facility@facility.invalid"
+
 ROOT_URLCONF = "assets.urls"
 STATIC_URL = "/static/"
 INSTALLED_APPS = [
@@ -72,6 +80,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "assets",
+    "work",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
