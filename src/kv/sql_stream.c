@@ -127,16 +127,16 @@ delete_entries(FunctionCallInfo fcinfo)
 {
 	KvSlices slices = kv_sql_slices(fcinfo, 1, false);
 	KvElements elements;
+	KvStreamId *ids = palloc(Max(slices.count, 1) * sizeof(*ids));
 	KvStream *stream;
-	int64 deleted = 0;
+	uint64 deleted;
 
 	for (int i = 0; i < slices.count; i++)
-		(void) id_of(slices.at[i]);
+		ids[i] = id_of(slices.at[i]);
 	stream = stream_open(fcinfo, 2, PGFIRST_KV_WRITE, &elements);
-	for (int i = 0; i < slices.count && kv_stream_count(stream) > 0; i++)
-		deleted += kv_stream_delete(stream, id_of(slices.at[i]));
+	deleted = kv_stream_delete(stream, ids, (Size) slices.count);
 	kv_stream_close(stream);
-	return deleted;
+	return (int64) deleted;
 }
 
 /* kv.xdel(key, id, db) -> boolean */

@@ -11,7 +11,8 @@
  *              in that table, and may have thousands of leaves: numbers in a row, or hashes, or both.  Such a run has a
  *              directory: its leaves by their low fences, in order, which is searched by halves.
  *
- * A run is made for a leaf that shows two ids of it: the key's and a fence that is another one.  A leaf that is
+ * A run is made for a leaf that begins and ends within it: of those that have two or three, there may be too many, and the
+ * table with a step to the right does for them.  So it does for a run that had to make room.  A leaf that is
  * learned takes the place of all that were known between its fences.  What has moved away for good stays (a queue's
  * elements wander through the numbers and leave such places behind), until the directory is full and begins anew, which
  * costs each of its leaves one way from the root.
@@ -89,6 +90,17 @@ hints_clear(StoreHints *hints)
 				run_clear(hints->runs[set].run[way]);
 }
 
+/* What another store has needed may be much. */
+static void
+runs_free(StoreHints *hints)
+{
+	for (int set = 0; set < HINT_SETS; set++)
+		for (int way = 0; way < HINT_WAYS; way++)
+			if (hints->runs[set].run[way] != NULL)
+				pfree(hints->runs[set].run[way]);
+	memset(hints->runs, 0, sizeof(hints->runs));
+}
+
 /* The relation may have other pages by now (TRUNCATE, VACUUM FULL), or fewer. */
 static void
 hints_relation_changed(Datum arg, Oid relation)
@@ -144,6 +156,7 @@ pgfirst_hints(Relation relation)
 	}
 	if (oldest->table == NULL)
 		hints_resize(oldest, HINTS_BITS_MIN);
+	runs_free(oldest);
 	hints_clear(oldest);
 	oldest->relation = RelationGetRelid(relation);
 	oldest->storage = RelationStorageNumber(relation);
@@ -299,12 +312,12 @@ table_learn(StoreHints *hints, const StoreKey *key, const StoreKey *low, const S
 		*at = hint;
 }
 
-/* Whether a fence is another id of the run that the key may belong to. */
+/* Whether the run to which the key may belong goes on beyond this fence of its leaf. */
 static bool
-is_neighbour(const StoreKey *key, const StoreKey *fence)
+is_within(const StoreKey *key, const StoreKey *fence)
 {
-	return fence->space == key->space && fence->high == key->high && fence->low != key->low &&
-	       fence->low > 0;
+	return fence->space == STORE_SPACE_RECORDS && key->space == STORE_SPACE_RECORDS &&
+	       fence->high == key->high && fence->low > 0;
 }
 
 void
@@ -315,11 +328,12 @@ pgfirst_hint_learn(StoreHints *hints, const StoreKey *key, const StoreLeaf *leaf
 	StoreKey high = store_page_high(leaf->page);
 	StoreRun **run = run_find(hints, key);
 
-	if (run == NULL && key->space == STORE_SPACE_RECORDS &&
-	    (is_neighbour(key, &low) || is_neighbour(key, &high)))
-		run = run_make(hints, key->high);
+	if (run == NULL)
+	{
+		table_learn(hints, key, &low, &high, hint);
+		if (is_within(key, &low) && is_within(key, &high))
+			run = run_make(hints, key->high);
+	}
 	if (run != NULL)
 		run_learn(run, key, &low, &high, hint);
-	else
-		table_learn(hints, key, &low, &high, hint);
 }

@@ -52,7 +52,10 @@ struct StoreHints
 /* The store's hints; those of the store that was not used for longest make room. */
 extern StoreHints *pgfirst_hints(Relation relation);
 
-/* Where the key's leaf probably is: good until the next leaf is learned. */
+/*
+ * Where the key's leaf probably is.  Good until the next leaf is learned or a store is opened; it may be forgotten in
+ * place meanwhile, when PostgreSQL says that the relation has changed.
+ */
 extern StoreHint *pgfirst_hint(StoreHints *hints, const StoreKey *key);
 
 /* Writes down that the key's leaf is this one, which is locked. */

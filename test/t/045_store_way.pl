@@ -6,7 +6,8 @@
 #
 # Seen to fail: tree_descend() that goes to the right wherever the key is above the page, as one would after a split;
 # pgfirst_hint_learn() that makes no runs (4 pages for each record of one); run_replace() that does not move what is behind; a
-# directory that begins anew with each 50th leaf (RUN_LEAVES_MAX).
+# directory that begins anew with each 50th leaf (RUN_LEAVES_MAX); runs made for whatever has two leaves, and then not in
+# the table (3.5 pages for each record of many small ones).
 
 use strict;
 use warnings;
@@ -94,6 +95,14 @@ pages_each($_) for 4, 5, 4, 5;
 cmp_ok(pages_each($_), '<', 1.2, "run $_: the same") for 4, 5;
 pages_each(0);
 cmp_ok(pages_each(0), '<', 1.2, 'run 0: the same again');
+
+# Many runs that lie on two or three leaves each, more than are remembered by their own: one page, or the one beside it.
+sql("SELECT count(store_test.lock('way', id, false, true)), count(store_test.put('way', id, 1, 0, 1, 200)) FROM (SELECT
+	(substr(md5(r::text), 1, 16) || lpad(to_hex(i), 16, '0'))::uuid FROM generate_series(1, 300) r, generate_series(1, 60) i) n(id)");
+my $mixed = "SELECT store_test.get('way', (substr(md5(r::text), 1, 16) || lpad(to_hex(i), 16, '0'))::uuid) FROM
+	(SELECT r, i FROM generate_series(1, 300) r, generate_series(1, 60, 7) i ORDER BY (r * 7 + i) * 1009 % 3001) n";
+hits($looker->ask($explain =~ s/SELECT .*/$mixed/sr)) for 1 .. 2;
+cmp_ok(hits($looker->ask($explain =~ s/SELECT .*/$mixed/sr)) / 2700, '<', 3, 'many small runs: few pages for each record');
 
 # Leaves are split, and emptied, by others.
 run_put(0, 1, $RUN, 900);

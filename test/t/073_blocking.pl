@@ -176,6 +176,11 @@ is(waiting(), 0, '… nor anybody');
 is_deeply(exec_of($here, [qw(BLPOP none 0)], [qw(BLMOVE none q LEFT LEFT 0)], [qw(BZPOPMIN none 0)], [qw(BZMPOP 0 1 none MIN)], ['PING']),
 	[ undef, undef, undef, undef, 'PONG' ], 'within MULTI nothing waits');
 is($here->call('EVAL', "return redis.call('BLMPOP', 0, 1, 'none', 'LEFT')", 0), undef, '… nor in a script');
+# Seen to fail: with who has waited told by a time to wait until, which WAIT has set.
+$here->call('SET', 'string', 'x');
+is_deeply(exec_of($here, [qw(WAIT 1 1)], [qw(LMOVE string q LEFT LEFT)], [qw(BLPOP string 0)], [qw(BZPOPMIN string 0)]),
+	[ 0, ($wrong_type) x 3 ], '… and behind WAIT a key of another type is one');
+$here->call('DEL', 'string');
 $here->call('RPUSH', 'q', 1, 2);
 is_deeply(exec_of($here, [qw(BLPOP q 0)], [qw(BRPOP none q 0)]), [ [qw(q 1)], [qw(q 2)] ], '… and what is there is taken');
 

@@ -43,6 +43,12 @@ argument_seconds(KvCall *call, int i, int64 *timeout_us)
 }
 
 bool
+kv_has_waited(const KvCall *call)
+{
+	return call->session->waits && !call->atomic;
+}
+
+bool
 kv_waits_no_longer(const KvCall *call)
 {
 	return call->session->unblocked != KV_UNBLOCKED_NOT;
@@ -111,7 +117,7 @@ first_list(KvCall *call, int first, int last, KvList *list, int *argument, bool 
 		bool fits = kv_list_open(call->space, kv_argument(call, i), call->now_ms, list);
 
 		MemoryContextSwitchTo(old);
-		if (!fits && call->session->wait_until_us == 0)
+		if (!fits && !kv_has_waited(call))
 		{
 			kv_reply_error(call,
 			               "WRONGTYPE Operation against a key holding the wrong kind of value");
@@ -234,7 +240,7 @@ first_zset(KvCall *call, int first, int last, KvZset *zset, int *argument, bool 
 	{
 		int i = argument_of_step(call, first, last, n);
 
-		if (!kv_zset_of(call, i, call->session->wait_until_us == 0, zset))
+		if (!kv_zset_of(call, i, !kv_has_waited(call), zset))
 		{
 			*wrong = true;
 			return false;

@@ -744,7 +744,8 @@ execute(KvCall *call)
 	{
 		KvOutcome outcome;
 
-		call->locks_reads |= !call->read_only && kv_reading_insists(call);
+		/* What is prepared has its locks: those of an EXEC or a script. */
+		call->locks_reads |= !call->prepared && !call->read_only && kv_reading_insists(call);
 		outcome = prepare(call);
 		if (!call->space)
 			return outcome;

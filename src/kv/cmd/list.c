@@ -6,6 +6,7 @@
 
 #include "utils/memutils.h"
 
+#include "kv/cmd/blocking.h"
 #include "kv/cmd/commands.h"
 #include "kv/cmd/elements.h"
 #include "kv/cmd/list.h"
@@ -199,7 +200,7 @@ kv_list_carry(KvCall *call, KvEnd from_end, KvEnd to_end, KvOutcome *outcome)
 	if (!list_fits(call, 1, &from))
 	{
 		/* Who has waited already does not mind what the source has become. */
-		if (call->session->wait_until_us != 0)
+		if (kv_has_waited(call))
 			return false;
 		kv_reply_wrong_type(call);
 		return true;

@@ -85,11 +85,14 @@ time_is_up(KvCall *call, int64 timeout_ms)
 	KvSession *session = call->session;
 	int64 now_us = pgfirst_clock_monotonic_us();
 
+	/* What comes behind it in an EXEC has not waited. */
+	if (call->atomic)
+		return true;
 	if (session->wait_until_us == 0)
 		session->wait_until_us =
 		    timeout_ms == 0 ? PG_INT64_MAX : kv_timeout_end(now_us, timeout_ms);
 	session->call_again_us = Min(session->wait_until_us, now_us + LOOK_US);
-	return call->atomic || call->last_try || now_us >= session->wait_until_us;
+	return call->last_try || now_us >= session->wait_until_us;
 }
 
 /*

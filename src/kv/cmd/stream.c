@@ -420,23 +420,25 @@ kv_cmd_xadd(KvCall *call)
 KvOutcome
 kv_cmd_xdel(KvCall *call)
 {
+	Size count = (Size) call->argc - 2;
+	uint64 deleted = 0;
 	KvOutcome outcome;
-	int64 deleted = 0;
 	KvStream stream;
-	KvStreamId id;
+	KvStreamId *ids;
 
 	if (!kv_stream_of(call, 1, &stream))
 		return KV_DONE;
-	for (int i = 2; stream.there && i < call->argc; i++)
-		if (!kv_argument_stream_id(call, i, &id))
+	ids = palloc(count * sizeof(*ids));
+	for (Size i = 0; stream.there && i < count; i++)
+		if (!kv_argument_stream_id(call, (int) i + 2, &ids[i]))
 			return KV_DONE;
 	if (!kv_elements_room_for(call, KV_REMOVAL_COST((Size) call->argc), &outcome))
 		return outcome;
-	for (int i = 2; stream.there && i < call->argc; i++)
-		if (kv_argument_stream_id(call, i, &id) && kv_stream_delete(&stream, id))
-			deleted++;
+	if (stream.there)
+		deleted = kv_stream_delete(&stream, ids, count);
+	pfree(ids);
 	kv_stream_close(&stream);
-	pgfirst_resp_write_integer(call->reply, deleted);
+	pgfirst_resp_write_integer(call->reply, (int64) deleted);
 	return KV_DONE;
 }
 

@@ -320,7 +320,7 @@ xread_remember(KvCall *call)
 	RespAllocator allocator = session->reply.allocator;
 	bool last = false;
 
-	if (session->wait_until_us == 0)
+	if (!kv_has_waited(call))
 		kv_session_drop_xread(session);
 	xread.begins = session->xread == NULL;
 	for (int i = 0; i < xread.count && !last; i++)
@@ -366,7 +366,7 @@ xread_open(KvCall *call, int i, KvStream *stream)
 	MemoryContextSwitchTo(old);
 	if (fits)
 		return true;
-	if (call->session->wait_until_us == 0)
+	if (!kv_has_waited(call))
 	{
 		kv_reply_wrong_type(call);
 		return false;

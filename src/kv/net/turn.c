@@ -602,6 +602,9 @@ run_client(KvClient *client)
 	{
 		RespStatus status;
 
+		/* It may be given something: not if it was told to wait no longer. */
+		if (client->waits)
+			kv_roster_heed();
 		if (client->session.close || client->broken || client->session.reply.failed)
 			break;
 		if (kv_client_output_full(client))
@@ -727,6 +730,9 @@ turn_failed(ErrorData *error)
 		kv_client_blocks(client, false);
 		client->session.wait_until_us = 0;
 		wait_is_over(client);
+		/* The next one is another command, and finds nothing of this one's. */
+		kv_session_drop_slices(&client->session);
+		client->session.commands++;
 		if (!kv_session_silent(&client->session))
 			kv_client_gate(client, client->session.reply.length, PGFIRST_POSITION_OWN,
 			               InvalidXLogRecPtr, false);

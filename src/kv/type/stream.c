@@ -94,8 +94,10 @@ open_inline(KvStream *stream, RespSlice value)
 	for (Size at = 0; kv_packed_next(stream->packed, stream->at.root.bytes, at, &packed);
 	     at = packed.end)
 	{
+		RespSlice entry = entry_of(&packed);
+
 		if (stream->at.root.count++ == 0)
-			stream->at.first_id = kv_stream_entry_id(entry_of(&packed));
+			stream->at.first_id = kv_stream_entry_id(entry);
 	}
 }
 
@@ -383,45 +385,87 @@ inline_cut(KvStream *stream, Size begin, Size end)
 	stream->at.root.bytes -= end - begin;
 }
 
-static bool
-delete_inline(KvStream *stream, KvStreamId id)
-{
-	KvPacked packed;
-
-	if (!kv_packed_find(stream->packed, stream->at.root.bytes,
-	                    (RespSlice){(const char *) &id, sizeof(id)}, &packed))
-		return false;
-	inline_cut(stream, packed.begin, packed.end);
-	return true;
-}
-
-static bool
-delete_paged(KvStream *stream, KvStreamId id)
+/* An entry that is to be taken away, and has been found. */
+typedef struct Doomed
 {
 	uint64 number;
-	KvStreamId there;
+	KvStreamId id;
 	Size length;
+} Doomed;
 
-	if (!entry_from(stream, number_of(stream, id), &number, &there, &length) ||
-	    kv_stream_id_compare(there, id) != 0)
-		return false;
-	entry_delete(stream, number);
-	stream->at.root.bytes -= entry_bytes(length);
-	return true;
-}
-
-bool
-kv_stream_delete(KvStream *stream, KvStreamId id)
+static void
+delete_note(KvStream *stream, KvStreamId id, bool *first)
 {
-	if (!(stream->layout == KV_LAYOUT_INLINE ? delete_inline : delete_paged)(stream, id))
-		return false;
-	stream->changed = true;
 	stream->at.root.count--;
 	if (kv_stream_id_compare(id, stream->at.head.deleted) > 0)
 		stream->at.head.deleted = id;
-	if (kv_stream_id_compare(id, stream->at.first_id) == 0)
+	*first |= kv_stream_id_compare(id, stream->at.first_id) == 0;
+}
+
+static void
+delete_inline(KvStream *stream, const KvStreamId *ids, Size count, bool *first)
+{
+	KvPacked packed;
+
+	for (Size i = 0; i < count; i++)
+		if (kv_packed_find(stream->packed, stream->at.root.bytes,
+		                   (RespSlice){(const char *) &ids[i], sizeof(ids[i])}, &packed))
+		{
+			inline_cut(stream, packed.begin, packed.end);
+			delete_note(stream, ids[i], first);
+		}
+}
+
+static int
+doomed_compare(const void *a, const void *b)
+{
+	uint64 one = ((const Doomed *) a)->number;
+	uint64 other = ((const Doomed *) b)->number;
+
+	return one < other ? -1 : one > other;
+}
+
+/*
+ * All are found before one is taken away: from then on a look passes over everything that this transaction has taken away
+ * in front of what it finds.
+ */
+static void
+delete_paged(KvStream *stream, const KvStreamId *ids, Size count, bool *first)
+{
+	Doomed *doomed = MemoryContextAllocHuge(CurrentMemoryContext, (count + 1) * sizeof(Doomed));
+	Size found = 0;
+
+	for (Size i = 0; i < count; i++)
+	{
+		Doomed *one = &doomed[found];
+
+		if (entry_from(stream, number_of(stream, ids[i]), &one->number, &one->id, &one->length) &&
+		    kv_stream_id_compare(one->id, ids[i]) == 0)
+			found++;
+	}
+	qsort(doomed, found, sizeof(Doomed), doomed_compare);
+	for (Size i = 0; i < found; i++)
+	{
+		if (i > 0 && doomed[i].number == doomed[i - 1].number)
+			continue;
+		entry_delete(stream, doomed[i].number);
+		stream->at.root.bytes -= entry_bytes(doomed[i].length);
+		delete_note(stream, doomed[i].id, first);
+	}
+	pfree(doomed);
+}
+
+uint64
+kv_stream_delete(KvStream *stream, const KvStreamId *ids, Size count)
+{
+	uint64 before = kv_stream_count(stream);
+	bool first = false;
+
+	(stream->layout == KV_LAYOUT_INLINE ? delete_inline : delete_paged)(stream, ids, count, &first);
+	stream->changed |= kv_stream_count(stream) < before;
+	if (first)
 		first_find(stream);
-	return true;
+	return before - kv_stream_count(stream);
 }
 
 uint64

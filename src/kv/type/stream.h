@@ -127,8 +127,8 @@ extern RespSlice kv_stream_entry_new(KvStreamId id, Size pairs, char **end);
 /* Adds an entry, whose id is higher than the last one. */
 extern void kv_stream_append(KvStream *stream, RespSlice entry);
 
-/* Takes the entry away; false if there is none of that id. */
-extern bool kv_stream_delete(KvStream *stream, KvStreamId id);
+/* Takes the entries of these ids away; how many there were. */
+extern uint64 kv_stream_delete(KvStream *stream, const KvStreamId *ids, Size count);
 
 /* How many entries are before this id; once there are `most` of them, that many. */
 extern uint64 kv_stream_count_before(KvStream *stream, KvStreamId id, uint64 most);
