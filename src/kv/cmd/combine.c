@@ -18,7 +18,7 @@ kv_inputs_begin(KvInputs *inputs, int most)
 	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst inputs", ALLOCSET_DEFAULT_SIZES);
 
 	*inputs = (KvInputs){.memory = memory};
-	inputs->at = MemoryContextAllocHuge(memory, (Size) most * sizeof(*inputs->at));
+	inputs->at = MemoryContextAllocHuge(memory, (Size) most * sizeof(KvMembers *));
 }
 
 static KvMembers *

@@ -339,7 +339,7 @@ repeated_batch(const Draw *draw, uint64 count)
 	MemoryContext old = MemoryContextSwitchTo(context);
 	uint64 all = draw->members->count;
 	uint32 *times = palloc0(all * sizeof(*times));
-	RandomPair **drawn = palloc(count * sizeof(*drawn));
+	RandomPair **drawn = palloc(count * sizeof(RandomPair *));
 	bool more;
 
 	for (uint64 i = 0; i < count; i++)
@@ -384,9 +384,10 @@ random_inline(const Draw *draw)
 {
 	uint16 places[KV_INLINE_MAX];
 	int all = inline_places(draw->members, places);
+	int most = (int) Min(draw->at.left, (uint64) all);
 	RespSlice member, value;
 
-	for (int i = 0; i < (int) draw->at.left; i++)
+	for (int i = 0; i < most; i++)
 	{
 		int other = (int) pg_prng_uint64_range(&pg_global_prng_state, (uint64) i, (uint64) all - 1);
 		uint16 place = places[other];
