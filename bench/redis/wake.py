@@ -23,7 +23,7 @@ from common import load, machine, results, settings
 KEY = "wake"
 PARTS = 10
 PAUSE_SECONDS = 0.001
-CONNECTIONS = 200  # tried, until one is where it is wanted
+CONNECT_SECONDS = 30  # a server that has just started may not have all its workers yet
 
 # way, peer
 WAYS = (
@@ -143,7 +143,8 @@ def _process(connection):
 
 
 def _connect(peer, space, fits):
-    for _ in range(CONNECTIONS):
+    until = time.monotonic() + CONNECT_SECONDS
+    while time.monotonic() < until:
         connection = load.RedisConnection(peer.address(space))
         if fits(_process(connection)):
             return connection
