@@ -48,7 +48,7 @@ for my $function (split /\n/, $node->safe_psql('postgres', <<'SQL'))
 	SELECT DISTINCT 'kv.' || proname FROM pg_proc p
 	WHERE pronamespace = 'kv'::regnamespace AND has_function_privilege('public', p.oid, 'EXECUTE')
 	AND prorettype <> 'trigger'::regtype AND proname NOT IN ('live_keys', 'string_of', 'hash_of', 'list_of', 'set_of', 'zset_of',
-		'database_counts')
+		'stream_of', 'database_counts')
 	UNION SELECT unnest('{kv.create_database,kv.configure,kv.drop_database,kv.swap_databases}'::text[])
 SQL
 {
