@@ -440,7 +440,7 @@ OTHER_CATEGORIES = {
     b"slowlog", b"command|getkeys", b"command|getkeysandflags", b"command|help", b"wait", b"eval_ro", b"evalsha_ro", b"script",
     b"script|flush", b"pubsub", b"pubsub|help",
     b"client", b"config", b"command", b"command|count", b"command|docs", b"command|info", b"command|list",
-    b"dbsize", b"flushall", b"flushdb", b"info", b"keys", b"object", b"swapdb"}
+    b"dbsize", b"flushall", b"flushdb", b"info", b"keys", b"object", b"swapdb", b"xinfo"}
 
 
 def command_differences(pair):
