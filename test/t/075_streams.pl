@@ -267,8 +267,9 @@ $standby->start;
 my $there;
 wait_until('the door of the standby', sub { $there = eval { redis($standby) }; });
 wait_until('the standby has the stream', sub { $there->call('XLEN', 'trimmed') eq 200; });
+my $sees = redis($standby);
 $there->send('XREAD', 'BLOCK', 30000, 'STREAMS', 'trimmed', '$');
-sleep 0.3;
+wait_until('it waits', sub { $sees->call('INFO', 'clients') =~ /^blocked_clients:1\r?$/m; });
 $redis->call('XADD', 'trimmed', '7000-0', 'f', 'v');
 is(id_of($there->reply), '7000-0', 'one who waits at the standby has what its primary adds');
 

@@ -51,7 +51,7 @@ class Recorded(Task):
             with transaction.atomic():
                 return self.once(results, arguments)
         except (OperationalError, InterfaceError, ConnectionInterrupted) as error:
-            time.sleep(0.5)
+            time.sleep(0.5)  # it comes back at once, and a server that is away stays so for a while
             raise Reject(str(error), requeue=True) from error
 
     def once(self, results, arguments):
