@@ -185,10 +185,12 @@ sub as_cluster_user
 	return ('setpriv', '--reuid', 'postgres', '--regid', 'postgres', '--init-groups', @command);
 }
 
-# The process that does the work: behind root's guard, its child.
+# The process that does the work: behind root's guard, its child. Who is not root has no guard, and a child of
+# such a process is what it is about to become, initdb say, not yet under its own name.
 sub worker_pid
 {
 	my ($pid) = @_;
+	return $pid unless $root;
 	my $children = slurp("/proc/$pid/task/$pid/children") || '';
 	for my $child (split ' ', $children)
 	{

@@ -2,6 +2,8 @@
 #
 # Who takes more than there is: of the clients' buffers, of a turn's write set, of a command; and
 # who waits for a key that somebody else has.
+#
+# Alone: it measures how long others wait.
 
 use strict;
 use warnings;

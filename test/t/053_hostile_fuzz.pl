@@ -2,6 +2,8 @@
 #
 # Damaged streams of commands over many connections, and hostile scripts from many clients. FUZZ_SEED and
 # FUZZ_SECONDS choose others, and longer ones.
+#
+# Alone: it measures how long others wait.
 
 use strict;
 use warnings;

@@ -3,6 +3,8 @@
 # What can be done to the TLS port, beside an innocent client of the port without: see test/hostile/tls.py.
 # FUZZ_SEED and FUZZ_SECONDS choose other damages, and more of them.
 #
+# Alone: it measures how long others wait.
+#
 # Seen to fail: handshakes taken as they come, without a millisecond's limit (burst); no BEGUN_MAX (half_open);
 # nobody late dropped (late); a read that ends with the input that is wanted, and not with the wire
 # (pipelines); messages not counted (new_keys); no goodbye at the close (goodbye); OpenSSL's memory not counted
