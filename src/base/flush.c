@@ -11,6 +11,12 @@
  * While one flush is under way the next requests gather, and are served together: the slower the
  * disk, the larger the groups.
  *
+ * What nobody waits for (a relaxed database) is left to PostgreSQL's WAL writer.  As long as that has not flushed, and it
+ * does so every wal_writer_delay, each asynchronous commit wakes it: thousands of times a second, each time for a few
+ * hundred bytes.  So turns without a transaction id commit as if they had only read (xact.h), and a process
+ * tells it of them LATER_US after it did so last, or LATER_BYTES.  That is what a crash may take of a relaxed database beyond
+ * three times wal_writer_delay.
+ *
  * Rejected: flushing in the worker's own turn (a reader would wait a disk's time for every other
  * client's write), and leaving it to the WAL writer (it knows nothing of standbys and sleeps for
  * wal_writer_delay).
@@ -40,6 +46,8 @@
 
 #define TICK_US        ((int64) 1000000)
 #define TICK_FAILED_US (60 * TICK_US)
+#define LATER_US       ((int64) 10000)
+#define LATER_BYTES    ((uint64) 256 * 1024)
 
 typedef struct FlushShared
 {
@@ -53,6 +61,14 @@ typedef struct FlushShared
 } FlushShared;
 
 static FlushShared *shared;
+
+/* Of this process: what the WAL writer shall flush, and what it was told of. */
+static struct
+{
+	XLogRecPtr position;
+	XLogRecPtr told;
+	int64 next_us;
+} later;
 
 extern PGDLLEXPORT void pgfirst_flush_main(Datum arg);
 
@@ -95,6 +111,37 @@ pgfirst_flush_interruptions(XLogRecPtr *position)
 	return count;
 }
 
+/* ---- what nobody waits for ------------------------------------------------------------------- */
+
+void
+pgfirst_flush_later(XLogRecPtr position)
+{
+	later.position = Max(later.position, position);
+}
+
+void
+pgfirst_flush_later_end(void)
+{
+	if (later.position > later.told)
+		XLogSetAsyncXactLSN(later.position);
+	later.told = later.position;
+}
+
+/* Returns when the WAL writer is to be told. */
+static int64
+later_tell(int64 now_us)
+{
+	if (later.position <= later.told)
+		return PG_INT64_MAX;
+	if (now_us < later.next_us && later.position - later.told < LATER_BYTES)
+		return later.next_us;
+	pgfirst_flush_later_end();
+	later.next_us = now_us + LATER_US;
+	return PG_INT64_MAX;
+}
+
+/* ---- the time of changes without a transaction id ---------------------------------------------- */
+
 void
 pgfirst_flush_note_idless(void)
 {
@@ -122,8 +169,8 @@ flush_tick(void)
  * When there are no transaction ids left to give out, changes without one still go on; then recovery
  * does without the time.
  */
-int64
-pgfirst_flush_tick(int64 now_us)
+static int64
+idless_tick(int64 now_us)
 {
 	uint64 next = pg_atomic_read_u64(&shared->next_tick);
 	MemoryContext caller = CurrentMemoryContext;
@@ -153,6 +200,14 @@ pgfirst_flush_tick(int64 now_us)
 	MemoryContextSwitchTo(caller);
 	return now_us + TICK_US;
 }
+
+int64
+pgfirst_flush_tick(int64 now_us)
+{
+	return Min(later_tell(now_us), idless_tick(now_us));
+}
+
+/* ---- the helper -------------------------------------------------------------------------------- */
 
 /*
  * Whether the standbys have what they were asked for.  SyncRepWaitForLSN does not say why it came

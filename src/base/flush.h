@@ -29,6 +29,15 @@ extern XLogRecPtr pgfirst_flush_position(void);
 extern void pgfirst_flush_request(XLogRecPtr position);
 
 /*
+ * Says that nobody waits for position, which PostgreSQL's WAL writer shall flush when it likes.  It is told by
+ * pgfirst_flush_tick(), now and then: told of each commit, it would wake for each.
+ */
+extern void pgfirst_flush_later(XLogRecPtr position);
+
+/* Tells it now, for a process that ends. */
+extern void pgfirst_flush_later_end(void);
+
+/*
  * Says that something was changed without a transaction id.  Recovery to a point in time and delayed
  * standbys tell time by commit records alone; so one transaction is committed each second in which
  * this was called.
@@ -36,8 +45,9 @@ extern void pgfirst_flush_request(XLogRecPtr position);
 extern void pgfirst_flush_note_idless(void);
 
 /*
- * Commits that transaction if it is due; outside of one, in a process that never waits for long.  Returns
- * when it wants to be called again, PG_INT64_MAX if there is nothing to do; both monotonic.
+ * Commits that transaction and tells the WAL writer, each if it is due; outside of a transaction, in a process that
+ * never waits for long.  Returns when it wants to be called again, PG_INT64_MAX if there is nothing to do; both
+ * monotonic.
  */
 extern int64 pgfirst_flush_tick(int64 now_us);
 

@@ -60,8 +60,8 @@ typedef struct PgfirstXactHooks
 extern void pgfirst_xact_register(PgfirstXactOrder order, const PgfirstXactHooks *hooks);
 
 /*
- * The caller asks for what the transaction under way writes to be flushed when it has committed (see flush.h), so
- * PostgreSQL need not: without it, every asynchronous commit that fills a page of WAL wakes the WAL writer,
+ * The caller asks for what the transaction under way writes to be flushed when it has committed, by whomever (see
+ * flush.h), so PostgreSQL need not: without it, every asynchronous commit that fills a page of WAL wakes the WAL writer,
  * which then keeps the flush helper waiting for the lock that both need.  Only changes without a transaction id are
  * spared that.  Until the end of the transaction.
  */

@@ -5,9 +5,8 @@
  *     every READY client     commands run; changes go to the write set, replies to the buffer
  *     commit                 one for all of them, without waiting for the disk
  *     every touched client   what depends on nothing, or on what is durable already, is sent
- *     flush helper           is asked for the position of the turn; the loop goes on (PostgreSQL's WAL
- *                            writer is not woken for it, unless something relaxed was changed, too);
- *                            what has become durable is sent before the next turn begins
+ *     flush helper           is asked for the position of the turn, if anybody waits for it; the loop goes
+ *                            on; what has become durable is sent before the next turn begins
  *
  * Nothing in a turn waits: not for a lock (the client is parked), not for a disk (the reply is), not
  * for a reader (the client is stalled).  A turn is bounded in time and in keys, so that one client's
@@ -140,18 +139,22 @@ turn_start(void)
 static XLogRecPtr
 turn_commit(void)
 {
+	XLogRecPtr position;
+
 	turn.client = NULL;
 	if (!turn.started)
 		return InvalidXLogRecPtr;
-	/* What is relaxed does not wait for standbys, as the helper may. */
-	if (turn.durable && !turn.relaxed)
-		pgfirst_xact_asks_for_flush();
+	pgfirst_xact_asks_for_flush();
 	kv_publish_waits(turn.durable);
 	CommitTransactionCommand();
 	turn.started = false;
+	position = pgfirst_xact_position();
 	if (turn.durable) /* even if all who wait for it should have gone */
-		pgfirst_flush_request(pgfirst_xact_position());
-	return pgfirst_xact_position();
+		pgfirst_flush_request(position);
+	/* What is relaxed does not wait for standbys, as the helper may. */
+	if (turn.relaxed || !turn.durable)
+		pgfirst_flush_later(position);
+	return position;
 }
 
 /* ---- parking ----------------------------------------------------------------------------- */

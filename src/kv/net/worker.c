@@ -85,6 +85,7 @@ static struct
 static void
 worker_leaves(int code, Datum arg)
 {
+	pgfirst_flush_later_end();
 	kv_listener_close();
 	kv_stats_add(&kv_stats->connected_clients, -(int64) kv_sessions.count);
 	kv_stats_add(&kv_stats->client_memory, -(int64) kv_clients.memory_published);
