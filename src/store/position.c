@@ -232,12 +232,18 @@ pgfirst_store_parts(uint16 first, uint16 last)
 	parts.last = last;
 }
 
+bool
+pgfirst_kind_is_part(uint16 kind)
+{
+	return parts.first != 0 && kind >= parts.first && kind <= parts.last;
+}
+
 void
 pgfirst_position_touch(PgfirstStore *store, const PgfirstId *id, uint16 kind)
 {
 	if (slots == NULL)
 		return;
-	if (parts.first == 0 || kind < parts.first || kind > parts.last)
+	if (!pgfirst_kind_is_part(kind))
 		pg_atomic_fetch_add_u32(&slots[record_slot(store->oid, id)].stamp, 1);
 	pg_atomic_fetch_add_u32(&slots[store_slot(store->oid)].stamp, 1);
 }

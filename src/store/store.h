@@ -143,6 +143,16 @@ extern bool pgfirst_walk_next(PgfirstWalk *walk, PgfirstRecord *record);
 extern void pgfirst_walk_end(PgfirstWalk *walk);
 
 /*
+ * The id of a record by chance, of those that begin with the same eight bytes as `first` and are not before it: one that
+ * is stored near `at`, which begins alike, too, and ends in what chance has chosen.  For ids that are spread as hashes are; then
+ * one record is as likely as another but for a quarter.  False where it cannot say: where there are few, where the
+ * transaction has put some, or by bad luck; a walk from `at` on can.  It adds nothing to pgfirst_store_position(),
+ * and the record may be gone when it is asked for.
+ */
+extern bool pgfirst_store_sample(PgfirstStore *store, const PgfirstId *at, const PgfirstId *first,
+                                 PgfirstId *id);
+
+/*
  * What the reads since the last reset depend on; see the head of this file.  A reset is also where a
  * command begins: reads after it see whatever is committed by then, reads between two resets may
  * see one state of the store.  What is read under a lock is always the newest.

@@ -32,6 +32,7 @@ struct StoreRecord;
 	X(walk_seek)                                                                                   \
 	X(walk_next)                                                                                   \
 	X(walk_end)                                                                                    \
+	X(store_sample)                                                                                \
 	X(store_position)                                                                              \
 	X(store_position_others)                                                                       \
 	X(store_position_reset)                                                                        \

@@ -268,6 +268,9 @@ typedef struct StoreEntry
 extern StoreEntry *pgfirst_writeset_find(PgfirstStore *store, const PgfirstId *id);
 extern void pgfirst_writeset_record(const StoreEntry *entry, PgfirstRecord *record);
 
+/* False only if the transaction has put no part whose id begins with the same eight bytes; see pgfirst_store_parts(). */
+extern bool pgfirst_writeset_may_have_put(const PgfirstId *id);
+
 /* Those of one store (NULL: of all) that hold a change, sorted by store and id. */
 extern StoreEntry **pgfirst_writeset_sorted(PgfirstStore *store, Size *count);
 
@@ -444,6 +447,8 @@ extern void pgfirst_position_end(XLogRecPtr commit);
 /* Writers without: the change is visible when its leaf is unlocked, so this comes before. */
 extern void pgfirst_position_raise(PgfirstStore *store, const PgfirstId *id, XLogRecPtr end);
 
+
+extern bool pgfirst_kind_is_part(uint16 kind);
 
 /*
  * Every change of a record on a page raises its stamp and the store's, while the leaf is locked; that of a part

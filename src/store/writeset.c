@@ -81,6 +81,7 @@ static struct
 	uint32 units;        /* given out */
 	uint32 *unit_parent; /* of each unit, itself for the first of those that belong together */
 	uint32 units_room;
+	uint64 parts[4];   /* a bit for the first byte of the id of each part that was put */
 	uint64 generation; /* of pointers to entries; the only thing that outlives the transaction */
 } set;
 
@@ -147,6 +148,12 @@ pgfirst_store_changes(PgfirstStore *store, const PgfirstId *id)
 	const StoreEntry *entry = pgfirst_writeset_find(store, id);
 
 	return entry != NULL && entry->change != STORE_UNCHANGED;
+}
+
+bool
+pgfirst_writeset_may_have_put(const PgfirstId *id)
+{
+	return set.parts[id->bytes[0] / 64] & UINT64CONST(1) << id->bytes[0] % 64;
 }
 
 /* The entry of id, made if there is none. */
@@ -386,6 +393,8 @@ pgfirst_store_put(PgfirstStore *store, const PgfirstRecord *record)
 	SET_VARSIZE(body, VARHDRSZ + record->length);
 	if (record->length > 0)
 		memcpy(VARDATA(body), record->data, record->length);
+	if (pgfirst_kind_is_part(record->kind))
+		set.parts[record->id.bytes[0] / 64] |= UINT64CONST(1) << record->id.bytes[0] % 64;
 	entry_change(entry, STORE_PUT, record->kind, record->expiry, body);
 }
 

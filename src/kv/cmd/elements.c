@@ -157,8 +157,10 @@ kv_elements_pop_count(KvCall *call, int64 *count)
 /* ---- by chance ------------------------------------------------------------------------------- */
 
 /*
- * A paged collection is entered at a place by chance.  Were the next member taken, one behind a large gap would come
- * too often; so one of the next RANDOM_WINDOW is, and members differ by a quarter, as they do in Redis's tables.
+ * A paged collection is entered at a place by chance, and one of the members that are stored there is taken.  Where there
+ * are few, or others that are not stored yet, a walk begins at that place.  Were its next member taken, one behind a
+ * large gap would come too often; so one of the next RANDOM_WINDOW is.  By either way members differ by a quarter, as they
+ * do in Redis's tables.
  *
  * To enter takes as long as to go through a dozen members, so a command that wants a good part of all goes through
  * all of them instead.
@@ -182,7 +184,7 @@ random_paged(KvMembers *members, RespSlice *member, RespSlice *value, RandomPlac
 	int passed = (int) pg_prng_uint64_range(&pg_global_prng_state, 0, RANDOM_WINDOW - 1);
 	uint64 from = pg_prng_uint64(&pg_global_prng_state) | KV_ID_MEMBER;
 	MemoryContext old = MemoryContextSwitchTo(kv_scratch());
-	bool there = false;
+	bool there = kv_members_sample(members, from, member, value, &place->place, &place->at);
 
 	/* At the end it goes on from the beginning: with one member as often as it takes, and the first lap may meet none. */
 	for (int lap = 0; lap <= RANDOM_WINDOW && !there; lap++)

@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "common/pg_prng.h"
 #include "utils/memutils.h"
 
 #include "kv/id.h"
@@ -340,6 +341,34 @@ kv_members_walk_end(KvMembersWalk *walk)
 		return;
 	pgfirst_walk_end(walk->walk);
 	MemoryContextDelete(walk->context);
+}
+
+bool
+kv_members_sample(KvMembers *members, uint64 from, RespSlice *member, RespSlice *value,
+                  uint64 *place, uint64 *at)
+{
+	PgfirstStore *store = members->space->store;
+	PgfirstId near, first, id;
+	PgfirstRecord record;
+	KvPacked packed;
+	uint64 seen = 0;
+
+	kv_id_of_part(members->incarnation, from | KV_ID_MEMBER, &near);
+	kv_id_of_part(members->incarnation, KV_ID_MEMBER, &first);
+	if (!pgfirst_store_sample(store, &near, &first, &id) ||
+	    !pgfirst_store_get(store, &id, SIZE_MAX, &record))
+		return false;
+	if (record.kind != KV_KIND_MEMBERS)
+		kv_collection_damaged();
+	for (Size end = 0; kv_packed_next(record.data, record.length, end, &packed); end = packed.end)
+		if (pg_prng_uint64_range(&pg_global_prng_state, 0, seen++) == 0)
+		{
+			*member = packed.member;
+			*value = packed.value;
+			*at = packed.end;
+		}
+	*place = kv_id_number(&id);
+	return seen > 0;
 }
 
 /* ---- under another key ------------------------------------------------------------------------- */

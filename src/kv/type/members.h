@@ -103,4 +103,11 @@ extern void kv_members_walk(KvMembers *members, uint64 from, KvMembersWalk *walk
 extern bool kv_members_next(KvMembersWalk *walk, RespSlice *member, RespSlice *value);
 extern void kv_members_walk_end(KvMembersWalk *walk);
 
+/*
+ * A member of a paged collection by chance, as if a walk had returned it that is at `place` and `at` then; near `from`,
+ * which chance has chosen.  In the current context.  False where only a walk can say (store.h, pgfirst_store_sample).
+ */
+extern bool kv_members_sample(KvMembers *members, uint64 from, RespSlice *member, RespSlice *value,
+                              uint64 *place, uint64 *at);
+
 #endif

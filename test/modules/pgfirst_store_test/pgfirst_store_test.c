@@ -236,6 +236,20 @@ test_walk(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+PG_FUNCTION_INFO_V1(test_sample);
+Datum
+test_sample(PG_FUNCTION_ARGS)
+{
+	PgfirstStore *store = open_store(PG_GETARG_OID(0), false, true);
+	PgfirstId at = arg_id(PG_GETARG_DATUM(1));
+	PgfirstId first = arg_id(PG_GETARG_DATUM(2));
+	PgfirstId id;
+
+	if (!api()->store_sample(store, &at, &first, &id))
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(id_datum(&id));
+}
+
 /* Numbers that no two calls share, spread over all that there are. */
 PG_FUNCTION_INFO_V1(test_incarnation);
 Datum
