@@ -41,8 +41,8 @@ def check(actual, expected):
 class Visit:
     """One server, how a library is told of it, and what one step leaves for the next."""
 
-    def __init__(self, server, directory):
-        self.server, self.kind = server, server.kind
+    def __init__(self, server, directory, back):
+        self.server, self.kind, self._back = server, server.kind, back
         self.directory = os.path.join(directory, f"{server.kind}.files")
         os.mkdir(self.directory)
         self.url = f"redis://{quote(server.user, safe='')}:{quote(server.password, safe='')}@{server.host}:{server.port}/0"
@@ -58,9 +58,16 @@ class Visit:
         return time.monotonic()
 
     def lose(self):
-        """The server by kill -9; returns when it was started again and is back."""
+        """The server by kill -9; returns when it was started again and is back.
+
+        The redis-server, which would be back in a moment, is away for as long as pgfirst needs to recover.
+        """
         self.server.kill()
+        if self.kind == "redis":
+            self._back.wait(STEP_SECONDS / 2)
         self.server.start_again()
+        if self.kind != "redis":
+            self._back.wait(STEP_SECONDS / 2)
         return time.monotonic()
 
 
@@ -107,7 +114,8 @@ def main(label, versions, begin=None, end=None):
     with tempfile.TemporaryDirectory(prefix="pgfirst-both-") as directory:
         redis = servers.Redis(os.path.join(directory, "redis"), appendonly=True)
         redis.start()
-        visits = [Visit(server, directory) for server in (redis, servers.load(options.place))]
+        back = threading.Barrier(2)
+        visits = [Visit(server, directory, back) for server in (redis, servers.load(options.place))]
         try:
             for visit in visits if begin else ():
                 begin(visit)
