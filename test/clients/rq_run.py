@@ -111,7 +111,7 @@ def begin(visit):
 
 def end(visit):
     for supervisor in visit.supervisors:
-        supervisor.ending = True
+        supervisor.ending.set()
     for worker in visit.workers:
         worker.kill()
 
@@ -493,22 +493,23 @@ def _(visit):
 
 
 class Supervisor:
-    """What RQ's documentation has in charge of workers: one that has ended is followed by another."""
+    """What RQ's documentation has in charge of workers: one that has ended is followed by another, a second later."""
 
     def __init__(self, visit, number):
-        self.visit, self.number, self.codes, self.ending = visit, number, [], False
+        self.visit, self.number, self.codes, self.ending = visit, number, [], threading.Event()
         self.worker = None
         visit.supervisors.append(self)
         self.thread = threading.Thread(target=self._keep, daemon=True)
         self.thread.start()
 
     def _keep(self):
-        while not self.ending:
+        while not self.ending.is_set():
             self.worker = Worker(self.visit, f"at work {self.number}.{len(self.codes)}", "at work", ready=False)
             self.codes.append(self.worker.process.wait())
+            self.ending.wait(1)
 
     def end(self):
-        self.ending = True
+        self.ending.set()
         self.worker.stop()
         self.thread.join(SECONDS)
 
@@ -517,22 +518,21 @@ class Enqueuer:
     """Enqueues job after job, and knows which were acknowledged."""
 
     def __init__(self, visit, name):
-        self.queue, self.acknowledged, self.refused, self.ending = queue(visit, name), [], 0, False
+        self.queue, self.acknowledged, self.refused, self.ending = queue(visit, name), [], 0, threading.Event()
         self.thread = threading.Thread(target=self._go_on, daemon=True)
         self.thread.start()
 
     def _go_on(self):
-        while not self.ending:
+        while not self.ending.wait(0.03):
             number = len(self.acknowledged) + self.refused
             try:
                 self.queue.enqueue(jobs.note, "at work", number, job_id=f"at work {number}", retry=rq.Retry(max=3))
                 self.acknowledged.append(number)
             except redis.ConnectionError:
                 self.refused += 1
-            time.sleep(0.02)
 
     def end(self):
-        self.ending = True
+        self.ending.set()
         self.thread.join(SECONDS)
 
 
@@ -543,7 +543,7 @@ def _(visit):
 
     supervisors, enqueuer = [Supervisor(visit, number) for number in range(2)], Enqueuer(visit, "at work")
     try:
-        wait_until("jobs are done", lambda: visit.r.llen("at work") >= 30, SECONDS)
+        wait_until("jobs are done", lambda: visit.r.llen("at work") >= 20, SECONDS)
         back = visit.lose()
         before = set(noted())
         # Each may have had one that it ends now.
