@@ -577,5 +577,5 @@ def _():
 
 
 if __name__ == "__main__":
-    print(f"# redis-py {redis.__version__}")
+    print(f"# redis-py {redis.__version__}, {redis.connection.DefaultParser.__name__}")
     sys.exit(tap.main(before=r.flushdb))

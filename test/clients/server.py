@@ -169,11 +169,12 @@ class Redis(Server):
         self.socket = os.path.join(self.directory, "redis.sock")
         os.mkdir(self.directory)
         # The default user and the named one have the same password, as with pgfirst. A snapshot on
-        # shutdown, so that a restart loads what there is and not all that ever was; who kills it wants a log.
+        # shutdown, so that a restart loads what there is and not all that ever was; who kills it wants a log that is
+        # written before the reply: with "everysec", the default, a busy disk puts the writing off, too, and kill -9 takes it.
         with open(os.path.join(self.directory, "redis.conf"), "w", encoding="utf-8") as file:
             file.write(
                 f"port {self.port}\nbind {self.host}\nunixsocket {self.socket}\n"
-                f"unixsocketperm 777\ndir {self.directory}\nsave 3600 1\nappendonly {'yes' if self.appendonly else 'no'}\n"
+                f"unixsocketperm 777\ndir {self.directory}\nsave 3600 1\nappendonly {'yes' if self.appendonly else 'no'}\nappendfsync always\n"
                 f"databases 4\nlogfile {self.directory}/log\n"
                 f"user default on >{self.password} ~* &* +@all\n"
                 f"user {self.user} on >{self.password} ~* &* +@all\n")
