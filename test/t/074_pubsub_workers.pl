@@ -72,6 +72,14 @@ sub everywhere
 	return $answers[0] eq $answers[1] && $answers[1] eq $answers[2] ? $answers[0] : "different: @{[ map { qq('$_') } @answers ]}";
 }
 
+# What INFO counts: channels and patterns.
+sub info
+{
+	my @answers = map { join ' ', $_->call('INFO', 'stats') =~ /^pubsub_\w+:(\d+)/mg } @_ ? @_ : @here;
+
+	return (grep { $_ ne $answers[0] } @answers) ? "different: @answers" : $answers[0];
+}
+
 sub exec_of
 {
 	my ($redis, @commands) = @_;
@@ -124,10 +132,12 @@ for my $i (1 .. 300)
 	my ($ear, $asks) = $i % 2 ? ($one, $here[2]) : ($two, $here[0]);
 	asks($ear, 'SUBSCRIBE', "at-once-$i");
 	$wrong++ if $asks->call('PUBSUB', 'NUMSUB', "at-once-$i")->[1] != 1;
+	$wrong++ if $asks->call('PUBLISH', "at-once-$i", 'told') != 1;
+	$wrong++ if join(' ', @{ $ear->reply }) ne "message at-once-$i told";
 	asks($ear, 'UNSUBSCRIBE', "at-once-$i");
 	$wrong++ if $asks->call('PUBLISH', "at-once-$i", 'x') != 0;
 }
-is($wrong, 0, 'what has been answered is counted elsewhere');
+is($wrong, 0, 'what has been answered is counted elsewhere, and told');
 
 # ---- patterns --------------------------------------------------------------------------------
 
@@ -136,6 +146,7 @@ is(everywhere('PUBLISH', 'news', 'x'), 5, 'PUBLISH counts patterns in all worker
 is(everywhere('PUBLISH', 'weather', 'x'), 1, '… that match');
 is(everywhere('PUBLISH', 'other', 'x'), 0, '… and only those');
 is(everywhere('PUBSUB', 'NUMPAT'), 3, 'PUBSUB NUMPAT counts each pattern once');
+is(info(), '2 3', '… as INFO does');
 is(everywhere('PUBSUB', 'CHANNELS'), 'n* news', 'PUBSUB CHANNELS shows no patterns');
 is(everywhere('PUBSUB', 'NUMSUB', 'n*'), 'n* 1', 'nor does NUMSUB count them');
 $ears[0]->send('PUNSUBSCRIBE');
@@ -149,6 +160,14 @@ wait_until('a client that leaves', sub { everywhere('PUBSUB', 'NUMPAT') eq '1'; 
 is(everywhere('PUBLISH', 'news', 'x'), 1, '… takes its patterns along');
 $_->close for @ears[ 0, 1, 3 ];
 wait_until('so do the others', sub { everywhere('PUBSUB', 'NUMPAT') . everywhere('PUBSUB', 'CHANNELS') eq '0'; });
+
+# Among many patterns one may cost less when it is counted than it may where it is told.
+my $costs = ear(1, 'app', [ 'PSUBSCRIBE', '*' . 'a' x 20 . 'b' ]);
+$ears[0] = ear(2, 'app', [ 'PSUBSCRIBE', map { "cheap-$_" } 1 .. 300 ]);
+$here[0]->call('PUBLISH', 'a' x 1200 . 'b', 'x');
+is(($costs->outcome(10))[0], 'reply', 'a pattern that is too expensive to be counted is told all the same');
+$_->close for $costs, $ears[0];
+wait_until('they leave', sub { everywhere('PUBSUB', 'NUMPAT') eq '0'; });
 
 # ---- names -----------------------------------------------------------------------------------
 
@@ -248,6 +267,8 @@ my $of_app = ear(2, 'app', [ 'SUBSCRIBE', 'c' ], [ 'PSUBSCRIBE', '*' ]);
 is(everywhere('PUBLISH', 'c', 'x'), 2, 'beside them PUBLISH counts its own');
 is(everywhere('PUBSUB', 'CHANNELS'), 'c', '… and CHANNELS');
 is(everywhere('PUBSUB', 'NUMPAT'), 1, '… and NUMPAT');
+is(info(), '1 1', '… and INFO');
+is(info(@seven), '2 1', '… of whoever asks');
 for my $asks (@seven)
 {
 	is($asks->call('PUBLISH', 'c', 'x'), 4, 'the other tenant counts its own');
@@ -312,7 +333,11 @@ is(scalar @{ $seven[0]->call('PUBSUB', 'CHANNELS') }, 220_000, '… and in its o
 my ($last, $hidden) = map { "hog-$_" } $room - 1, $room;
 is_deeply($seven[2]->call('PUBSUB', 'NUMSUB', $last, $hidden), [ $last, 1, $hidden, 0 ], '… what has found no room is not counted');
 is_deeply($seven[0]->call('PUBSUB', 'NUMSUB', $last, $hidden), [ $last, 1, $hidden, 1 ], '… but in its own worker');
+is($seven[2]->call('PUBLISH', $hidden, 'x'), 0, '… nor by PUBLISH');
+is_deeply($hog->reply, [ 'message', $hidden, 'x' ], '… though it is told');
 asks($hog, 'PSUBSCRIBE', 'hidden*');
+is(info($seven[0]), '220000 1', '… INFO counts those of its own worker');
+is(info($seven[2]), "$room 0", '… and of the others those that have found room');
 is($_->call('PUBSUB', 'NUMPAT') . $_->call('PUBLISH', 'hidden', 'x'), $_ == $seven[0] ? '11' : '00', '… nor is a pattern') for @seven[ 0, 2 ];
 my $other = ear(0, 'app', [ 'SUBSCRIBE', map { "app-$_" } 1 .. 1000 ], [ 'PSUBSCRIBE', 'app-*' ]);
 is(scalar @{ $here[2]->call('PUBSUB', 'CHANNELS') }, 1000, 'another tenant has room');

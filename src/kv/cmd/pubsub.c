@@ -12,7 +12,8 @@
  * messages are told in slices, between which the loop does everything else, and a pattern has a share of what the
  * patterns of its tenant may cost together: with what is more it does not match.  Not to take the share of one from the
  * others, it is the same for all.  PUBLISH counts whom the message goes to before it goes, in all workers; that has a
- * budget for the turn, and behind it only the subscribers of channels are counted.  While messages are left from the last slice,
+ * budget for the turn, and behind it only the subscribers of channels are counted.  A message to nobody, as most results of
+ * tasks are, is not made, if that is certain: no pattern was cut short, and no worker has topics that others do not see.  While messages are left from the last slice,
  * PUBLISH waits, as it would in Redis for the one before it, or the messages would become more and more.
  *
  * A subscription is its tenant's.  When the session is of another one, or nobody any longer, all of them end, and the
@@ -59,7 +60,7 @@ typedef struct Tenant
 	uint32 number;
 	dlist_head topics[2]; /* channels, and patterns */
 	int patterns;
-	int hidden; /* of them: others do not see them */
+	int hidden[2]; /* topics that others do not see */
 } Tenant;
 
 typedef struct Subscription
@@ -101,9 +102,10 @@ static struct
 	/* The topic that PUBSUB CHANNELS looks at next. */
 	Topic *listed;
 
-	/* What counting receivers may still cost in the turn of this moment. */
+	/* What counting receivers may still cost in the turn of this moment; whether a pattern has cost more than it may. */
 	int64 turn_ms;
 	size_t steps;
+	bool cut;
 } all;
 
 /* ---- topics ---------------------------------------------------------------------------------- */
@@ -164,7 +166,8 @@ tenant_find(uint32 number, bool make)
 	tenant = hash_search(all.tenants, &number, HASH_ENTER, &found);
 	if (!found)
 	{
-		tenant->patterns = tenant->hidden = 0;
+		tenant->patterns = 0;
+		tenant->hidden[false] = tenant->hidden[true] = 0;
 		dlist_init(&tenant->topics[false]);
 		dlist_init(&tenant->topics[true]);
 	}
@@ -205,8 +208,8 @@ topic_show(Topic *topic)
 	uint32 before = topic->place;
 
 	topic->place = kv_topics_show(&topic->key, topic_name(topic), before, topic->count);
-	if (topic->key.pattern && before == KV_TOPIC_HIDDEN && topic->place != KV_TOPIC_HIDDEN)
-		topic->tenant->hidden--;
+	if (before == KV_TOPIC_HIDDEN && topic->place != KV_TOPIC_HIDDEN)
+		topic->tenant->hidden[topic->key.pattern]--;
 }
 
 /* It has one subscription more. */
@@ -217,7 +220,7 @@ topic_grow(Topic *topic)
 	{
 		dlist_push_tail(&topic->tenant->topics[topic->key.pattern], &topic->tenant_link);
 		topic->tenant->patterns += (int) topic->key.pattern;
-		topic->tenant->hidden += (int) topic->key.pattern;
+		topic->tenant->hidden[topic->key.pattern]++;
 	}
 	topic_show(topic);
 }
@@ -265,7 +268,7 @@ topic_end(Topic *topic)
 	dlist_delete(&topic->tenant_link);
 	tenant->patterns -= (int) topic->key.pattern;
 	if (topic->place == KV_TOPIC_HIDDEN)
-		tenant->hidden -= (int) topic->key.pattern;
+		tenant->hidden[topic->key.pattern]--;
 	kv_topics_hide(topic->place);
 	(void) hash_search(all.topics, &topic->key, HASH_REMOVE, NULL);
 	if (dlist_is_empty(&tenant->topics[false]) && dlist_is_empty(&tenant->topics[true]))
@@ -400,6 +403,7 @@ pattern_matches(RespSlice pattern, int patterns, RespSlice channel, size_t *step
 	bool matches = kv_pattern_matches(pattern, channel, false, &left);
 
 	*steps -= share - left;
+	all.cut |= left == 0;
 	return matches;
 }
 
@@ -551,7 +555,7 @@ others_by_pattern(uint32 tenant, RespSlice channel)
 	while (all.steps > 0 && kv_topics_next(&walk, &topic))
 	{
 		if (patterns < 0)
-			patterns = kv_topics_patterns(tenant);
+			patterns = kv_topics_number(tenant, true);
 		all.steps -= Min(all.steps, STEPS_OTHER);
 		if (pattern_matches(topic.name, patterns, channel, &all.steps))
 			count += topic.count;
@@ -559,24 +563,27 @@ others_by_pattern(uint32 tenant, RespSlice channel)
 	return count;
 }
 
-/* How many subscriptions the message will go to. */
+/* How many subscriptions the message will go to; *certain: whether there are none that are not counted. */
 static int64
-receivers(KvCall *call, RespSlice channel)
+receivers(KvCall *call, RespSlice channel, bool *certain)
 {
 	uint32 tenant = call->session->tenant;
 	int64 count;
 	size_t before;
 
+	*certain = true;
 	if (!kv_publish_wanted())
 		return 0;
-	count = subscribers(tenant, channel);
 	if (all.turn_ms != call->now_ms)
 		all.steps = STEPS_ALL;
 	all.turn_ms = call->now_ms;
+	all.cut = false;
 	before = all.steps;
+	count = subscribers(tenant, channel);
 	count += own_by_pattern(tenant, channel);
 	count += others_by_pattern(tenant, channel);
 	call->lengthy |= before - all.steps > STEPS_CHEAP;
+	*certain = all.steps > 0 && !all.cut && kv_topics_are_complete();
 	return count;
 }
 
@@ -622,16 +629,23 @@ KvOutcome
 kv_cmd_publish(KvCall *call)
 {
 	RespSlice channel = kv_argument(call, 1);
-	KvOutcome outcome;
+	RespSlice message = kv_argument(call, 2);
+	KvPublished outcome = KV_PUBLISHED;
+	KvOutcome unknown;
+	int64 count;
+	bool certain;
 
-	if (!tenant_known(call, &outcome))
-		return outcome;
+	if (!tenant_known(call, &unknown))
+		return unknown;
 	if (publish_paces(call))
 		return KV_PARK_TURN;
-	switch (kv_publish(call->session->tenant, channel, kv_argument(call, 2)))
+	count = receivers(call, channel, &certain);
+	if (count > 0 || !certain || message.length > KV_PUBLISH_MAX)
+		outcome = kv_publish(call->session->tenant, channel, message);
+	switch (outcome)
 	{
 		case KV_PUBLISHED:
-			pgfirst_resp_write_integer(call->reply, receivers(call, channel));
+			pgfirst_resp_write_integer(call->reply, count);
 			break;
 		case KV_PUBLISH_LARGE:
 			kv_reply_error(call, "ERR a message may have %zu bytes", KV_PUBLISH_MAX);
@@ -753,6 +767,17 @@ kv_cmd_punsubscribe(KvCall *call)
 
 /* ---- PUBSUB ---------------------------------------------------------------------------------- */
 
+int
+kv_pubsub_topics(const KvSession *session, bool pattern)
+{
+	const Tenant *tenant;
+
+	if (session->granted == 0)
+		return 0;
+	tenant = tenant_find(session->tenant, false);
+	return (tenant ? tenant->hidden[pattern] : 0) + kv_topics_number(session->tenant, pattern);
+}
+
 /* The most that a reply has around a name. */
 #define NAME_FRAME 64
 
@@ -858,14 +883,10 @@ kv_cmd_pubsub_numsub(KvCall *call)
 KvOutcome
 kv_cmd_pubsub_numpat(KvCall *call)
 {
-	uint32 number = call->session->tenant;
-	const Tenant *tenant;
 	KvOutcome outcome;
 
 	if (!tenant_known(call, &outcome))
 		return outcome;
-	tenant = tenant_find(number, false);
-	pgfirst_resp_write_integer(call->reply,
-	                           (tenant ? tenant->hidden : 0) + kv_topics_patterns(number));
+	pgfirst_resp_write_integer(call->reply, kv_pubsub_topics(call->session, true));
 	return KV_DONE;
 }

@@ -79,6 +79,7 @@ typedef struct TopicsShared
 	uint32 made; /* that have ever been used: the first ones */
 	uint32 free;
 	uint64 number; /* of the last topic that was shown */
+	bool crowded;  /* there has been no room for one */
 	uint32 tenants[TENANT_BUCKETS];
 	uint32 patterns[TENANT_BUCKETS]; /* that the workers show, of tenants in this bucket */
 	uint32 buckets[BUCKETS];
@@ -363,7 +364,10 @@ topic_add(const KvTopicKey *key, RespSlice name, int count)
 	TopicCell *topic;
 
 	if (!tenant_has_room(tenant, wanted))
+	{
+		shared->crowded = true;
 		return KV_TOPIC_HIDDEN;
+	}
 	if (tenant == NONE)
 		tenant = tenant_make(key->tenant);
 	cells[tenant].tenant.cells += wanted;
@@ -443,17 +447,23 @@ kv_topics_count(const KvTopicKey *key)
 	return count;
 }
 
+bool
+kv_topics_are_complete(void)
+{
+	return mine.worker == 0 || !*(const volatile bool *) &shared->crowded;
+}
+
 int
-kv_topics_patterns(uint32 tenant)
+kv_topics_number(uint32 tenant, bool pattern)
 {
 	uint32 place;
 	int topics;
 
-	if (mine.worker == 0 || !may_be_shown(&shared->patterns[tenant_bucket(tenant)], 0))
+	if (mine.worker == 0 || !may_be_shown(&shared->tenants[tenant_bucket(tenant)], NONE))
 		return 0;
 	LWLockAcquire(&shared->lock, LW_SHARED);
 	place = tenant_find(tenant);
-	topics = place == NONE ? 0 : cells[place].tenant.kinds[true].topics;
+	topics = place == NONE ? 0 : cells[place].tenant.kinds[pattern].topics;
 	LWLockRelease(&shared->lock);
 	return topics;
 }
