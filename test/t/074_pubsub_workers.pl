@@ -3,7 +3,12 @@
 # 074_pubsub_workers.pl: PUBLISH and PUBSUB count the subscribers of all workers' clients, at once, each once, and of one
 # tenant. With three workers.
 #
-# Seen to fail:
+# Seen to fail: no topics_leave(); topics compared, and their buckets found, without the tenant; topic_count() that counts the
+# own worker's; walk_read() that does not ask whether the cell is the first of its topic; kv_topics_hide() that does
+# nothing; a walk that goes on where a cell is another topic's now; name_end() that keeps the cells; a tenant's number
+# of topics that counts each worker's; kv_topics_show() that leaves the number as it was, or takes no lock; no share of a
+# tenant; a worker's number of patterns that is everybody's; messages that are not made though a pattern was cut short, or a topic
+# found no room; topics that are shown and still taken for hidden.
 
 use strict;
 use warnings;
@@ -205,30 +210,23 @@ $_ = ear($_, 'app', [ 'PSUBSCRIBE', map { "$_*" } 'p', @many ]) for @crowd = (1,
 is(everywhere('PUBSUB', 'NUMPAT'), 3001, 'many patterns');
 is(everywhere('PUBLISH', 'many-2999', 'x'), 8, '… that match');
 
-# While others come and go, who stays is shown, and once: also where the list was left when the lock was given back.
-my @known = map { "known-$_" } 0 .. 1999;
-my $toggles = ear(1, 'app', [ 'SUBSCRIBE', @known ]);
+# While others come and go, who stays is shown, and once: also where a list was left in between. The names are so long that it
+# is left often, and those that go stand among those that stay.
+my @go = map { "go-$_-" . 'x' x 1000 } 1 .. 60;
+my @stay = map { "stay-$_" } 1 .. 10;
+my $toggles = ear(1, 'app', [ 'SUBSCRIBE', @go, @stay ]);
 sub toggle { return join '', map { PgfirstTest::Redis::encode('UNSUBSCRIBE', $_) . PgfirstTest::Redis::encode('SUBSCRIBE', $_) } @_; }
-my ($missed, $twice) = (0, 0);
-for (1 .. 40)
+my %stays;
+for (1 .. 400)
 {
-	# Those that go stand among those that stay.
-	$toggles->raw(toggle(shuffle(@known)));
-	answer($toggles) for 1 .. 4000;
-	my @order = shuffle(@known);
-	my %stays = map { $_ => 1 } @order[ 0 .. 999 ];
-	$here[0]->raw(PgfirstTest::Redis::encode('PUBSUB', 'CHANNELS') x 8);
-	$toggles->raw(toggle(@order[ 1000 .. 1999 ]));
-	for (1 .. 8)
-	{
-		my %shown;
-		$shown{$_}++ for grep { $stays{$_} } @{ $here[0]->reply };
-		$missed++ if keys %shown < 1000;
-		$twice++ if grep { $_ > 1 } values %shown;
-	}
-	answer($toggles) for 1 .. 2000;
+	$toggles->raw(toggle(shuffle(@go, @stay)));
+	answer($toggles) for 1 .. 2 * (@go + @stay);
+	$here[0]->raw(PgfirstTest::Redis::encode('PUBSUB', 'CHANNELS', 's*') x 30);
+	$toggles->raw(toggle(shuffle(@go)));
+	$stays{ join ' ', sort @{ $here[0]->reply } }++ for 1 .. 30;
+	answer($toggles) for 1 .. 2 * @go;
 }
-is("$missed $twice", '0 0', 'whoever stays is shown each time, and once, while others come and go');
+is_deeply(\%stays, { join(' ', sort @stay) => 12_000 }, 'whoever stays is shown each time, and once, while others come and go');
 $_->close for @crowd, $toggles;
 wait_until('they leave', sub { everywhere('PUBSUB', 'NUMPAT') . everywhere('PUBSUB', 'CHANNELS') eq '0'; });
 
