@@ -23,6 +23,7 @@ typedef struct ShmemPiece
 	Size size;
 	void **where;
 	void (*init)(void *fresh);
+	bool untouched; /* it is not zeroed */
 } ShmemPiece;
 
 static struct
@@ -55,7 +56,7 @@ shmem_startup(void)
 		bool found;
 
 		*piece->where = ShmemInitStruct(piece->name, piece->size, &found);
-		if (found)
+		if (found || piece->untouched)
 			continue;
 		memset(*piece->where, 0, piece->size);
 		if (piece->init)
@@ -64,12 +65,24 @@ shmem_startup(void)
 	LWLockRelease(AddinShmemInitLock);
 }
 
-void
-pgfirst_shmem_request(const char *name, Size size, void **where, void (*init)(void *fresh))
+static void
+piece_add(const ShmemPiece *piece)
 {
 	if (shmem.count == SHMEM_PIECES_MAX)
 		elog(ERROR, "too many pieces of shared memory");
-	shmem.pieces[shmem.count++] = (ShmemPiece){name, size, where, init};
+	shmem.pieces[shmem.count++] = *piece;
+}
+
+void
+pgfirst_shmem_request(const char *name, Size size, void **where, void (*init)(void *fresh))
+{
+	piece_add(&(ShmemPiece){.name = name, .size = size, .where = where, .init = init});
+}
+
+void
+pgfirst_shmem_reserve(const char *name, Size size, void **where)
+{
+	piece_add(&(ShmemPiece){.name = name, .size = size, .where = where, .untouched = true});
 }
 
 void

@@ -18,6 +18,12 @@ extern void pgfirst_shmem_request(const char *name, Size size, void **where,
                                   void (*init)(void *fresh));
 
 /*
+ * As _request(), but nobody touches the bytes before their first use, until which they take no memory; what is in them
+ * then is not known.
+ */
+extern void pgfirst_shmem_reserve(const char *name, Size size, void **where);
+
+/*
  * Called once by _PG_init, before the modules.  Raises object_not_in_prerequisite_state, with the
  * setting that mends it, when the library is not loaded at server start: then there is no memory.
  */

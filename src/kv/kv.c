@@ -10,6 +10,7 @@
 #include "kv/cmd/save.h"
 #include "kv/cmd/slowlog.h"
 #include "kv/cmd/stats.h"
+#include "kv/cmd/topics.h"
 #include "kv/count.h"
 #include "kv/kv.h"
 #include "kv/limit.h"
@@ -32,6 +33,7 @@ pgfirst_kv_init(void)
 	kv_config_init();
 	kv_pause_init();
 	kv_roster_init();
+	kv_topics_init();
 	kv_save_init();
 	kv_slowlog_init();
 	kv_script_init();

@@ -250,4 +250,16 @@ is(hears($_), 'anew', '… and hears') for $before, $after;
 $before->send('UNSUBSCRIBE', 'order');
 wait_until('it has unsubscribed', sub { subscribed() == 2; });
 
+# ---- memory --------------------------------------------------------------------------------------
+
+# What a list of channels takes is taken from who has subscribed to them.
+$node->append_conf('postgresql.conf', "pgfirst.redis_client_memory = 16MB\npgfirst.redis_timeout = 7777");
+$node->reload;
+wait_until('the limit', sub { $redis->call('CONFIG', 'GET', 'timeout')->[1] == 7777; });
+my $large_names = as('app');
+$large_names->call('SUBSCRIBE', chr(ord('a') + $_) x 2_000_000) for 0 .. 4;
+my $listed = eval { $redis->call('PUBSUB', 'CHANNELS') };
+is(scalar(grep { $_ ne substr($_, 0, 1) x length && $_ ne 'order' } @{ $listed // ['none'] }), 0, 'channels are listed whole');
+like($large_names->reply, qr/^-OOM/, '… though who had subscribed to them has made room for the list');
+
 done_testing();

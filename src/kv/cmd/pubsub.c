@@ -5,13 +5,15 @@
  * What is subscribed to is a topic: a channel, found by a keyed hash of its name, or a pattern, which every message of
  * its tenant is held against.  A topic has its subscriptions, and a session those that are its own; a hash of both finds
  * one.  Subscriptions and names are in the memory of the clients whose they are, of which pgfirst.redis_client_memory
- * is the limit.  How messages come here: publish.h.
+ * is the limit.  How messages come here: publish.h; how others know what there is here, and this worker what they
+ * have: topics.h.
  *
  * Time.  Whoever may subscribe to patterns, or publish to long names, can make each message as expensive as it likes.  So
  * messages are told in slices, between which the loop does everything else, and a pattern has a share of what the
  * patterns of its tenant may cost together: with what is more it does not match.  Not to take the share of one from the
- * others, it is the same for all.  PUBLISH counts whom the message goes to before it goes; that has a budget
- * for the turn, and behind it only the subscribers of channels are counted.  While messages are left from the last slice,
+ * others, it is the same for all.  PUBLISH counts whom the message goes to before it goes, in all workers; that has a
+ * budget for the turn, and behind it only the subscribers of channels are counted.  A message to nobody, as most results of
+ * tasks are, is not made, if that is certain: no pattern was cut short, and no worker has topics that others do not see.  While messages are left from the last slice,
  * PUBLISH waits, as it would in Redis for the one before it, or the messages would become more and more.
  *
  * A subscription is its tenant's.  When the session is of another one, or nobody any longer, all of them end, and the
@@ -28,6 +30,7 @@
 #include "kv/cmd/commands.h"
 #include "kv/cmd/pubsub.h"
 #include "kv/cmd/server.h"
+#include "kv/cmd/topics.h"
 #include "kv/database.h"
 #include "kv/settings.h"
 
@@ -40,21 +43,16 @@
 #define STEPS_MOST  ((size_t) 64 * 1024)
 #define PACE_US     ((int64) 100 * 1000)
 #define STEPS_CHEAP ((size_t) 4 * 1024) /* of a command after which nobody need look at the clock */
-
-typedef struct TopicKey
-{
-	PgfirstId id; /* of the name; see kv_publish_hash() */
-	uint32 tenant;
-	uint32 pattern; /* 1: it is one */
-} TopicKey;
+#define STEPS_OTHER ((size_t) 16)       /* what it takes to read a pattern of another worker */
 
 typedef struct Topic
 {
-	TopicKey key;
+	KvTopicKey key;
 	struct Tenant *tenant;
 	dlist_node tenant_link;
 	dlist_head subscriptions;
 	int count;
+	uint32 place; /* where others see it */
 } Topic;
 
 typedef struct Tenant
@@ -62,6 +60,7 @@ typedef struct Tenant
 	uint32 number;
 	dlist_head topics[2]; /* channels, and patterns */
 	int patterns;
+	int hidden[2]; /* topics that others do not see */
 } Tenant;
 
 typedef struct Subscription
@@ -103,9 +102,10 @@ static struct
 	/* The topic that PUBSUB CHANNELS looks at next. */
 	Topic *listed;
 
-	/* What counting receivers may still cost in the turn of this moment. */
+	/* What counting receivers may still cost in the turn of this moment; whether a pattern has cost more than it may. */
 	int64 turn_ms;
 	size_t steps;
+	bool cut;
 } all;
 
 /* ---- topics ---------------------------------------------------------------------------------- */
@@ -116,7 +116,7 @@ tables_make(void)
 	HASHCTL tenants = {
 	    .keysize = sizeof(uint32), .entrysize = sizeof(Tenant), .hcxt = TopMemoryContext};
 	HASHCTL topics = {
-	    .keysize = sizeof(TopicKey), .entrysize = sizeof(Topic), .hcxt = TopMemoryContext};
+	    .keysize = sizeof(KvTopicKey), .entrysize = sizeof(Topic), .hcxt = TopMemoryContext};
 	HASHCTL pairs = {
 	    .keysize = sizeof(PairKey), .entrysize = sizeof(Pair), .hcxt = TopMemoryContext};
 	int flags = HASH_ELEM | HASH_BLOBS | HASH_CONTEXT;
@@ -129,24 +129,30 @@ tables_make(void)
 		all.pairs = hash_create("pgfirst subscriptions", 64, &pairs, flags);
 }
 
-static TopicKey
+static KvTopicKey
 topic_key(uint32 tenant, RespSlice name, bool pattern)
 {
-	TopicKey key = {.tenant = tenant, .pattern = pattern};
+	KvTopicKey key = {.tenant = tenant, .pattern = pattern};
 
 	kv_publish_hash(name, &key.id);
 	return key;
 }
 
-/* NULL if nobody has subscribed to it. */
+/* NULL if no client of this worker has subscribed to it. */
+static Topic *
+topic_at(const KvTopicKey *key)
+{
+	Topic *topic = all.count > 0 ? hash_search(all.topics, key, HASH_FIND, NULL) : NULL;
+
+	return topic && topic->count > 0 ? topic : NULL;
+}
+
 static Topic *
 topic_find(uint32 tenant, RespSlice name, bool pattern)
 {
-	TopicKey key = topic_key(tenant, name, pattern);
+	KvTopicKey key = topic_key(tenant, name, pattern);
 
-	Topic *topic = all.count > 0 ? hash_search(all.topics, &key, HASH_FIND, NULL) : NULL;
-
-	return topic && topic->count > 0 ? topic : NULL;
+	return topic_at(&key);
 }
 
 static Tenant *
@@ -161,6 +167,7 @@ tenant_find(uint32 number, bool make)
 	if (!found)
 	{
 		tenant->patterns = 0;
+		tenant->hidden[false] = tenant->hidden[true] = 0;
 		dlist_init(&tenant->topics[false]);
 		dlist_init(&tenant->topics[true]);
 	}
@@ -171,7 +178,7 @@ tenant_find(uint32 number, bool make)
 static Topic *
 topic_make(uint32 number, RespSlice name, bool pattern)
 {
-	TopicKey key = topic_key(number, name, pattern);
+	KvTopicKey key = topic_key(number, name, pattern);
 	Tenant *tenant = tenant_find(number, true);
 	bool found;
 	Topic *topic = hash_search(all.topics, &key, HASH_ENTER, &found);
@@ -180,17 +187,9 @@ topic_make(uint32 number, RespSlice name, bool pattern)
 	if (found)
 		return topic;
 	topic->count = 0;
+	topic->place = KV_TOPIC_HIDDEN;
 	dlist_init(&topic->subscriptions);
 	return topic;
-}
-
-static void
-topic_begin(Topic *topic)
-{
-	if (topic->count++ > 0)
-		return;
-	dlist_push_tail(&topic->tenant->topics[topic->key.pattern], &topic->tenant_link);
-	topic->tenant->patterns += (int) topic->key.pattern;
 }
 
 /* Of its first subscription, of which there is one. */
@@ -200,6 +199,30 @@ topic_name(Topic *topic)
 	Subscription *first = dlist_head_element(Subscription, topic_link, &topic->subscriptions);
 
 	return (RespSlice){first->name, first->length};
+}
+
+/* Shows others how many subscriptions it has. */
+static void
+topic_show(Topic *topic)
+{
+	uint32 before = topic->place;
+
+	topic->place = kv_topics_show(&topic->key, topic_name(topic), before, topic->count);
+	if (before == KV_TOPIC_HIDDEN && topic->place != KV_TOPIC_HIDDEN)
+		topic->tenant->hidden[topic->key.pattern]--;
+}
+
+/* It has one subscription more. */
+static void
+topic_grow(Topic *topic)
+{
+	if (topic->count++ == 0)
+	{
+		dlist_push_tail(&topic->tenant->topics[topic->key.pattern], &topic->tenant_link);
+		topic->tenant->patterns += (int) topic->key.pattern;
+		topic->tenant->hidden[topic->key.pattern]++;
+	}
+	topic_show(topic);
 }
 
 /* The first topic of this kind, and the one behind; NULL if there is none. */
@@ -238,17 +261,28 @@ topic_end(Topic *topic)
 {
 	Tenant *tenant = topic->tenant;
 
-	if (topic->count > 0)
-		return;
 	if (all.pattern == topic)
 		all.pattern = topic_behind(topic);
 	if (all.listed == topic)
 		all.listed = topic_behind(topic);
 	dlist_delete(&topic->tenant_link);
 	tenant->patterns -= (int) topic->key.pattern;
+	if (topic->place == KV_TOPIC_HIDDEN)
+		tenant->hidden[topic->key.pattern]--;
+	kv_topics_hide(topic->place);
 	(void) hash_search(all.topics, &topic->key, HASH_REMOVE, NULL);
 	if (dlist_is_empty(&tenant->topics[false]) && dlist_is_empty(&tenant->topics[true]))
 		(void) hash_search(all.tenants, &tenant->number, HASH_REMOVE, NULL);
+}
+
+/* It has one subscription less. */
+static void
+topic_shrink(Topic *topic)
+{
+	if (--topic->count == 0)
+		topic_end(topic);
+	else
+		topic_show(topic);
 }
 
 /* ---- subscriptions --------------------------------------------------------------------------- */
@@ -274,8 +308,7 @@ subscription_end(Subscription *subscription)
 	--*subscriptions_count(session, topic->key.pattern);
 	(void) hash_search(all.pairs, &key, HASH_REMOVE, NULL);
 	allocator->resize(allocator->context, subscription, 0);
-	topic->count--;
-	topic_end(topic);
+	topic_shrink(topic);
 	if (--all.count == 0)
 		kv_publish_subscribed(false);
 }
@@ -313,7 +346,7 @@ subscribe(KvSession *session, RespSlice name, bool pattern)
 	memcpy(subscription->name, name.data, name.length);
 	dlist_push_tail(&key.topic->subscriptions, &subscription->topic_link);
 	dlist_push_tail(&session->subscriptions[pattern], &subscription->session_link);
-	topic_begin(key.topic);
+	topic_grow(key.topic);
 	++*subscriptions_count(session, pattern);
 	if (all.count++ == 0)
 		kv_publish_subscribed(true);
@@ -352,25 +385,32 @@ kv_pubsub_part(KvSession *session)
 
 /* ---- messages -------------------------------------------------------------------------------- */
 
-/* What each pattern of the tenant may cost. */
+/* What each of so many patterns of a tenant may cost. */
 static size_t
-steps_share(const Tenant *tenant)
+steps_share(int patterns)
 {
-	size_t share = STEPS_ALL / (size_t) Max(tenant->patterns, 1);
+	size_t share = STEPS_ALL / (size_t) Max(patterns, 1);
 
 	return Min(Max(share, STEPS_LEAST), STEPS_MOST);
 }
 
-/* *steps becomes what is left of them. */
+/* Whether one of so many patterns matches; *steps becomes what is left of them. */
+static bool
+pattern_matches(RespSlice pattern, int patterns, RespSlice channel, size_t *steps)
+{
+	size_t share = Min(steps_share(patterns), *steps);
+	size_t left = share;
+	bool matches = kv_pattern_matches(pattern, channel, false, &left);
+
+	*steps -= share - left;
+	all.cut |= left == 0;
+	return matches;
+}
+
 static bool
 topic_matches(Topic *topic, RespSlice channel, size_t *steps)
 {
-	size_t share = Min(steps_share(topic->tenant), *steps);
-	size_t left = share;
-	bool matches = kv_pattern_matches(topic_name(topic), channel, false, &left);
-
-	*steps -= share - left;
-	return matches;
+	return pattern_matches(topic_name(topic), topic->tenant->patterns, channel, steps);
 }
 
 /* Whether the subscriber is still who it was. */
@@ -480,23 +520,70 @@ tenant_known(KvCall *call, KvOutcome *outcome)
 
 /* ---- PUBLISH --------------------------------------------------------------------------------- */
 
-/* How many subscriptions of this worker the message will go to. */
+/* How many subscriptions a channel has. */
 static int64
-receivers(KvCall *call, RespSlice channel)
+subscribers(uint32 tenant, RespSlice channel)
 {
-	Topic *topic = topic_find(call->session->tenant, channel, false);
-	int64 count = topic ? topic->count : 0;
+	KvTopicKey key = topic_key(tenant, channel, false);
+	const Topic *topic = topic_at(&key);
+
+	return (topic ? topic->count : 0) + kv_topics_count(&key);
+}
+
+/* How many subscriptions to patterns that match; those of this worker's clients, and of the others'. */
+static int64
+own_by_pattern(uint32 tenant, RespSlice channel)
+{
+	int64 count = 0;
+
+	for (Topic *topic = topic_first(tenant_find(tenant, false), true); topic && all.steps > 0;
+	     topic = topic_behind(topic))
+		if (topic_matches(topic, channel, &all.steps))
+			count += topic->count;
+	return count;
+}
+
+static int64
+others_by_pattern(uint32 tenant, RespSlice channel)
+{
+	KvTopicsWalk walk;
+	KvTopicShown topic;
+	int patterns = -1;
+	int64 count = 0;
+
+	kv_topics_walk(&walk, tenant, true);
+	while (all.steps > 0 && kv_topics_next(&walk, &topic))
+	{
+		if (patterns < 0)
+			patterns = kv_topics_number(tenant, true);
+		all.steps -= Min(all.steps, STEPS_OTHER);
+		if (pattern_matches(topic.name, patterns, channel, &all.steps))
+			count += topic.count;
+	}
+	return count;
+}
+
+/* How many subscriptions the message will go to; *certain: whether there are none that are not counted. */
+static int64
+receivers(KvCall *call, RespSlice channel, bool *certain)
+{
+	uint32 tenant = call->session->tenant;
+	int64 count;
 	size_t before;
 
+	*certain = true;
+	if (!kv_publish_wanted())
+		return 0;
 	if (all.turn_ms != call->now_ms)
 		all.steps = STEPS_ALL;
 	all.turn_ms = call->now_ms;
+	all.cut = false;
 	before = all.steps;
-	topic = topic_first(tenant_find(call->session->tenant, false), true);
-	for (; topic && all.steps > 0; topic = topic_behind(topic))
-		if (topic_matches(topic, channel, &all.steps))
-			count += topic->count;
+	count = subscribers(tenant, channel);
+	count += own_by_pattern(tenant, channel);
+	count += others_by_pattern(tenant, channel);
 	call->lengthy |= before - all.steps > STEPS_CHEAP;
+	*certain = all.steps > 0 && !all.cut && kv_topics_are_complete();
 	return count;
 }
 
@@ -542,16 +629,23 @@ KvOutcome
 kv_cmd_publish(KvCall *call)
 {
 	RespSlice channel = kv_argument(call, 1);
-	KvOutcome outcome;
+	RespSlice message = kv_argument(call, 2);
+	KvPublished outcome = KV_PUBLISHED;
+	KvOutcome unknown;
+	int64 count;
+	bool certain;
 
-	if (!tenant_known(call, &outcome))
-		return outcome;
+	if (!tenant_known(call, &unknown))
+		return unknown;
 	if (publish_paces(call))
 		return KV_PARK_TURN;
-	switch (kv_publish(call->session->tenant, channel, kv_argument(call, 2)))
+	count = receivers(call, channel, &certain);
+	if (count > 0 || !certain || message.length > KV_PUBLISH_MAX)
+		outcome = kv_publish(call->session->tenant, channel, message);
+	switch (outcome)
 	{
 		case KV_PUBLISHED:
-			pgfirst_resp_write_integer(call->reply, receivers(call, channel));
+			pgfirst_resp_write_integer(call->reply, count);
 			break;
 		case KV_PUBLISH_LARGE:
 			kv_reply_error(call, "ERR a message may have %zu bytes", KV_PUBLISH_MAX);
@@ -673,15 +767,74 @@ kv_cmd_punsubscribe(KvCall *call)
 
 /* ---- PUBSUB ---------------------------------------------------------------------------------- */
 
+int
+kv_pubsub_topics(const KvSession *session, bool pattern)
+{
+	const Tenant *tenant;
+
+	if (session->granted == 0)
+		return 0;
+	tenant = tenant_find(session->tenant, false);
+	return (tenant ? tenant->hidden[pattern] : 0) + kv_topics_number(session->tenant, pattern);
+}
+
+/* The most that a reply has around a name. */
+#define NAME_FRAME 64
+
+/* What PUBSUB CHANNELS has found. */
+typedef struct Found
+{
+	RespSlice pattern; /* data NULL: all */
+	size_t steps;
+	size_t count;
+	RespBuffer names;
+} Found;
+
+static void
+channel_add(Found *found, RespSlice name)
+{
+	if (found->pattern.data && !kv_pattern_matches(found->pattern, name, false, &found->steps))
+		return;
+	pgfirst_resp_write_bulk(&found->names, name.data, name.length);
+	found->count++;
+}
+
+/* The memory for a name may be taken from who has subscribed to it: then the topic that is listed is the one behind. */
+static void
+channels_add_own(Found *found, uint32 tenant)
+{
+	all.listed = topic_first(tenant_find(tenant, false), false);
+	while (all.listed && found->steps > 0)
+	{
+		Topic *topic = all.listed;
+
+		if (!pgfirst_resp_reserve(&found->names, topic_name(topic).length + NAME_FRAME))
+			return;
+		if (all.listed != topic)
+			continue;
+		channel_add(found, topic_name(topic));
+		all.listed = topic_behind(topic);
+	}
+}
+
+static void
+channels_add_others(Found *found, uint32 tenant)
+{
+	KvTopicsWalk walk;
+	KvTopicShown topic;
+
+	kv_topics_walk(&walk, tenant, false);
+	while (found->steps > 0 && kv_topics_next(&walk, &topic))
+		if (!topic_at(&topic.key))
+			channel_add(found, topic.name);
+}
+
 /* PUBSUB CHANNELS [pattern] */
 KvOutcome
 kv_cmd_pubsub_channels(KvCall *call)
 {
-	RespBuffer found;
-	size_t count = 0;
-	size_t steps = KV_PATTERN_STEPS;
+	Found found = {.steps = KV_PATTERN_STEPS};
 	KvOutcome outcome;
-	Topic *topic;
 
 	if (call->argc > 3)
 	{
@@ -690,27 +843,20 @@ kv_cmd_pubsub_channels(KvCall *call)
 	}
 	if (!tenant_known(call, &outcome))
 		return outcome;
-	pgfirst_resp_buffer_init(&found, call->reply->allocator, call->reply->protocol);
-	all.listed = topic_first(tenant_find(call->session->tenant, false), false);
-	while ((topic = all.listed) != NULL && steps > 0)
+	if (call->argc > 2)
+		found.pattern = kv_argument(call, 2);
+	pgfirst_resp_buffer_init(&found.names, call->reply->allocator, call->reply->protocol);
+	channels_add_own(&found, call->session->tenant);
+	channels_add_others(&found, call->session->tenant);
+	if (found.steps > 0)
 	{
-		RespSlice name = topic_name(topic);
-
-		all.listed = topic_behind(topic);
-		if (call->argc > 2 && !kv_pattern_matches(kv_argument(call, 2), name, false, &steps))
-			continue;
-		pgfirst_resp_write_bulk(&found, name.data, name.length);
-		count++;
-	}
-	if (steps > 0)
-	{
-		pgfirst_resp_write_array(call->reply, count);
-		pgfirst_resp_write_raw(call->reply, found.data, found.length);
-		call->reply->failed |= found.failed;
+		pgfirst_resp_write_array(call->reply, found.count);
+		pgfirst_resp_write_raw(call->reply, found.names.data, found.names.length);
+		call->reply->failed |= found.names.failed;
 	}
 	else
 		kv_reply_pattern(call);
-	pgfirst_resp_buffer_free(&found);
+	pgfirst_resp_buffer_free(&found.names);
 	return KV_DONE;
 }
 
@@ -726,10 +872,9 @@ kv_cmd_pubsub_numsub(KvCall *call)
 	for (int i = 2; i < call->argc; i++)
 	{
 		RespSlice name = kv_argument(call, i);
-		Topic *topic = topic_find(call->session->tenant, name, false);
 
 		kv_reply_slice(call, name);
-		pgfirst_resp_write_integer(call->reply, topic ? topic->count : 0);
+		pgfirst_resp_write_integer(call->reply, subscribers(call->session->tenant, name));
 	}
 	return KV_DONE;
 }
@@ -738,12 +883,10 @@ kv_cmd_pubsub_numsub(KvCall *call)
 KvOutcome
 kv_cmd_pubsub_numpat(KvCall *call)
 {
-	const Tenant *tenant;
 	KvOutcome outcome;
 
 	if (!tenant_known(call, &outcome))
 		return outcome;
-	tenant = tenant_find(call->session->tenant, false);
-	pgfirst_resp_write_integer(call->reply, tenant ? tenant->patterns : 0);
+	pgfirst_resp_write_integer(call->reply, kv_pubsub_topics(call->session, true));
 	return KV_DONE;
 }

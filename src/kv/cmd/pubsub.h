@@ -17,6 +17,12 @@ extern void kv_pubsub_forget(KvSession *session);
  */
 extern void kv_pubsub_part(KvSession *session);
 
+/*
+ * How many channels, or patterns, the clients of its tenant have subscribed to, in all workers; none while nobody knows
+ * of which tenant it is.
+ */
+extern int kv_pubsub_topics(const KvSession *session, bool pattern);
+
 typedef void (*KvPubsubTell)(KvSession *session, RespSlice pattern, const KvMessage *message);
 
 /* Whether there are messages to be told to this worker's clients. */

@@ -25,6 +25,7 @@
 #include "base/flush.h"
 #include "kv/cmd/commands.h"
 #include "kv/cmd/configure.h"
+#include "kv/cmd/pubsub.h"
 #include "kv/cmd/save.h"
 #include "kv/cmd/server.h"
 #include "kv/cmd/stats.h"
@@ -295,7 +296,8 @@ info_stats(KvCall *call, StringInfo out)
 	                 stat_value(&kv_stats->commands_rate),
 	                 (double) stat_value(&kv_stats->input_rate) / 1024,
 	                 (double) stat_value(&kv_stats->output_rate) / 1024);
-	appendStringInfoString(out, "pubsub_channels:0\r\npubsub_patterns:0\r\n");
+	appendStringInfo(out, "pubsub_channels:%d\r\npubsub_patterns:%d\r\n",
+	                 kv_pubsub_topics(call->session, false), kv_pubsub_topics(call->session, true));
 }
 
 /* CONFIG RESETSTAT: the counters of INFO's section Stats begin anew, for all workers. */

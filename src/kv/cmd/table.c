@@ -409,7 +409,7 @@ const KvCommand kv_commands[] = {
      "Returns the milliseconds a key has left; -1 without expiry, -2 without key.", "key"},
     {"publish", TOP, kv_cmd_publish, 3, ANY | KV_FAST, NO_KEYS, "pubsub", "2.0.0",
      "O(N + M), N the subscribers of the channel, M all patterns",
-     "Sends a message to the subscribers of a channel; returns how many of this worker get it.",
+     "Sends a message to the subscribers of a channel; returns how many get it.",
      "channel message"},
     {"pubsub", TOP, NULL, -2, ANY | KV_SUBCOMMANDS, NO_KEYS, "pubsub", "2.8.0",
      "Depends on subcommand.", "Commands about channels.", "subcommand"},

@@ -45,6 +45,7 @@
 #include "kv/cmd/pubsub.h"
 #include "kv/cmd/roster.h"
 #include "kv/cmd/stats.h"
+#include "kv/cmd/topics.h"
 #include "kv/net/client.h"
 #include "kv/net/listener.h"
 #include "kv/net/process.h"
@@ -322,6 +323,7 @@ pgfirst_redis_main(Datum arg)
 	kv_publish_begin(worker.number);
 	kv_ready_begin(worker.number);
 	kv_roster_begin(worker.number);
+	kv_topics_begin(worker.number);
 	pgfirst_bell_want(PGFIRST_BELL_READY, true);
 	pgfirst_bell_want(PGFIRST_BELL_CLIENTS, true);
 	before_shmem_exit(worker_leaves, 0);
