@@ -3,10 +3,10 @@
 # 077_collections_limits.pl: commands on collections that change more than a turn may hold; lists into whose middle much is
 # inserted; and members by chance.
 #
-# Seen to fail: a list whose last elements have moved apart and that looks for the last one where it was; half of
+# Seen to fail: a list whose last nodes have moved apart and that looks for the last one where it was; half of
 # the draws giving the first members; draws that go on until there are enough different ones of members that have gone;
 # members whose bytes end at a zero byte; commands that ask for no room, or for less than they take: LPOP, RPOP, LMPOP,
-# LTRIM, LINSERT, ZADD, ZREM (the turn fails, with others' changes in it).
+# LTRIM, LINSERT, LREM, ZADD, ZREM (the turn fails, with others' changes in it).
 
 use strict;
 use warnings;
@@ -178,6 +178,8 @@ fill('SADD', 'set', [ 1 .. 120_000 ], 20_000);
 fill('RPUSH', 'list', [ 1 .. 120_000 ], 20_000);
 fill('RPUSH', 'uneven', [ 1 .. 20_000 ], 20_000);
 $redis->call('RPUSH', 'uneven', 'x' x 1_000_000) for 1 .. 12;
+# One of them in each node.
+fill('RPUSH', 'spread', [ map { ('goes', 'x' x 440) } 1 .. 15_000 ], 2000);
 fill('RPUSH', 'large', [ map { "$_ " . 'x' x 999_990 } 1 .. 20 ], 20);
 fill('ZADD', 'zset', [ map { (($_ * 7919) % 60_000, "member $_ " . 'x' x 30) } 1 .. 120_000 ], 20_000);
 fill('HSET', 'hash', [ map { ("field $_", $_) } 1 .. 1000 ], 1000);
@@ -221,6 +223,9 @@ beside_others('RPOP', qr/$refused|^110000$/, 'RPOP', 'list', 110_000);
 beside_others('LMPOP', qr/$refused|^2$/, 'LMPOP', 1, 'list', 'LEFT', 'COUNT', 110_000);
 beside_others('LTRIM', $refused, 'LTRIM', 'uneven', -12, -1);
 is($redis->call('LLEN', 'uneven'), 20_012, '… and nothing was done');
+beside_others('LREM', $refused, 'LREM', 'spread', 0, 'goes');
+is($redis->call('LLEN', 'spread'), 30_000, '… and nothing was done');
+beside_others('LREM of few', qr/^1000$/, 'LREM', 'spread', -1000, 'goes');
 beside_others('LTRIM of little', qr/^OK$/, 'LTRIM', 'uneven', -3, -1);
 beside_others('XTRIM', $refused, 'XTRIM', 'stream', 'MAXLEN', 12);
 is($redis->call('XLEN', 'stream'), 2012, '… and nothing was done');
