@@ -162,12 +162,17 @@ kv_list_node_element(const KvList *list, uint64 index)
 }
 
 KvPacked
-kv_list_node_end(const KvList *list, KvEnd end)
+kv_list_node_end(KvList *list, KvEnd end)
 {
-	KvPacked packed = element_at(list, 0);
+	KvPacked packed;
 
-	while (end == KV_TAIL && packed.end < list->node.bytes)
+	if (end == KV_HEAD)
+		return element_at(list, 0);
+	/* A pop looks for it twice. */
+	packed = element_at(list, list->node.tail);
+	while (packed.end < list->node.bytes)
 		packed = element_at(list, packed.end);
+	list->node.tail = packed.begin;
 	return packed;
 }
 
@@ -194,6 +199,7 @@ kv_list_node_replace(KvList *list, Size begin, Size end, const RespSlice *value)
 	if (value)
 		(void) kv_packed_write(list->packed + begin, *value, nothing);
 	node->bytes = node->bytes - (end - begin) + more;
+	node->tail = 0;
 	node->changed = true;
 	return true;
 }

@@ -58,7 +58,7 @@ extern void kv_list_node_merge(KvList *list);
 
 /* Elements of the open node: the one with an index in it, the one at an end.  Of a large one, only how long it is. */
 extern KvPacked kv_list_node_element(const KvList *list, uint64 index);
-extern KvPacked kv_list_node_end(const KvList *list, KvEnd end);
+extern KvPacked kv_list_node_end(KvList *list, KvEnd end);
 
 /*
  * Replaces what is in the open node from `begin` to `end` by an element, or by nothing (NULL), and counts neither; false if
