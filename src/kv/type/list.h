@@ -124,7 +124,7 @@ extern void kv_list_drop(KvList *list, KvEnd end);
 
 /*
  * Takes `count` elements at an end away, of a list that has so many, from the outermost on; each is shown to `each`
- * before (NULL: to nobody).  In one walk for all of them.
+ * before (NULL: to nobody).
  */
 typedef void (*KvListEach)(void *context, RespSlice value);
 extern void kv_list_drop_many(KvList *list, KvEnd end, uint64 count, KvListEach each,
@@ -136,14 +136,13 @@ typedef struct KvListWalk
 	KvList *list;
 	PgfirstWalk *walk; /* NULL: inline */
 	MemoryContext context;
-	KvListPosition
-	    position;  /* of the element that was returned, or where kv_list_walk_pass() has come */
-	uint64 skip;   /* elements still to be passed over */
-	RespSlice run; /* the node's elements, */
-	uint64 count;  /* how many they are, */
-	uint64 index;  /* the index of the first */
-	Size next;     /* and where the one to be returned begins */
-	uint64 passed; /* those in front of it */
+	KvListPosition position; /* of the element that was returned, or that is passed over */
+	uint64 skip;             /* elements still to be passed over */
+	RespSlice run;           /* the node's elements, */
+	uint64 count;            /* how many they are, */
+	uint64 index;            /* the index of the first */
+	Size next;               /* and where the one to be returned begins */
+	uint64 passed;           /* those in front of it */
 } KvListWalk;
 
 extern void kv_list_walk(KvList *list, uint64 index, KvListWalk *walk);
