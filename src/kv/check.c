@@ -24,6 +24,7 @@
 #include "kv/database.h"
 #include "kv/id.h"
 #include "kv/type/key.h"
+#include "kv/type/list_node.h"
 #include "kv/type/packed.h"
 #include "kv/type/stream.h"
 
@@ -191,8 +192,13 @@ check_record(const PgfirstRecord *record, Size available, Size *wanted, void *co
 			           : NULL;
 		case KV_KIND_ENTRY:
 			return entry_fault(record, available, wanted);
-		case KV_KIND_ELEMENT:
-			return kv_id_number(&record->id) == 0 ? "is an element in the anchor's place" : NULL;
+		case KV_KIND_ELEMENTS:
+			if (available < record->length)
+			{
+				*wanted = record->length;
+				return NULL;
+			}
+			return kv_list_node_fault(record);
 		default:
 			return "is of an unknown kind";
 	}

@@ -16,8 +16,8 @@
 #include "lib/hash/siphash.h"
 
 #define RECENT_BITS 6 /* of the number of keys that are remembered: more than a look ahead takes */
-#define RECENT_MIN  8 /* bytes of a key whose last eight say where it is remembered */
-#define RECENT_MAX  32
+#define RECENT_MAX                                                                                 \
+	32 /* bytes of a key, whose last eight, or all of them, say where it is remembered */
 
 typedef struct KvPlace
 {
@@ -79,14 +79,17 @@ kv_id(uint32 tenant, uint64 epoch, const char *key, Size length, PgfirstId *id)
 {
 	KvPlace place = {tenant, 0, epoch};
 	KvRecent *recent;
-	uint64 end;
+	uint64 end = 0;
 
-	if (length < RECENT_MIN || length > RECENT_MAX)
+	if (length == 0 || length > RECENT_MAX)
 	{
 		id_hash(&place, key, length, id);
 		return;
 	}
-	memcpy(&end, key + length - sizeof(end), sizeof(end));
+	if (length >= sizeof(end))
+		memcpy(&end, key + length - sizeof(end), sizeof(end));
+	else
+		memcpy(&end, key, length);
 	recent = &ids.recent[end * UINT64CONST(0x9E3779B97F4A7C15) >> (64 - RECENT_BITS)];
 	if (recent->length != length || !place_is(&recent->place, &place) ||
 	    memcmp(recent->key, key, length) != 0)

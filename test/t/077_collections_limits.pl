@@ -3,10 +3,10 @@
 # 077_collections_limits.pl: commands on collections that change more than a turn may hold; lists into whose middle much is
 # inserted; and members by chance.
 #
-# Seen to fail: a list whose last elements have moved apart and that looks for the last one where it was; half of
+# Seen to fail: a list whose last nodes have moved apart and that looks for the last one where it was; half of
 # the draws giving the first members; draws that go on until there are enough different ones of members that have gone;
 # members whose bytes end at a zero byte; commands that ask for no room, or for less than they take: LPOP, RPOP, LMPOP,
-# LTRIM, LINSERT, ZADD, ZREM (the turn fails, with others' changes in it).
+# LTRIM, LINSERT, LREM, ZADD, ZREM (the turn fails, with others' changes in it).
 
 use strict;
 use warnings;
@@ -52,11 +52,12 @@ sub fill
 
 # ---- inserting ------------------------------------------------------------------------------------
 
-# Around one place, which is near an end or in the middle.
+# Around one place, which is near an end or in the middle.  What has 600 bytes stands in a node of its own, so numbers between nodes
+# come to an end soon; what is small goes to nodes that are split.
 sub insert_model
 {
-	my ($seed, $length, $place, $times) = @_;
-	my $key = "list $seed $place";
+	my ($seed, $length, $place, $times, $more) = @_;
+	my $key = "list $seed $place $more";
 	my @model = map { "element $_ " . 'x' x 30 } 1 .. $length;
 	my $pivot = $model[$place];
 	my (@commands, @expected);
@@ -66,8 +67,9 @@ sub insert_model
 	{
 		my $before = rand() < 0.7;
 		my ($at) = grep { $model[$_] eq $pivot } 0 .. $#model;
-		splice @model, $before ? $at : $at + 1, 0, "new $i";
-		push @commands, [ 'LINSERT', $key, $before ? 'BEFORE' : 'AFTER', $pivot, "new $i" ],
+		my $new = "new $i " . 'x' x $more;
+		splice @model, $before ? $at : $at + 1, 0, $new;
+		push @commands, [ 'LINSERT', $key, $before ? 'BEFORE' : 'AFTER', $pivot, $new ],
 		  [ 'LINDEX', $key, 0 ], [ 'LINDEX', $key, -1 ];
 		push @expected, scalar @model, $model[0], $model[-1];
 		next if $i % 10;
@@ -77,14 +79,17 @@ sub insert_model
 		push @expected, shift @model, scalar @model + 1;
 		unshift @model, "begin $i";
 	}
-	is_deeply([ commands($redis, @commands) ], \@expected, "$times insertions at $place of $length: both ends");
+	is_deeply([ commands($redis, @commands) ], \@expected, "$times insertions of $more at $place of $length: both ends");
 	is_deeply($redis->call('LRANGE', $key, 0, -1), \@model, '… and all elements in their order');
 	return;
 }
-insert_model(1, 40, 24, 40);
-insert_model(2, 40, 23, 200);
-insert_model(3, 40, 8, 200);
-insert_model($_, 100, 100 - 2**$_, 150) for 3 .. 6;
+for my $more (0, 600)
+{
+	insert_model(1, 40, 24, 40, $more);
+	insert_model(2, 40, 23, 200, $more);
+	insert_model(3, 40, 8, 200, $more);
+	insert_model($_, 100, 100 - 2**$_, 150, $more) for 3 .. 6;
+}
 
 # ---- by chance ------------------------------------------------------------------------------------
 
@@ -173,12 +178,15 @@ fill('SADD', 'set', [ 1 .. 120_000 ], 20_000);
 fill('RPUSH', 'list', [ 1 .. 120_000 ], 20_000);
 fill('RPUSH', 'uneven', [ 1 .. 20_000 ], 20_000);
 $redis->call('RPUSH', 'uneven', 'x' x 1_000_000) for 1 .. 12;
+# One of them in each node.
+fill('RPUSH', 'spread', [ map { ('goes', 'x' x 440) } 1 .. 15_000 ], 2000);
 fill('RPUSH', 'large', [ map { "$_ " . 'x' x 999_990 } 1 .. 20 ], 20);
 fill('ZADD', 'zset', [ map { (($_ * 7919) % 60_000, "member $_ " . 'x' x 30) } 1 .. 120_000 ], 20_000);
 fill('HSET', 'hash', [ map { ("field $_", $_) } 1 .. 1000 ], 1000);
 commands($redis, map { [ 'XADD', 'stream', "$_-0", 'f', $_ > 2000 ? 'x' x 1_000_000 : $_ ] } 1 .. 2012);
-# In front of the fifth there is no place any more: the next insertion there moves sixteen megabytes.
-commands($redis, ([ 'LINSERT', 'large', 'BEFORE', $redis->call('LINDEX', 'large', 4), 'new' ]) x 16);
+# In front of the fifth there is no place any more: the next insertion there moves sixteen megabytes.  None of them shares a node.
+my $new = 'new ' . 'x' x 600;
+commands($redis, ([ 'LINSERT', 'large', 'BEFORE', $redis->call('LINDEX', 'large', 4), $new ]) x 16);
 
 $node->append_conf('postgresql.conf', "pgfirst.write_set_limit = '8MB'");
 $node->reload;
@@ -215,12 +223,15 @@ beside_others('RPOP', qr/$refused|^110000$/, 'RPOP', 'list', 110_000);
 beside_others('LMPOP', qr/$refused|^2$/, 'LMPOP', 1, 'list', 'LEFT', 'COUNT', 110_000);
 beside_others('LTRIM', $refused, 'LTRIM', 'uneven', -12, -1);
 is($redis->call('LLEN', 'uneven'), 20_012, '… and nothing was done');
+beside_others('LREM', $refused, 'LREM', 'spread', 0, 'goes');
+is($redis->call('LLEN', 'spread'), 30_000, '… and nothing was done');
+beside_others('LREM of few', qr/^1000$/, 'LREM', 'spread', -1000, 'goes');
 beside_others('LTRIM of little', qr/^OK$/, 'LTRIM', 'uneven', -3, -1);
 beside_others('XTRIM', $refused, 'XTRIM', 'stream', 'MAXLEN', 12);
 is($redis->call('XLEN', 'stream'), 2012, '… and nothing was done');
 beside_others('XTRIM to little', qr/^2009$/, 'XTRIM', 'stream', 'MAXLEN', 3);
 my $fifth = $redis->call('LINDEX', 'large', 20);
-beside_others('LINSERT', $refused, 'LINSERT', 'large', 'BEFORE', $fifth, 'new');
+beside_others('LINSERT', $refused, 'LINSERT', 'large', 'BEFORE', $fifth, $new);
 is($redis->call('LLEN', 'large'), 36, '… and nothing was done');
 my @pairs = map { (($_ * 104_729) % 60_000, "other $_ " . 'x' x 30) } 1 .. 10_000;
 beside_others('ZADD', qr/$refused|$done/, 'ZADD', 'zset', @pairs);

@@ -322,8 +322,9 @@ kv_list_index(const KvList *list, int64 *index)
 	return *index >= 0 && *index < (int64) kv_list_count(list);
 }
 
-void
-kv_list_set(KvList *list, int64 index, RespSlice element)
+/* The position of an element that there is. */
+static KvListPosition
+find_index(KvList *list, int64 index)
 {
 	KvListWalk walk;
 	RespSlice value;
@@ -332,14 +333,21 @@ kv_list_set(KvList *list, int64 index, RespSlice element)
 	if (!kv_list_next(&walk, &value))
 		kv_collection_damaged();
 	kv_list_walk_end(&walk);
-	kv_list_replace(list, walk.position, element);
+	return walk.position;
+}
+
+void
+kv_list_set(KvList *list, int64 index, RespSlice element)
+{
+	kv_list_replace(list, find_index(list, index), element);
 }
 
 /* LSET key index element */
 KvOutcome
 kv_cmd_lset(KvCall *call)
 {
-	KvOutcome outcome = KV_DONE;
+	KvOutcome outcome;
+	KvListPosition position;
 	KvList list;
 	int64 index;
 
@@ -350,14 +358,18 @@ kv_cmd_lset(KvCall *call)
 		kv_reply_error(call, "ERR no such key");
 		return KV_DONE;
 	}
-	if (!kv_argument_integer(call, 2, &index) || !kv_elements_room(call, &outcome))
-		return outcome;
+	if (!kv_argument_integer(call, 2, &index))
+		return KV_DONE;
 	if (!kv_list_index(&list, &index))
 	{
 		kv_reply_error(call, "ERR index out of range");
 		return KV_DONE;
 	}
-	kv_list_set(&list, index, kv_argument(call, 3));
+	position = find_index(&list, index);
+	if (!kv_elements_room_for(call, kv_list_replace_size(&list, position, kv_argument(call, 3)),
+	                          &outcome))
+		return outcome;
+	kv_list_replace(&list, position, kv_argument(call, 3));
 	kv_list_close(&list);
 	kv_reply_ok(call);
 	return KV_DONE;
@@ -365,7 +377,7 @@ kv_cmd_lset(KvCall *call)
 
 /* The position of the first element that is equal to this one; false if there is none. */
 static bool
-find_first(KvList *list, RespSlice element, uint64 *position)
+find_first(KvList *list, RespSlice element, KvListPosition *position)
 {
 	bool found = false;
 	KvListWalk walk;
@@ -382,7 +394,7 @@ find_first(KvList *list, RespSlice element, uint64 *position)
 bool
 kv_list_insert_at(KvList *list, bool before, RespSlice pivot, RespSlice element)
 {
-	uint64 position;
+	KvListPosition position;
 
 	if (!find_first(list, pivot, &position))
 		return false;
@@ -396,7 +408,7 @@ kv_cmd_linsert(KvCall *call)
 {
 	KvOutcome outcome = KV_DONE;
 	bool before = kv_argument_is(call, 2, "BEFORE");
-	uint64 position;
+	KvListPosition position;
 	KvList list;
 	bool found;
 
@@ -414,7 +426,8 @@ kv_cmd_linsert(KvCall *call)
 	}
 	found = find_first(&list, kv_argument(call, 3), &position);
 	if (found &&
-	    !kv_elements_room_for(call, kv_list_insert_size(&list, position, before), &outcome))
+	    !kv_elements_room_for(
+	        call, kv_list_insert_size(&list, position, before, kv_argument(call, 4)), &outcome))
 		return outcome;
 	if (found)
 		kv_list_insert(&list, position, before, kv_argument(call, 4));
@@ -424,15 +437,15 @@ kv_cmd_linsert(KvCall *call)
 }
 
 static void
-positions_add(KvListFound *positions, uint64 position)
+positions_add(KvListFound *positions, KvListPosition position)
 {
 	if (positions->count == positions->room)
 	{
 		positions->room = Max(positions->room * 2, 64);
-		positions->at =
-		    positions->at
-		        ? repalloc_huge(positions->at, positions->room * sizeof(uint64))
-		        : MemoryContextAllocHuge(CurrentMemoryContext, positions->room * sizeof(uint64));
+		positions->at = positions->at
+		                    ? repalloc_huge(positions->at, positions->room * sizeof(*positions->at))
+		                    : MemoryContextAllocHuge(CurrentMemoryContext,
+		                                             positions->room * sizeof(*positions->at));
 	}
 	positions->at[positions->count++] = position;
 }
@@ -452,7 +465,7 @@ kv_list_find_equal(KvList *list, int64 count, RespSlice element)
 	kv_list_walk_end(&walk);
 	if (found.count > most)
 	{
-		memmove(found.at, found.at + (found.count - most), most * sizeof(uint64));
+		memmove(found.at, found.at + (found.count - most), most * sizeof(*found.at));
 		found.count = most;
 	}
 	return found;
@@ -461,9 +474,7 @@ kv_list_find_equal(KvList *list, int64 count, RespSlice element)
 void
 kv_list_remove_found(KvList *list, KvListFound *found)
 {
-	/* From the last one on: what is inline moves behind the one that goes. */
-	for (Size i = found->count; i > 0; i--)
-		kv_list_remove(list, found->at[i - 1]);
+	kv_list_remove_all(list, found->at, found->count);
 	if (found->at)
 		pfree(found->at);
 	kv_list_close(list);
@@ -481,7 +492,7 @@ kv_cmd_lrem(KvCall *call)
 	if (!kv_argument_integer(call, 2, &count) || !list_open(call, 1, &list))
 		return KV_DONE;
 	found = kv_list_find_equal(&list, count, kv_argument(call, 3));
-	if (!kv_elements_room_for(call, KV_REMOVAL_COST(found.count), &outcome))
+	if (!kv_elements_room_for(call, kv_list_remove_size(found.at, found.count), &outcome))
 		return outcome;
 	kv_list_remove_found(&list, &found);
 	pgfirst_resp_write_integer(call->reply, (int64) found.count);
@@ -569,6 +580,24 @@ kv_cmd_llen(KvCall *call)
 	return KV_DONE;
 }
 
+static bool
+range_pauses(KvCall *call, const KvListWalk *walk, KvReadingAt *at)
+{
+	at->place = walk->position.node;
+	at->skip = walk->position.index;
+	return kv_reading_pause(call, at);
+}
+
+/* What is in front of the first element; false if it pauses meanwhile. */
+static bool
+pass_over(KvCall *call, KvListWalk *walk, KvReadingAt *at)
+{
+	while (kv_list_walk_pass(walk))
+		if (range_pauses(call, walk, at))
+			return false;
+	return true;
+}
+
 static void
 read_lrange(KvCall *call)
 {
@@ -588,27 +617,21 @@ read_lrange(KvCall *call)
 		return;
 	}
 	if (kv_reading_resume(call, list.at.root.incarnation, list.at.root.revision, &at))
-		kv_list_walk_at(&list, at.place, &walk);
+		kv_list_walk_at(&list, (KvListPosition){at.place, at.skip}, &walk);
 	else
 	{
 		pgfirst_resp_write_array(call->reply, (size_t) (stop - start + 1));
 		kv_list_walk(&list, (uint64) start, &walk);
-		at = (KvReadingAt){.skip = walk.skip, .left = (uint64) (stop - start + 1)};
-		walk.skip = 0;
+		at = (KvReadingAt){.left = (uint64) (stop - start + 1)};
 	}
-	while (at.left > 0 && kv_list_next(&walk, &value) && !call->reply->failed)
-	{
-		at.place = walk.position;
-		if (kv_reading_pause(call, &at))
-			break;
-		if (at.skip > 0)
-			at.skip--;
-		else
+	if (pass_over(call, &walk, &at))
+		while (at.left > 0 && kv_list_next(&walk, &value) && !call->reply->failed)
 		{
+			if (range_pauses(call, &walk, &at))
+				break;
 			kv_reply_slice(call, value);
 			at.left--;
 		}
-	}
 	kv_list_walk_end(&walk);
 }
 
@@ -625,9 +648,9 @@ kv_list_at(KvList *list, int64 index, RespSlice *value)
 	KvListWalk walk;
 	bool there;
 
-	if (index == (int64) kv_list_count(list) - 1)
+	if (index == 0 || index == (int64) kv_list_count(list) - 1)
 	{
-		*value = kv_list_peek(list, KV_TAIL);
+		*value = kv_list_peek(list, index == 0 ? KV_HEAD : KV_TAIL);
 		return true;
 	}
 	kv_list_walk(list, (uint64) index, &walk);
@@ -766,7 +789,7 @@ search_list(KvCall *call, KvList *list, const Search *search, KvListFound *found
 		if (search->rank > 0 && passed > 0)
 			passed--;
 		else
-			positions_add(found, i);
+			positions_add(found, (KvListPosition){.index = i});
 		if (search->rank > 0 && found->count == wanted)
 			break;
 	}
@@ -776,7 +799,7 @@ search_list(KvCall *call, KvList *list, const Search *search, KvListFound *found
 	/* From the end: turned around, without the first ones. */
 	for (Size i = 0; i < found->count / 2; i++)
 	{
-		uint64 other = found->at[found->count - 1 - i];
+		KvListPosition other = found->at[found->count - 1 - i];
 
 		found->at[found->count - 1 - i] = found->at[i];
 		found->at[i] = other;
@@ -784,7 +807,7 @@ search_list(KvCall *call, KvList *list, const Search *search, KvListFound *found
 	passed = Min(passed, found->count);
 	found->count = Min(found->count - passed, wanted);
 	if (passed > 0)
-		memmove(found->at, found->at + passed, found->count * sizeof(uint64));
+		memmove(found->at, found->at + passed, found->count * sizeof(*found->at));
 }
 
 static void
@@ -804,7 +827,7 @@ read_lpos(KvCall *call)
 	else if (found.count == 0)
 		pgfirst_resp_write_null(call->reply);
 	for (Size i = 0; i < found.count; i++)
-		pgfirst_resp_write_integer(call->reply, (int64) found.at[i]);
+		pgfirst_resp_write_integer(call->reply, (int64) found.at[i].index);
 	if (found.at)
 		pfree(found.at);
 }

@@ -49,10 +49,10 @@ extern RespSlice kv_list_pass(KvList *from, KvEnd from_end, RespSlice peeked, Kv
  */
 extern void kv_list_trim(KvList *list, int64 start, int64 kept, KvAttempt *attempt);
 
-/* Positions of elements. */
+/* Positions of elements; or of what is told to a client, indexes in the list. */
 typedef struct KvListFound
 {
-	uint64 *at;
+	KvListPosition *at;
 	Size count;
 	Size room;
 } KvListFound;

@@ -43,7 +43,7 @@ kv_anchor_delete(KvSpace *space, uint64 incarnation)
 void
 kv_collections_init(void)
 {
-	pgfirst_store_parts(KV_KIND_MEMBERS, KV_KIND_ENTRY);
+	pgfirst_store_parts(KV_KIND_MEMBERS, KV_KIND_ELEMENTS);
 }
 
 /* ---- what is left of a collection -------------------------------------------------------------- */

@@ -39,9 +39,10 @@ typedef enum KvKind
 	KV_KIND_DIRECTORY = 2, /* a key */
 	KV_KIND_ANCHOR = 3,    /* says to which key the parts behind it belong */
 	KV_KIND_MEMBERS = 4,   /* members of a hash or set */
-	KV_KIND_ELEMENT = 5,   /* an element of a list */
-	KV_KIND_NODE = 6,      /* of the order of a sorted set */
-	KV_KIND_ENTRY = 7      /* of a stream */
+	/* 5 was an element of a list */
+	KV_KIND_NODE = 6,    /* of the order of a sorted set */
+	KV_KIND_ENTRY = 7,   /* of a stream */
+	KV_KIND_ELEMENTS = 8 /* a node of elements of a list */
 } KvKind;
 
 typedef enum KvType
@@ -110,7 +111,7 @@ extern KvType kv_type_of(RespSlice name);
 static inline bool
 kv_record_is_part(const PgfirstRecord *record)
 {
-	return record->kind >= KV_KIND_ANCHOR && record->kind <= KV_KIND_ENTRY;
+	return record->kind >= KV_KIND_ANCHOR && record->kind <= KV_KIND_ELEMENTS;
 }
 
 /* Reads a key; true if it is there and alive at now_ms. */

@@ -8,17 +8,27 @@
 
 #include "kv/id.h"
 #include "kv/type/list.h"
+#include "kv/type/list_node.h"
 #include "kv/type/packed.h"
 
-#define SEARCH_FEW   32                  /* elements that are gone through */
-#define SPREAD_FIRST 16                  /* elements that move apart, if that makes enough room */
-#define SPREAD_ROOM  (KV_LIST_STEP >> 8) /* between two of them afterwards */
+#define ORIGIN                                                                                     \
+	(UINT64CONST(1) << 47) /* where the indexes of a list begin, and by KV_LIST_STEP its numbers */
 
-#define ENOUGH_PART 64 /* of an uneven list: so many of its end are found in one go */
+#define DROP_FEW 32   /* elements at an end that are dropped one by one */
+#define END_PART 8    /* of an uneven list: so many of its end are counted from there, */
+#define END_MOST 1024 /* and no more than these */
 
 static const RespSlice nothing = {"", 0};
 
 /* ---- the key's record ------------------------------------------------------------------------ */
+
+/* Of a list without elements, to which the next push brings one. */
+static void
+list_begin_anew(KvList *list)
+{
+	list->at.index = ORIGIN;
+	list->at.even = 1;
+}
 
 void
 kv_list_new(KvSpace *space, RespSlice key, KvList *list)
@@ -28,7 +38,8 @@ kv_list_new(KvSpace *space, RespSlice key, KvList *list)
 	list->layout = KV_LAYOUT_INLINE;
 	list->expiry = 0;
 	list->changed = true;
-	list->at = (KvListRoot){.even = 1};
+	list->at = (KvListRoot){0};
+	list->node = (KvListNode){0};
 }
 
 static void
@@ -36,8 +47,7 @@ list_count_inline(KvList *list)
 {
 	KvPacked packed;
 
-	for (Size at = 0; kv_packed_next(list->packed, list->at.root.bytes, at, &packed);
-	     at = packed.end)
+	for (Size at = 0; kv_packed_next(list->packed, list->node.bytes, at, &packed); at = packed.end)
 		list->at.root.count++;
 }
 
@@ -63,7 +73,7 @@ kv_list_open(KvSpace *space, RespSlice key, int64 now_ms, KvList *list)
 	}
 	if (entry.value_length > KV_INLINE_MAX)
 		kv_collection_damaged();
-	list->at.root.bytes = entry.value_length;
+	list->at.root.bytes = list->node.bytes = entry.value_length;
 	memcpy(list->packed, entry.value.data, entry.value_length);
 	list_count_inline(list);
 	return true;
@@ -73,13 +83,14 @@ static RespSlice
 list_value(const KvList *list)
 {
 	if (list->layout == KV_LAYOUT_INLINE)
-		return (RespSlice){list->packed, list->at.root.bytes};
+		return (RespSlice){list->packed, list->node.bytes};
 	return (RespSlice){(const char *) &list->at, sizeof(list->at)};
 }
 
 void
-kv_list_record(const KvList *list, int64 expiry, PgfirstRecord *record)
+kv_list_record(KvList *list, int64 expiry, PgfirstRecord *record)
 {
+	kv_list_node_flush(list);
 	kv_key_record_of(list->space, list->key, KV_TYPE_LIST, list->layout, list_value(list), expiry,
 	                 record);
 }
@@ -97,84 +108,13 @@ kv_list_close(KvList *list)
 			kv_anchor_delete(list->space, list->at.root.incarnation);
 		return;
 	}
+	kv_list_node_flush(list);
 	list->at.root.revision++;
 	kv_key_put_collection(list->space, list->key, KV_TYPE_LIST, list->layout, list_value(list),
 	                      list->expiry);
 }
 
-/* ---- inline elements ------------------------------------------------------------------------- */
-
-/* Replaces what is inline from `begin` to `end` by an element, or by nothing; false if that does not fit. */
-static bool
-inline_replace(KvList *list, Size begin, Size end, const RespSlice *value)
-{
-	Size more = value ? kv_packed_size(*value, nothing) : 0;
-	Size length = list->at.root.bytes;
-
-	if (length - (end - begin) + more > KV_INLINE_MAX)
-		return false;
-	memmove(list->packed + begin + more, list->packed + end, length - end);
-	if (value)
-		(void) kv_packed_write(list->packed + begin, *value, nothing);
-	list->at.root.bytes = length - (end - begin) + more;
-	return true;
-}
-
-/* The element that begins there. */
-static KvPacked
-inline_at(const KvList *list, Size at)
-{
-	KvPacked packed;
-
-	if (!kv_packed_next(list->packed, list->at.root.bytes, at, &packed))
-		kv_collection_damaged();
-	return packed;
-}
-
-static KvPacked
-inline_end(const KvList *list, KvEnd end)
-{
-	KvPacked packed = inline_at(list, 0);
-
-	while (end == KV_TAIL && packed.end < list->at.root.bytes)
-		packed = inline_at(list, packed.end);
-	return packed;
-}
-
-/* ---- paged elements -------------------------------------------------------------------------- */
-
-static void
-element_put(const KvList *list, uint64 position, RespSlice value)
-{
-	PgfirstRecord record = {.kind = KV_KIND_ELEMENT, .data = value.data, .length = value.length};
-
-	kv_id_of_part(list->at.root.incarnation, position, &record.id);
-	pgfirst_store_put(list->space->store, &record);
-}
-
-static RespSlice
-element_get(const KvList *list, uint64 position)
-{
-	PgfirstRecord record;
-	PgfirstId id;
-
-	kv_id_of_part(list->at.root.incarnation, position, &id);
-	/* Where nobody has locked the key it may be gone; then what is read is read again. */
-	if (!pgfirst_store_get(list->space->store, &id, SIZE_MAX, &record))
-		return nothing;
-	if (record.kind != KV_KIND_ELEMENT)
-		kv_collection_damaged();
-	return (RespSlice){record.data, record.length};
-}
-
-static void
-element_delete(const KvList *list, uint64 position)
-{
-	PgfirstId id;
-
-	kv_id_of_part(list->at.root.incarnation, position, &id);
-	(void) pgfirst_store_delete(list->space->store, &id);
-}
+/* ---- ends ------------------------------------------------------------------------------------ */
 
 /* What an element counts for in `bytes`. */
 static uint64
@@ -183,256 +123,358 @@ element_bytes(RespSlice value)
 	return kv_packed_size(value, nothing);
 }
 
-/* A paged list without elements, to which the next push brings one. */
-static void
-list_begin_anew(KvList *list)
-{
-	list->at.even = 1;
-	list->at.first = KV_LIST_MIDDLE;
-	list->at.last = KV_LIST_MIDDLE - KV_LIST_STEP;
-}
-
-/* Everything that is inline gets records of its own. */
+/* Everything that is inline goes to nodes. */
 static void
 list_page(KvList *list)
 {
-	uint64 position = KV_LIST_MIDDLE;
+	char run[KV_INLINE_MAX];
+	Size length = list->node.bytes;
 	KvPacked packed;
 
+	memcpy(run, list->packed, length);
 	list->layout = KV_LAYOUT_PAGED;
-	list->at.root.incarnation = pgfirst_store_incarnation(list->space->store);
+	list->at = (KvListRoot){.root.incarnation = pgfirst_store_incarnation(list->space->store),
+	                        .root.revision = list->at.root.revision};
+	list->node = (KvListNode){0};
 	list_begin_anew(list);
 	kv_anchor_put(list->space, list->key, list->at.root.incarnation);
-	for (Size at = 0; kv_packed_next(list->packed, list->at.root.bytes, at, &packed);
-	     at = packed.end)
-	{
-		element_put(list, position, packed.member);
-		list->at.last = position;
-		position += KV_LIST_STEP;
-	}
+	for (Size at = 0; kv_packed_next(run, length, at, &packed); at = packed.end)
+		kv_list_push(list, KV_TAIL, packed.member);
 }
 
-/* ---- neighbours of uneven elements ----------------------------------------------------------- */
+static uint64
+end_number(const KvList *list, KvEnd end)
+{
+	return list->layout == KV_LAYOUT_INLINE ? 0 : end == KV_HEAD ? list->at.first : list->at.last;
+}
 
-/*
- * The last of at most `most` elements from `from` to `end`, which is not included, and how many there were; false if
- * there was none.
- */
+/* Whether the element has room in the open node, and is there now. */
 static bool
-last_between(KvList *list, uint64 from, uint64 end, int most, uint64 *position, int *count)
+end_add(KvList *list, KvEnd end, RespSlice value)
 {
-	MemoryContext context =
-	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst list search", ALLOCSET_SMALL_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
-	PgfirstRecord record;
-	PgfirstWalk *walk;
-	PgfirstId id;
+	Size place = end == KV_HEAD ? 0 : list->node.bytes;
 
-	kv_id_of_part(list->at.root.incarnation, from, &id);
-	walk = pgfirst_store_walk_parts(list->space->store, &id, 0);
-	for (*count = 0; *count < most && pgfirst_walk_next(walk, &record); (*count)++)
-	{
-		if (kv_id_incarnation(&record.id) != list->at.root.incarnation ||
-		    kv_id_number(&record.id) >= end)
-			break;
-		*position = kv_id_number(&record.id);
-		MemoryContextReset(context);
-	}
-	pgfirst_walk_end(walk);
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
-	return *count > 0;
+	if (!kv_list_node_replace(list, place, place, &value))
+		return false;
+	list->node.count++;
+	if (end == KV_HEAD)
+		list->node.index--;
+	return true;
 }
 
-/*
- * The position in front of one that is not the first.  The way there leads forwards only: steps back, each twice as
- * long as the one before, until there is something in between, and then halves of the last one until that is
- * little.
- */
-static uint64
-position_before(KvList *list, uint64 position)
+/* A new node for it. */
+static void
+end_make(KvList *list, KvEnd end, RespSlice value)
 {
-	uint64 distance = KV_LIST_STEP;
-	uint64 high = position; /* nothing is from here on */
-	uint64 low = position - Min(distance, position - list->at.first);
-	uint64 found;
-	int count;
+	uint64 index = end == KV_HEAD ? list->at.index - 1 : list->at.index + list->at.root.count;
+	uint64 number = index * KV_LIST_STEP;
 
-	while (!last_between(list, low, position, 1, &found, &count))
-	{
-		if (low == list->at.first)
-			kv_collection_damaged();
-		high = low;
-		distance *= 2;
-		low = position - Min(distance, position - list->at.first);
-	}
-	while (last_between(list, low, position, SEARCH_FEW, &found, &count) && count == SEARCH_FEW)
-	{
-		uint64 middle = low + (high - low) / 2;
-
-		if (last_between(list, middle, position, 1, &found, &count))
-			low = middle;
-		else
-			high = middle;
-	}
-	return found;
+	if (list->at.root.count == 0)
+		list->at.first = list->at.last = number;
+	else if (end == KV_HEAD)
+		number = list->at.first = kv_list_node_number_before(list->at.first, index);
+	else
+		number = list->at.last = kv_list_node_number_behind(list->at.last, index);
+	kv_list_node_make(list, number, index, &value, 1);
 }
 
-/* The position behind one that is not the last. */
-static uint64
-position_behind(KvList *list, uint64 position)
+static void
+paged_push(KvList *list, KvEnd end, RespSlice value)
 {
-	uint64 found;
-	int count;
-
-	if (!last_between(list, position + 1, PG_UINT64_MAX, 1, &found, &count))
-		kv_collection_damaged();
-	return found;
+	if (list->at.root.count > 0)
+		kv_list_node_need(list, end_number(list, end));
+	if (list->at.root.count == 0 || !end_add(list, end, value))
+		end_make(list, end, value);
+	if (end == KV_HEAD)
+		list->at.index--;
 }
-
-/* ---- ends ------------------------------------------------------------------------------------ */
 
 void
 kv_list_push(KvList *list, KvEnd end, RespSlice value)
 {
-	Size place = end == KV_HEAD ? 0 : list->at.root.bytes;
-
 	list->changed = true;
-	list->at.root.count++;
-	if (list->layout == KV_LAYOUT_INLINE)
-	{
-		if (inline_replace(list, place, place, &value))
-			return;
+	if (list->layout == KV_LAYOUT_INLINE && !end_add(list, end, value))
 		list_page(list);
-	}
+	if (list->layout == KV_LAYOUT_PAGED)
+		paged_push(list, end, value);
+	list->at.root.count++;
 	list->at.root.bytes += element_bytes(value);
-	if (end == KV_HEAD)
-		list->at.first -= KV_LIST_STEP;
-	else
-		list->at.last += KV_LIST_STEP;
-	element_put(list, end == KV_HEAD ? list->at.first : list->at.last, value);
+}
+
+/* The element of the open node, which has only this one. */
+static RespSlice
+large_read(const KvList *list)
+{
+	KvListNodeHead head;
+	PgfirstRecord record;
+	KvPacked packed;
+	RespSlice run;
+
+	if (!kv_list_node_get(list, list->node.number, SIZE_MAX, &record))
+		return nothing;
+	run = kv_list_node_read(&record, &head);
+	(void) kv_packed_next(run.data, run.length, 0, &packed);
+	return packed.member;
 }
 
 RespSlice
 kv_list_peek(KvList *list, KvEnd end)
 {
+	/* Where nobody has locked the key it may be gone; then what is read is read again. */
+	if (!kv_list_node_open(list, end_number(list, end)))
+		return nothing;
+	if (list->node.large)
+		return large_read(list);
+	return kv_list_node_end(list, end).member;
+}
+
+/*
+ * The open node has no elements any more.  Its neighbour is looked for while it is still there: else the search would go
+ * over all that has been dropped behind it and not been cleared away.
+ */
+static void
+node_gone(KvList *list)
+{
+	uint64 number = list->node.number;
+	bool there = true;
+
+	list->node = (KvListNode){0};
+	if (list->at.root.count == 0)
+		list_begin_anew(list);
+	else if (number == list->at.first)
+		there = kv_list_node_behind(list, number, &list->at.first);
+	else if (number == list->at.last)
+		there = kv_list_node_before(list, number, &list->at.last);
+	if (!there)
+		kv_collection_damaged();
+	kv_list_node_delete(list, number);
+}
+
+/* Takes an element of the open node away. */
+static void
+element_remove(KvList *list, KvPacked packed)
+{
+	bool first = list->node.number == list->at.first;
+	bool last = list->node.number == list->at.last;
+
+	list->changed = true;
+	list->at.root.count--;
+	list->at.root.bytes -= packed.end - packed.begin;
+	(void) kv_list_node_replace(list, packed.begin, packed.end, NULL);
 	if (list->layout == KV_LAYOUT_INLINE)
-		return inline_end(list, end).member;
-	return element_get(list, end == KV_HEAD ? list->at.first : list->at.last);
+		return;
+	list->node.count--;
+	if (first && (!last || packed.begin == 0))
+	{
+		list->at.index++;
+		list->node.index++;
+	}
+	else if (!last)
+		list->at.even = 0;
+	if (list->node.count == 0)
+		node_gone(list);
 }
 
 void
 kv_list_drop(KvList *list, KvEnd end)
 {
-	uint64 position = end == KV_HEAD ? list->at.first : list->at.last;
-	KvPacked packed;
-
-	if (list->layout == KV_LAYOUT_PAGED)
-	{
-		kv_list_remove(list, position);
-		return;
-	}
-	packed = inline_end(list, end);
-	kv_list_remove(list, packed.begin);
+	kv_list_node_need(list, end_number(list, end));
+	element_remove(list, kv_list_node_end(list, end));
 }
 
-/* ---- anywhere -------------------------------------------------------------------------------- */
+/* ---- walks ----------------------------------------------------------------------------------- */
 
-void
-kv_list_replace(KvList *list, uint64 position, RespSlice value)
+/* Goes to the next node. */
+static bool
+walk_node(KvListWalk *walk)
+{
+	KvListNodeHead head;
+	PgfirstRecord record;
+	MemoryContext old;
+	bool there;
+
+	MemoryContextReset(walk->context);
+	old = MemoryContextSwitchTo(walk->context);
+	there = pgfirst_walk_next(walk->walk, &record) &&
+	        kv_id_incarnation(&record.id) == walk->list->at.root.incarnation;
+	MemoryContextSwitchTo(old);
+	walk->run = nothing;
+	walk->next = 0;
+	if (!there)
+		return false;
+	walk->run = kv_list_node_read(&record, &head);
+	walk->position = (KvListPosition){kv_id_number(&record.id), 0};
+	walk->count = head.count;
+	walk->index = head.index;
+	return true;
+}
+
+/* Passes over what is to be passed over there; false if that is more than there is. */
+static bool
+walk_into(KvListWalk *walk)
 {
 	KvPacked packed;
 
-	list->changed = true;
-	if (list->layout == KV_LAYOUT_INLINE)
+	walk->next = 0;
+	walk->passed = Min(walk->skip, walk->count);
+	walk->position.index = walk->skip;
+	walk->skip -= walk->passed;
+	if (walk->passed == walk->count)
 	{
-		uint64 index = 0;
-
-		packed = inline_at(list, position);
-		if (inline_replace(list, packed.begin, packed.end, &value))
-			return;
-		for (Size at = 0; at < position; at = packed.end)
-		{
-			packed = inline_at(list, at);
-			index++;
-		}
-		list_page(list);
-		position = list->at.first + index * KV_LIST_STEP;
+		walk->next = walk->run.length;
+		return false;
 	}
-	list->at.root.bytes += element_bytes(value) - element_bytes(element_get(list, position));
-	element_put(list, position, value);
+	for (uint64 i = 0; i < walk->passed; i++)
+	{
+		(void) kv_packed_next(walk->run.data, walk->run.length, walk->next, &packed);
+		walk->next = packed.end;
+	}
+	return true;
 }
 
-/* The first or last element of a paged list has gone, and there are others. */
+void
+kv_list_walk_at(KvList *list, KvListPosition position, KvListWalk *walk)
+{
+	PgfirstId id;
+
+	kv_list_node_flush(list);
+	*walk =
+	    (KvListWalk){.list = list, .position = position, .skip = position.index, .run = nothing};
+	kv_id_of_part(list->at.root.incarnation, position.node, &id);
+	walk->context =
+	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst list", ALLOCSET_DEFAULT_SIZES);
+	walk->walk = pgfirst_store_walk_parts(list->space->store, &id, SIZE_MAX);
+}
+
+/*
+ * Numbers are not exactly what the indexes say: so it begins so far in front as a node may reach, and farther where that
+ * was not enough.
+ */
 static void
-list_find_end(KvList *list, KvEnd end)
+walk_even(KvList *list, uint64 index, KvListWalk *walk)
 {
-	if (list->at.even && end == KV_HEAD)
-		list->at.first += KV_LIST_STEP;
-	else if (list->at.even)
-		list->at.last -= KV_LIST_STEP;
-	else if (end == KV_HEAD)
-		list->at.first = position_behind(list, list->at.first);
-	else
-		list->at.last = position_before(list, list->at.last);
+	uint64 target = list->at.index + index;
+	uint64 distance = kv_list_node_reach(list);
+
+	for (;; distance *= 8)
+	{
+		uint64 from = Min((target - Min(distance, target)) * KV_LIST_STEP, list->at.last);
+
+		if (from <= list->at.first)
+			break;
+		kv_list_walk_at(list, (KvListPosition){from, 0}, walk);
+		if (walk_node(walk) && walk->index <= target)
+		{
+			walk->skip = target - walk->index;
+			(void) walk_into(walk);
+			return;
+		}
+		kv_list_walk_end(walk);
+	}
+	kv_list_walk_at(list, (KvListPosition){list->at.first, index}, walk);
+}
+
+/* Whether the element with an index is so close to the end that it is found from there. */
+static bool
+near_end(KvList *list, uint64 index, KvListPosition *position)
+{
+	uint64 left = list->at.root.count - index; /* elements from it on */
+	uint64 number = list->at.last;
+	KvListNodeHead head;
+	PgfirstRecord record;
+
+	if (left > Min(index / END_PART, END_MOST))
+		return false;
+	kv_list_node_flush(list);
+	for (;;)
+	{
+		if (!kv_list_node_get(list, number, sizeof(head), &record))
+			return false;
+		(void) kv_list_node_read(&record, &head);
+		if (left <= head.count)
+			break;
+		left -= head.count;
+		if (number == list->at.first || !kv_list_node_before(list, number, &number))
+			return false;
+	}
+	*position = (KvListPosition){number, head.count - left};
+	return true;
 }
 
 void
-kv_list_remove(KvList *list, uint64 position)
+kv_list_walk(KvList *list, uint64 index, KvListWalk *walk)
 {
-	list->changed = true;
-	list->at.root.count--;
+	KvListPosition position;
+
 	if (list->layout == KV_LAYOUT_INLINE)
 	{
-		KvPacked packed = inline_at(list, position);
-
-		(void) inline_replace(list, packed.begin, packed.end, NULL);
+		*walk = (KvListWalk){.list = list,
+		                     .skip = index,
+		                     .run = {list->packed, list->node.bytes},
+		                     .count = list->at.root.count};
+		(void) walk_into(walk);
 		return;
 	}
-	list->at.root.bytes -= element_bytes(element_get(list, position));
-	element_delete(list, position);
-	if (list->at.root.count == 0)
-		list_begin_anew(list);
-	else if (position == list->at.first)
-		list_find_end(list, KV_HEAD);
-	else if (position == list->at.last)
-		list_find_end(list, KV_TAIL);
-	else
-		list->at.even = 0;
+	if (list->at.even)
+	{
+		walk_even(list, index, walk);
+		return;
+	}
+	if (!near_end(list, index, &position))
+		position = (KvListPosition){list->at.first, index};
+	kv_list_walk_at(list, position, walk);
+}
+
+bool
+kv_list_walk_pass(KvListWalk *walk)
+{
+	return walk->skip > 0 && walk->walk && walk_node(walk) && !walk_into(walk);
+}
+
+bool
+kv_list_next(KvListWalk *walk, RespSlice *value)
+{
+	KvPacked packed;
+
+	while (walk->next >= walk->run.length)
+	{
+		if (!walk->walk || !walk_node(walk))
+			return false;
+		(void) walk_into(walk);
+	}
+	(void) kv_packed_next(walk->run.data, walk->run.length, walk->next, &packed);
+	walk->next = packed.end;
+	walk->position.index = walk->passed++;
+	*value = packed.member;
+	return true;
+}
+
+void
+kv_list_walk_end(KvListWalk *walk)
+{
+	if (!walk->walk)
+		return;
+	pgfirst_walk_end(walk->walk);
+	MemoryContextDelete(walk->context);
+}
+
+/* Of an element that there is. */
+static KvListPosition
+list_position(KvList *list, uint64 index)
+{
+	KvListWalk walk;
+	RespSlice value;
+
+	kv_list_walk(list, index, &walk);
+	if (!kv_list_next(&walk, &value))
+		kv_collection_damaged();
+	kv_list_walk_end(&walk);
+	return walk.position;
 }
 
 /* ---- many at an end -------------------------------------------------------------------------- */
 
-/* The positions of the last `count` elements of a paged list. */
-static void
-positions_last(KvList *list, uint64 count, uint64 *positions)
-{
-	uint64 skip = list->at.even ? 0 : list->at.root.count - count;
-	uint64 from = list->at.even ? list->at.last - (count - 1) * KV_LIST_STEP : list->at.first;
-	MemoryContext context =
-	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst list search", ALLOCSET_SMALL_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
-	PgfirstRecord record;
-	PgfirstWalk *walk;
-	PgfirstId id;
-
-	kv_id_of_part(list->at.root.incarnation, from, &id);
-	walk = pgfirst_store_walk_parts(list->space->store, &id, 0);
-	for (uint64 i = 0; i < skip + count; i++)
-	{
-		if (!pgfirst_walk_next(walk, &record) ||
-		    kv_id_incarnation(&record.id) != list->at.root.incarnation)
-			kv_collection_damaged();
-		if (i >= skip)
-			positions[i - skip] = kv_id_number(&record.id);
-		MemoryContextReset(context);
-	}
-	pgfirst_walk_end(walk);
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
-}
-
-/* Elements of a paged list that are dropped. */
+/* Elements that are dropped. */
 typedef struct Drop
 {
 	KvList *list;
@@ -442,64 +484,18 @@ typedef struct Drop
 } Drop;
 
 static void
-drop_one(Drop *drop, uint64 position, RespSlice value)
+drop_show(const Drop *drop, KvEnd end, RespSlice run)
 {
-	if (drop->each)
-		drop->each(drop->context, value);
-	if (drop->whole)
+	RespSlice values[KV_LIST_NODE_MAX / 2];
+	KvPacked packed;
+	int count = 0;
+
+	if (!drop->each)
 		return;
-	drop->list->at.root.count--;
-	drop->list->at.root.bytes -= element_bytes(value);
-	element_delete(drop->list, position);
-}
-
-static void
-drop_first(Drop *drop, uint64 count)
-{
-	KvList *list = drop->list;
-	bool all = count == list->at.root.count;
-	RespSlice value;
-	KvListWalk walk;
-	bool there;
-
-	kv_list_walk_at(list, list->at.first, &walk);
-	for (; (there = kv_list_next(&walk, &value)) && count > 0; count--)
-	{
-		MemoryContext old = MemoryContextSwitchTo(walk.context);
-
-		drop_one(drop, walk.position, value);
-		MemoryContextSwitchTo(old);
-	}
-	if (count > 0 || there == all)
-		kv_collection_damaged();
-	if (there)
-		list->at.first = walk.position;
-	kv_list_walk_end(&walk);
-}
-
-static void
-drop_last(Drop *drop, uint64 count)
-{
-	KvList *list = drop->list;
-	uint64 stays = count < list->at.root.count; /* one of those that stay is looked at */
-	uint64 *positions =
-	    MemoryContextAllocHuge(CurrentMemoryContext, (count + stays) * sizeof(uint64));
-	MemoryContext context =
-	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst list end", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old;
-
-	positions_last(list, count + stays, positions);
-	old = MemoryContextSwitchTo(context);
-	for (uint64 i = count + stays; i > stays; i--)
-	{
-		drop_one(drop, positions[i - 1], element_get(list, positions[i - 1]));
-		MemoryContextReset(context);
-	}
-	if (stays)
-		list->at.last = positions[0];
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
-	pfree(positions);
+	for (Size at = 0; kv_packed_next(run.data, run.length, at, &packed); at = packed.end)
+		values[count++] = packed.member;
+	for (int i = 0; i < count; i++)
+		drop->each(drop->context, values[end == KV_HEAD ? i : count - 1 - i]);
 }
 
 /* One after the other. */
@@ -521,282 +517,317 @@ drop_each(Drop *drop, KvEnd end, uint64 count)
 	MemoryContextDelete(context);
 }
 
+/* Whole nodes from the first one on; returns how many elements of the next one are left to be dropped. */
+static uint64
+drop_first(Drop *drop, uint64 count)
+{
+	KvList *list = drop->list;
+	KvListWalk walk;
+	bool there;
+
+	kv_list_walk_at(list, (KvListPosition){list->at.first, 0}, &walk);
+	while ((there = walk_node(&walk)) && walk.count <= count)
+	{
+		MemoryContext old = MemoryContextSwitchTo(walk.context);
+
+		drop_show(drop, KV_HEAD, walk.run);
+		count -= walk.count;
+		if (!drop->whole)
+		{
+			list->at.index += walk.count;
+			list->at.root.count -= walk.count;
+			list->at.root.bytes -= walk.run.length;
+			kv_list_node_delete(list, walk.position.node);
+		}
+		MemoryContextSwitchTo(old);
+	}
+	if (there)
+		list->at.first = walk.position.node;
+	else if (count > 0 || (!drop->whole && list->at.root.count > 0))
+		kv_collection_damaged();
+	kv_list_walk_end(&walk);
+	return count;
+}
+
+/* The same from the last one on. */
+static uint64
+drop_last(Drop *drop, uint64 count)
+{
+	KvList *list = drop->list;
+	uint64 number = list->at.last;
+	MemoryContext context =
+	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst list end", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+
+	while (count > 0)
+	{
+		uint64 gone = number;
+		KvListNodeHead head;
+		PgfirstRecord record;
+		RespSlice run;
+
+		if (!kv_list_node_get(list, gone, SIZE_MAX, &record))
+			kv_collection_damaged();
+		run = kv_list_node_read(&record, &head);
+		if (head.count > count)
+			break;
+		/* While it is there, as above. */
+		if (gone != list->at.first && !kv_list_node_before(list, gone, &number))
+			kv_collection_damaged();
+		drop_show(drop, KV_TAIL, run);
+		count -= head.count;
+		if (!drop->whole)
+		{
+			list->at.root.count -= head.count;
+			list->at.root.bytes -= run.length;
+			kv_list_node_delete(list, gone);
+		}
+		MemoryContextReset(context);
+	}
+	if (!drop->whole)
+		list->at.last = number;
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return count;
+}
+
 void
 kv_list_drop_many(KvList *list, KvEnd end, uint64 count, KvListEach each, void *context)
 {
 	Drop drop = {.list = list, .each = each, .context = context};
 
 	drop.whole = kv_removal_is_whole(count, list->at.root.count);
-	if (count <= 1 || list->layout == KV_LAYOUT_INLINE ||
-	    (end == KV_TAIL && !list->at.even && count < list->at.root.count / ENOUGH_PART))
+	if (count > DROP_FEW && list->layout == KV_LAYOUT_PAGED)
 	{
-		drop_each(&drop, end, count);
-		return;
+		list->changed = true;
+		kv_list_node_flush(list);
+		list->node = (KvListNode){0};
+		count = end == KV_HEAD ? drop_first(&drop, count) : drop_last(&drop, count);
+		if (drop.whole)
+		{
+			/* Its parts and its anchor stay behind. */
+			list->layout = KV_LAYOUT_INLINE;
+			list->at = (KvListRoot){0};
+		}
+		else if (list->at.root.count == 0)
+			list_begin_anew(list);
 	}
+	drop_each(&drop, end, count);
+}
+
+/* ---- anywhere -------------------------------------------------------------------------------- */
+
+void
+kv_list_replace(KvList *list, KvListPosition position, RespSlice value)
+{
+	KvPacked packed;
+
 	list->changed = true;
-	if (end == KV_HEAD)
-		drop_first(&drop, count);
-	else
-		drop_last(&drop, count);
-	if (drop.whole)
+	kv_list_node_need(list, position.node);
+	packed = kv_list_node_element(list, position.index);
+	if (list->layout == KV_LAYOUT_INLINE &&
+	    !kv_list_node_fits(list, packed.begin, packed.end, value))
 	{
-		/* Its parts and its anchor stay behind. */
-		list->layout = KV_LAYOUT_INLINE;
-		list->at = (KvListRoot){.even = 1};
+		list_page(list);
+		position = list_position(list, position.index);
+		kv_list_node_need(list, position.node);
+		packed = kv_list_node_element(list, position.index);
 	}
-	else if (list->at.root.count == 0)
-		list_begin_anew(list);
+	list->at.root.bytes += element_bytes(value) - (packed.end - packed.begin);
+	if (!kv_list_node_replace(list, packed.begin, packed.end, &value))
+		kv_list_node_split(list, packed.begin, packed.end, value);
+}
+
+void
+kv_list_remove_all(KvList *list, const KvListPosition *positions, Size count)
+{
+	/* From the last one on: those behind the one that goes move. */
+	for (Size i = count; i > 0; i--)
+	{
+		kv_list_node_need(list, positions[i - 1].node);
+		element_remove(list, kv_list_node_element(list, positions[i - 1].index));
+		if (i == 1 || positions[i - 2].node != positions[i - 1].node)
+			kv_list_node_merge(list);
+	}
+}
+
+Size
+kv_list_remove_size(const KvListPosition *positions, Size count)
+{
+	Size nodes = 0;
+
+	for (Size i = 0; i < count; i++)
+		nodes += i == 0 || positions[i].node != positions[i - 1].node;
+	return nodes * KV_LIST_NODE_COST;
 }
 
 /* ---- in between ------------------------------------------------------------------------------ */
 
-/* Which elements move apart, and how. */
-typedef struct Spread
+/* Where an element that is inserted goes. */
+typedef enum GapKind
 {
-	uint64 *positions; /* of those that move, in their order */
-	int count;
-	Size bytes;    /* of them */
-	uint64 before; /* the position in front of them */
-	uint64 room;   /* between two of them afterwards */
-} Spread;
+	GAP_HEAD, /* is pushed */
+	GAP_TAIL,
+	GAP_NODE,   /* into a node, behind `index` of its elements */
+	GAP_BETWEEN /* into one of its own, between two */
+} GapKind;
 
-/* At most `most` elements from a position on. */
-static void
-spread_read(KvList *list, uint64 position, int most, Spread *spread)
+typedef struct Gap
 {
-	MemoryContext old = CurrentMemoryContext;
-	MemoryContext context =
-	    AllocSetContextCreate(old, "pgfirst list spread", ALLOCSET_DEFAULT_SIZES);
-	PgfirstWalk *walk;
-	PgfirstRecord record;
-	PgfirstId id;
+	GapKind kind;
+	uint64 node;
+	uint64 index;
+	uint64 low, high;
+} Gap;
 
-	spread->positions = MemoryContextAllocHuge(old, (Size) most * sizeof(uint64));
-	spread->count = 0;
-	spread->bytes = 0;
-	kv_id_of_part(list->at.root.incarnation, position, &id);
-	MemoryContextSwitchTo(context);
-	walk = pgfirst_store_walk_parts(list->space->store, &id, 0);
-	while (spread->count < most && pgfirst_walk_next(walk, &record) &&
-	       kv_id_incarnation(&record.id) == list->at.root.incarnation)
-	{
-		spread->positions[spread->count++] = kv_id_number(&record.id);
-		spread->bytes += record.length;
-	}
-	pgfirst_walk_end(walk);
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
-}
-
-/*
- * To make room before the element at `position`, whose neighbour in front is at `before`: the elements from it on move
- * apart, as few as there must be to leave each SPREAD_ROOM.
- */
-static Spread
-list_spread_plan(KvList *list, uint64 before, uint64 position)
-{
-	Spread spread = {.before = before};
-
-	for (int most = SPREAD_FIRST;; most *= 2)
-	{
-		uint64 end;
-
-		spread_read(list, position, most, &spread);
-		if (spread.count == 0)
-			kv_collection_damaged();
-		end = spread.positions[spread.count - 1];
-		if (spread.count < most)
-			end += (uint64) spread.count * KV_LIST_STEP;
-		spread.room = (end - before) / ((uint64) spread.count + 1);
-		if (spread.room >= SPREAD_ROOM)
-			return spread;
-		pfree(spread.positions);
-	}
-}
-
-/* Moves them; returns the position that is free. */
 static uint64
-list_spread(KvList *list, const Spread *spread)
+neighbour(KvList *list, uint64 number, bool before)
 {
-	MemoryContext context =
-	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst list spread", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
-	RespSlice *values = MemoryContextAllocHuge(context, (Size) spread->count * sizeof(RespSlice));
+	uint64 beside;
 
-	/* All go before the first one comes, so that none takes the place of one that has not moved. */
-	for (int i = 0; i < spread->count; i++)
-	{
-		RespSlice value = element_get(list, spread->positions[i]);
-		char *copy = MemoryContextAllocHuge(context, Max(value.length, 1));
-
-		memcpy(copy, value.data, value.length);
-		values[i] = (RespSlice){copy, value.length};
-		element_delete(list, spread->positions[i]);
-	}
-	for (int i = 0; i < spread->count; i++)
-		element_put(list, spread->before + spread->room * ((uint64) i + 2), values[i]);
-	if (spread->positions[spread->count - 1] == list->at.last)
-		list->at.last = spread->before + spread->room * ((uint64) spread->count + 1);
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
-	return spread->before + spread->room;
+	if (before ? !kv_list_node_before(list, number, &beside)
+	           : !kv_list_node_behind(list, number, &beside))
+		kv_collection_damaged();
+	return beside;
 }
 
-/* The neighbours between which an element goes beside one that has one on that side; false if it has none. */
-static bool
-insert_between(KvList *list, uint64 position, bool before, uint64 *low, uint64 *high)
+/* A large element is not written anew because of what is inserted beside it. */
+static Gap
+gap_beside_large(KvList *list, uint64 large, bool before)
 {
-	if (position == (before ? list->at.first : list->at.last))
-		return false;
-	*low = before ? position_before(list, position) : position;
-	*high = before ? position : position_behind(list, position);
-	return true;
+	uint64 beside = neighbour(list, large, before);
+
+	kv_list_node_need(list, beside);
+	if (list->node.large)
+		return (Gap){
+		    .kind = GAP_BETWEEN, .low = before ? beside : large, .high = before ? large : beside};
+	return (Gap){.kind = GAP_NODE, .node = beside, .index = before ? list->node.count : 0};
+}
+
+static Gap
+gap_find(KvList *list, KvListPosition position, bool before)
+{
+	uint64 index = position.index + (before ? 0 : 1);
+
+	kv_list_node_need(list, position.node);
+	if (position.node == list->at.first && index == 0)
+		return (Gap){.kind = GAP_HEAD};
+	if (position.node == list->at.last && index == list->node.count)
+		return (Gap){.kind = GAP_TAIL};
+	if (list->node.large)
+		return gap_beside_large(list, position.node, before);
+	return (Gap){.kind = GAP_NODE, .node = position.node, .index = index};
+}
+
+/* Opens the node; returns where in it the element goes. */
+static Size
+gap_open(KvList *list, const Gap *gap)
+{
+	kv_list_node_need(list, gap->node);
+	return gap->index == 0 ? 0 : kv_list_node_element(list, gap->index - 1).end;
+}
+
+/* What it may move to split the open node. */
+static Size
+split_size(KvList *list, Size begin, Size end, RespSlice value)
+{
+	uint64 number = list->node.number;
+
+	if (kv_list_node_fits(list, begin, end, value) || number == list->at.first ||
+	    number == list->at.last)
+		return 0;
+	return kv_list_node_room_size(list, number, neighbour(list, number, false), KV_LIST_PIECES - 1);
 }
 
 Size
-kv_list_insert_size(KvList *list, uint64 position, bool before)
+kv_list_replace_size(KvList *list, KvListPosition position, RespSlice value)
 {
-	uint64 low, high;
-	Spread spread;
+	KvPacked packed;
 
-	if (list->layout == KV_LAYOUT_INLINE || !insert_between(list, position, before, &low, &high) ||
-	    high - low >= 2)
+	if (list->layout == KV_LAYOUT_INLINE)
 		return 0;
-	spread = list_spread_plan(list, low, high);
-	pfree(spread.positions);
-	return 2 * spread.bytes + (Size) spread.count * 512;
+	kv_list_node_need(list, position.node);
+	if (list->node.large)
+		return 0;
+	packed = kv_list_node_element(list, position.index);
+	return split_size(list, packed.begin, packed.end, value);
+}
+
+Size
+kv_list_insert_size(KvList *list, KvListPosition position, bool before, RespSlice value)
+{
+	Size place;
+	Gap gap;
+
+	if (list->layout == KV_LAYOUT_INLINE)
+		return 0;
+	gap = gap_find(list, position, before);
+	if (gap.kind == GAP_BETWEEN)
+		return kv_list_node_room_size(list, gap.low, gap.high, 1);
+	if (gap.kind != GAP_NODE)
+		return 0;
+	place = gap_open(list, &gap);
+	return split_size(list, place, place, value);
 }
 
 static void
-paged_insert(KvList *list, uint64 position, bool before, RespSlice value)
+node_insert(KvList *list, const Gap *gap, RespSlice value)
 {
-	uint64 low, high;
+	Size place = gap_open(list, gap);
 
-	if (!insert_between(list, position, before, &low, &high))
+	if (gap->node == list->at.first && gap->node != list->at.last)
 	{
-		kv_list_push(list, before ? KV_HEAD : KV_TAIL, value);
+		list->at.index--;
+		list->node.index--;
+	}
+	else if (gap->node != list->at.last)
+		list->at.even = 0;
+	if (kv_list_node_replace(list, place, place, &value))
+		list->node.count++;
+	else
+		kv_list_node_split(list, place, place, value);
+}
+
+static void
+paged_insert(KvList *list, KvListPosition position, bool before, RespSlice value)
+{
+	Gap gap = gap_find(list, position, before);
+
+	if (gap.kind == GAP_HEAD || gap.kind == GAP_TAIL)
+	{
+		kv_list_push(list, gap.kind == GAP_HEAD ? KV_HEAD : KV_TAIL, value);
 		return;
 	}
-	list->at.even = 0;
+	if (gap.kind == GAP_NODE)
+		node_insert(list, &gap, value);
+	else
+	{
+		list->at.even = 0;
+		kv_list_node_between(list, gap.low, gap.high, value);
+	}
 	list->at.root.count++;
 	list->at.root.bytes += element_bytes(value);
-	if (high - low < 2)
-	{
-		Spread spread = list_spread_plan(list, low, high);
-
-		element_put(list, list_spread(list, &spread), value);
-		pfree(spread.positions);
-		return;
-	}
-	element_put(list, low + (high - low) / 2, value);
 }
 
 void
-kv_list_insert(KvList *list, uint64 position, bool before, RespSlice value)
+kv_list_insert(KvList *list, KvListPosition position, bool before, RespSlice value)
 {
 	list->changed = true;
 	if (list->layout == KV_LAYOUT_INLINE)
 	{
-		KvPacked packed = inline_at(list, position);
+		KvPacked packed = kv_list_node_element(list, position.index);
 		Size place = before ? packed.begin : packed.end;
-		uint64 index = 0;
 
-		if (inline_replace(list, place, place, &value))
+		if (kv_list_node_replace(list, place, place, &value))
 		{
 			list->at.root.count++;
+			list->at.root.bytes += element_bytes(value);
 			return;
 		}
-		for (Size at = 0; at < position; at = packed.end)
-		{
-			packed = inline_at(list, at);
-			index++;
-		}
 		list_page(list);
-		position = list->at.first + index * KV_LIST_STEP;
+		position = list_position(list, position.index);
 	}
 	paged_insert(list, position, before, value);
-}
-
-/* ---- walks ----------------------------------------------------------------------------------- */
-
-void
-kv_list_walk(KvList *list, uint64 index, KvListWalk *walk)
-{
-	if (list->layout == KV_LAYOUT_INLINE)
-		*walk = (KvListWalk){.list = list, .skip = index};
-	else if (list->at.even)
-		kv_list_walk_at(list, list->at.first + index * KV_LIST_STEP, walk);
-	else
-	{
-		kv_list_walk_at(list, list->at.first, walk);
-		walk->skip = index;
-	}
-}
-
-void
-kv_list_walk_at(KvList *list, uint64 position, KvListWalk *walk)
-{
-	PgfirstId id;
-
-	*walk = (KvListWalk){.list = list};
-	kv_id_of_part(list->at.root.incarnation, position, &id);
-	walk->context =
-	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst list", ALLOCSET_DEFAULT_SIZES);
-	walk->walk = pgfirst_store_walk_parts(list->space->store, &id, SIZE_MAX);
-}
-
-static bool
-walk_inline(KvListWalk *walk, RespSlice *value)
-{
-	KvPacked packed;
-
-	if (!kv_packed_next(walk->list->packed, walk->list->at.root.bytes, walk->next, &packed))
-		return false;
-	walk->position = packed.begin;
-	walk->next = packed.end;
-	*value = packed.member;
-	return true;
-}
-
-static bool
-walk_paged(KvListWalk *walk, RespSlice *value)
-{
-	PgfirstRecord record;
-	MemoryContext old;
-	bool there;
-
-	MemoryContextReset(walk->context);
-	old = MemoryContextSwitchTo(walk->context);
-	there = pgfirst_walk_next(walk->walk, &record) &&
-	        kv_id_incarnation(&record.id) == walk->list->at.root.incarnation;
-	MemoryContextSwitchTo(old);
-	if (!there)
-		return false;
-	if (record.kind != KV_KIND_ELEMENT)
-		kv_collection_damaged();
-	walk->position = kv_id_number(&record.id);
-	*value = (RespSlice){record.data, record.length};
-	return true;
-}
-
-bool
-kv_list_next(KvListWalk *walk, RespSlice *value)
-{
-	do
-	{
-		if (!(walk->walk ? walk_paged(walk, value) : walk_inline(walk, value)))
-			return false;
-	} while (walk->skip > 0 && walk->skip-- > 0);
-	return true;
-}
-
-void
-kv_list_walk_end(KvListWalk *walk)
-{
-	if (!walk->walk)
-		return;
-	pgfirst_walk_end(walk->walk);
-	MemoryContextDelete(walk->context);
 }
 
 /* ---- under another key ----------------------------------------------------------------------- */

@@ -28,8 +28,9 @@
  * Consumer groups will be parts of an incarnation of their own (`groups`), which that does not touch, as what they know of
  * entries are ids.
  *
- * Rejected: nodes of many entries, as Redis has them, for the reason that list.h gives; ids as numbers, made shorter (they
- * may be anything: 2^64 in one millisecond); a tree (each XADD would change it).
+ * Rejected: nodes of many entries, as Redis has them and lists do (list.h): entries are larger than most elements, and go
+ * from the middle too; ids as numbers, made shorter (they may be anything: 2^64 in one millisecond); a tree (each XADD would
+ * change it).
  */
 #ifndef PGFIRST_KV_TYPE_STREAM_H
 #define PGFIRST_KV_TYPE_STREAM_H
