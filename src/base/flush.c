@@ -14,8 +14,8 @@
  * What nobody waits for (a relaxed database) is left to PostgreSQL's WAL writer.  As long as that has not flushed, and it
  * does so every wal_writer_delay, each asynchronous commit wakes it: thousands of times a second, each time for a few
  * hundred bytes.  So turns without a transaction id commit as if they had only read (xact.h), and a process
- * tells it of them LATER_US after it did so last, or LATER_BYTES.  That is what a crash may take of a relaxed database beyond
- * three times wal_writer_delay.
+ * tells it of them LATER_US after it did so last, or LATER_BYTES, between two turns.  That is what a crash may take of a
+ * relaxed database beyond three times wal_writer_delay; and while a script of a second runs, what was changed just before it.
  *
  * Rejected: flushing in the worker's own turn (a reader would wait a disk's time for every other
  * client's write), and leaving it to the WAL writer (it knows nothing of standbys and sleeps for

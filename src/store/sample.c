@@ -5,7 +5,7 @@
  * Of the records whose ids begin alike, and are spread over all numbers as hashes are, one leaf is taken by a number by
  * chance, and of its records each is as likely as the next.  A leaf is the more likely the more numbers it covers, and
  * that is, but for chance, the more the more records it has: so records differ by as much as the number of hashes in
- * a range does, one part in the square root of what a leaf has.  Hence a leaf with few is none to choose from.
+ * a range does, one part in the square root of what a leaf has.
  *
  * The slots are drawn from, and what is drawn and is not what a reader sees (an older version, what the
  * transaction has deleted) is drawn again.  What the transaction has put stands on no leaf yet; whoever may have put
@@ -13,7 +13,8 @@
  * because it is to cost whoever puts nothing.
  *
  * Rejected: the first record behind the number (one behind a large gap comes as often as the gap is large); to go on from
- * there by a few records, as before (as long as four looks at a record).
+ * there by a few records (as long as four looks at a record; and done only where a leaf has few, it hardly ever
+ * comes to those behind a leaf that has many).
  */
 #include "postgres.h"
 
@@ -21,7 +22,6 @@
 
 #include "store/store_int.h"
 
-#define SAMPLE_LEAST 16 /* records of a leaf: they differ by a quarter at most */
 #define SAMPLE_DRAWS 16
 
 /* Draws among the slots of the leaf from `begin` to `end`; false if it met nothing that is there. */
@@ -68,7 +68,7 @@ pgfirst_store_sample(PgfirstStore *store, const PgfirstId *at, const PgfirstId *
 	begin = store_page_covers(leaf.page, &from) ? pgfirst_page_search(leaf.page, &from) : 0;
 	end = store_page_covers(leaf.page, &behind) ? pgfirst_page_search(leaf.page, &behind)
 	                                            : store_page_count(leaf.page);
-	drawn = end - begin >= SAMPLE_LEAST && leaf_draw(store, leaf.page, begin, end, id);
+	drawn = end > begin && leaf_draw(store, leaf.page, begin, end, id);
 	pgfirst_page_unlock(&leaf);
 	return drawn;
 }

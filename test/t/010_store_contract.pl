@@ -308,7 +308,7 @@ is( $two->ask("SELECT count(*) FROM (SELECT store_test.incarnation('incarnations
 
 # ---- by chance ----------------------------------------------------------------------------------------------
 
-# Seen to fail: what the transaction has deleted or put not asked for; a leaf with few drawn from; a leaf that the first
+# Seen to fail: what the transaction has deleted or put not asked for; a leaf with few not drawn from; a leaf that the first
 # does not stand on searched for it.
 # Parts of three collections whose ids begin one behind the other; those of the middle one that are not before `first` count.
 my ($lower, $middle, $upper) = map { "5eed0000-0000-$_" } '0001', '0002', '0003';
@@ -336,8 +336,11 @@ is($one->ask("SELECT store_test.put('sampled', '$middle-8000-00000000abcd', 4, 1
 	'and nothing is said where it has put some');
 sql("SELECT count(store_test.put('durable', " . $part->($middle) . ", 4, 1, i, 20)) FROM (SELECT i, "
 	  . "store_test.lock('durable', " . $part->($middle) . ", false, true) FROM generate_series(1, 15) i) AS l");
-is(sql("SELECT count(store_test.sample('durable', " . $part->($middle) . ", '$middle-0000-000000000000')) FROM generate_series(1, 100) i"),
-	'0', 'nor where there are few');
+my $fewest = "FROM generate_series(1, 100) i";
+is(sql("SELECT count(store_test.sample('durable', " . $member->($part->($middle)) . ", '$middle-0000-000000000000')) $fewest"),
+	'100', 'of few it is one as well');
+is(sql("SELECT count(store_test.sample('durable', " . $member->($part->($upper)) . ", '$upper-0000-000000000000')) $fewest"),
+	'0', 'and of none there is none');
 
 is( sql("SELECT store_test.lock('other', '$a'), store_test.put('other', '$a', 1, 9, 4711, 100000000)"),
 	't|t', 'a large record');

@@ -79,7 +79,6 @@ typedef struct TopicsShared
 	uint32 made; /* that have ever been used: the first ones */
 	uint32 free;
 	uint64 number; /* of the last topic that was shown */
-	bool crowded;  /* there has been no room for one */
 	uint32 tenants[TENANT_BUCKETS];
 	uint32 patterns[TENANT_BUCKETS]; /* that the workers show, of tenants in this bucket */
 	uint32 buckets[BUCKETS];
@@ -364,10 +363,7 @@ topic_add(const KvTopicKey *key, RespSlice name, int count)
 	TopicCell *topic;
 
 	if (!tenant_has_room(tenant, wanted))
-	{
-		shared->crowded = true;
 		return KV_TOPIC_HIDDEN;
-	}
 	if (tenant == NONE)
 		tenant = tenant_make(key->tenant);
 	cells[tenant].tenant.cells += wanted;
@@ -447,12 +443,6 @@ kv_topics_count(const KvTopicKey *key)
 	return count;
 }
 
-bool
-kv_topics_are_complete(void)
-{
-	return mine.worker == 0 || !*(const volatile bool *) &shared->crowded;
-}
-
 int
 kv_topics_number(uint32 tenant, bool pattern)
 {
@@ -525,7 +515,7 @@ walk_on(KvTopicsWalk *walk)
 	walk->next = walk->read = 0;
 	LWLockAcquire(&shared->lock, LW_SHARED);
 	place = walk_place(walk);
-	for (int i = 0; i < READ_TOPICS && place != NONE; i++)
+	for (int i = 0; i < READ_TOPICS && place != NONE; i++, walk->passed++)
 	{
 		if (bytes + KV_TOPIC_NAME_KEPT > READ_BYTES)
 			break;

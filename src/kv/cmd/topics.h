@@ -23,8 +23,7 @@
  *
  * Room.  There is room for TOPICS_MAX cells.  A tenant may have four times of what is left free, so whoever takes all that it
  * gets leaves room for the next.  A topic that finds none is counted by its own worker only, until somebody else
- * subscribes to it and there is room; messages reach it all the same, for from then on until the server restarts PUBLISH makes
- * them also where it counts nobody.  Of a name that is longer than KV_TOPIC_NAME_KEPT only the hash is kept: it is
+ * subscribes to it and there is room; messages reach it all the same.  Of a name that is longer than KV_TOPIC_NAME_KEPT only the hash is kept: it is
  * counted, and PUBSUB CHANNELS of other workers does not list it.
  *
  * A worker that ends takes what it shows away; one that is killed takes the server, and all of this, with it.
@@ -64,9 +63,6 @@ extern void kv_topics_hide(uint32 place);
 /* The subscriptions of other workers' clients. */
 extern int64 kv_topics_count(const KvTopicKey *key);
 
-/* Whether all topics of other workers are shown; once there has been no room for one that is not said any more. */
-extern bool kv_topics_are_complete(void);
-
 /* How many topics of a tenant are shown, this worker's own among them, each counted once. */
 extern int kv_topics_number(uint32 tenant, bool pattern);
 
@@ -77,7 +73,8 @@ typedef struct KvTopicsWalk
 	bool ended;
 	uint32 place; /* of the topic it has come to */
 	uint64 number;
-	int next; /* of those that it has read ahead */
+	uint32 passed; /* topics, this worker's own among them */
+	int next;      /* of those that it has read ahead */
 	int read;
 } KvTopicsWalk;
 
