@@ -5,7 +5,7 @@
 #
 # Seen to fail: a list whose last nodes have moved apart and that looks for the last one where it was; half of
 # the draws giving the first members; draws that go on until there are enough different ones of members that have gone;
-# members whose bytes end at a zero byte; commands that ask for no room, or for less than they take: LPOP, RPOP, LMPOP,
+# members whose bytes end at a zero byte; nodes of an uneven list numbered by what they say of their place; commands that ask for no room, or for less than they take: LPOP, RPOP, LMPOP,
 # LTRIM, LINSERT, LREM, ZADD, ZREM (the turn fails, with others' changes in it).
 
 use strict;
@@ -90,6 +90,25 @@ for my $more (0, 600)
 	insert_model(3, 40, 8, 200, $more);
 	insert_model($_, 100, 100 - 2**$_, 150, $more) for 3 .. 6;
 }
+
+# A node that LINSERT has made between two others becomes the first, or the last, and is split then.
+sub split_at_end
+{
+	my ($end, $expected, @commands) = @_;
+	my $key = "split at the $end";
+
+	fill('RPUSH', $key, [ 'A' x 500, 'B' x 500, 'C' x 500 ], 3);
+	$redis->call($_->[0], $key, @$_[ 1 .. $#$_ ]) for [ 'LINSERT', 'BEFORE', 'B' x 500, 'v' x 600 ], @commands;
+	is(join(' ', map { substr($_, 0, 1) . length } @{ $redis->call('LRANGE', $key, 0, -1) }), $expected, "a node is split at the $end");
+	is($redis->call('LPUSH', $key, 'n') . ' ' . $redis->call('RPUSH', $key, 'o'), join(' ', map { $_ + split ' ', $expected } 1, 2),
+		'… which takes more');
+	is($redis->call('LINDEX', $key, 0) . $redis->call('LINDEX', $key, -1), 'no', '… at both ends');
+	return;
+}
+split_at_end('head', 'c400 b200 B500 C500', [ 'LSET', 1, 'a' x 200 ], [ 'LINSERT', 'AFTER', 'a' x 200, 'b' x 200 ],
+	['LPOP'], [ 'LSET', 0, 'c' x 400 ]);
+split_at_end('tail', 'a1 w480 i1 i1 i1 i1' . ' D1000' x 8, [ 'LSET', 1, 'a' ], ['LPOP'], ([ 'LINSERT', 'AFTER', 'a', 'i' ]) x 5,
+	['RPOP'], ['RPOP'], [ 'LSET', 1, 'w' x 480 ], ([ 'RPUSH', 'D' x 1000 ]) x 8);
 
 # ---- by chance ------------------------------------------------------------------------------------
 

@@ -69,6 +69,9 @@ kv_list_open(KvSpace *space, RespSlice key, int64 now_ms, KvList *list)
 		if (entry.value_length != sizeof(list->at))
 			kv_collection_damaged();
 		memcpy(&list->at, entry.value.data, sizeof(list->at));
+		/* In the anchor's place there is no node; and none is open whose number is 0. */
+		if (list->at.first == 0 || list->at.first > list->at.last)
+			kv_collection_damaged();
 		return true;
 	}
 	if (entry.value_length > KV_INLINE_MAX)
@@ -493,7 +496,11 @@ drop_show(const Drop *drop, KvEnd end, RespSlice run)
 	if (!drop->each)
 		return;
 	for (Size at = 0; kv_packed_next(run.data, run.length, at, &packed); at = packed.end)
+	{
+		if (count == lengthof(values))
+			kv_collection_damaged();
 		values[count++] = packed.member;
+	}
 	for (int i = 0; i < count; i++)
 		drop->each(drop->context, values[end == KV_HEAD ? i : count - 1 - i]);
 }

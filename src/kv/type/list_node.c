@@ -284,7 +284,8 @@ kv_list_node_before(KvList *list, uint64 number, uint64 *before)
 		distance = distance < farthest / SEARCH_STEP ? distance * SEARCH_STEP : farthest;
 		low = number - Min(distance, farthest);
 	}
-	while (count == SEARCH_FEW)
+	/* Where nobody has locked the key more may come behind what is known to be empty: then it ends all the same. */
+	while (count == SEARCH_FEW && high - low > 1)
 	{
 		uint64 middle = low + (high - low) / 2;
 		int found;
@@ -539,6 +540,19 @@ split_cut(Split *split)
 	split->begin[split->pieces] = split->count;
 }
 
+/*
+ * The number of a piece at an end, whose first (at the beginning: last) element has this index.  What is uneven has no
+ * indexes that say anything, and what its nodes say may be far off.
+ */
+static uint64
+piece_number(const KvList *list, KvEnd end, uint64 neighbour, uint64 index)
+{
+	if (end == KV_HEAD)
+		return list->at.even ? kv_list_node_number_before(neighbour, index)
+		                     : neighbour - KV_LIST_STEP;
+	return list->at.even ? kv_list_node_number_behind(neighbour, index) : neighbour + KV_LIST_STEP;
+}
+
 /* At an end the new numbers go outward, where there is always room; one of the pieces keeps the node's. */
 static void
 split_number(KvList *list, uint64 number, uint64 index, Split *split)
@@ -552,16 +566,16 @@ split_number(KvList *list, uint64 number, uint64 index, Split *split)
 	{
 		split->numbers[0] = number;
 		for (int i = 1; i < pieces; i++)
-			split->numbers[i] =
-			    kv_list_node_number_behind(split->numbers[i - 1], index + (uint64) split->begin[i]);
+			split->numbers[i] = piece_number(list, KV_TAIL, split->numbers[i - 1],
+			                                 index + (uint64) split->begin[i]);
 		list->at.last = split->numbers[pieces - 1];
 	}
 	else if (number == list->at.first)
 	{
 		split->numbers[pieces - 1] = number;
 		for (int i = pieces - 2; i >= 0; i--)
-			split->numbers[i] = kv_list_node_number_before(
-			    split->numbers[i + 1], index + (uint64) split->begin[i + 1] - 1);
+			split->numbers[i] = piece_number(list, KV_HEAD, split->numbers[i + 1],
+			                                 index + (uint64) split->begin[i + 1] - 1);
 		list->at.first = split->numbers[0];
 	}
 	else
