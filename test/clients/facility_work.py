@@ -38,6 +38,7 @@ import time
 import traceback
 
 import server as servers
+from both import STEPS, check, step
 from facility_app import HOME, PYTHON, App
 
 TASKS = 47
@@ -197,6 +198,8 @@ def live_through(work):
     # Both are connected again before they are told to end, and what beat has sent last is done, too.
     servers.wait_until("beat sends again", lambda: work.done(f"arguments = '{{}}' AND done_at > to_timestamp({back + BEAT_SECONDS})"), SECONDS)
     servers.wait_until("every task is done, and what was lost again", lambda: not work.lost(), SECONDS)
+    # Where nothing is lost all of it takes a few seconds only.
+    servers.wait_until("beat has sent enough", lambda: work.done("arguments = '{}'") >= 10, SECONDS)
     lived.codes["beat"] = work.end("beat")
     servers.wait_until("every task is done", lambda: all_done(work), SECONDS)
     lived.left = work.waiting()
@@ -214,22 +217,6 @@ def all_done(work):
 
 
 # ---- what must be true afterwards --------------------------------------------------------------
-
-STEPS = []
-
-
-def step(name):
-    def keep(function):
-        STEPS.append((name, function))
-        return function
-
-    return keep
-
-
-def check(actual, expected):
-    if actual != expected or type(actual) is not type(expected):
-        raise AssertionError(f"got {actual!r:.600}, expected {expected!r:.600}")
-
 
 @step("47 tasks are registered, and every one is done")
 def _(work, lived):

@@ -158,8 +158,8 @@ kv_elements_pop_count(KvCall *call, int64 *count)
 
 /*
  * A paged collection is entered at a place by chance, and one of the members of the page there is taken (store.h,
- * pgfirst_store_sample): members of a hundred bytes differ by an eighth, those of a thousand by a third.  Where some are not stored yet, a walk begins
- * at that place.  Were its next member taken, one behind a large gap would come too often; so one of the next
+ * pgfirst_store_sample): members of a hundred bytes differ by an eighth, those of a thousand by a
+ * third.  Where some are not stored yet, a walk begins at that place.  Were its next member taken, one behind a large gap would come too often; so one of the next
  * RANDOM_WINDOW is, and members differ by a quarter, as they do in Redis's tables.
  *
  * To enter takes as long as to go through a dozen members, so a command that wants a good part of all goes through

@@ -322,24 +322,10 @@ kv_list_index(const KvList *list, int64 *index)
 	return *index >= 0 && *index < (int64) kv_list_count(list);
 }
 
-/* The position of an element that there is. */
-static KvListPosition
-find_index(KvList *list, int64 index)
-{
-	KvListWalk walk;
-	RespSlice value;
-
-	kv_list_walk(list, (uint64) index, &walk);
-	if (!kv_list_next(&walk, &value))
-		kv_collection_damaged();
-	kv_list_walk_end(&walk);
-	return walk.position;
-}
-
 void
 kv_list_set(KvList *list, int64 index, RespSlice element)
 {
-	kv_list_replace(list, find_index(list, index), element);
+	kv_list_replace(list, kv_list_position(list, (uint64) index), element);
 }
 
 /* LSET key index element */
@@ -365,7 +351,7 @@ kv_cmd_lset(KvCall *call)
 		kv_reply_error(call, "ERR index out of range");
 		return KV_DONE;
 	}
-	position = find_index(&list, index);
+	position = kv_list_position(&list, (uint64) index);
 	if (!kv_elements_room_for(call, kv_list_replace_size(&list, position, kv_argument(call, 3)),
 	                          &outcome))
 		return outcome;

@@ -23,8 +23,8 @@
  *
  * Room.  There is room for TOPICS_MAX cells.  A tenant may have four times of what is left free, so whoever takes all that it
  * gets leaves room for the next.  A topic that finds none is counted by its own worker only, until somebody else
- * subscribes to it and there is room; messages reach it all the same.  Of a name that is longer than KV_TOPIC_NAME_KEPT only the hash is kept: it is
- * counted, and PUBSUB CHANNELS of other workers does not list it.
+ * subscribes to it and there is room; messages reach it all the same.  Of a name that is longer than
+ * KV_TOPIC_NAME_KEPT only the hash is kept: it is counted, and PUBSUB CHANNELS of other workers does not list it.
  *
  * A worker that ends takes what it shows away; one that is killed takes the server, and all of this, with it.
  *

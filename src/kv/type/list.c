@@ -461,9 +461,8 @@ kv_list_walk_end(KvListWalk *walk)
 	MemoryContextDelete(walk->context);
 }
 
-/* Of an element that there is. */
-static KvListPosition
-list_position(KvList *list, uint64 index)
+KvListPosition
+kv_list_position(KvList *list, uint64 index)
 {
 	KvListWalk walk;
 	RespSlice value;
@@ -636,7 +635,7 @@ kv_list_replace(KvList *list, KvListPosition position, RespSlice value)
 	    !kv_list_node_fits(list, packed.begin, packed.end, value))
 	{
 		list_page(list);
-		position = list_position(list, position.index);
+		position = kv_list_position(list, position.index);
 		kv_list_node_need(list, position.node);
 		packed = kv_list_node_element(list, position.index);
 	}
@@ -832,7 +831,7 @@ kv_list_insert(KvList *list, KvListPosition position, bool before, RespSlice val
 			return;
 		}
 		list_page(list);
-		position = list_position(list, position.index);
+		position = kv_list_position(list, position.index);
 	}
 	paged_insert(list, position, before, value);
 }

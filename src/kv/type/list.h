@@ -158,6 +158,9 @@ extern bool kv_list_walk_pass(KvListWalk *walk);
 extern bool kv_list_next(KvListWalk *walk, RespSlice *value); /* good until the next call */
 extern void kv_list_walk_end(KvListWalk *walk);
 
+/* The position of an element that there is, by its index. */
+extern KvListPosition kv_list_position(KvList *list, uint64 index);
+
 /*
  * Changes of the element that a walk has returned, by its position.  After any of them positions are others from there on, and
  * all of them if the list was inline.
