@@ -83,7 +83,7 @@ sub chaos_standby
 	my $node = $server->{node};
 
 	return undef if !$standby || $server->{name} ne 'one';
-	eval { $node->wait_for_catchup($standby, 'replay', $node->lsn('insert')); 1; }
+	eval { wait_for_standby($node, $standby); 1; }
 	  or die $@, 'the standby said: ', substr(PostgreSQL::Test::Utils::slurp_file($standby->logfile), -3000);
 	return $standby;
 }

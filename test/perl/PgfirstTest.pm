@@ -27,7 +27,7 @@ use PostgreSQL::Test::Utils;
 use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(pgfirst_node pgfirst_install pgfirst_environment redis redis_in_worker redis_port redis_socket
-  wait_until wait_for_door worker_pid processes crash shim median percentile log_count ticks);
+  wait_until wait_for_door wait_for_standby worker_pid processes crash shim median percentile log_count ticks);
 
 $PostgreSQL::Test::Cluster::last_port_assigned = $ENV{PGFIRST_TEST_FIRST_PORT} - 1
   if $ENV{PGFIRST_TEST_FIRST_PORT};
@@ -135,6 +135,15 @@ sub wait_for_door
 		my $size = eval { $redis->call('DBSIZE') } // '-';
 		return $size =~ /^\d+$/;
 	}, $limit);
+}
+
+# Waits until the standby has replayed all that its primary has inserted, also what nobody has flushed yet:
+# relaxed changes, and what is evicted.
+sub wait_for_standby
+{
+	my ($primary, $standby) = @_;
+
+	return $primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
 }
 
 # The process that pg_stat_activity calls TYPE ("pgfirst redis 1", "pgfirst flush"); undef if none, or if

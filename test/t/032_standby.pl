@@ -205,7 +205,7 @@ $standby->start;
 $redis->call('DEL', 'old:1', 'old:2');
 my $keys = $redis->call('DBSIZE');
 is($keys, $primary->safe_psql('postgres', 'SELECT count(*) FROM kv.keys'), 'DBSIZE before the promotion');
-$primary->wait_for_catchup($standby);
+wait_for_standby($primary, $standby);
 wait_until('the door of the standby', sub { $there = eval { redis($standby) }; });
 my $worker = worker_pid($standby);
 $primary->stop('immediate');

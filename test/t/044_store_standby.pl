@@ -142,7 +142,7 @@ sub work
 		$redis->call('INCR', 'counter');
 	}
 	$load->close;
-	$primary->wait_for_catchup($standby);
+	wait_for_standby($primary, $standby);
 }
 
 work(100);

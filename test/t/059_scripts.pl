@@ -447,7 +447,7 @@ $standby->init_from_backup($node, 'copy', has_streaming => 1);
 $standby->{pgfirst_port} = PostgreSQL::Test::Cluster::get_free_port();
 $standby->append_conf('postgresql.conf', "pgfirst.redis_port = $standby->{pgfirst_port}\npgfirst.redis_unix_socket = ''\n");
 $standby->start;
-$node->wait_for_catchup($standby);
+wait_for_standby($node, $standby);
 wait_for_door($standby);
 my $reader = redis($standby);
 is($reader->call('EVAL', 'return redis.call("GET", "kept")', 0), '1', 'a standby runs scripts that read');

@@ -125,7 +125,7 @@ $session->end;
 my @wrong = grep { ($redis->call('GET', $_) // '') ne ($model{$_} // '') } map { "r:$_" } 0 .. 899;
 is(scalar @wrong, 0, "after 1,500 random changes every record is what it should be, seed $seed");
 is(sql('SELECT count(*) FROM kv.check()'), 0, 'and the store is sound');
-$node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
+wait_for_standby($node, $standby);
 is($standby->safe_psql('postgres', 'SELECT count(*) FROM kv.check()'), 0, 'so is the standby, page by page');
 
 done_testing();

@@ -360,7 +360,7 @@ $a->call('FLUSHALL');
 $a->call('SET', 'r', 'here');
 $a->call('SWAPDB', 0, 1);
 $a->call('CONFIG', 'SET', 'maxmemory', '77mb');
-$node->wait_for_catchup($standby);
+wait_for_standby($node, $standby);
 wait_until('the standby has exchanged them', sub { $replica->call('SELECT', 1); return ($replica->call('GET', 'r') // '') eq 'here'; });
 $replica->call('SELECT', 0);
 is($replica->call('GET', 'r'), undef, '… both');

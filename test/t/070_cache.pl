@@ -244,7 +244,7 @@ my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($node, 'base', has_streaming => 1);
 $standby->append_conf('postgresql.conf', PgfirstTest::settings($standby, PostgreSQL::Test::Cluster::get_free_port()));
 $standby->start;
-$node->wait_for_catchup($standby);
+wait_for_standby($node, $standby);
 is($standby->safe_psql('postgres', "SELECT cache.get('a'), cache.get('dead') IS NULL, (SELECT count(*) FROM cache.get_many('{a,b}'))"),
 	'1|t|2', 'a standby is read');
 like($standby->safe_psql('postgres', "SELECT (SELECT count(*) FROM cache.entries), (cache.stats()).entries"), qr/^2\|[23]$/,
@@ -255,7 +255,7 @@ for my $call ("set('a', 'x')", "add('new', 'x')", "touch('a', '1 hour')", "delet
 	like(refused($standby, "SELECT cache.$call"), qr/cannot execute a change of keys in a read-only transaction/, "… cache.$call is refused");
 }
 sql("SELECT cache.set('a', 'changed'), cache.delete('b')");
-$node->wait_for_catchup($standby);
+wait_for_standby($node, $standby);
 is($standby->safe_psql('postgres', "SELECT cache.get('a'), cache.get('b') IS NULL"), 'changed|t', '… and follows');
 $standby->stop;
 
