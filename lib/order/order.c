@@ -3,36 +3,59 @@
  * order.c: entries in the order of a score; see order.h.
  *
  * On the way down a node is copied from what get() returns, changed in the copy, and put.  A node that has become too large
- * is divided in the middle of its bytes; one that has become small takes over its neighbour under the same parent, if both
- * fit.  An inner entry's lowest entry is the first one below that child, and is there as long as the child's: of a long
- * one all bytes are asked for.  So when the first entry of a leaf goes, the next one takes its place above, which may make a
- * node there too large.  Of the very first child on each level nobody looks at it.
+ * first loses its holes, and is divided if that is not enough: in the middle of its bytes, or, where entries come in
+ * their order, behind all that it had, so that it stays full.  One that has become small takes over its neighbour under
+ * the same parent, if both fit.
+ *
+ * A separator stays while entries come and go; only a long one, which says with a reference what it is, is the first entry
+ * below its child, and is replaced when that goes.  Of the very first child on each level nobody looks at it.
+ *
+ * A node may be any bytes.  What lies outside of it reads as an entry of zeros, and a node that has more entries than
+ * fit loses all of them; the tree is damaged then, and says so.
  */
 #include "lib/order/order.h"
 
 #include <string.h>
 
-#define HEADER      4
-#define ENTRY_HEAD  16 /* score, length, kept, zero */
-#define REFERENCE   8
-#define CHILD       16 /* of an inner entry: the child and its count */
-#define ENTRY_MAX   (CHILD + ENTRY_HEAD + REFERENCE + ORDER_KEPT)
-#define ENTRIES_MAX ((ORDER_NODE_MAX + 2 * ENTRY_MAX) / ENTRY_HEAD)
+#define FORMAT      2
+#define HEADER      8
+#define SLOT        sizeof(uint16_t)
+#define ROOM        (ORDER_NODE_MAX / 4)
+#define NUMBER      6 /* bytes of a child's number, and of how many entries are below it */
+#define CHILD       (2 * NUMBER)
+#define ENTRY_HEAD  9 /* score, length */
+#define LONG        255
+#define LONG_HEAD   (sizeof(uint32_t) + sizeof(uint64_t))
+#define ENTRY_MAX   (CHILD + ENTRY_HEAD + LONG_HEAD + ORDER_KEPT)
 #define MERGE_BELOW (ORDER_NODE_MAX / 3)
 #define MERGED_MAX  (ORDER_NODE_MAX / 4 * 3)
 
 /* A node that is being looked at or changed, with room for two entries too many. */
 typedef struct Node
 {
+	const char *stored; /* what get() has returned */
 	uint64_t number;
 	int level;
 	int count;
-	size_t length;
-	uint16_t at[ENTRIES_MAX + 1];
+	size_t room; /* bytes of the node as it is stored */
+	size_t live; /* bytes that the entries take */
+	size_t end;  /* of the entries and the holes between them */
+	uint16_t slots[ORDER_ENTRIES_MAX + 3];
 	char data[ORDER_NODE_MAX + 2 * ENTRY_MAX];
 } Node;
 
+/* What a node has become: the second of two, and its separator. */
+typedef struct Second
+{
+	bool there;
+	Node node;
+	OrderEntry low;
+	char bytes[ORDER_KEPT];
+} Second;
+
 /* ---- entries --------------------------------------------------------------------------------- */
+
+static const char nothing[CHILD + ENTRY_HEAD];
 
 static size_t
 kept_of(const OrderEntry *entry)
@@ -43,54 +66,52 @@ kept_of(const OrderEntry *entry)
 static size_t
 entry_size(const OrderEntry *entry)
 {
-	return ENTRY_HEAD + (entry->length > ORDER_KEPT ? REFERENCE : 0) + kept_of(entry);
+	return ENTRY_HEAD + (entry->length > ORDER_KEPT ? LONG_HEAD : 0) + kept_of(entry);
 }
 
 static void
 entry_write(char *at, const OrderEntry *entry)
 {
 	uint32_t length = (uint32_t) entry->length;
-	uint16_t kept = (uint16_t) kept_of(entry);
 
-	memset(at, 0, ENTRY_HEAD);
 	memcpy(at, &entry->score, sizeof(entry->score));
-	memcpy(at + 8, &length, sizeof(length));
-	memcpy(at + 12, &kept, sizeof(kept));
+	at[8] = (char) (length > ORDER_KEPT ? LONG : length);
 	at += ENTRY_HEAD;
-	if (length > kept)
+	if (length > ORDER_KEPT)
 	{
-		memcpy(at, &entry->reference, REFERENCE);
-		at += REFERENCE;
+		memcpy(at, &length, sizeof(length));
+		memcpy(at + sizeof(length), &entry->reference, sizeof(entry->reference));
+		at += LONG_HEAD;
 	}
-	if (kept > 0)
-		memcpy(at, entry->bytes, kept);
+	if (length > 0)
+		memcpy(at, entry->bytes, kept_of(entry));
 }
 
-/* Returns the end of the entry, NULL if it does not end before `end`. */
-static const char *
+/* False if there is none that ends before `end`. */
+static bool
 entry_read(const char *at, const char *end, OrderEntry *entry)
 {
 	uint32_t length;
-	uint16_t kept;
 
 	if (end - at < ENTRY_HEAD)
-		return NULL;
+		return false;
 	memcpy(&entry->score, at, sizeof(entry->score));
-	memcpy(&length, at + 8, sizeof(length));
-	memcpy(&kept, at + 12, sizeof(kept));
+	length = (uint8_t) at[8];
 	at += ENTRY_HEAD;
-	entry->length = length;
 	entry->reference = 0;
-	if (kept != (length < ORDER_KEPT ? length : ORDER_KEPT) ||
-	    end - at < (length > kept ? REFERENCE : 0) + kept)
-		return NULL;
-	if (length > kept)
+	if (length == LONG && end - at >= (ptrdiff_t) LONG_HEAD)
 	{
-		memcpy(&entry->reference, at, REFERENCE);
-		at += REFERENCE;
+		memcpy(&length, at, sizeof(length));
+		memcpy(&entry->reference, at + sizeof(length), sizeof(entry->reference));
+		at += LONG_HEAD;
+		if (length <= ORDER_KEPT)
+			return false;
 	}
+	else if (length > ORDER_KEPT)
+		return false;
+	entry->length = length;
 	entry->bytes = at;
-	return at + kept;
+	return end - at >= (ptrdiff_t) kept_of(entry);
 }
 
 static int
@@ -111,6 +132,28 @@ entry_compare(const Order *order, const OrderEntry *a, const OrderEntry *b)
 	return a->length < b->length ? -1 : a->length > b->length;
 }
 
+/* The shortest entry that is above `left` and not above `right`, which follows it. */
+static OrderEntry
+entry_between(const OrderEntry *left, const OrderEntry *right)
+{
+	OrderEntry low = *right;
+	size_t same = 0;
+
+	if (left->score == right->score)
+	{
+		while (same < kept_of(left) && same < kept_of(right) &&
+		       left->bytes[same] == right->bytes[same])
+			same++;
+		same++;
+	}
+	if (same <= kept_of(right))
+	{
+		low.length = same;
+		low.reference = 0;
+	}
+	return low;
+}
+
 /* ---- nodes ----------------------------------------------------------------------------------- */
 
 static bool
@@ -120,29 +163,15 @@ damaged(Order *order)
 	return false;
 }
 
-/* Where the entry itself begins, behind what an inner one has in front. */
-static size_t
-entry_place(int level)
+static void
+node_begin(Node *node, uint64_t number, int level)
 {
-	return level > 0 ? CHILD : 0;
-}
-
-static bool
-node_index(Order *order, Node *node)
-{
-	const char *end = node->data + node->length;
-	const char *at = node->data + HEADER;
-	OrderEntry entry;
-
-	for (int i = 0; i < node->count; i++)
-	{
-		node->at[i] = (uint16_t) (at - node->data);
-		if (end - at < (ptrdiff_t) entry_place(node->level) ||
-		    (at = entry_read(at + entry_place(node->level), end, &entry)) == NULL)
-			return damaged(order);
-	}
-	node->at[node->count] = (uint16_t) (at - node->data);
-	return at == end || damaged(order);
+	node->stored = NULL;
+	node->number = number;
+	node->level = level;
+	node->count = 0;
+	node->room = node->live = 0;
+	node->end = HEADER;
 }
 
 static bool
@@ -150,82 +179,139 @@ node_get(Order *order, uint64_t number, Node *node)
 {
 	size_t length;
 	const char *data = order->nodes->get(order->nodes->context, number, &length);
-	uint16_t count;
+	uint16_t count, live, end;
+	size_t slots;
 
-	if (data == NULL || length < HEADER || length > ORDER_NODE_MAX)
+	if (data == NULL || length < HEADER || length > ORDER_NODE_MAX || data[1] != FORMAT)
 		return damaged(order);
-	memcpy(node->data, data, length);
 	memcpy(&count, data + 2, sizeof(count));
+	memcpy(&live, data + 4, sizeof(live));
+	memcpy(&end, data + 6, sizeof(end));
+	slots = count * SLOT;
+	node->stored = data;
 	node->number = number;
 	node->level = (uint8_t) data[0];
 	node->count = count;
-	node->length = length;
-	if (count == 0 || count > ENTRIES_MAX || node->level >= ORDER_HEIGHT)
+	node->room = length;
+	node->live = live;
+	node->end = end;
+	if (count == 0 || count > ORDER_ENTRIES_MAX || node->level >= ORDER_HEIGHT ||
+	    HEADER + live > end || end + slots > length)
 		return damaged(order);
-	return node_index(order, node);
+	memcpy(node->data, data, node->end);
+	memcpy(node->slots, data + node->end, slots);
+	return true;
 }
 
 static void
 node_put(Order *order, Node *node)
 {
 	uint16_t count = (uint16_t) node->count;
+	uint16_t live = (uint16_t) node->live;
+	uint16_t end = (uint16_t) node->end;
+	size_t length = node->end + count * SLOT;
 
 	node->data[0] = (char) node->level;
-	node->data[1] = 0;
+	node->data[1] = FORMAT;
 	memcpy(node->data + 2, &count, sizeof(count));
-	order->nodes->put(order->nodes->context, node->number, node->data, node->length);
+	memcpy(node->data + 4, &live, sizeof(live));
+	memcpy(node->data + 6, &end, sizeof(end));
+	memcpy(node->data + end, node->slots, count * SLOT);
+	while (node->room < length)
+		node->room += ROOM - node->room % ROOM;
+	memset(node->data + length, 0, node->room - length);
+	order->nodes->put(order->nodes->context, node->number, node->data, node->room);
+}
+
+/* Where the entry itself begins, behind what an inner one has in front. */
+static size_t
+entry_place(int level)
+{
+	return level > 0 ? CHILD : 0;
+}
+
+static const char *
+node_place(Order *order, const Node *node, int i)
+{
+	size_t at = node->slots[i];
+
+	if (at >= HEADER && at + entry_place(node->level) <= node->end)
+		return node->data + at;
+	(void) damaged(order);
+	return nothing;
 }
 
 static OrderEntry
-node_entry(const Node *node, int i)
+node_entry(Order *order, const Node *node, int i)
 {
+	const char *place = node_place(order, node, i);
+	const char *end = place == nothing ? nothing + sizeof(nothing) : node->data + node->end;
 	OrderEntry entry;
 
-	(void) entry_read(node->data + node->at[i] + entry_place(node->level),
-	                  node->data + node->length, &entry);
+	if (!entry_read(place + entry_place(node->level), end, &entry))
+	{
+		(void) damaged(order);
+		return (OrderEntry){.bytes = ""};
+	}
 	return entry;
 }
 
 static uint64_t
-node_child(const Node *node, int i)
+number_read(const char *at)
 {
-	uint64_t child;
+	uint32_t low;
+	uint16_t high;
 
-	memcpy(&child, node->data + node->at[i], sizeof(child));
-	return child;
-}
-
-static uint64_t
-node_below(const Node *node, int i)
-{
-	uint64_t below;
-
-	memcpy(&below, node->data + node->at[i] + sizeof(uint64_t), sizeof(below));
-	return below;
+	memcpy(&low, at, sizeof(low));
+	memcpy(&high, at + sizeof(low), sizeof(high));
+	return (uint64_t) high << 32 | low;
 }
 
 static void
-node_set_below(Node *node, int i, uint64_t below)
+number_write(char *at, uint64_t number)
 {
-	memcpy(node->data + node->at[i] + sizeof(uint64_t), &below, sizeof(below));
+	uint32_t low = (uint32_t) number;
+	uint16_t high = (uint16_t) (number >> 32);
+
+	memcpy(at, &low, sizeof(low));
+	memcpy(at + sizeof(low), &high, sizeof(high));
+}
+
+static uint64_t
+node_child(Order *order, const Node *node, int i)
+{
+	return number_read(node_place(order, node, i));
+}
+
+static uint64_t
+node_below(Order *order, const Node *node, int i)
+{
+	return number_read(node_place(order, node, i) + NUMBER);
+}
+
+static void
+node_set_below(Order *order, Node *node, int i, uint64_t below)
+{
+	if (node_place(order, node, i) != nothing)
+		number_write(node->data + node->slots[i] + NUMBER, below);
 }
 
 /* All that is below the node. */
 static uint64_t
-node_total(const Node *node)
+node_total(Order *order, const Node *node)
 {
 	uint64_t total = 0;
 
 	if (node->level == 0)
 		return (uint64_t) node->count;
 	for (int i = 0; i < node->count; i++)
-		total += node_below(node, i);
+		total += node_below(order, node, i);
 	return total;
 }
 
 /* The first entry that is not below this one; `or_equal`: that is above it. */
 static int
-node_search(const Order *order, const Node *node, int from, const OrderEntry *entry, bool or_equal)
+node_search(Order *order, const Node *node, int from, const OrderEntry *entry, bool or_equal)
 {
 	int low = from;
 	int high = node->count;
@@ -233,7 +319,7 @@ node_search(const Order *order, const Node *node, int from, const OrderEntry *en
 	while (low < high)
 	{
 		int middle = (low + high) / 2;
-		OrderEntry there = node_entry(node, middle);
+		OrderEntry there = node_entry(order, node, middle);
 		int compared = entry_compare(order, &there, entry);
 
 		if (compared < 0 || (or_equal && compared == 0))
@@ -246,175 +332,209 @@ node_search(const Order *order, const Node *node, int from, const OrderEntry *en
 
 /* The child in which the entry belongs. */
 static int
-node_child_of(const Order *order, const Node *node, const OrderEntry *entry)
+node_child_of(Order *order, const Node *node, const OrderEntry *entry)
 {
 	return node_search(order, node, 1, entry, true) - 1;
 }
 
 /* Makes room for an entry of so many bytes at place i; returns where it belongs. */
 static char *
-node_open(Node *node, int i, size_t size)
+node_open(Order *order, Node *node, int i, size_t size)
 {
-	char *place = node->data + node->at[i];
+	char *place;
 
-	memmove(place + size, place, node->length - node->at[i]);
-	memmove(&node->at[i + 1], &node->at[i], (size_t) (node->count - i + 1) * sizeof(node->at[0]));
+	if (node->end + size > sizeof(node->data) || node->count > ORDER_ENTRIES_MAX + 1)
+	{
+		(void) damaged(order);
+		node_begin(node, node->number, node->level);
+		i = 0;
+	}
+	place = node->data + node->end;
+	memmove(&node->slots[i + 1], &node->slots[i], (size_t) (node->count - i) * SLOT);
+	node->slots[i] = (uint16_t) node->end;
 	node->count++;
-	node->length += size;
-	for (int k = i + 1; k <= node->count; k++)
-		node->at[k] = (uint16_t) (node->at[k] + size);
+	node->live += size;
+	node->end += size;
 	return place;
 }
 
-static void
-node_close(Node *node, int i)
+static size_t
+node_size(Order *order, const Node *node, int i)
 {
-	size_t size = (size_t) node->at[i + 1] - node->at[i];
+	OrderEntry entry = node_entry(order, node, i);
 
-	memmove(node->data + node->at[i], node->data + node->at[i + 1], node->length - node->at[i + 1]);
-	memmove(&node->at[i], &node->at[i + 1], (size_t) (node->count - i) * sizeof(node->at[0]));
+	return entry_place(node->level) + entry_size(&entry);
+}
+
+static void
+node_close(Order *order, Node *node, int i)
+{
+	node->live -= node_size(order, node, i);
 	node->count--;
-	node->length -= size;
-	for (int k = i; k <= node->count; k++)
-		node->at[k] = (uint16_t) (node->at[k] - size);
+	memmove(&node->slots[i], &node->slots[i + 1], (size_t) (node->count - i) * SLOT);
+}
+
+/* Copies entries of one node behind those of another. */
+static void
+node_append(Order *order, Node *node, const Node *from, int first, int count)
+{
+	for (int i = first; i < first + count; i++)
+	{
+		size_t size = node_size(order, from, i);
+
+		memcpy(node_open(order, node, node->count, size), node_place(order, from, i), size);
+	}
+}
+
+/* Takes the holes out, and entries from place `count` on. */
+static void
+node_compact(Order *order, Node *node, int count)
+{
+	Node whole;
+
+	node_begin(&whole, node->number, node->level);
+	whole.room = node->room;
+	node_append(order, &whole, node, 0, count);
+	*node = whole;
 }
 
 static void
-node_begin(Node *node, uint64_t number, int level)
+node_add_child(Order *order, Node *node, int i, uint64_t child, uint64_t below,
+               const OrderEntry *low)
 {
-	node->number = number;
-	node->level = level;
-	node->count = 0;
-	node->length = node->at[0] = HEADER;
-}
+	char *place = node_open(order, node, i, CHILD + entry_size(low));
 
-static void
-node_add_child(Node *node, int i, const Node *child, const OrderEntry *low)
-{
-	uint64_t below = node_total(child);
-	char *place = node_open(node, i, CHILD + entry_size(low));
-
-	memcpy(place, &child->number, sizeof(child->number));
-	memcpy(place + sizeof(child->number), &below, sizeof(below));
+	number_write(place, child);
+	number_write(place + NUMBER, below);
 	entry_write(place + CHILD, low);
 }
 
 /* ---- inserting ------------------------------------------------------------------------------- */
 
-/* Moves the second half of a node's bytes to another one. */
+/* Moves entries to another node: the second half of the bytes, or only the last one. */
 static void
-node_divide(Order *order, Node *node, Node *right)
+node_divide(Order *order, Node *node, bool at_the_end, Second *second)
 {
-	int half = 1;
+	size_t before = 0;
+	int half = 0;
+	OrderEntry low;
 
-	while (half < node->count - 1 && node->at[half] < node->length / 2)
-		half++;
-	node_begin(right, order->nodes->fresh(order->nodes->context), node->level);
-	memcpy(right->data + HEADER, node->data + node->at[half], node->length - node->at[half]);
-	right->length = HEADER + node->length - node->at[half];
-	right->count = node->count - half;
-	for (int i = 0; i <= right->count; i++)
-		right->at[i] = (uint16_t) (node->at[half + i] - node->at[half] + HEADER);
-	node->count = half;
-	node->length = node->at[half];
+	while (half < node->count - 1 && (at_the_end || before < node->live / 2))
+		before += node_size(order, node, half++);
+	node_begin(&second->node, order->nodes->fresh(order->nodes->context), node->level);
+	node_append(order, &second->node, node, half, node->count - half);
+	low = node_entry(order, &second->node, 0);
+	if (node->level == 0)
+	{
+		OrderEntry last = node_entry(order, node, half - 1);
+
+		low = entry_between(&last, &low);
+	}
+	second->low = low;
+	second->low.bytes = memcpy(second->bytes, low.bytes, kept_of(&low));
+	node_compact(order, node, half);
 }
 
-/* Puts a node that was changed, in two if it has become too large. */
-static void
-node_finish(Order *order, Node *node, Node *right, bool *divided)
+static bool
+node_is_full(const Node *node)
 {
-	*divided = node->length > ORDER_NODE_MAX;
-	if (*divided)
+	return node->end + (size_t) node->count * SLOT > ORDER_NODE_MAX;
+}
+
+/* Puts a node that was changed, in two if it has become too large; at_the_end: by an entry behind all others of the tree. */
+static void
+node_finish(Order *order, Node *node, bool at_the_end, Second *second)
+{
+	if (node_is_full(node))
+		node_compact(order, node, node->count);
+	second->there = node_is_full(node);
+	if (second->there)
 	{
-		node_divide(order, node, right);
-		node_put(order, right);
+		node_divide(order, node, at_the_end, second);
+		node_put(order, &second->node);
 	}
 	node_put(order, node);
 }
 
-/*
- * Inserts below the node; true in *divided if it has become two, of which `right` is the second.  Both are put.
- */
+/* Inserts below the node, which is put; last: it is the last one of its level. */
 static bool
-insert_below(Order *order, uint64_t number, int level, const OrderEntry *entry, Node *right,
-             bool *divided)
+insert_below(Order *order, uint64_t number, int level, const OrderEntry *entry, bool last,
+             Second *second)
 {
 	Node node;
+	int i;
 
 	if (!node_get(order, number, &node) || (level >= 0 && node.level != level))
 		return damaged(order);
 	if (node.level == 0)
 	{
-		int i = node_search(order, &node, 0, entry, false);
-		OrderEntry there;
-
+		i = node_search(order, &node, 0, entry, false);
 		if (i < node.count)
 		{
-			there = node_entry(&node, i);
+			OrderEntry there = node_entry(order, &node, i);
+
 			if (entry_compare(order, &there, entry) == 0)
 				return false;
 		}
-		entry_write(node_open(&node, i, entry_size(entry)), entry);
+		entry_write(node_open(order, &node, i, entry_size(entry)), entry);
 	}
 	else
 	{
-		int i = node_child_of(order, &node, entry);
-		Node second;
-		bool two;
+		Second below;
 
-		if (!insert_below(order, node_child(&node, i), node.level - 1, entry, &second, &two))
+		i = node_child_of(order, &node, entry);
+		if (!insert_below(order, node_child(order, &node, i), node.level - 1, entry,
+		                  last && i == node.count - 1, &below))
 			return false;
-		node_set_below(&node, i, node_below(&node, i) + 1);
-		if (two)
+		node_set_below(order, &node, i, node_below(order, &node, i) + 1);
+		if (below.there)
 		{
-			OrderEntry low = node_entry(&second, 0);
+			uint64_t total = node_total(order, &below.node);
 
-			node_set_below(&node, i, node_below(&node, i) - node_total(&second));
-			node_add_child(&node, i + 1, &second, &low);
+			node_set_below(order, &node, i, node_below(order, &node, i) - total);
+			node_add_child(order, &node, ++i, below.node.number, total, &below.low);
 		}
 	}
-	node_finish(order, &node, right, divided);
+	node_finish(order, &node, last && i == node.count - 1, second);
 	return true;
 }
 
 /* The root has become two nodes. */
-static bool
-root_raise(Order *order, const Node *right)
+static void
+root_raise(Order *order, const Second *second)
 {
-	Node node, left;
-	OrderEntry low;
+	uint64_t total = node_total(order, &second->node);
+	OrderEntry none = {.bytes = ""};
+	Node node;
 
-	if (!node_get(order, order->root, &left))
-		return false;
-	node_begin(&node, order->nodes->fresh(order->nodes->context), right->level + 1);
-	low = node_entry(&left, 0);
-	node_add_child(&node, 0, &left, &low);
-	low = node_entry(right, 0);
-	node_add_child(&node, 1, right, &low);
+	node_begin(&node, order->nodes->fresh(order->nodes->context), second->node.level + 1);
+	node_add_child(order, &node, 0, order->root, order->count - total, &none);
+	node_add_child(order, &node, 1, second->node.number, total, &second->low);
 	node_put(order, &node);
 	order->root = node.number;
-	return true;
 }
 
 bool
 pgfirst_order_insert(Order *order, const OrderEntry *entry)
 {
-	Node right, node;
-	bool divided;
+	Second second;
+	Node node;
 
 	if (order->root == 0)
 	{
 		node_begin(&node, order->nodes->fresh(order->nodes->context), 0);
-		entry_write(node_open(&node, 0, entry_size(entry)), entry);
+		entry_write(node_open(order, &node, 0, entry_size(entry)), entry);
 		node_put(order, &node);
 		order->root = node.number;
 		order->count = 1;
 		return true;
 	}
-	if (!insert_below(order, order->root, -1, entry, &right, &divided))
+	if (!insert_below(order, order->root, -1, entry, true, &second))
 		return false;
 	order->count++;
-	return !divided || root_raise(order, &right);
+	if (second.there)
+		root_raise(order, &second);
+	return !order->damaged;
 }
 
 /* ---- deleting -------------------------------------------------------------------------------- */
@@ -423,10 +543,9 @@ pgfirst_order_insert(Order *order, const OrderEntry *entry)
 typedef struct Deleted
 {
 	size_t length; /* of the node, 0: it has been dropped */
-	bool divided;  /* `right` is the second half */
-	bool first;    /* its first entry is another one, which stands in `entry` */
-	Node right;
-	char entry[ENTRY_HEAD + REFERENCE + ORDER_KEPT];
+	bool first;    /* its first entry is another one, which is `entry` */
+	OrderEntry entry;
+	char bytes[ORDER_KEPT];
 } Deleted;
 
 /* Lets child i take over the one behind it, if there is one and both fit. */
@@ -435,70 +554,67 @@ children_merge(Order *order, Node *parent, int i, Node *left, Node *right)
 {
 	if (i < 0 || i + 1 >= parent->count)
 		return true;
-	if (!node_get(order, node_child(parent, i), left) ||
-	    !node_get(order, node_child(parent, i + 1), right))
+	if (!node_get(order, node_child(order, parent, i), left) ||
+	    !node_get(order, node_child(order, parent, i + 1), right))
 		return false;
-	if (left->level != right->level || left->length + right->length - HEADER > MERGED_MAX)
+	if (left->level != right->level ||
+	    HEADER + left->live + right->live + (size_t) (left->count + right->count) * SLOT >
+	        MERGED_MAX)
 		return true;
-	memcpy(left->data + left->length, right->data + HEADER, right->length - HEADER);
-	left->length += right->length - HEADER;
-	left->count += right->count;
+	node_compact(order, left, left->count);
+	node_append(order, left, right, 0, right->count);
 	node_put(order, left);
 	order->nodes->drop(order->nodes->context, right->number);
-	node_set_below(parent, i, node_below(parent, i) + node_below(parent, i + 1));
-	node_close(parent, i + 1);
+	node_set_below(order, parent, i,
+	               node_below(order, parent, i) + node_below(order, parent, i + 1));
+	node_close(order, parent, i + 1);
 	return true;
 }
 
 static void
-deleted_note_first(Deleted *deleted, const Node *node)
+deleted_note_first(Order *order, Deleted *deleted, const Node *node)
 {
-	OrderEntry entry = node_entry(node, 0);
+	OrderEntry entry = node_entry(order, node, 0);
 
 	deleted->first = true;
-	entry_write(deleted->entry, &entry);
+	deleted->entry = entry;
+	deleted->entry.bytes = memcpy(deleted->bytes, entry.bytes, kept_of(&entry));
 }
 
-/* Child i has another first entry. */
+/* The separator of child i goes, if it is a long entry. */
 static void
-node_set_low(Node *node, int i, const char *low)
+node_set_low(Order *order, Node *node, int i, const OrderEntry *low)
 {
-	char head[CHILD];
-	OrderEntry entry;
+	uint64_t child = node_child(order, node, i);
+	uint64_t below = node_below(order, node, i);
 
-	(void) entry_read(low, low + ENTRY_HEAD + REFERENCE + ORDER_KEPT, &entry);
-	memcpy(head, node->data + node->at[i], CHILD);
-	node_close(node, i);
-	memcpy(node_open(node, i, CHILD + entry_size(&entry)), head, CHILD);
-	entry_write(node->data + node->at[i] + CHILD, &entry);
+	if (node_entry(order, node, i).length <= ORDER_KEPT)
+		return;
+	node_close(order, node, i);
+	node_add_child(order, node, i, child, below, low);
 }
 
-/* Brings a node that is not a leaf up to what has become of its child i. */
+/* Brings a node that is not a leaf up to what has become of its child i; `deleted` says what has, and then what of the node. */
 static bool
-delete_above(Order *order, Node *node, int i, const Deleted *below, bool *first)
+delete_above(Order *order, Node *node, int i, Deleted *deleted)
 {
 	Node one, other;
 	int before;
 
-	node_set_below(node, i, node_below(node, i) - 1);
-	*first = i == 0 && (below->first || below->length == 0);
-	if (below->length == 0)
+	node_set_below(order, node, i, node_below(order, node, i) - 1);
+	if (deleted->length == 0)
 	{
-		node_close(node, i);
+		node_close(order, node, i);
+		deleted->first = false;
+		if (i == 0 && node->count > 0)
+			deleted_note_first(order, deleted, node);
 		return true;
 	}
-	if (below->first)
-		node_set_low(node, i, below->entry);
-	if (below->divided)
-	{
-		OrderEntry low = node_entry(&below->right, 0);
-
-		node_set_below(node, i, node_below(node, i) - node_total(&below->right));
-		node_add_child(node, i + 1, &below->right, &low);
-		return true;
-	}
+	if (deleted->first)
+		node_set_low(order, node, i, &deleted->entry);
+	deleted->first &= i == 0;
 	before = node->count;
-	return below->length >= MERGE_BELOW ||
+	return deleted->length >= MERGE_BELOW ||
 	       (children_merge(order, node, i, &one, &other) &&
 	        (node->count < before || children_merge(order, node, i - 1, &one, &other)));
 }
@@ -507,42 +623,42 @@ static bool
 delete_below(Order *order, uint64_t number, int level, const OrderEntry *entry, Deleted *deleted)
 {
 	Node node;
-	OrderEntry there;
-	bool first;
 	int i;
 
 	if (!node_get(order, number, &node) || (level >= 0 && node.level != level))
 		return damaged(order);
 	if (node.level == 0)
 	{
+		OrderEntry there;
+
 		i = node_search(order, &node, 0, entry, false);
 		if (i == node.count)
 			return false;
-		there = node_entry(&node, i);
+		there = node_entry(order, &node, i);
 		if (entry_compare(order, &there, entry) != 0)
 			return false;
-		node_close(&node, i);
-		first = i == 0;
+		node_close(order, &node, i);
+		deleted->first = false;
+		if (i == 0 && node.count > 0)
+			deleted_note_first(order, deleted, &node);
 	}
 	else
 	{
-		Deleted below;
-
 		i = node_child_of(order, &node, entry);
-		if (!delete_below(order, node_child(&node, i), node.level - 1, entry, &below) ||
-		    !delete_above(order, &node, i, &below, &first))
+		if (!delete_below(order, node_child(order, &node, i), node.level - 1, entry, deleted) ||
+		    !delete_above(order, &node, i, deleted))
 			return false;
 	}
-	deleted->divided = deleted->first = false;
-	deleted->length = node.count == 0 ? 0 : node.length;
 	if (node.count == 0)
 	{
+		deleted->length = 0;
 		order->nodes->drop(order->nodes->context, number);
 		return true;
 	}
-	if (first)
-		deleted_note_first(deleted, &node);
-	node_finish(order, &node, &deleted->right, &deleted->divided);
+	deleted->length = HEADER + node.live + (size_t) node.count * SLOT;
+	if (node_is_full(&node))
+		node_compact(order, &node, node.count);
+	node_put(order, &node);
 	return true;
 }
 
@@ -557,10 +673,8 @@ pgfirst_order_delete(Order *order, const OrderEntry *entry)
 	if (deleted.length == 0)
 	{
 		order->root = 0;
-		return true;
+		return !order->damaged;
 	}
-	if (deleted.divided)
-		return root_raise(order, &deleted.right);
 	/* A root with one child is none. */
 	for (;;)
 	{
@@ -569,9 +683,9 @@ pgfirst_order_delete(Order *order, const OrderEntry *entry)
 		if (!node_get(order, order->root, &root))
 			return false;
 		if (root.level == 0 || root.count > 1)
-			return true;
+			return !order->damaged;
 		order->nodes->drop(order->nodes->context, root.number);
-		order->root = node_child(&root, 0);
+		order->root = node_child(order, &root, 0);
 	}
 }
 
@@ -594,8 +708,8 @@ pgfirst_order_rank(Order *order, const OrderEntry *entry)
 			return rank + (uint64_t) node_search(order, &node, 0, entry, false);
 		i = node_child_of(order, &node, entry);
 		for (int k = 0; k < i; k++)
-			rank += node_below(&node, k);
-		number = node_child(&node, i);
+			rank += node_below(order, &node, k);
+		number = node_child(order, &node, i);
 	}
 	if (number != 0)
 		(void) damaged(order);
@@ -604,7 +718,7 @@ pgfirst_order_rank(Order *order, const OrderEntry *entry)
 
 /* How many entries of the node are passed over. */
 static int
-node_search_score(const Node *node, int from, double score, bool or_equal)
+node_search_score(Order *order, const Node *node, int from, double score, bool or_equal)
 {
 	int low = from;
 	int high = node->count;
@@ -612,7 +726,7 @@ node_search_score(const Node *node, int from, double score, bool or_equal)
 	while (low < high)
 	{
 		int middle = (low + high) / 2;
-		double there = node_entry(node, middle).score;
+		double there = node_entry(order, node, middle).score;
 
 		if (there < score || (or_equal && there == score))
 			low = middle + 1;
@@ -636,11 +750,11 @@ pgfirst_order_rank_of_score(Order *order, double score, bool or_equal)
 		if (!node_get(order, number, &node))
 			return 0;
 		if (node.level == 0)
-			return rank + (uint64_t) node_search_score(&node, 0, score, or_equal);
-		i = node_search_score(&node, 1, score, or_equal) - 1;
+			return rank + (uint64_t) node_search_score(order, &node, 0, score, or_equal);
+		i = node_search_score(order, &node, 1, score, or_equal) - 1;
 		for (int k = 0; k < i; k++)
-			rank += node_below(&node, k);
-		number = node_child(&node, i);
+			rank += node_below(order, &node, k);
+		number = node_child(order, &node, i);
 	}
 	if (number != 0)
 		(void) damaged(order);
@@ -679,17 +793,18 @@ cursor_leaf(OrderCursor *cursor)
 		{
 			if (rank >= (uint64_t) node.count)
 				return damaged(order);
-			cursor->leaf = order->nodes->get(order->nodes->context, number, &cursor->length);
+			cursor->leaf = node.stored;
+			cursor->length = node.end;
 			cursor->first = cursor->rank - rank;
 			cursor->count = (uint32_t) node.count;
-			memcpy(cursor->at, node.at, (size_t) node.count * sizeof(node.at[0]));
+			memcpy(cursor->slots, node.slots, (size_t) node.count * SLOT);
 			return true;
 		}
-		while (i < node.count && rank >= node_below(&node, i))
-			rank -= node_below(&node, i++);
+		while (i < node.count && rank >= node_below(order, &node, i))
+			rank -= node_below(order, &node, i++);
 		if (i == node.count)
 			return damaged(order);
-		number = node_child(&node, i);
+		number = node_child(order, &node, i);
 	}
 	return damaged(order);
 }
@@ -697,13 +812,17 @@ cursor_leaf(OrderCursor *cursor)
 bool
 pgfirst_order_next(OrderCursor *cursor, OrderEntry *entry)
 {
+	size_t at;
+
 	if (cursor->rank >= cursor->order->count)
 		return false;
 	if ((cursor->rank < cursor->first || cursor->rank >= cursor->first + cursor->count) &&
 	    !cursor_leaf(cursor))
 		return false;
-	(void) entry_read(cursor->leaf + cursor->at[cursor->rank - cursor->first],
-	                  cursor->leaf + cursor->length, entry);
+	at = cursor->slots[cursor->rank - cursor->first];
+	if (at < HEADER || at > cursor->length ||
+	    !entry_read(cursor->leaf + at, cursor->leaf + cursor->length, entry))
+		return damaged(cursor->order);
 	/* Below the first one nothing is left, and this ends. */
 	cursor->rank =
 	    cursor->back ? (cursor->rank == 0 ? UINT64_MAX : cursor->rank - 1) : cursor->rank + 1;

@@ -7,9 +7,17 @@
  * the tree is high.  Nodes are runs of bytes under numbers, which the caller keeps wherever it likes; the tree asks for
  * one and gives one back whole.  Nothing is kept between two calls but what stands in Order.
  *
- * A node:      level (0: leaf), 0, number of entries, entries
- * Of a leaf:   score, length of the bytes, length of what stands here, [reference], bytes
- * Above:       the child's number, entries below it, and the lowest entry that the child may have, as in a leaf
+ * A node:      level (0: leaf), format, number of entries, bytes that they take, where they end; entries; a slot for each
+ *              entry; zeros
+ * Of a leaf:   score, length of the bytes, bytes; of a long one score, 255, length, reference, the first ORDER_KEPT bytes
+ * Above:       the child's number, entries below it, and its separator: an entry that is above all that are before the
+ *              child, and not above any that is below it
+ *
+ * Slots stand in the order of entries, entries in the order in which they came.  So an entry that comes or goes changes
+ * bytes at the end of the entries and no others, and what has gone leaves a hole, until the room is needed.  A node that
+ * grows out of its room gets another quarter of ORDER_NODE_MAX at once, so that its keeper can mostly write it where it is.
+ * A separator is the score alone, or with as many bytes as it takes: nodes above leaves have many children, and a tree is
+ * low.
  *
  * An entry's bytes may be long.  A node has only the first ORDER_KEPT of them, and a reference that means
  * something to the caller; where that is not enough to tell two entries apart, the caller is asked.  So a node takes
@@ -24,9 +32,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ORDER_NODE_MAX 1800
-#define ORDER_KEPT     128
-#define ORDER_HEIGHT   16
+#define ORDER_NODE_MAX    1800
+#define ORDER_ENTRIES_MAX 162 /* of a node: of entries without bytes, with their slots */
+#define ORDER_KEPT        128
+#define ORDER_HEIGHT      16
 
 typedef struct OrderEntry
 {
@@ -77,7 +86,7 @@ typedef struct OrderCursor
 	size_t length;
 	uint64_t first; /* rank of the first of them */
 	uint32_t count;
-	uint16_t at[ORDER_NODE_MAX / 16];
+	uint16_t slots[ORDER_ENTRIES_MAX];
 } OrderCursor;
 
 extern void pgfirst_order_seek(Order *order, uint64_t rank, bool back, OrderCursor *cursor);

@@ -182,7 +182,7 @@ read_strings(void *context)
 		bool found;
 
 		if (i % READ_AHEAD == 0)
-			kv_keys_prefetch(many->kv, many->keys + i, Min(many->count - i, READ_AHEAD));
+			kv_keys_prefetch(many->kv, many->keys + i, NULL, Min(many->count - i, READ_AHEAD));
 		found = kv_key_read(many->kv, many->keys[i], many->now_ms, true, &read) &&
 		        read.type == KV_TYPE_STRING;
 		entry_set(&many->entries[i], found, &read);

@@ -311,9 +311,12 @@ pgfirst_ops_apply_each(StoreOp *ops, int count, TransactionId xid)
 
 /* ---- changes that go together, without a transaction id ------------------------------------------ */
 
-/* Puts all ops, sorted by key, into one batch; false when that was not possible now. */
+/*
+ * Puts all ops, sorted by key, into one batch; false when that was not possible now, mostly because a leaf has no room for one of
+ * them, *full, and for those in front of it, of which none is there yet: so many bytes.
+ */
 static bool
-unit_collect(Batch *batch, StoreOp *ops, int count, StoreOp **full)
+unit_collect(Batch *batch, StoreOp *ops, int count, StoreOp **full, Size *room)
 {
 	int i = 0;
 
@@ -329,7 +332,13 @@ unit_collect(Batch *batch, StoreOp *ops, int count, StoreOp **full)
 		    (i == count || !store_page_covers(batch->plan[before].leaf.page, &ops[i].key)))
 			continue;
 		batch_unlock(batch);
-		*full = i < count ? &ops[i] : NULL;
+		if (i < count)
+		{
+			*full = &ops[i];
+			*room = op_room(&ops[i]);
+			for (int j = i - done; j < i; j++)
+				*room += ops[j].need;
+		}
 		return false;
 	}
 	return true;
@@ -348,9 +357,14 @@ unit_leaves(StoreOp *ops, int count, bool certain)
 	return leaves;
 }
 
+/* A leaf is divided until so much fits, which it does at the latest when it has one item or two. */
+#define UNIT_ROOM (STORE_PAGE_ROOM / 2)
+
 bool
 pgfirst_ops_apply_together(StoreOp *ops, int count)
 {
+	const StoreOp *crowded =
+	    NULL; /* a leaf was divided for it, and may still have too little room */
 	Batch batch;
 
 	batch_begin(&batch, ops[0].store, InvalidTransactionId);
@@ -362,17 +376,23 @@ pgfirst_ops_apply_together(StoreOp *ops, int count)
 	for (int tries = 0; tries < UNIT_TRIES; tries++)
 	{
 		StoreOp *full;
+		Size room;
 
 		CHECK_FOR_INTERRUPTS();
 		if (tries > 0 && unit_leaves(ops, count, true) > batch.limit)
 			return false;
-		if (unit_collect(&batch, ops, count, &full))
+		if (unit_collect(&batch, ops, count, &full, &room))
 		{
 			batch_change(&batch);
 			return true;
 		}
-		if (full != NULL)
-			pgfirst_tree_make_room(batch.store, &full->key, op_room(full), false);
+		if (full == NULL)
+			continue;
+		if (room > UNIT_ROOM && full == crowded)
+			return false;
+		if (room > UNIT_ROOM)
+			crowded = full;
+		pgfirst_tree_make_room(batch.store, &full->key, Min(room, UNIT_ROOM), false);
 	}
 	return false;
 }

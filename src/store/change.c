@@ -223,15 +223,73 @@ item_fill(StoreItem *item, const StoreOp *op, TransactionId xid)
 	memset(item->data + length, 0, (Size) (end - (item->data + length)));
 }
 
-/* Writes over an item that is large enough; its key stays. */
+static Size
+same_at_the_start(const char *a, const char *b, Size length)
+{
+	Size same = 0;
+
+	while (same + sizeof(uint64) <= length && memcmp(a + same, b + same, sizeof(uint64)) == 0)
+		same += sizeof(uint64);
+	while (same < length && a[same] == b[same])
+		same++;
+	return same;
+}
+
+static Size
+same_at_the_end(const char *a, const char *b, Size length)
+{
+	Size left = length;
+
+	while (left >= sizeof(uint64) &&
+	       memcmp(a + left - sizeof(uint64), b + left - sizeof(uint64), sizeof(uint64)) == 0)
+		left -= sizeof(uint64);
+	while (left > 0 && a[left - 1] == b[left - 1])
+		left--;
+	return length - left;
+}
+
+/*
+ * How many bytes of data an item has in common with what the op puts, at the start and, if both are as long, at the end.  Most
+ * changes of a collection change a few bytes of a record.
+ */
+static void
+item_same(const StoreItem *item, const StoreOp *op, Size *start, Size *end)
+{
+	Size both = Min(item->length, op_length(op));
+	Size first = Min(op->lengths[0], both);
+
+	*start = same_at_the_start(item->data, op->data[0], first);
+	if (*start == first)
+		*start += same_at_the_start(item->data + first, op->data[1], both - first);
+	*end = 0;
+	if (item->length != op_length(op))
+		return;
+	*end = same_at_the_end(item->data + first, op->data[1], both - first);
+	if (*end == both - first)
+		*end += same_at_the_end(item->data, op->data[0], first);
+	*end = Min(*end, both - *start);
+}
+
+/* Writes over an item that is large enough; its key stays.  What is the same as before is not logged. */
 static void
 item_overwrite(StoreEdit *edit, StoreItem *item, const StoreOp *op, TransactionId xid)
 {
 	Size before = store_leaf_size(item->length);
 	Size after = store_leaf_size(op_length(op));
+	char head[STORE_LEAF_HEADER];
+	Size start = 0;
+	Size end = 0;
 
+	memcpy(head, item, STORE_LEAF_HEADER);
+	if (!edit->image)
+		item_same(item, op, &start, &end);
+	/* What fills the last eight bytes up is zero, as it was. */
+	if (end > 0)
+		end += after - STORE_LEAF_HEADER - item->length;
 	item_fill(item, op, xid);
-	pgfirst_edit_touch(edit, &item->flags, after - offsetof(StoreItem, flags));
+	if (memcmp(head, item, STORE_LEAF_HEADER) != 0)
+		pgfirst_edit_touch(edit, &item->flags, STORE_LEAF_HEADER - offsetof(StoreItem, flags));
+	pgfirst_edit_touch(edit, item->data + start, after - STORE_LEAF_HEADER - start - end);
 	if (before > after)
 		pgfirst_edit_dead(edit, before - after);
 }

@@ -11,9 +11,10 @@
  * split that fails for want of disk fails a change that has not begun.  When the parent has no room
  * for another item it is split first, by a record of its own, and everything begins again.
  *
- * Where to split: half of the bytes to each side.  Parts are written one after the other, so a leaf
- * that is full because parts of one incarnation are being appended is split behind the last of
- * them, and stays full.  So is one into which many records go at once, in the order of their keys.
+ * Where to split: half of the bytes to each side.  What shares the first half of its key is mostly written one after the
+ * other: the parts of a large record, the nodes of a list, which grow at both ends.  So a leaf that is full because
+ * something comes behind the last of them, or in front of the first, is split there, and stays full.  So is one into which
+ * many records go at once, in the order of their keys.
  */
 #include "postgres.h"
 
@@ -27,9 +28,21 @@ same_key(const StoreItem *a, const StoreItem *b)
 	return a->high == b->high && a->low == b->low && a->space == b->space;
 }
 
+/* Whether the item in this slot, if there is one, shares the first half of the key. */
+static bool
+shares_half(Page page, int slot, const StoreKey *key)
+{
+	const StoreItem *item;
+
+	if (slot < 0 || slot >= store_page_count(page))
+		return false;
+	item = store_page_item(page, slot);
+	return item->space == key->space && item->high == key->high;
+}
+
 /*
- * The first slot of the right half, never between two versions of a record.  0 < slot <= count on
- * leaves; slot == count leaves the right one empty, for what is appended there.
+ * The first slot of the right half, never between two versions of a record.  0 <= slot <= count on leaves; 0 and count
+ * leave one of them empty, for what comes there.
  */
 static int
 split_slot(Page page, const StoreKey *key, bool run)
@@ -40,15 +53,16 @@ split_slot(Page page, const StoreKey *key, bool run)
 	int place = pgfirst_page_search(page, key);
 	int slot;
 
-	if (run && place > 0 && store_page_tail(page)->level == 0)
-		return place;
-	if (store_page_tail(page)->level == 0 && key->space == STORE_SPACE_PARTS && place > 0)
+	if (store_page_tail(page)->level == 0)
 	{
-		StoreItem *before = store_page_item(page, place - 1);
-		bool first_after = place == count || store_page_item(page, place)->high != before->high ||
-		                   store_page_item(page, place)->space != before->space;
+		bool behind = shares_half(page, place - 1, key);
+		bool in_front = shares_half(page, place, key);
 
-		if (before->space == key->space && before->high == key->high && first_after)
+		if ((run && place > 0) || (behind && !in_front))
+			return place;
+		/* In front of all but their anchor, whose number is zero; and not what is there already and becomes larger. */
+		if (in_front && (!behind || store_page_item(page, place - 1)->low == 0) &&
+		    store_page_item(page, place)->low != key->low)
 			return place;
 	}
 	for (slot = 1; slot < count - 1; slot++)

@@ -69,7 +69,7 @@ pgfirst_record_page(StoreRecord *record, Buffer buffer)
 	edit = &record->edits[record->pages++];
 	edit->buffer = buffer;
 	edit->page = BufferGetPage(buffer);
-	edit->image = false;
+	edit->image = !RelationNeedsWAL(record->relation); /* nobody asks what has changed */
 	edit->pieces = 0;
 	return edit;
 }

@@ -29,7 +29,7 @@ typedef struct StoreEdit
 {
 	Buffer buffer;
 	Page page;
-	bool image; /* log the whole page */
+	bool image; /* the whole page is logged, or nothing: no pieces are noted */
 	int pieces;
 	struct
 	{

@@ -24,7 +24,8 @@ typedef struct World
 	char *nodes[NODES_MAX];
 	size_t lengths[NODES_MAX];
 	uint64_t fresh;
-	long gets; /* that still succeed; negative: all of them */
+	long gets;   /* that still succeed; negative: all of them */
+	bool harmed; /* nodes may say anything */
 
 	char *words[WORDS_MAX]; /* an entry's reference is the word's number plus one */
 	size_t word_lengths[WORDS_MAX];
@@ -62,6 +63,8 @@ world_drop(void *context, uint64_t node)
 {
 	World *world = context;
 
+	if (world->harmed && (node >= NODES_MAX || world->nodes[node] == NULL))
+		return;
 	assert_non_null(world->nodes[node]);
 	free(world->nodes[node]);
 	world->nodes[node] = NULL;
@@ -91,10 +94,14 @@ static int
 world_compare(void *context, const OrderEntry *a, const OrderEntry *b)
 {
 	World *of = context;
-	const char *one = of->words[a->reference - 1];
-	const char *other = of->words[b->reference - 1];
-	int compared = memcmp(one, other, a->length < b->length ? a->length : b->length);
+	const char *one, *other;
+	int compared;
 
+	if (of->harmed)
+		return memcmp(a->bytes, b->bytes, ORDER_KEPT);
+	one = of->words[a->reference - 1];
+	other = of->words[b->reference - 1];
+	compared = memcmp(one, other, a->length < b->length ? a->length : b->length);
 	/* Nobody has the bytes of what is not there. */
 	assert_true(of->there[a->reference - 1] && of->there[b->reference - 1]);
 	return compared != 0 ? compared : a->length < b->length ? -1 : a->length > b->length;
@@ -316,6 +323,7 @@ damage_is_found_or_harmless(void **state)
 	words_make(600);
 	for (int i = 0; i < 600; i++)
 		toggle(i, 50);
+	world->harmed = true;
 	for (int round = 0; round < 3000; round++)
 	{
 		uint64_t node = 1 + chance(world, (uint32_t) world->fresh);
@@ -339,8 +347,92 @@ damage_is_found_or_harmless(void **state)
 		world->nodes[node][place] = before;
 	}
 	assert_true(found > 300);
-	order.damaged = false;
+	world->harmed = order.damaged = false;
 	check_all();
+}
+
+/* Changes of such a tree end as well, and say so, or leave nodes within their bounds: world_put() looks. */
+static void
+damage_is_changed_within_bounds(void **state)
+{
+	int found = 0;
+
+	(void) state;
+	words_make(600);
+	for (int round = 0; round < 10000; round++)
+	{
+		uint64_t node;
+		OrderEntry entry;
+
+		if (round % 8 == 0)
+		{
+			for (int i = 0; i < NODES_MAX; i++)
+			{
+				free(world->nodes[i]);
+				world->nodes[i] = NULL;
+			}
+			world->fresh = 0;
+			order = (Order){.nodes = &nodes};
+			memset(world->there, 0, sizeof(world->there));
+			world->harmed = false;
+			for (int i = 0; i < 600; i++)
+				toggle(i, round % 16 == 0 ? 2 : 5000);
+			world->harmed = true;
+		}
+		node = 1 + chance(world, (uint32_t) world->fresh);
+		if (world->nodes[node] == NULL)
+			continue;
+		if (round % 3 == 0)
+		{
+			/* All slots say the same, so that its entries take more room than there is. */
+			uint16_t count, slot;
+
+			memcpy(&count, world->nodes[node] + 2, sizeof(count));
+			slot = (uint16_t) chance(world, ORDER_NODE_MAX);
+			for (size_t i = world->lengths[node] - 2 * count; i < world->lengths[node]; i += 2)
+				memcpy(world->nodes[node] + i, &slot, sizeof(slot));
+		}
+		else
+			world->nodes[node][chance(world, (uint32_t) world->lengths[node])] =
+			    (char) chance(world, 256);
+		for (int i = 0; i < 20; i++)
+		{
+			entry = entry_of((int) chance(world, 600));
+			if (chance(world, 2) == 0)
+				(void) pgfirst_order_insert(&order, &entry);
+			else
+				(void) pgfirst_order_delete(&order, &entry);
+			found += order.damaged;
+			order.damaged = false;
+			if (order.root == 0)
+				break;
+		}
+	}
+	assert_true(found > 500);
+}
+
+/* Entries that come in their order fill their nodes. */
+static void
+what_comes_in_order_is_packed(void **state)
+{
+	size_t bytes = 0;
+	int count = 0;
+
+	(void) state;
+	for (int i = 0; i < 10000; i++)
+	{
+		OrderEntry entry = {.score = i, .bytes = "member:000000000000", .length = 19};
+
+		assert_true(pgfirst_order_insert(&order, &entry));
+	}
+	for (int i = 0; i < NODES_MAX; i++)
+		if (world->nodes[i] != NULL)
+		{
+			bytes += world->lengths[i];
+			count++;
+		}
+	assert_true(bytes > (size_t) count * ORDER_NODE_MAX * 9 / 10);
+	assert_true(count < 200);
 }
 
 /* One that leads to itself, and one that is missing. */
@@ -356,7 +448,8 @@ a_way_without_end_ends(void **state)
 	for (int i = 0; i < 2000; i++)
 		toggle(i, 50);
 	entry = entry_of(1000);
-	memcpy(world->nodes[order.root] + 4, &order.root, sizeof(order.root));
+	/* The root's first entry is its first child. */
+	memcpy(world->nodes[order.root] + 8, &order.root, 6);
 	for (int i = 0; i < 200; i++)
 	{
 		entry = entry_of(i);
@@ -432,6 +525,9 @@ main(void)
 	    cmocka_unit_test_setup_teardown(it_is_a_sorted_array, world_setup, world_teardown),
 	    cmocka_unit_test_setup_teardown(nothing_has_no_ranks, world_setup, world_teardown),
 	    cmocka_unit_test_setup_teardown(damage_is_found_or_harmless, world_setup, world_teardown),
+	    cmocka_unit_test_setup_teardown(damage_is_changed_within_bounds, world_setup,
+	                                    world_teardown),
+	    cmocka_unit_test_setup_teardown(what_comes_in_order_is_packed, world_setup, world_teardown),
 	    cmocka_unit_test_setup_teardown(a_way_without_end_ends, world_setup, world_teardown),
 	    cmocka_unit_test_setup_teardown(nodes_may_be_missing, world_setup, world_teardown),
 	};

@@ -47,6 +47,8 @@ typedef enum KvFlag
 	 * that says how many more follow it.
 	 */
 	KV_COUNTED = 1 << 15,
+	KV_MEMBER = 1 << 18,   /* argument 2 names a member or a field */
+	KV_SCORED = 1 << 19,   /* argument 3 names a member, mostly, behind its score */
 	KV_WAITS = 1 << 27,    /* may wait for its keys; not within MULTI and scripts */
 	KV_GROWS = 1 << 20,    /* takes room: refused in a database that is full (Redis: denyoom) */
 	KV_HARMLESS = 1 << 24, /* of KV_ADMIN: Redis calls it so, but anybody may */

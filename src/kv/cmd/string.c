@@ -47,7 +47,7 @@ mget_ahead(KvCall *call, int first)
 
 	for (int i = 0; i < count; i++)
 		keys[i] = kv_argument(call, first + i);
-	kv_keys_prefetch(call->space, keys, count);
+	kv_keys_prefetch(call->space, keys, NULL, count);
 }
 
 /* Appends the values of all keys to the reply. */

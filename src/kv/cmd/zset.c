@@ -126,20 +126,23 @@ KvAdded
 kv_zset_add(const KvZaddHow *how, KvZset *zset, RespSlice member, double *score)
 {
 	MemoryContext old_context = MemoryContextSwitchTo(kv_scratch());
-	double old = 0;
-	bool found = kv_zset_count(zset) > 0 && kv_zset_find(zset, member, &old);
 	KvAdded added = KV_ADDED_NOT;
+	KvZsetPlace place;
 
-	if (found && how->increment && !how->nx)
-		*score += old;
+	kv_zset_look(zset, member, &place);
+	if (place.found && how->increment && !how->nx)
+		*score += place.score;
 	if (isnan(*score))
 		added = KV_ADDED_NAN;
-	else if (found ? !how->nx && !(how->gt && *score <= old) && !(how->lt && *score >= old)
-	               : !how->xx)
+	else if (place.found ? !how->nx && !(how->gt && *score <= place.score) &&
+	                           !(how->lt && *score >= place.score)
+	                     : !how->xx)
 	{
-		added = !found ? KV_ADDED_NEW : *score != old ? KV_ADDED_CHANGED : KV_ADDED_SAME;
+		added = !place.found            ? KV_ADDED_NEW
+		        : *score != place.score ? KV_ADDED_CHANGED
+		                                : KV_ADDED_SAME;
 		if (added != KV_ADDED_SAME)
-			kv_zset_put(zset, member, *score, found, old);
+			kv_zset_put(zset, member, *score, &place);
 	}
 	MemoryContextSwitchTo(old_context);
 	return added;
@@ -700,8 +703,10 @@ void
 kv_zset_put_new(KvZset *zset, RespSlice member, double score)
 {
 	MemoryContext old = MemoryContextSwitchTo(kv_scratch());
+	KvZsetPlace place;
 
-	kv_zset_put(zset, member, score, false, 0);
+	kv_zset_look(zset, member, &place);
+	kv_zset_put(zset, member, score, &place);
 	MemoryContextSwitchTo(old);
 }
 

@@ -6,8 +6,8 @@
  * buffers, so it can wait for the misses of thirty of them at once (see store/prefetch.c).  For that
  * the commands are parsed twice, which costs a tenth of what it saves.
  *
- * Only commands that read a record, be it to change it, under a key that stands where most keys stand,
- * and only in a database that this turn has opened already: looking must open, lock and answer
+ * Only commands that read a record, be it to change it, under a key that stands where most keys stand, and the member
+ * of a collection that they name beside it; and only in a database that this turn has opened already: looking must open, lock and answer
  * nothing.  A guess that is wrong costs a few wasted loads.  Where looks find no reads, they become
  * rarer.
  */
@@ -33,6 +33,7 @@ static struct
 	uint32 tenant;
 	int count;
 	RespSlice keys[COMMANDS_AT_ONCE];
+	RespSlice members[COMMANDS_AT_ONCE]; /* of collections under these keys; without data: none */
 } ahead;
 
 static void *
@@ -57,6 +58,17 @@ kv_ahead_begin(void)
 	    (RespLimits){.bulk = KV_VALUE_MAX, .arguments = ARGUMENTS_MAX, .inline_len = 1024});
 }
 
+/* The member that the command names, or the first of them. */
+static RespSlice
+member_of(const KvCommand *command, const char *data)
+{
+	int i = command->flags & KV_MEMBER ? 2 : command->flags & KV_SCORED ? 3 : 0;
+
+	if (i == 0 || i >= (int) ahead.parser.argc)
+		return (RespSlice){NULL, 0};
+	return pgfirst_resp_argument(&ahead.parser, data, (size_t) i);
+}
+
 static void
 take_key(const KvClient *client, const char *data)
 {
@@ -72,6 +84,7 @@ take_key(const KvClient *client, const char *data)
 		return;
 	ahead.number = client->session.database;
 	ahead.tenant = client->session.tenant;
+	ahead.members[ahead.count] = member_of(command, data);
 	ahead.keys[ahead.count++] = pgfirst_resp_argument(&ahead.parser, data, 1);
 }
 
@@ -116,7 +129,7 @@ kv_ahead_look(dlist_head *ready)
 		kv_tenant_use(ahead.tenant);
 	space = ahead.count > 1 ? kv_space_opened(ahead.number) : NULL;
 	if (space)
-		kv_keys_prefetch(space, ahead.keys, ahead.count);
+		kv_keys_prefetch(space, ahead.keys, ahead.members, ahead.count);
 	ahead.vain = ahead.count > 0 ? 0 : Min(Max(ahead.vain * 2, 1), COMMANDS_VAIN);
 	return Max(commands, 1) + ahead.vain;
 }

@@ -14,6 +14,47 @@ kv_collection_damaged(void)
 	                errmsg("the record of a collection in the store is damaged")));
 }
 
+/* ---- where members are, probably ----------------------------------------------------------------- */
+
+#define REMEMBERED 64
+
+static struct
+{
+	PgfirstId key;
+	uint64 incarnation; /* 0: none */
+} remembered[REMEMBERED];
+
+static int
+remembered_place(const PgfirstId *key)
+{
+	return key->bytes[sizeof(key->bytes) - 1] % REMEMBERED;
+}
+
+void
+kv_collection_note(const PgfirstId *key, RespSlice value)
+{
+	int place = remembered_place(key);
+
+	if (value.length < sizeof(uint64))
+		kv_collection_damaged();
+	remembered[place].key = *key;
+	memcpy(&remembered[place].incarnation, value.data, sizeof(uint64));
+}
+
+bool
+kv_collection_member(const PgfirstId *key, RespSlice member, PgfirstId *id)
+{
+	int place = remembered_place(key);
+
+	if (remembered[place].incarnation == 0 ||
+	    memcmp(&remembered[place].key, key, sizeof(*key)) != 0)
+		return false;
+	kv_id_of_member(remembered[place].incarnation, member.data, member.length, id);
+	return true;
+}
+
+/* ---- anchors --------------------------------------------------------------------------------------- */
+
 void
 kv_anchor_put(KvSpace *space, RespSlice key, uint64 incarnation)
 {

@@ -68,6 +68,13 @@ typedef struct KvPartsMet
 
 extern bool kv_part_is_garbage(const PgfirstRecord *record, KvPartsMet *met);
 
+/*
+ * Remembers which collection a key led to when it was read last, of a few; value begins with its root.  The key's id gives
+ * the id of a member's record, if that is remembered: a guess, by which nothing may be read, but brought nearer.
+ */
+extern void kv_collection_note(const PgfirstId *key, RespSlice value);
+extern bool kv_collection_member(const PgfirstId *key, RespSlice member, PgfirstId *id);
+
 /* Puts the anchor of the collection that this key leads to. */
 extern void kv_anchor_put(KvSpace *space, RespSlice key, uint64 incarnation);
 extern void kv_anchor_delete(KvSpace *space, uint64 incarnation);

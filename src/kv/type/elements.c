@@ -159,14 +159,16 @@ restore_refuse(KvType type)
 static bool
 restore_scored(KvZset *zset, const KvPacked *packed)
 {
-	double score, old;
+	KvZsetPlace place;
+	double score;
 
 	if (packed->value.length != sizeof(score))
 		return false;
 	memcpy(&score, packed->value.data, sizeof(score));
-	if (isnan(score) || kv_zset_find(zset, packed->member, &old))
+	kv_zset_look(zset, packed->member, &place);
+	if (isnan(score) || place.found)
 		return false;
-	kv_zset_put(zset, packed->member, score, false, 0);
+	kv_zset_put(zset, packed->member, score, &place);
 	return true;
 }
 

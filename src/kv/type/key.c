@@ -10,8 +10,9 @@
  */
 #include "postgres.h"
 
+#include "kv/id.h"
 #include "kv/ready.h"
-#include "kv/type/key.h"
+#include "kv/type/collection.h"
 
 static struct
 {
@@ -125,6 +126,8 @@ key_read(KvSpace *space, RespSlice key, int64 now_ms, Size limit, KvEntry *entry
 	if (entry->key.length != key.length || memcmp(entry->key.data, key.data, key.length) != 0)
 		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
 		                errmsg("a key's record in the store holds another key")));
+	if (entry->layout == KV_LAYOUT_PAGED && limit >= KV_HEAD_LIMIT(key.length) + sizeof(KvRoot))
+		kv_collection_note(&id, entry->value);
 	return true;
 }
 
@@ -145,21 +148,26 @@ kv_key_read_part(KvSpace *space, RespSlice key, int64 now_ms, Size limit, KvEntr
 }
 
 void
-kv_keys_prefetch(KvSpace *space, const RespSlice *keys, int count)
+kv_keys_prefetch(KvSpace *space, const RespSlice *keys, const RespSlice *members, int count)
 {
 	PgfirstId ids[32];
+	int n = 0;
 
-	for (int done = 0; done < count; done += (int) lengthof(ids))
+	for (int i = 0; i < count; i++)
 	{
-		int n = Min(count - done, (int) lengthof(ids));
+		PgfirstId id;
 
-		for (int i = 0; i < n; i++)
+		kv_space_id(space, keys[i].data, keys[i].length, &id);
+		if (unlikely(space->usage != NULL))
+			pgfirst_usage_prefetch(space->usage, id.bytes, space->salt);
+		ids[n++] = id;
+		if (members && members[i].data && kv_collection_member(&id, members[i], &ids[n]))
+			n++;
+		if (n + 1 >= (int) lengthof(ids) || i == count - 1)
 		{
-			kv_space_id(space, keys[done + i].data, keys[done + i].length, &ids[i]);
-			if (unlikely(space->usage != NULL))
-				pgfirst_usage_prefetch(space->usage, ids[i].bytes, space->salt);
+			pgfirst_store_prefetch(space->store, ids, n);
+			n = 0;
 		}
-		pgfirst_store_prefetch(space->store, ids, n);
 	}
 }
 

@@ -128,8 +128,12 @@ extern bool kv_key_read_part(KvSpace *space, RespSlice key, int64 now_ms, Size l
 /* Whether what is read from now on counts as used, where keys are evicted: true: no (CLIENT NO-TOUCH). */
 extern void kv_keys_spare(bool spare);
 
-/* Says that these keys will be read soon. */
-extern void kv_keys_prefetch(KvSpace *space, const RespSlice *keys, int count);
+/*
+ * Says that these keys will be read soon; and beside each of them a member of the collection that it leads to. members may be
+ * NULL, one without data is none.
+ */
+extern void kv_keys_prefetch(KvSpace *space, const RespSlice *keys, const RespSlice *members,
+                             int count);
 
 /*
  * Takes the key's lock until the end of the transaction; false when somebody has it and wait is

@@ -67,6 +67,7 @@ typedef struct KvListNode
 	uint64 index;
 	uint64 count;
 	Size bytes;
+	Size room;    /* for bytes, in its record as it is */
 	Size tail;    /* an element begins there, the last one if that was looked for */
 	bool large;   /* one element that is larger than a node, and was not read */
 	bool changed; /* and not put yet */

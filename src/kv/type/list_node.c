@@ -22,40 +22,53 @@ static const RespSlice nothing = {"", 0};
 
 /* ---- records --------------------------------------------------------------------------------- */
 
+/* What follows the head if it is all there, and where the elements are in it; false if the head does not fit to its length. */
+static bool
+node_run(const PgfirstRecord *record, KvListNodeHead *head, RespSlice *run)
+{
+	Size length = record->length - sizeof(*head);
+
+	if (record->length <= sizeof(*head))
+		return false;
+	memcpy(head, record->data, sizeof(*head));
+	*run = (RespSlice){record->data + sizeof(*head) + head->begin, head->bytes};
+	if (head->bytes > 0)
+		return length <= KV_LIST_NODE_MAX && (Size) head->begin + head->bytes <= length;
+	run->length = length;
+	return head->begin == 0 && (head->count == 1 || length <= KV_LIST_NODE_MAX);
+}
+
 const char *
 kv_list_node_fault(const PgfirstRecord *record)
 {
 	KvListNodeHead head;
 	KvPacked packed;
 	uint64 count = 0;
+	RespSlice run;
 
 	if (kv_id_number(&record->id) == 0)
 		return "is a node in the anchor's place";
-	if (record->length <= sizeof(head))
-		return "is a node without elements";
-	memcpy(&head, record->data, sizeof(head));
-	for (Size at = sizeof(head); at < record->length; at = packed.end)
+	if (!node_run(record, &head, &run))
+		return "is a node whose elements do not fit to its length";
+	for (Size at = 0; at < run.length; at = packed.end)
 	{
-		if (!kv_packed_look(record->data, record->length, at, &packed))
+		if (!kv_packed_look(run.data, run.length, at, &packed))
 			return "is a node with elements that are damaged";
 		count++;
 	}
 	if (count != head.count)
 		return "is a node that has not as many elements as it says";
-	if (count > 1 && record->length > sizeof(head) + KV_LIST_NODE_MAX)
-		return "is a node with too many elements";
 	return NULL;
 }
 
 RespSlice
 kv_list_node_read(const PgfirstRecord *record, KvListNodeHead *head)
 {
-	if (record->kind != KV_KIND_ELEMENTS || record->length <= sizeof(*head))
+	RespSlice run;
+
+	if (record->kind != KV_KIND_ELEMENTS || !node_run(record, head, &run) || head->count == 0)
 		kv_collection_damaged();
-	memcpy(head, record->data, sizeof(*head));
-	if (head->count == 0 || (head->count > 1 && record->length > sizeof(*head) + KV_LIST_NODE_MAX))
-		kv_collection_damaged();
-	return (RespSlice){record->data + sizeof(*head), record->length - sizeof(*head)};
+	return run;
 }
 
 bool
@@ -91,15 +104,23 @@ void
 kv_list_node_flush(KvList *list)
 {
 	KvListNode *node = &list->node;
-	KvListNodeHead head = {.index = node->index, .count = (uint32) node->count};
+	KvListNodeHead head = {
+	    .index = node->index, .count = (uint32) node->count, .bytes = (uint16) node->bytes};
 	char data[sizeof(head) + KV_LIST_NODE_MAX];
 
 	if (!node->changed || list->layout == KV_LAYOUT_INLINE)
 		return;
 	node->changed = false;
+	/* It has grown: will it again? */
+	if (node->bytes > node->room)
+		node->room = node->bytes + node->bytes / node->count <= KV_LIST_NODE_MAX ? KV_LIST_NODE_MAX
+		                                                                         : node->bytes;
+	if (node->number == list->at.first)
+		head.begin = (uint16) (node->room - node->bytes);
+	memset(data, 0, sizeof(head) + node->room);
 	memcpy(data, &head, sizeof(head));
-	memcpy(data + sizeof(head), list->packed, node->bytes);
-	record_put(list, node->number, data, sizeof(head) + node->bytes);
+	memcpy(data + sizeof(head) + head.begin, list->packed, node->bytes);
+	record_put(list, node->number, data, sizeof(head) + node->room);
 }
 
 bool
@@ -119,8 +140,10 @@ kv_list_node_open(KvList *list, uint64 number)
 	list->node = (KvListNode){
 	    .number = number, .index = head.index, .count = head.count, .bytes = run.length};
 	list->node.large = run.length > KV_LIST_NODE_MAX;
-	if (!list->node.large)
-		memcpy(list->packed, run.data, run.length);
+	if (list->node.large)
+		return true;
+	list->node.room = record.length - sizeof(head);
+	memcpy(list->packed, run.data, run.length);
 	return true;
 }
 

@@ -14,12 +14,17 @@
 #include "kv/type/list.h"
 #include "kv/type/packed.h"
 
-/* How the record of a node begins. */
+/*
+ * How the record of a node begins.  One that has grown, and may grow again, has room for KV_LIST_NODE_MAX bytes: so it keeps
+ * its place on its page, where a larger one would need another.  The first node's elements stand at the end of the room and
+ * those of all others at its beginning, so that a push or a pop moves none of them, and only what has changed is logged.
+ */
 typedef struct KvListNodeHead
 {
 	uint64 index; /* of its first element */
 	uint32 count;
-	uint32 zero;
+	uint16 begin; /* of the elements, behind the head */
+	uint16 bytes; /* 0: they are all that follows the head */
 } KvListNodeHead;
 
 StaticAssertDecl(sizeof(KvListNodeHead) == 16, "KvListNodeHead is stored");

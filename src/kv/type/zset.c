@@ -347,63 +347,71 @@ zset_page(KvZset *zset)
 
 /* ---- one member -------------------------------------------------------------------------------- */
 
+void
+kv_zset_look(KvZset *zset, RespSlice member, KvZsetPlace *place)
+{
+	KvPacked packed;
+
+	if (zset->layout == KV_LAYOUT_INLINE)
+		place->found = kv_packed_find(zset->packed, zset->at.root.bytes, member, &packed);
+	else
+		place->found = part_read(zset, member, &place->part) &&
+		               kv_packed_find(place->part.data, place->part.length, member, &packed);
+	if (!place->found)
+	{
+		place->begin = place->end = zset->layout == KV_LAYOUT_INLINE ? 0 : place->part.length;
+		return;
+	}
+	place->score = kv_zset_score_of(packed.value);
+	place->begin = packed.begin;
+	place->end = packed.end;
+}
+
 bool
 kv_zset_find(KvZset *zset, RespSlice member, double *score)
 {
-	PgfirstRecord record;
-	KvPacked packed;
-	bool found;
+	KvZsetPlace place;
 
-	if (zset->layout == KV_LAYOUT_INLINE)
-		found = kv_packed_find(zset->packed, zset->at.root.bytes, member, &packed);
-	else
-		found = part_read(zset, member, &record) &&
-		        kv_packed_find(record.data, record.length, member, &packed);
-	if (found)
-		*score = kv_zset_score_of(packed.value);
-	return found;
+	kv_zset_look(zset, member, &place);
+	if (place.found)
+		*score = place.score;
+	return place.found;
 }
 
 static bool
-inline_put(KvZset *zset, RespSlice member, double score, bool found)
+inline_put(KvZset *zset, RespSlice member, double score, const KvZsetPlace *place)
 {
 	RespSlice value = score_slice(&score);
-	KvPacked packed;
 	uint64 rank;
-	Size place;
+	Size at;
 
-	if (found && kv_packed_find(zset->packed, zset->at.root.bytes, member, &packed))
-		(void) inline_replace(zset, packed.begin, packed.end, NULL, 0);
+	if (place->found)
+		(void) inline_replace(zset, place->begin, place->end, NULL, 0);
 	else if (zset->at.root.bytes + kv_packed_size(member, value) > KV_INLINE_MAX)
 		return false;
-	place = inline_place(zset, member, score, &rank);
-	(void) inline_replace(zset, place, place, &member, score);
+	at = inline_place(zset, member, score, &rank);
+	(void) inline_replace(zset, at, at, &member, score);
 	return true;
 }
 
 void
-kv_zset_put(KvZset *zset, RespSlice member, double score, bool found, double old)
+kv_zset_put(KvZset *zset, RespSlice member, double score, KvZsetPlace *place)
 {
-	PgfirstRecord record;
-	KvPacked packed;
-
 	zset->changed = true;
 	if (zset->layout == KV_LAYOUT_INLINE)
 	{
-		if (inline_put(zset, member, score, found))
+		if (inline_put(zset, member, score, place))
 		{
-			zset->at.root.count += !found;
+			zset->at.root.count += !place->found;
 			return;
 		}
 		zset_page(zset);
+		kv_zset_look(zset, member, place);
 	}
-	if (found)
-		order_change(zset, member, old, false);
-	if (!part_read(zset, member, &record) ||
-	    !kv_packed_find(record.data, record.length, member, &packed))
-		packed.begin = packed.end = record.length;
-	part_replace(zset, &record, packed.begin, packed.end, &member, score);
-	if (!found)
+	if (place->found)
+		order_change(zset, member, place->score, false);
+	part_replace(zset, &place->part, place->begin, place->end, &member, score);
+	if (!place->found)
 		zset->at.root.bytes += kv_packed_size(member, score_slice(&score));
 	order_change(zset, member, score, true);
 }
@@ -411,26 +419,21 @@ kv_zset_put(KvZset *zset, RespSlice member, double score, bool found, double old
 bool
 kv_zset_remove(KvZset *zset, RespSlice member)
 {
-	PgfirstRecord record;
-	KvPacked packed;
+	KvZsetPlace place;
 
+	kv_zset_look(zset, member, &place);
+	if (!place.found)
+		return false;
+	zset->changed = true;
 	if (zset->layout == KV_LAYOUT_INLINE)
 	{
-		if (!kv_packed_find(zset->packed, zset->at.root.bytes, member, &packed))
-			return false;
-		(void) inline_replace(zset, packed.begin, packed.end, NULL, 0);
+		(void) inline_replace(zset, place.begin, place.end, NULL, 0);
 		zset->at.root.count--;
+		return true;
 	}
-	else
-	{
-		if (!part_read(zset, member, &record) ||
-		    !kv_packed_find(record.data, record.length, member, &packed))
-			return false;
-		order_change(zset, member, kv_zset_score_of(packed.value), false);
-		part_replace(zset, &record, packed.begin, packed.end, NULL, 0);
-		zset->at.root.bytes -= packed.end - packed.begin;
-	}
-	zset->changed = true;
+	order_change(zset, member, place.score, false);
+	part_replace(zset, &place.part, place.begin, place.end, NULL, 0);
+	zset->at.root.bytes -= place.end - place.begin;
 	return true;
 }
 
@@ -626,6 +629,7 @@ void
 kv_zset_copy(KvZset *from, KvSpace *space, RespSlice key)
 {
 	RespSlice member;
+	KvZsetPlace place;
 	KvZsetWalk walk;
 	double score;
 	KvZset to;
@@ -634,7 +638,10 @@ kv_zset_copy(KvZset *from, KvSpace *space, RespSlice key)
 	to.expiry = from->expiry;
 	kv_zset_walk(from, 0, false, &walk);
 	while (kv_zset_next(&walk, &member, &score))
-		kv_zset_put(&to, member, score, false, 0);
+	{
+		kv_zset_look(&to, member, &place);
+		kv_zset_put(&to, member, score, &place);
+	}
 	kv_zset_walk_end(&walk);
 	kv_zset_close(&to);
 }

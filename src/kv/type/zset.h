@@ -74,11 +74,20 @@ kv_zset_count(const KvZset *zset)
 /* The member's score; false if it is no member. */
 extern bool kv_zset_find(KvZset *zset, RespSlice member, double *score);
 
-/*
- * Adds the member with this score, which is a number, or gives it this one; true if it is new.  found, old: what
- * kv_zset_find() has said.
- */
-extern void kv_zset_put(KvZset *zset, RespSlice member, double score, bool found, double old);
+/* Where a member is or belongs: good until the set is changed, in the memory context of kv_zset_look(). */
+typedef struct KvZsetPlace
+{
+	bool found;
+	double score;
+	PgfirstRecord part; /* of a paged one: the record, which may have nothing yet */
+	Size begin;         /* where the member stands in it, or inline */
+	Size end;
+} KvZsetPlace;
+
+extern void kv_zset_look(KvZset *zset, RespSlice member, KvZsetPlace *place);
+
+/* Adds the member with this score, which is a number, or gives it this one; `place` is its. */
+extern void kv_zset_put(KvZset *zset, RespSlice member, double score, KvZsetPlace *place);
 
 /* Takes the member away; false if it is none. */
 extern bool kv_zset_remove(KvZset *zset, RespSlice member);
