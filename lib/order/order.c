@@ -8,7 +8,8 @@
  * the same parent, if both fit.
  *
  * A separator stays while entries come and go; only a long one, which says with a reference what it is, is the first entry
- * below its child, and is replaced when that goes.  Of the very first child on each level nobody looks at it.
+ * below its child, and is replaced when that goes.  That of the first child in a node is never looked at, and may say what
+ * has gone: the one above does, which a node brings along when it goes to its neighbour.
  *
  * A node may be any bytes.  What lies outside of it reads as an entry of zeros, and a node that has more entries than
  * fit loses all of them; the tree is damaged then, and says so.
@@ -17,18 +18,15 @@
 
 #include <string.h>
 
-#define FORMAT      2
-#define HEADER      8
-#define SLOT        sizeof(uint16_t)
-#define ROOM        (ORDER_NODE_MAX / 4)
-#define NUMBER      6 /* bytes of a child's number, and of how many entries are below it */
-#define CHILD       (2 * NUMBER)
-#define ENTRY_HEAD  9 /* score, length */
-#define LONG        255
-#define LONG_HEAD   (sizeof(uint32_t) + sizeof(uint64_t))
-#define ENTRY_MAX   (CHILD + ENTRY_HEAD + LONG_HEAD + ORDER_KEPT)
-#define MERGE_BELOW (ORDER_NODE_MAX / 3)
-#define MERGED_MAX  (ORDER_NODE_MAX / 4 * 3)
+#define FORMAT     2
+#define HEADER     8
+#define SLOT       sizeof(uint16_t)
+#define NUMBER     6 /* bytes of a child's number, and of how many entries are below it */
+#define CHILD      (2 * NUMBER)
+#define ENTRY_HEAD 9 /* score, length */
+#define LONG       255
+#define LONG_HEAD  (sizeof(uint32_t) + sizeof(uint64_t))
+#define ENTRY_MAX  (CHILD + ENTRY_HEAD + LONG_HEAD + ORDER_KEPT)
 
 /* A node that is being looked at or changed, with room for two entries too many. */
 typedef struct Node
@@ -104,7 +102,7 @@ entry_read(const char *at, const char *end, OrderEntry *entry)
 		memcpy(&length, at, sizeof(length));
 		memcpy(&entry->reference, at + sizeof(length), sizeof(entry->reference));
 		at += LONG_HEAD;
-		if (length <= ORDER_KEPT)
+		if (length <= ORDER_KEPT || entry->reference == 0)
 			return false;
 	}
 	else if (length > ORDER_KEPT)
@@ -163,6 +161,12 @@ damaged(Order *order)
 	return false;
 }
 
+static size_t
+node_max(int level)
+{
+	return level > 0 ? ORDER_NODE_MAX : ORDER_LEAF_MAX;
+}
+
 static void
 node_begin(Node *node, uint64_t number, int level)
 {
@@ -210,7 +214,13 @@ node_put(Order *order, Node *node)
 	uint16_t live = (uint16_t) node->live;
 	uint16_t end = (uint16_t) node->end;
 	size_t length = node->end + count * SLOT;
+	size_t step = node_max(node->level) / 4;
 
+	if (length > ORDER_NODE_MAX)
+	{
+		(void) damaged(order);
+		return;
+	}
 	node->data[0] = (char) node->level;
 	node->data[1] = FORMAT;
 	memcpy(node->data + 2, &count, sizeof(count));
@@ -218,7 +228,7 @@ node_put(Order *order, Node *node)
 	memcpy(node->data + 6, &end, sizeof(end));
 	memcpy(node->data + end, node->slots, count * SLOT);
 	while (node->room < length)
-		node->room += ROOM - node->room % ROOM;
+		node->room += step - node->room % step;
 	memset(node->data + length, 0, node->room - length);
 	order->nodes->put(order->nodes->context, node->number, node->data, node->room);
 }
@@ -438,7 +448,7 @@ node_divide(Order *order, Node *node, bool at_the_end, Second *second)
 static bool
 node_is_full(const Node *node)
 {
-	return node->end + (size_t) node->count * SLOT > ORDER_NODE_MAX;
+	return node->end + (size_t) node->count * SLOT > node_max(node->level);
 }
 
 /* Puts a node that was changed, in two if it has become too large; at_the_end: by an entry behind all others of the tree. */
@@ -559,10 +569,17 @@ children_merge(Order *order, Node *parent, int i, Node *left, Node *right)
 		return false;
 	if (left->level != right->level ||
 	    HEADER + left->live + right->live + (size_t) (left->count + right->count) * SLOT >
-	        MERGED_MAX)
+	        node_max(left->level) / 4 * 3)
 		return true;
 	node_compact(order, left, left->count);
-	node_append(order, left, right, 0, right->count);
+	if (left->level > 0)
+	{
+		OrderEntry low = node_entry(order, parent, i + 1);
+
+		node_add_child(order, left, left->count, node_child(order, right, 0),
+		               node_below(order, right, 0), &low);
+	}
+	node_append(order, left, right, left->level > 0, right->count - (left->level > 0));
 	node_put(order, left);
 	order->nodes->drop(order->nodes->context, right->number);
 	node_set_below(order, parent, i,
@@ -610,11 +627,11 @@ delete_above(Order *order, Node *node, int i, Deleted *deleted)
 			deleted_note_first(order, deleted, node);
 		return true;
 	}
-	if (deleted->first)
+	if (deleted->first && i > 0)
 		node_set_low(order, node, i, &deleted->entry);
 	deleted->first &= i == 0;
 	before = node->count;
-	return deleted->length >= MERGE_BELOW ||
+	return deleted->length >= node_max(node->level - 1) / 3 ||
 	       (children_merge(order, node, i, &one, &other) &&
 	        (node->count < before || children_merge(order, node, i - 1, &one, &other)));
 }

@@ -15,13 +15,14 @@
  *
  * Slots stand in the order of entries, entries in the order in which they came.  So an entry that comes or goes changes
  * bytes at the end of the entries and no others, and what has gone leaves a hole, until the room is needed.  A node that
- * grows out of its room gets another quarter of ORDER_NODE_MAX at once, so that its keeper can mostly write it where it is.
+ * grows out of its room gets another quarter of its maximum at once, so that its keeper can mostly write it where it is.
  * A separator is the score alone, or with as many bytes as it takes: nodes above leaves have many children, and a tree is
  * low.
  *
  * An entry's bytes may be long.  A node has only the first ORDER_KEPT of them, and a reference that means
  * something to the caller; where that is not enough to tell two entries apart, the caller is asked.  So a node takes
- * ORDER_NODE_MAX bytes at most, and has many entries.
+ * ORDER_NODE_MAX bytes at most, and has many entries; a leaf ORDER_LEAF_MAX, because most changes concern another leaf each,
+ * and the same few nodes above.
  *
  * Numbers of nodes are given out by the caller and never come back after order_delete() has dropped them.
  */
@@ -33,6 +34,7 @@
 #include <stdint.h>
 
 #define ORDER_NODE_MAX    1800
+#define ORDER_LEAF_MAX    600
 #define ORDER_ENTRIES_MAX 162 /* of a node: of entries without bytes, with their slots */
 #define ORDER_KEPT        128
 #define ORDER_HEIGHT      16
@@ -42,10 +44,11 @@ typedef struct OrderEntry
 	double score; /* not NaN; -0 and 0 are equal */
 	const char *bytes;
 	size_t length;      /* of all bytes, of which ORDER_KEPT at most are looked at here */
-	uint64_t reference; /* to all of them, if there are more */
+	uint64_t reference; /* to all of them, if there are more; of one that is stored not 0 */
 } OrderEntry;
 
-/* Where nodes are kept.  What get() returns is not changed by put(), and is good for as long as the call of order_…(). */
+/* Where nodes are kept.  What get() returns is not changed by put(), and is good for as long as the call of order_…(),
+ * or until a cursor's last entry. */
 typedef struct OrderNodes
 {
 	void *context;

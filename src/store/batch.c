@@ -312,15 +312,14 @@ pgfirst_ops_apply_each(StoreOp *ops, int count, TransactionId xid)
 /* ---- changes that go together, without a transaction id ------------------------------------------ */
 
 /*
- * Puts all ops, sorted by key, into one batch; false when that was not possible now, mostly because a leaf has no room for one of
- * them, *full, and for those in front of it, of which none is there yet: so many bytes.
+ * Puts all ops, sorted by key, into one batch.  Returns NULL, or the one for which a leaf has no room beside those in front of
+ * it, of which none is there yet: *room is what it takes with them.
  */
-static bool
-unit_collect(Batch *batch, StoreOp *ops, int count, StoreOp **full, Size *room)
+static StoreOp *
+unit_collect(Batch *batch, StoreOp *ops, int count, Size *room)
 {
 	int i = 0;
 
-	*full = NULL;
 	batch->plans = 0;
 	while (i < count)
 	{
@@ -332,16 +331,12 @@ unit_collect(Batch *batch, StoreOp *ops, int count, StoreOp **full, Size *room)
 		    (i == count || !store_page_covers(batch->plan[before].leaf.page, &ops[i].key)))
 			continue;
 		batch_unlock(batch);
-		if (i < count)
-		{
-			*full = &ops[i];
-			*room = op_room(&ops[i]);
-			for (int j = i - done; j < i; j++)
-				*room += ops[j].need;
-		}
-		return false;
+		*room = op_room(&ops[i]);
+		for (int j = i - done; j < i; j++)
+			*room += ops[j].need;
+		return &ops[i];
 	}
-	return true;
+	return NULL;
 }
 
 static int
@@ -357,14 +352,13 @@ unit_leaves(StoreOp *ops, int count, bool certain)
 	return leaves;
 }
 
-/* A leaf is divided until so much fits, which it does at the latest when it has one item or two. */
+/* A leaf has so much room at the latest when it has one item or two. */
 #define UNIT_ROOM (STORE_PAGE_ROOM / 2)
 
 bool
 pgfirst_ops_apply_together(StoreOp *ops, int count)
 {
-	const StoreOp *crowded =
-	    NULL; /* a leaf was divided for it, and may still have too little room */
+	const StoreOp *crowded = NULL; /* its leaf has had UNIT_ROOM, which is not enough */
 	Batch batch;
 
 	batch_begin(&batch, ops[0].store, InvalidTransactionId);
@@ -381,13 +375,12 @@ pgfirst_ops_apply_together(StoreOp *ops, int count)
 		CHECK_FOR_INTERRUPTS();
 		if (tries > 0 && unit_leaves(ops, count, true) > batch.limit)
 			return false;
-		if (unit_collect(&batch, ops, count, &full, &room))
+		full = unit_collect(&batch, ops, count, &room);
+		if (full == NULL)
 		{
 			batch_change(&batch);
 			return true;
 		}
-		if (full == NULL)
-			continue;
 		if (room > UNIT_ROOM && full == crowded)
 			return false;
 		if (room > UNIT_ROOM)

@@ -284,7 +284,7 @@ item_overwrite(StoreEdit *edit, StoreItem *item, const StoreOp *op, TransactionI
 	if (!edit->image)
 		item_same(item, op, &start, &end);
 	/* What fills the last eight bytes up is zero, as it was. */
-	if (end > 0)
+	if (!edit->image && item->length == op_length(op))
 		end += after - STORE_LEAF_HEADER - item->length;
 	item_fill(item, op, xid);
 	if (memcmp(head, item, STORE_LEAF_HEADER) != 0)

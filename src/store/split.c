@@ -11,10 +11,10 @@
  * split that fails for want of disk fails a change that has not begun.  When the parent has no room
  * for another item it is split first, by a record of its own, and everything begins again.
  *
- * Where to split: half of the bytes to each side.  What shares the first half of its key is mostly written one after the
- * other: the parts of a large record, the nodes of a list, which grow at both ends.  So a leaf that is full because
- * something comes behind the last of them, or in front of the first, is split there, and stays full.  So is one into which
- * many records go at once, in the order of their keys.
+ * Where to split: half of the bytes to each side.  But what is numbered one after the other (the parts of a large record, the
+ * nodes of a list, which grows at both ends) mostly comes behind the last of its row or in front of the first.  A leaf that
+ * is full then is split there, and stays full; what stands in front of a row that grows forwards, and is of others,
+ * leaves it for good.  So is a leaf into which many records go at once, in the order of their keys.
  */
 #include "postgres.h"
 
@@ -28,24 +28,28 @@ same_key(const StoreItem *a, const StoreItem *b)
 	return a->high == b->high && a->low == b->low && a->space == b->space;
 }
 
-/* Whether the item in this slot, if there is one, shares the first half of the key. */
+/* Numbers that are given out one after the other are closer than this, and hashes of members are not. */
+#define NEAR (UINT64CONST(1) << 32)
+
+/* Whether the item in this slot, if there is one, is in one row of numbers with the key. */
 static bool
-shares_half(Page page, int slot, const StoreKey *key)
+is_near(Page page, int slot, const StoreKey *key)
 {
 	const StoreItem *item;
 
 	if (slot < 0 || slot >= store_page_count(page))
 		return false;
 	item = store_page_item(page, slot);
-	return item->space == key->space && item->high == key->high;
+	return item->space == key->space && item->high == key->high &&
+	       (item->low > key->low ? item->low - key->low : key->low - item->low) < NEAR;
 }
 
 /*
- * The first slot of the right half, never between two versions of a record.  0 <= slot <= count on leaves; 0 and count
- * leave one of them empty, for what comes there.
+ * The first slot of the right half, never between two versions of a record, and the first key that may stand there.
+ * 0 <= slot <= count on leaves; 0 and count leave one of them empty, for what comes there.
  */
 static int
-split_slot(Page page, const StoreKey *key, bool run)
+split_slot(Page page, const StoreKey *key, bool run, StoreKey *border)
 {
 	int count = store_page_count(page);
 	Size half = (store_page_used(page) - (Size) count * STORE_SLOT) / 2;
@@ -55,15 +59,28 @@ split_slot(Page page, const StoreKey *key, bool run)
 
 	if (store_page_tail(page)->level == 0)
 	{
-		bool behind = shares_half(page, place - 1, key);
-		bool in_front = shares_half(page, place, key);
+		bool behind = is_near(page, place - 1, key);
+		bool in_front = is_near(page, place, key);
 
 		if ((run && place > 0) || (behind && !in_front))
+		{
+			*border = place < count ? store_item_key(store_page_item(page, place)) : *key;
 			return place;
-		/* In front of all but their anchor, whose number is zero; and not what is there already and becomes larger. */
-		if (in_front && (!behind || store_page_item(page, place - 1)->low == 0) &&
-		    store_page_item(page, place)->low != key->low)
+		}
+		/* What is there already and becomes larger is not in front of itself. */
+		if (in_front && !behind && store_page_item(page, place)->low != key->low)
+		{
+			*border = store_item_key(store_page_item(page, place));
+			if (place > 0)
+			{
+				/* What stands in front is of others, who would share each leaf that the row fills. */
+				StoreItem *other = store_page_item(page, place - 1);
+
+				border->low =
+				    other->space == key->space && other->high == key->high ? other->low + 1 : 0;
+			}
 			return place;
+		}
 	}
 	for (slot = 1; slot < count - 1; slot++)
 	{
@@ -73,6 +90,7 @@ split_slot(Page page, const StoreKey *key, bool run)
 	}
 	if (same_key(store_page_item(page, slot - 1), store_page_item(page, slot)))
 		slot += slot + 1 < count ? 1 : -1;
+	*border = store_item_key(store_page_item(page, slot));
 	return slot;
 }
 
@@ -91,12 +109,11 @@ split_build(SplitHalves *halves, Page whole, const StoreKey *key, bool run, Bloc
             BlockNumber right)
 {
 	int count = store_page_count(whole);
-	int slot = split_slot(whole, key, run);
+	int slot = split_slot(whole, key, run, &halves->border);
 	StoreKey low = store_page_low(whole);
 	StoreKey high = store_page_high(whole);
 	StoreTail *tail;
 
-	halves->border = slot < count ? store_item_key(store_page_item(whole, slot)) : *key;
 	if (store_key_compare(&low, &halves->border) >= 0 ||
 	    store_key_compare(&halves->border, &high) >= 0)
 		pgfirst_page_damaged_at(whole, "its items are not in order");

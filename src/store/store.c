@@ -215,12 +215,9 @@ pgfirst_store_create(const char *schema, const char *name, bool logged)
 
 /* ---- reading ---------------------------------------------------------------------------------- */
 
-/*
- * The record of a leaf item, which is copied and may go away; the data of a large record is left for
- * record_fill().  `head` takes the first bytes.
- */
+/* The record of a leaf item without its data, of which `large` says where they are if they are not here. */
 static void
-record_of_item(const StoreItem *item, PgfirstRecord *record, StoreLarge *large, char *head)
+record_of_item(const StoreItem *item, PgfirstRecord *record, StoreLarge *large)
 {
 	StoreKey key = store_item_key(item);
 
@@ -228,40 +225,34 @@ record_of_item(const StoreItem *item, PgfirstRecord *record, StoreLarge *large, 
 	record->kind = item->kind;
 	record->expiry = item->expiry;
 	record->length = item->length;
-	record->data = head;
-	large->incarnation = 0;
-	if (item->flags & STORE_ITEM_LARGE)
-	{
-		if (item->length != STORE_LARGE_HEADER + STORE_LARGE_PREFIX)
-			pgfirst_page_damaged("a large record has no head");
-		memcpy(large, item->data, STORE_LARGE_HEADER);
-		if (large->length <= STORE_INLINE_MAX || large->length > PGFIRST_RECORD_MAX)
-			pgfirst_page_damaged("a large record has an impossible length");
-		record->length = large->length;
-		memcpy(head, item->data + STORE_LARGE_HEADER, STORE_LARGE_PREFIX);
-	}
-	else
-		memcpy(head, item->data, item->length);
+	if (!(item->flags & STORE_ITEM_LARGE))
+		return;
+	if (item->length != STORE_LARGE_HEADER + STORE_LARGE_PREFIX)
+		pgfirst_page_damaged("a large record has no head");
+	memcpy(large, item->data, STORE_LARGE_HEADER);
+	if (large->length <= STORE_INLINE_MAX || large->length > PGFIRST_RECORD_MAX)
+		pgfirst_page_damaged("a large record has an impossible length");
+	record->length = large->length;
 }
 
 bool
 pgfirst_item_read(PgfirstStore *store, const StoreItem *item, Size limit, PgfirstRecord *record)
 {
-	char head[STORE_INLINE_MAX];
 	StoreLarge large;
 	Size wanted;
 	char *data;
 
-	record_of_item(item, record, &large, head);
+	record_of_item(item, record, &large);
 	wanted = Min(limit, record->length);
 	data = MemoryContextAllocHuge(CurrentMemoryContext, Max(wanted, 1));
-	if (!(item->flags & STORE_ITEM_LARGE))
-		memcpy(data, head, wanted);
-	else
-		memcpy(data, head, Min(wanted, STORE_LARGE_PREFIX));
 	record->data = data;
-	if (wanted <= STORE_LARGE_PREFIX || !(item->flags & STORE_ITEM_LARGE) ||
-	    pgfirst_large_read(store, &large, wanted, data))
+	if (!(item->flags & STORE_ITEM_LARGE))
+	{
+		memcpy(data, item->data, wanted);
+		return true;
+	}
+	memcpy(data, item->data + STORE_LARGE_HEADER, Min(wanted, STORE_LARGE_PREFIX));
+	if (wanted <= STORE_LARGE_PREFIX || pgfirst_large_read(store, &large, wanted, data))
 		return true;
 	pfree(data);
 	return false;

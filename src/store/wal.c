@@ -5,7 +5,7 @@
  * Records are those of PostgreSQL's generic resource manager, written by hand: for each page a list of
  * (offset, length, bytes).  Any server replays them, a standby or a restore without this library
  * too.  GenericXLogRegisterBuffer and _Finish copy each page twice and compare it byte by byte, at
- * ten times the cost; who has just changed a page knows what has changed.  What the replay expects
+ * ten times the cost; who has just changed a page knows what has changed, or compares one record.  What the replay expects
  * (src/backend/access/transam/generic_xlog.c) makes the rules:
  *
  *   1. At most four pages.  Replay keeps their buffers in an array of four and does not check; a
@@ -88,7 +88,7 @@ pgfirst_record_change(StoreRecord *record)
 }
 
 #ifndef PGFIRST_GENERIC_XLOG
-/* Puts the changed pieces of a page one behind the other; 0 if the whole page is to be logged. */
+/* Puts the changed pieces of a page one behind the other; 0 if there are none, or the whole page is to be logged. */
 static Size
 edit_delta(StoreEdit *edit, char *to)
 {

@@ -21,7 +21,7 @@
 
 #define STORE_RECORD_PAGES 4  /* changed by one WAL record */
 #define STORE_CHANGE_PAGES 64 /* changed at once where nothing is logged */
-#define STORE_EDIT_PIECES  40
+#define STORE_EDIT_PIECES  80
 #define STORE_EDIT_BYTES   (BLCKSZ / 2) /* more than this is logged as the whole page */
 
 /* What has changed on one page. */
@@ -29,7 +29,7 @@ typedef struct StoreEdit
 {
 	Buffer buffer;
 	Page page;
-	bool image; /* the whole page is logged, or nothing: no pieces are noted */
+	bool image; /* no pieces are noted: the whole page is logged, or the store is not */
 	int pieces;
 	struct
 	{

@@ -385,12 +385,18 @@ damage_is_changed_within_bounds(void **state)
 		if (round % 3 == 0)
 		{
 			/* All slots say the same, so that its entries take more room than there is. */
-			uint16_t count, slot;
+			uint16_t count, end, slot;
+			char *data = world->nodes[node];
 
-			memcpy(&count, world->nodes[node] + 2, sizeof(count));
+			memcpy(&count, data + 2, sizeof(count));
+			memcpy(&end, data + 6, sizeof(end));
 			slot = (uint16_t) chance(world, ORDER_NODE_MAX);
-			for (size_t i = world->lengths[node] - 2 * count; i < world->lengths[node]; i += 2)
-				memcpy(world->nodes[node] + i, &slot, sizeof(slot));
+			if (round % 2 == 0)
+				slot = 8;
+			for (int i = 0; i < count && end + 2 * i + 2 <= (int) world->lengths[node]; i++)
+				memcpy(data + end + 2 * i, &slot, sizeof(slot));
+			if (round % 5 == 0)
+				memset(data + 4, 0, sizeof(uint16_t));
 		}
 		else
 			world->nodes[node][chance(world, (uint32_t) world->lengths[node])] =
@@ -409,6 +415,43 @@ damage_is_changed_within_bounds(void **state)
 		}
 	}
 	assert_true(found > 500);
+}
+
+/* A leaf of a hole behind one long entry, and this slot so often. */
+static void
+leaf_with_a_hole(uint16_t count, uint16_t slot)
+{
+	static char leaf[ORDER_NODE_MAX];
+	OrderEntry entry = {.score = 1, .bytes = leaf, .length = ORDER_KEPT + 1, .reference = 1};
+	uint16_t end = (uint16_t) (ORDER_NODE_MAX - 2 * count);
+
+	world->harmed = true;
+	order = (Order){.nodes = &nodes};
+	assert_true(pgfirst_order_insert(&order, &entry));
+	memcpy(leaf, world->nodes[order.root], world->lengths[order.root]);
+	memcpy(leaf + 2, &count, sizeof(count));
+	memcpy(leaf + 6, &end, sizeof(end));
+	for (int i = 0; i < count; i++)
+		memcpy(leaf + end + 2 * i, &slot, sizeof(slot));
+	world_put(world, order.root, leaf, sizeof(leaf));
+}
+
+/* Its slots all say the entry, so that without the hole it is larger than with it; or the end of the hole. */
+static void
+a_leaf_may_be_larger_without_its_hole(void **state)
+{
+	OrderEntry entry = {.score = 2, .bytes = "x", .length = 1};
+
+	(void) state;
+	leaf_with_a_hole(14, 8);
+	assert_false(pgfirst_order_insert(&order, &entry));
+	assert_true(order.damaged);
+	leaf_with_a_hole(40, 8);
+	assert_false(pgfirst_order_insert(&order, &entry));
+	assert_true(order.damaged);
+	leaf_with_a_hole(2, ORDER_NODE_MAX - 2 * 2 - 3);
+	assert_int_equal(pgfirst_order_rank(&order, &entry), 2);
+	assert_true(order.damaged);
 }
 
 /* Entries that come in their order fill their nodes. */
@@ -431,8 +474,8 @@ what_comes_in_order_is_packed(void **state)
 			bytes += world->lengths[i];
 			count++;
 		}
-	assert_true(bytes > (size_t) count * ORDER_NODE_MAX * 9 / 10);
-	assert_true(count < 200);
+	assert_true(bytes > (size_t) count * ORDER_LEAF_MAX * 9 / 10);
+	assert_true(count < 600);
 }
 
 /* One that leads to itself, and one that is missing. */
@@ -526,6 +569,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(nothing_has_no_ranks, world_setup, world_teardown),
 	    cmocka_unit_test_setup_teardown(damage_is_found_or_harmless, world_setup, world_teardown),
 	    cmocka_unit_test_setup_teardown(damage_is_changed_within_bounds, world_setup,
+	                                    world_teardown),
+	    cmocka_unit_test_setup_teardown(a_leaf_may_be_larger_without_its_hole, world_setup,
 	                                    world_teardown),
 	    cmocka_unit_test_setup_teardown(what_comes_in_order_is_packed, world_setup, world_teardown),
 	    cmocka_unit_test_setup_teardown(a_way_without_end_ends, world_setup, world_teardown),

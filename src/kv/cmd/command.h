@@ -47,13 +47,13 @@ typedef enum KvFlag
 	 * that says how many more follow it.
 	 */
 	KV_COUNTED = 1 << 15,
-	KV_MEMBER = 1 << 18,   /* argument 2 names a member or a field */
-	KV_SCORED = 1 << 19,   /* argument 3 names a member, mostly, behind its score */
-	KV_WAITS = 1 << 27,    /* may wait for its keys; not within MULTI and scripts */
-	KV_GROWS = 1 << 20,    /* takes room: refused in a database that is full (Redis: denyoom) */
-	KV_HARMLESS = 1 << 24, /* of KV_ADMIN: Redis calls it so, but anybody may */
-	KV_SERVER = 1 << 25,   /* of KV_ADMIN: concerns all tenants, so the default one's admins may */
-	KV_READERS = 1 << 26   /* names no key, but is for those who may read */
+	KV_NAMES_MEMBER = 1 << 18, /* argument 2 names a member or a field */
+	KV_NAMES_SCORED = 1 << 19, /* argument 3 names a member, mostly, behind its score */
+	KV_WAITS = 1 << 27,        /* may wait for its keys; not within MULTI and scripts */
+	KV_GROWS = 1 << 20,        /* takes room: refused in a database that is full (Redis: denyoom) */
+	KV_HARMLESS = 1 << 24,     /* of KV_ADMIN: Redis calls it so, but anybody may */
+	KV_SERVER = 1 << 25, /* of KV_ADMIN: concerns all tenants, so the default one's admins may */
+	KV_READERS = 1 << 26 /* names no key, but is for those who may read */
 } KvFlag;
 
 /* What became of a call. */

@@ -6,10 +6,10 @@
  * buffers, so it can wait for the misses of thirty of them at once (see store/prefetch.c).  For that
  * the commands are parsed twice, which costs a tenth of what it saves.
  *
- * Only commands that read a record, be it to change it, under a key that stands where most keys stand, and the member
- * of a collection that they name beside it; and only in a database that this turn has opened already: looking must open, lock and answer
- * nothing.  A guess that is wrong costs a few wasted loads.  Where looks find no reads, they become
- * rarer.
+ * Only commands that read a record, be it to change it, under a key that stands where most keys stand, and the
+ * member of a collection that they name beside it; and only in a database that this turn has opened already: looking
+ * must open, lock and answer nothing.  A guess that is wrong costs a few wasted loads.  Where looks find no reads, they
+ * become rarer.
  */
 #include "postgres.h"
 
@@ -62,7 +62,7 @@ kv_ahead_begin(void)
 static RespSlice
 member_of(const KvCommand *command, const char *data)
 {
-	int i = command->flags & KV_MEMBER ? 2 : command->flags & KV_SCORED ? 3 : 0;
+	int i = command->flags & KV_NAMES_MEMBER ? 2 : command->flags & KV_NAMES_SCORED ? 3 : 0;
 
 	if (i == 0 || i >= (int) ahead.parser.argc)
 		return (RespSlice){NULL, 0};

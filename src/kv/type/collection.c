@@ -36,7 +36,7 @@ kv_collection_note(const PgfirstId *key, RespSlice value)
 	int place = remembered_place(key);
 
 	if (value.length < sizeof(uint64))
-		kv_collection_damaged();
+		return;
 	remembered[place].key = *key;
 	memcpy(&remembered[place].incarnation, value.data, sizeof(uint64));
 }

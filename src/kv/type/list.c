@@ -644,16 +644,32 @@ kv_list_replace(KvList *list, KvListPosition position, RespSlice value)
 		kv_list_node_split(list, packed.begin, packed.end, value);
 }
 
+/* The elements at these positions, which are in one node. */
+static void
+remove_from_node(KvList *list, const KvListPosition *positions, Size count)
+{
+	KvPacked *elements = palloc(count * sizeof(KvPacked));
+
+	kv_list_node_need(list, positions[0].node);
+	kv_list_node_elements(list, positions, count, elements);
+	/* From the last one on: those behind the one that goes move. */
+	for (Size i = count; i > 0; i--)
+		element_remove(list, elements[i - 1]);
+	kv_list_node_merge(list);
+	pfree(elements);
+}
+
 void
 kv_list_remove_all(KvList *list, const KvListPosition *positions, Size count)
 {
-	/* From the last one on: those behind the one that goes move. */
-	for (Size i = count; i > 0; i--)
+	while (count > 0)
 	{
-		kv_list_node_need(list, positions[i - 1].node);
-		element_remove(list, kv_list_node_element(list, positions[i - 1].index));
-		if (i == 1 || positions[i - 2].node != positions[i - 1].node)
-			kv_list_node_merge(list);
+		Size first = count - 1;
+
+		while (first > 0 && positions[first - 1].node == positions[first].node)
+			first--;
+		remove_from_node(list, &positions[first], count - first);
+		count = first;
 	}
 }
 

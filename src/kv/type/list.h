@@ -27,7 +27,7 @@
  * Rejected: a record for each element (a slot, a header and padding take 40 bytes of a page for each, and a delete costs more
  * than a node that is written anew.  Of 16 pipelined commands on a volatile database, with elements of 10 bytes, LPUSH took
  * 6.6 us of the server, with nodes 2.9; LPOP 5.0 and 2.7; RPOP 5.1 and 3.3; LRANGE of 100 elements 20 and 9); nodes
- * of 2 kB and more, as Redis has them (each push would write as much WAL); nodes that know their neighbours (a new one changes
+ * of 2 kB and more, as Redis has them (each push would copy as much); nodes that know their neighbours (a new one changes
  * two others); a tree that counts (each push would change a path of it).
  */
 #ifndef PGFIRST_KV_LIST_H

@@ -184,6 +184,21 @@ kv_list_node_element(const KvList *list, uint64 index)
 	return packed;
 }
 
+void
+kv_list_node_elements(const KvList *list, const KvListPosition *positions, Size count,
+                      KvPacked *elements)
+{
+	KvPacked packed = element_at(list, 0);
+	uint64 index = 0;
+
+	for (Size i = 0; i < count; i++)
+	{
+		for (; index < positions[i].index; index++)
+			packed = element_at(list, packed.end);
+		elements[i] = packed;
+	}
+}
+
 KvPacked
 kv_list_node_end(KvList *list, KvEnd end)
 {

@@ -17,7 +17,8 @@
 /*
  * How the record of a node begins.  One that has grown, and may grow again, has room for KV_LIST_NODE_MAX bytes: so it keeps
  * its place on its page, where a larger one would need another.  The first node's elements stand at the end of the room and
- * those of all others at its beginning, so that a push or a pop moves none of them, and only what has changed is logged.
+ * those of all others at its beginning: a push or a pop at the end of a list of several moves none of them, and only what has
+ * changed is logged.
  */
 typedef struct KvListNodeHead
 {
@@ -61,8 +62,13 @@ extern void kv_list_node_delete(KvList *list, uint64 number);
 /* After elements of the open node have gone: if it has only a few, those of the next one come to it. */
 extern void kv_list_node_merge(KvList *list);
 
-/* Elements of the open node: the one with an index in it, the one at an end.  Of a large one, only how long it is. */
+/*
+ * Elements of the open node: the one with an index in it, those at positions in it, in their order, the one at an end.  Of a
+ * large one, only how long it is.
+ */
 extern KvPacked kv_list_node_element(const KvList *list, uint64 index);
+extern void kv_list_node_elements(const KvList *list, const KvListPosition *positions, Size count,
+                                  KvPacked *elements);
 extern KvPacked kv_list_node_end(KvList *list, KvEnd end);
 
 /*

@@ -263,8 +263,8 @@ order_entry(const KvZset *zset, RespSlice member, double score)
 }
 
 /*
- * Inserts an entry or deletes it.  What the nodes of one change take of memory is given back; the member's record must be there, for
- * who compares.
+ * Inserts an entry or deletes it.  What the nodes of one change take of memory is given back; the member's record must be
+ * there, for who compares.
  */
 static void
 order_change(KvZset *zset, RespSlice member, double score, bool insert)
