@@ -55,6 +55,7 @@ void
 pgfirst_record_begin(StoreRecord *record, Relation relation)
 {
 	record->relation = relation;
+	record->logged = RelationNeedsWAL(relation);
 	record->limit = pgfirst_record_limit(relation);
 	record->pages = 0;
 }
@@ -69,7 +70,7 @@ pgfirst_record_page(StoreRecord *record, Buffer buffer)
 	edit = &record->edits[record->pages++];
 	edit->buffer = buffer;
 	edit->page = BufferGetPage(buffer);
-	edit->image = !RelationNeedsWAL(record->relation); /* nobody asks what has changed */
+	edit->image = !record->logged; /* nobody asks what has changed */
 	edit->pieces = 0;
 	return edit;
 }
@@ -79,7 +80,7 @@ pgfirst_record_change(StoreRecord *record)
 {
 	pgfirst_store_point("before a record");
 #ifdef PGFIRST_GENERIC_XLOG
-	if (RelationNeedsWAL(record->relation))
+	if (record->logged)
 		record->generic = GenericXLogStart(record->relation);
 #endif
 	START_CRIT_SECTION();
@@ -154,7 +155,7 @@ pgfirst_record_insert(StoreRecord *record)
 {
 	XLogRecPtr end = InvalidXLogRecPtr;
 
-	if (RelationNeedsWAL(record->relation))
+	if (record->logged)
 		end = record_write(record);
 	END_CRIT_SECTION();
 	pgfirst_store_point("after a record");

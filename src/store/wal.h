@@ -41,6 +41,7 @@ typedef struct StoreEdit
 typedef struct StoreRecord
 {
 	Relation relation;
+	bool logged;
 	int limit; /* of pages */
 	int pages;
 	StoreEdit edits[STORE_CHANGE_PAGES];
