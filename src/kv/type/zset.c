@@ -347,24 +347,41 @@ zset_page(KvZset *zset)
 
 /* ---- one member -------------------------------------------------------------------------------- */
 
+static void
+place_take(KvZsetPlace *place, const KvPacked *packed)
+{
+	place->score = kv_zset_score_of(packed->value);
+	place->begin = packed->begin;
+	place->end = packed->end;
+}
+
+/* Of a paged one. */
+static void
+part_look(const KvZset *zset, RespSlice member, KvZsetPlace *place)
+{
+	KvPacked packed;
+
+	place->found = part_read(zset, member, &place->part) &&
+	               kv_packed_find(place->part.data, place->part.length, member, &packed);
+	place->begin = place->end = place->part.length;
+	if (place->found)
+		place_take(place, &packed);
+}
+
 void
 kv_zset_look(KvZset *zset, RespSlice member, KvZsetPlace *place)
 {
 	KvPacked packed;
 
-	if (zset->layout == KV_LAYOUT_INLINE)
-		place->found = kv_packed_find(zset->packed, zset->at.root.bytes, member, &packed);
-	else
-		place->found = part_read(zset, member, &place->part) &&
-		               kv_packed_find(place->part.data, place->part.length, member, &packed);
-	if (!place->found)
+	if (zset->layout != KV_LAYOUT_INLINE)
 	{
-		place->begin = place->end = zset->layout == KV_LAYOUT_INLINE ? 0 : place->part.length;
+		part_look(zset, member, place);
 		return;
 	}
-	place->score = kv_zset_score_of(packed.value);
-	place->begin = packed.begin;
-	place->end = packed.end;
+	*place =
+	    (KvZsetPlace){.found = kv_packed_find(zset->packed, zset->at.root.bytes, member, &packed)};
+	if (place->found)
+		place_take(place, &packed);
 }
 
 bool
@@ -406,7 +423,7 @@ kv_zset_put(KvZset *zset, RespSlice member, double score, KvZsetPlace *place)
 			return;
 		}
 		zset_page(zset);
-		kv_zset_look(zset, member, place);
+		part_look(zset, member, place);
 	}
 	if (place->found)
 		order_change(zset, member, place->score, false);
