@@ -144,10 +144,10 @@ extern void pgfirst_walk_end(PgfirstWalk *walk);
 
 /*
  * The id of a record by chance, of those that begin with the same eight bytes as `first` and are not before it: one that
- * is stored near `at`, which begins alike, too, and ends in what chance has chosen.  For ids that are spread as hashes are; then
- * records differ by one part in the square root of what a page has of them.  False where it cannot say: where a page
- * has none, where the transaction has put some, or by bad luck; a walk from `at` on can.  It adds nothing to pgfirst_store_position(),
- * and the record may be gone when it is asked for.
+ * is stored near `at`, which begins alike, too, and ends in what chance has chosen.  For ids that are spread as hashes
+ * are; then records differ by one part in the square root of what a page has of them.  False where it cannot say: where a
+ * page has none, where the transaction has put some, or by bad luck; a walk from `at` on can.  It adds nothing to
+ * pgfirst_store_position(), and the record may be gone when it is asked for.
  */
 extern bool pgfirst_store_sample(PgfirstStore *store, const PgfirstId *at, const PgfirstId *first,
                                  PgfirstId *id);

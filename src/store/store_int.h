@@ -151,8 +151,8 @@ extern uint64 pgfirst_incarnation_count(uint64 incarnation);
 /* ---- split.c, merge.c: the tree grows and shrinks --------------------------------------------- */
 
 /*
- * Sees to it that an item and its slot, `size` bytes, fit on the leaf of the key.  run: more will follow
- * it, in the order of their keys.
+ * Divides the leaf of the key, once, unless `size` bytes of items and their slots fit on it by now.  run: more will follow,
+ * in the order of their keys.
  */
 extern void pgfirst_tree_make_room(PgfirstStore *store, const StoreKey *key, Size size, bool run);
 
@@ -379,8 +379,8 @@ extern void pgfirst_ops_prefetch(const StoreOp *ops, int count);
 extern void pgfirst_ops_apply_each(StoreOp *ops, int count, TransactionId xid);
 
 /*
- * Applies ops that belong together, in the order of their keys, at once.  False, and nothing has happened,
- * if they take more leaves than can be changed at once.
+ * Applies ops that belong together, in the order of their keys, at once.  False, and no record has changed, if they take
+ * more leaves than can be changed at once, or more room on one of them than it is divided for.
  */
 extern bool pgfirst_ops_apply_together(StoreOp *ops, int count);
 

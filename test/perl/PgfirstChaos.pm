@@ -58,22 +58,10 @@ sub server
 	return $servers{$name} //= do
 	{
 		my $node = pgfirst_node($name, %{ $options{$name} }, conf => 'checkpoint_timeout = 30s');
-		standby_of($node) if $options{$name}{streaming};
+		$standby = standby_of($node) if $options{$name}{streaming};
 		my $pid = open2(my $from, my $to, $command->($node));
 		{ node => $node, from => $from, to => $to, pid => $pid, name => $name };
 	};
-}
-
-sub standby_of
-{
-	my ($node) = @_;
-
-	$node->backup('base');
-	$standby = PostgreSQL::Test::Cluster->new($node->name . '_standby');
-	$standby->init_from_backup($node, 'base', has_streaming => 1);
-	$standby->append_conf('postgresql.conf',
-		PgfirstTest::settings($standby, PostgreSQL::Test::Cluster::get_free_port()));
-	$standby->start;
 }
 
 # The standby of the server, when it has replayed what the server has; undef if that has none.

@@ -27,7 +27,7 @@ use PostgreSQL::Test::Utils;
 use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(pgfirst_node pgfirst_install pgfirst_environment redis redis_in_worker redis_port redis_socket
-  wait_until wait_for_door wait_for_standby worker_pid processes crash shim median percentile log_count ticks);
+  wait_until wait_for_door standby_of wait_for_standby worker_pid processes crash shim median percentile log_count ticks);
 
 $PostgreSQL::Test::Cluster::last_port_assigned = $ENV{PGFIRST_TEST_FIRST_PORT} - 1
   if $ENV{PGFIRST_TEST_FIRST_PORT};
@@ -135,6 +135,21 @@ sub wait_for_door
 		my $size = eval { $redis->call('DBSIZE') } // '-';
 		return $size =~ /^\d+$/;
 	}, $limit);
+}
+
+# A streaming standby of the server, whose door answers; options as those of pgfirst_node.
+sub standby_of
+{
+	my ($primary, %options) = @_;
+	my $standby = PostgreSQL::Test::Cluster->new($primary->name . '_standby');
+
+	$primary->backup('base');
+	$standby->init_from_backup($primary, 'base', has_streaming => 1);
+	$standby->append_conf('postgresql.conf',
+		settings($standby, PostgreSQL::Test::Cluster::get_free_port(), %options));
+	$standby->start;
+	wait_for_door($standby);
+	return $standby;
 }
 
 # Waits until the standby has replayed all that its primary has inserted, also what nobody has flushed yet:

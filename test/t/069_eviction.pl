@@ -409,13 +409,7 @@ is(info($redis, 'stats')->{evicted_keys}, 0, 'CONFIG RESETSTAT sets the counter 
 	my @clients = map { client(1) } 1 .. 2;
 
 	flood(\@clients, 4000);
-	my $standby = PostgreSQL::Test::Cluster->new('standby');
-	$node->backup('base');
-	$standby->init_from_backup($node, 'base', has_streaming => 1);
-	$standby->append_conf('postgresql.conf',
-		PgfirstTest::settings($standby, PostgreSQL::Test::Cluster::get_free_port(), workers => 1));
-	$standby->start;
-	wait_for_door($standby);
+	my $standby = standby_of($node, workers => 1);
 	flood(\@clients, 8000);
 	my $replica = redis($standby);
 	$replica->call('SELECT', 1);

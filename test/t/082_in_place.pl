@@ -16,18 +16,10 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/../perl";
 use PgfirstTest;
-use PostgreSQL::Test::Cluster;
 use Test::More;
 
 my $node = pgfirst_node('place', streaming => 1, conf => "autovacuum = off\nfull_page_writes = off");
-my $standby = PostgreSQL::Test::Cluster->new('standby');
-
-$node->backup('base');
-$standby->init_from_backup($node, 'base', has_streaming => 1);
-$standby->append_conf('postgresql.conf',
-	PgfirstTest::settings($standby, PostgreSQL::Test::Cluster::get_free_port(), workers => 1));
-$standby->start;
-wait_for_door($standby);
+my $standby = standby_of($node, workers => 1);
 
 sub sql { return $node->safe_psql('postgres', $_[0]); }
 

@@ -146,6 +146,20 @@ world_sort(void)
 	qsort(world->sorted, (size_t) world->count, sizeof(int), by_score_and_word);
 }
 
+/* No nodes, and no word is there. */
+static void
+world_empty(void)
+{
+	for (int i = 0; i < NODES_MAX; i++)
+	{
+		free(world->nodes[i]);
+		world->nodes[i] = NULL;
+	}
+	world->fresh = 0;
+	order = (Order){.nodes = &nodes};
+	memset(world->there, 0, sizeof(world->there));
+}
+
 static int
 world_setup(void **state)
 {
@@ -366,14 +380,7 @@ damage_is_changed_within_bounds(void **state)
 
 		if (round % 8 == 0)
 		{
-			for (int i = 0; i < NODES_MAX; i++)
-			{
-				free(world->nodes[i]);
-				world->nodes[i] = NULL;
-			}
-			world->fresh = 0;
-			order = (Order){.nodes = &nodes};
-			memset(world->there, 0, sizeof(world->there));
+			world_empty();
 			world->harmed = false;
 			for (int i = 0; i < 600; i++)
 				toggle(i, round % 16 == 0 ? 2 : 5000);
@@ -524,14 +531,7 @@ nodes_may_be_missing(void **state)
 	for (long gets = 0; gets < 9; gets++)
 		for (int round = 0; round < 8; round++)
 		{
-			for (int i = 0; i < NODES_MAX; i++)
-			{
-				free(world->nodes[i]);
-				world->nodes[i] = NULL;
-			}
-			world->fresh = 0;
-			order = (Order){.nodes = &nodes};
-			memset(world->there, 0, sizeof(world->there));
+			world_empty();
 			for (int i = 0; i < 700; i++)
 				toggle(i, 50);
 			/* Until one change takes more nodes than there are; some never do. */

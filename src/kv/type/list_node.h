@@ -49,8 +49,8 @@ extern bool kv_list_node_open(KvList *list, uint64 number);
 extern void kv_list_node_need(KvList *list, uint64 number);
 
 /*
- * A node of these elements, which fit into one, or a single one that does not; new, or instead of what it was.  And puts what has
- * been changed of the open one.
+ * A node of these elements, which fit into one, or a single one that does not; new, or instead of what it was.  And puts
+ * what has been changed of the open one.
  */
 extern void kv_list_node_make(KvList *list, uint64 number, uint64 index, const RespSlice *elements,
                               int count);
