@@ -167,6 +167,13 @@ node_max(int level)
 	return level > 0 ? ORDER_NODE_MAX : ORDER_LEAF_MAX;
 }
 
+/* Without its holes. */
+static size_t
+node_length(const Node *node)
+{
+	return HEADER + node->live + (size_t) node->count * SLOT;
+}
+
 static void
 node_begin(Node *node, uint64_t number, int level)
 {
@@ -552,7 +559,8 @@ pgfirst_order_insert(Order *order, const OrderEntry *entry)
 /* What a deletion has done to a node, for the one above. */
 typedef struct Deleted
 {
-	size_t length; /* of the node, 0: it has been dropped */
+	size_t before; /* length of the node */
+	size_t length; /* and now, 0: it has been dropped */
 	bool first;    /* its first entry is another one, which is `entry` */
 	OrderEntry entry;
 	char bytes[ORDER_KEPT];
@@ -568,8 +576,7 @@ children_merge(Order *order, Node *parent, int i, Node *left, Node *right)
 	    !node_get(order, node_child(order, parent, i + 1), right))
 		return false;
 	if (left->level != right->level ||
-	    HEADER + left->live + right->live + (size_t) (left->count + right->count) * SLOT >
-	        node_max(left->level) / 4 * 3)
+	    node_length(left) + node_length(right) - HEADER > node_max(left->level) / 4 * 3)
 		return true;
 	node_compact(order, left, left->count);
 	if (left->level > 0)
@@ -611,6 +618,20 @@ node_set_low(Order *order, Node *node, int i, const OrderEntry *low)
 	node_add_child(order, node, i, child, below, low);
 }
 
+/*
+ * How often a third of a node has to be halved for one of that length.  A node that loses entry after entry asks its
+ * neighbours when this changes, and not each time: mostly they have no room for it.
+ */
+static int
+times_halved(int level, size_t length)
+{
+	int times = 0;
+
+	for (size_t bound = node_max(level) / 3; bound > length; bound /= 2)
+		times++;
+	return times;
+}
+
 /* Brings a node that is not a leaf up to what has become of its child i; `deleted` says what has, and then what of the node. */
 static bool
 delete_above(Order *order, Node *node, int i, Deleted *deleted)
@@ -631,7 +652,8 @@ delete_above(Order *order, Node *node, int i, Deleted *deleted)
 		node_set_low(order, node, i, &deleted->entry);
 	deleted->first &= i == 0;
 	before = node->count;
-	return deleted->length >= node_max(node->level - 1) / 3 ||
+	return times_halved(node->level - 1, deleted->length) ==
+	           times_halved(node->level - 1, deleted->before) ||
 	       (children_merge(order, node, i, &one, &other) &&
 	        (node->count < before || children_merge(order, node, i - 1, &one, &other)));
 }
@@ -640,10 +662,12 @@ static bool
 delete_below(Order *order, uint64_t number, int level, const OrderEntry *entry, Deleted *deleted)
 {
 	Node node;
+	size_t before;
 	int i;
 
 	if (!node_get(order, number, &node) || (level >= 0 && node.level != level))
 		return damaged(order);
+	before = node_length(&node);
 	if (node.level == 0)
 	{
 		OrderEntry there;
@@ -672,7 +696,8 @@ delete_below(Order *order, uint64_t number, int level, const OrderEntry *entry, 
 		order->nodes->drop(order->nodes->context, number);
 		return true;
 	}
-	deleted->length = HEADER + node.live + (size_t) node.count * SLOT;
+	deleted->before = before;
+	deleted->length = node_length(&node);
 	if (node_is_full(&node))
 		node_compact(order, &node, node.count);
 	node_put(order, &node);

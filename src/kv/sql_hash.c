@@ -77,13 +77,13 @@ pgfirst_kv_hsetnx(PG_FUNCTION_ARGS)
 {
 	RespSlice field = kv_sql_value(fcinfo, 1);
 	RespSlice value = kv_sql_value(fcinfo, 2);
+	KvMembersPlace place;
 	KvElements hash;
-	RespSlice old;
 
 	hash_open(fcinfo, 3, PGFIRST_KV_GROW, &hash);
-	if (kv_members_find(&hash.of.members, field, &old))
+	if (kv_members_look(&hash.of.members, field, &place))
 		PG_RETURN_BOOL(false);
-	(void) kv_members_put(&hash.of.members, field, value);
+	kv_members_put_at(&hash.of.members, field, value, &place);
 	kv_members_close(&hash.of.members);
 	PG_RETURN_BOOL(true);
 }
@@ -123,13 +123,14 @@ pgfirst_kv_hincrby(PG_FUNCTION_ARGS)
 {
 	RespSlice field = kv_sql_value(fcinfo, 1);
 	char digits[PGFIRST_INT64_TEXT];
+	KvMembersPlace place;
 	KvElements hash;
 	RespSlice slice;
 	int64 value = 0;
 
 	hash_open(fcinfo, 3, PGFIRST_KV_GROW, &hash);
-	if (kv_members_find(&hash.of.members, field, &slice) &&
-	    !pgfirst_int64_parse(slice.data, slice.length, &value))
+	if (kv_members_look(&hash.of.members, field, &place) &&
+	    !pgfirst_int64_parse(place.packed.value.data, place.packed.value.length, &value))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 		                errmsg("the value is not an integer or out of range"),
 		                errhint("kv.hincrbyfloat adds to other numbers.")));
@@ -137,7 +138,7 @@ pgfirst_kv_hincrby(PG_FUNCTION_ARGS)
 		ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 		                errmsg("the increment or decrement would overflow")));
 	slice = (RespSlice){digits, pgfirst_int64_format(value, digits)};
-	(void) kv_members_put(&hash.of.members, field, slice);
+	kv_members_put_at(&hash.of.members, field, slice, &place);
 	kv_members_close(&hash.of.members);
 	PG_RETURN_INT64(value);
 }
@@ -150,12 +151,13 @@ pgfirst_kv_hincrbyfloat(PG_FUNCTION_ARGS)
 	long double by = kv_sql_float(fcinfo, 2);
 	char digits[PGFIRST_FLOAT_TEXT];
 	long double value = 0;
+	KvMembersPlace place;
 	KvElements hash;
 	RespSlice slice;
 
 	hash_open(fcinfo, 3, PGFIRST_KV_GROW, &hash);
-	if (kv_members_find(&hash.of.members, field, &slice) &&
-	    !pgfirst_float_parse(slice.data, slice.length, &value))
+	if (kv_members_look(&hash.of.members, field, &place) &&
+	    !pgfirst_float_parse(place.packed.value.data, place.packed.value.length, &value))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 		                errmsg("the value is not a valid float")));
 	value += by;
@@ -163,7 +165,7 @@ pgfirst_kv_hincrbyfloat(PG_FUNCTION_ARGS)
 		ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 		                errmsg("the sum is out of range for type double precision")));
 	slice = (RespSlice){digits, pgfirst_float_format(value, digits)};
-	(void) kv_members_put(&hash.of.members, field, slice);
+	kv_members_put_at(&hash.of.members, field, slice, &place);
 	kv_members_close(&hash.of.members);
 	PG_RETURN_FLOAT8((double) value);
 }

@@ -128,12 +128,13 @@ pgfirst_kv_spop(PG_FUNCTION_ARGS)
 {
 	KvElements elements;
 	KvMembers *set = set_open(fcinfo, 1, PGFIRST_KV_WRITE, &elements);
-	RespSlice member, value;
+	KvMembersPlace place;
+	RespSlice member;
 
-	if (set->count == 0 || !kv_elements_random(set, &member, &value))
+	if (set->count == 0 || !kv_elements_random(set, &place))
 		PG_RETURN_NULL();
-	member = kv_slice_copy(member);
-	(void) kv_members_remove(set, member);
+	member = kv_slice_copy(place.packed.member);
+	kv_members_remove_at(set, &place);
 	kv_members_close(set);
 	PG_RETURN_DATUM(pgfirst_kv_bytea(member));
 }

@@ -172,22 +172,23 @@ runs_of(StoreHints *hints, uint64 high)
 	return &hints->runs[high >> 60 & (HINT_SETS - 1)];
 }
 
-/* The last leaf that begins no later. */
+/*
+ * The last leaf that begins no later.  Numbers by chance are looked for, so no branch would be foreseen: there is none but
+ * the loop's.
+ */
 static int
 run_search(const StoreRun *run, uint64 low)
 {
-	int at = 0;
+	const StoreRunLeaf *at = run->leaves;
 
-	for (int end = run->count; end - at > 1;)
+	for (int left = run->count; left > 1;)
 	{
-		int middle = at + (end - at) / 2;
+		int half = left / 2;
 
-		if (run->leaves[middle].low <= low)
-			at = middle;
-		else
-			end = middle;
+		at = at[half].low <= low ? &at[half] : at;
+		left -= half;
 	}
-	return at;
+	return (int) (at - run->leaves);
 }
 
 /* The place of the run of the ids that begin so; NULL if there is none. */

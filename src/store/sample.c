@@ -24,6 +24,18 @@
 
 #define SAMPLE_DRAWS 16
 
+/* The slot of the record's first version. */
+static int
+first_version(Page page, int slot, const StoreKey *key)
+{
+	const StoreSlot *slots = store_page_slots(page);
+
+	return slot > 0 && slots[slot - 1].mark == slots[slot].mark &&
+	               store_item_compare(store_page_item(page, slot - 1), key) == 0
+	           ? slot - 1
+	           : slot;
+}
+
 /* Draws among the slots of the leaf from `begin` to `end`; false if it met nothing that is there. */
 static bool
 leaf_draw(PgfirstStore *store, Page page, int begin, int end, PgfirstId *id)
@@ -37,7 +49,10 @@ leaf_draw(PgfirstStore *store, Page page, int begin, int end, PgfirstId *id)
 		const StoreEntry *entry;
 		StoreVersions versions;
 
-		pgfirst_versions_find(page, &key, &versions);
+		/* Nobody sees that version, whoever has deleted it; so nobody needs to know. */
+		if (item->flags & STORE_ITEM_DELETED)
+			continue;
+		(void) pgfirst_versions_at(page, first_version(page, slot, &key), &versions);
 		if (versions.visible != item)
 			continue;
 		store_key_to_id(&key, id);

@@ -239,6 +239,9 @@ extern uint64 pgfirst_store_incarnation(PgfirstStore *store);
 /* Deletes the record under id; false if there is none. */
 extern bool pgfirst_store_delete(PgfirstStore *store, const PgfirstId *id);
 
+/* The same of one that this command has got, and whose lock it holds: it is not looked for again. */
+extern void pgfirst_store_delete_known(PgfirstStore *store, const PgfirstRecord *record);
+
 /*
  * From here on each command of this transaction (what lies between two calls of
  * pgfirst_store_position_reset) stands for itself: what one command changes becomes visible as a

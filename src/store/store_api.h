@@ -47,6 +47,7 @@ struct StoreRecord;
 	X(store_expire)                                                                                \
 	X(store_drop_changes)                                                                          \
 	X(store_delete)                                                                                \
+	X(store_delete_known)                                                                          \
 	X(store_incarnation)                                                                           \
 	X(store_changed)                                                                               \
 	X(store_sweep)                                                                                 \

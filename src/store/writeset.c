@@ -87,10 +87,16 @@ static struct
 
 /* ---- the table -------------------------------------------------------------------------------- */
 
+/* Of ids that are hashes, keyed ones, or hashes and a number: nobody can choose them, so little has to be mixed. */
 static uint32
 entry_hash(PgfirstStore *store, const PgfirstId *id)
 {
-	return hash_combine(hash_bytes(id->bytes, sizeof(id->bytes)), murmurhash32(store->oid));
+	uint64 half[2];
+	uint64 both;
+
+	memcpy(half, id->bytes, sizeof(half));
+	both = half[0] ^ half[1];
+	return murmurhash32((uint32) both ^ (uint32) (both >> 32) ^ store->oid);
 }
 
 static StoreEntry **
@@ -432,17 +438,24 @@ pgfirst_store_expire(PgfirstStore *store, const PgfirstId *id, int64 expiry)
 	return true;
 }
 
+void
+pgfirst_store_delete_known(PgfirstStore *store, const PgfirstRecord *record)
+{
+	writeset_check(store, 0);
+	entry_change(entry_make(store, &record->id), STORE_DELETED, record->kind, 0, NULL);
+}
+
 bool
 pgfirst_store_delete(PgfirstStore *store, const PgfirstId *id)
 {
-	StoreEntry *entry;
 	PgfirstRecord record;
 
-	writeset_check(store, 0);
 	if (!pgfirst_store_get(store, id, 0, &record))
+	{
+		writeset_check(store, 0);
 		return false;
-	entry = entry_make(store, id);
-	entry_change(entry, STORE_DELETED, record.kind, 0, NULL);
+	}
+	pgfirst_store_delete_known(store, &record);
 	return true;
 }
 

@@ -99,11 +99,13 @@ kv_elements_find(KvMembers *members, RespSlice member, RespSlice *value)
 bool
 kv_elements_add(KvMembers *set, RespSlice member)
 {
-	RespSlice value;
+	MemoryContext old = MemoryContextSwitchTo(kv_scratch());
+	KvMembersPlace place;
 
-	if (set->count > 0 && kv_elements_find(set, member, &value))
-		return false;
-	return kv_members_put(set, member, (RespSlice){"", 0});
+	if (!kv_members_look(set, member, &place))
+		kv_members_put_at(set, member, (RespSlice){"", 0}, &place);
+	MemoryContextSwitchTo(old);
+	return !place.found;
 }
 
 void
@@ -165,42 +167,39 @@ kv_elements_pop_count(KvCall *call, int64 *count)
  * To enter takes as long as to go through a dozen members, so a command that wants a good part of all goes through
  * all of them instead.
  */
+#define RANDOM_LEAVES  4 /* are tried: of one, nearly all may have been taken a moment ago */
 #define RANDOM_WINDOW  16
 #define RANDOM_ENTRY   8         /* members are passed as fast as one is drawn */
 #define RANDOM_REPEATS 100       /* in a row: not by chance */
 #define RANDOM_BATCH   (1 << 20) /* draws that are gathered at once, and members that there may be */
 #define RANDOM_BYTES   (32 << 20) /* that those members may have: they are copied */
 
-/* Tells the members of a paged collection apart. */
-typedef struct RandomPlace
-{
-	uint64 place;
-	uint64 at; /* in its record */
-} RandomPlace;
-
 static bool
-random_paged(KvMembers *members, RespSlice *member, RespSlice *value, RandomPlace *place)
+random_paged(KvMembers *members, KvMembersPlace *place)
 {
 	int passed = (int) pg_prng_uint64_range(&pg_global_prng_state, 0, RANDOM_WINDOW - 1);
-	uint64 from = pg_prng_uint64(&pg_global_prng_state) | KV_ID_MEMBER;
 	MemoryContext old = MemoryContextSwitchTo(kv_scratch());
-	bool there = kv_members_sample(members, from, member, value, &place->place, &place->at);
+	bool there = false;
+	uint64 from = 0;
 
+	for (int leaf = 0; leaf < RANDOM_LEAVES && !there; leaf++)
+	{
+		from = pg_prng_uint64(&pg_global_prng_state) | KV_ID_MEMBER;
+		there = kv_members_sample(members, from, place);
+	}
 	/* At the end it goes on from the beginning: with one member as often as it takes, and the first lap may meet none. */
 	for (int lap = 0; lap <= RANDOM_WINDOW && !there; lap++)
 	{
+		RespSlice member, value;
 		KvMembersWalk walk;
 
 		kv_members_walk(members, from, &walk);
-		while (!there && kv_members_next(&walk, member, value))
+		while (!there && kv_members_next(&walk, &member, &value))
 			there = passed-- == 0;
 		if (there)
-		{
-			*place = (RandomPlace){walk.place, walk.at};
-			*member = kv_slice_copy(*member);
-			*value = kv_slice_copy(*value);
-		}
+			member = kv_slice_copy(member);
 		kv_members_walk_end(&walk);
+		there = there && kv_members_look(members, member, place);
 		from = 0;
 	}
 	MemoryContextSwitchTo(old);
@@ -220,31 +219,27 @@ inline_places(const KvMembers *members, uint16 places[KV_INLINE_MAX])
 }
 
 static void
-inline_at(const KvMembers *members, Size at, RespSlice *member, RespSlice *value)
+inline_at(const KvMembers *members, Size at, KvPacked *packed)
 {
-	KvPacked packed;
-
-	if (!kv_packed_next(members->packed, members->bytes, at, &packed))
+	if (!kv_packed_next(members->packed, members->bytes, at, packed))
 		elog(ERROR, "a member of a collection has gone");
-	*member = packed.member;
-	*value = packed.value;
 }
 
 bool
-kv_elements_random(KvMembers *members, RespSlice *member, RespSlice *value)
+kv_elements_random(KvMembers *members, KvMembersPlace *place)
 {
 	uint16 places[KV_INLINE_MAX];
-	RandomPlace place;
 	int count;
 
 	if (members->layout == KV_LAYOUT_PAGED)
-		return random_paged(members, member, value, &place);
+		return random_paged(members, place);
 	count = inline_places(members, places);
-	if (count == 0)
-		return false;
-	inline_at(members, places[pg_prng_uint64_range(&pg_global_prng_state, 0, (uint64) count - 1)],
-	          member, value);
-	return true;
+	place->found = count > 0;
+	if (count > 0)
+		inline_at(members,
+		          places[pg_prng_uint64_range(&pg_global_prng_state, 0, (uint64) count - 1)],
+		          &place->packed);
+	return count > 0;
 }
 
 /* Members that are drawn, and who gets them. */
@@ -269,14 +264,14 @@ repeated_inline(Draw *draw)
 {
 	uint16 places[KV_INLINE_MAX];
 	int all = inline_places(draw->members, places);
-	RespSlice member, value;
+	KvPacked packed;
 
 	for (; draw->at.left > 0; draw->at.left--)
 	{
 		inline_at(draw->members,
-		          places[pg_prng_uint64_range(&pg_global_prng_state, 0, (uint64) all - 1)], &member,
-		          &value);
-		if (!draw->each(draw->context, member, value))
+		          places[pg_prng_uint64_range(&pg_global_prng_state, 0, (uint64) all - 1)],
+		          &packed);
+		if (!draw->each(draw->context, packed.member, packed.value))
 			return;
 	}
 }
@@ -285,14 +280,13 @@ repeated_inline(Draw *draw)
 static void
 repeated_drawn(Draw *draw)
 {
-	RespSlice member, value;
-	RandomPlace place;
+	KvMembersPlace place;
 
 	for (; draw->at.left > 0 && !draw_pauses(draw); draw->at.left--)
 	{
 		/* When they have gone meanwhile, what is read is read again. */
-		if (!random_paged(draw->members, &member, &value, &place) ||
-		    !draw->each(draw->context, member, value))
+		if (!random_paged(draw->members, &place) ||
+		    !draw->each(draw->context, place.packed.member, place.packed.value))
 			return;
 	}
 }
@@ -387,7 +381,7 @@ random_inline(const Draw *draw)
 	uint16 places[KV_INLINE_MAX];
 	int all = inline_places(draw->members, places);
 	int most = (int) Min(draw->at.left, (uint64) all);
-	RespSlice member, value;
+	KvPacked packed;
 
 	for (int i = 0; i < most; i++)
 	{
@@ -396,11 +390,18 @@ random_inline(const Draw *draw)
 
 		places[other] = places[i];
 		places[i] = place;
-		inline_at(draw->members, place, &member, &value);
-		if (!draw->each(draw->context, member, value))
+		inline_at(draw->members, place, &packed);
+		if (!draw->each(draw->context, packed.member, packed.value))
 			return;
 	}
 }
+
+/* Tells the members of a paged collection apart. */
+typedef struct DrawnPlace
+{
+	PgfirstId record;
+	uint64 end; /* of the member, in its record */
+} DrawnPlace;
 
 /*
  * Draws until there are enough different ones, which are few of all; so many repeats in a row mean that members have
@@ -409,8 +410,8 @@ random_inline(const Draw *draw)
 static void
 random_drawn(const Draw *draw)
 {
-	HASHCTL control = {.keysize = sizeof(RandomPlace),
-	                   .entrysize = sizeof(RandomPlace),
+	HASHCTL control = {.keysize = sizeof(DrawnPlace),
+	                   .entrysize = sizeof(DrawnPlace),
 	                   .hcxt = CurrentMemoryContext};
 	uint64 left = draw->at.left;
 	HTAB *drawn = hash_create("pgfirst members drawn", (long) left, &control,
@@ -419,17 +420,18 @@ random_drawn(const Draw *draw)
 
 	while (left > 0 && repeats < RANDOM_REPEATS)
 	{
-		RespSlice member, value;
-		RandomPlace place;
+		KvMembersPlace place;
+		DrawnPlace key;
 		bool before;
 
-		if (!random_paged(draw->members, &member, &value, &place))
+		if (!random_paged(draw->members, &place))
 			break;
-		(void) hash_search(drawn, &place, HASH_ENTER, &before);
+		key = (DrawnPlace){.record = place.record.id, .end = place.packed.end};
+		(void) hash_search(drawn, &key, HASH_ENTER, &before);
 		repeats = before ? repeats + 1 : 0;
 		if (before)
 			continue;
-		if (!draw->each(draw->context, member, value))
+		if (!draw->each(draw->context, place.packed.member, place.packed.value))
 			break;
 		left--;
 	}
@@ -544,7 +546,7 @@ void
 kv_elements_read_random(KvCall *call, KvType type, const char *word, KvEachMember pair_write)
 {
 	bool values = call->argc == 4;
-	RespSlice member, value;
+	KvMembersPlace place;
 	KvMembers members;
 	int64 count = 1;
 
@@ -555,8 +557,8 @@ kv_elements_read_random(KvCall *call, KvType type, const char *word, KvEachMembe
 		kv_elements_write_random(call, &members, count,
 		                         values && call->reply->protocol != 3 ? 2 : 1,
 		                         values ? pair_write : kv_elements_write_one);
-	else if (members.count > 0 && kv_elements_random(&members, &member, &value))
-		kv_reply_slice(call, member);
+	else if (members.count > 0 && kv_elements_random(&members, &place))
+		kv_reply_slice(call, place.packed.member);
 	else
 		pgfirst_resp_write_null(call->reply);
 }

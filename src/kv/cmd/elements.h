@@ -65,7 +65,7 @@ typedef void (*KvElementsHead)(RespBuffer *reply, size_t count);
 extern void kv_elements_write(KvCall *call, KvMembers *members, KvElementsHead head, int what);
 
 /* A member by chance; good until the next call of kv_scratch(). */
-extern bool kv_elements_random(KvMembers *members, RespSlice *member, RespSlice *value);
+extern bool kv_elements_random(KvMembers *members, KvMembersPlace *place);
 
 /* How many by chance argument i asks for; answers and returns false if it is no such number. */
 extern bool kv_argument_random(KvCall *call, int i, int64 *count);

@@ -83,15 +83,15 @@ KvOutcome
 kv_cmd_hsetnx(KvCall *call)
 {
 	KvOutcome outcome = KV_DONE;
+	KvMembersPlace place;
 	KvMembers hash;
-	RespSlice value;
 	bool found;
 
 	if (!hash_open(call, &hash) || !kv_elements_room(call, &outcome))
 		return outcome;
-	found = kv_members_find(&hash, kv_argument(call, 2), &value);
+	found = kv_members_look(&hash, kv_argument(call, 2), &place);
 	if (!found)
-		(void) kv_members_put(&hash, kv_argument(call, 2), kv_argument(call, 3));
+		kv_members_put_at(&hash, kv_argument(call, 2), kv_argument(call, 3), &place);
 	kv_members_close(&hash);
 	pgfirst_resp_write_integer(call->reply, !found);
 	return KV_DONE;
@@ -118,6 +118,7 @@ KvOutcome
 kv_cmd_hincrby(KvCall *call)
 {
 	KvOutcome outcome = KV_DONE;
+	KvMembersPlace place;
 	KvMembers hash;
 	RespSlice slice;
 	char digits[PGFIRST_INT64_TEXT];
@@ -127,8 +128,8 @@ kv_cmd_hincrby(KvCall *call)
 	if (!kv_argument_integer(call, 3, &by) || !hash_open(call, &hash) ||
 	    !kv_elements_room(call, &outcome))
 		return outcome;
-	if (kv_members_find(&hash, kv_argument(call, 2), &slice) &&
-	    !pgfirst_int64_parse(slice.data, slice.length, &value))
+	if (kv_members_look(&hash, kv_argument(call, 2), &place) &&
+	    !pgfirst_int64_parse(place.packed.value.data, place.packed.value.length, &value))
 	{
 		kv_reply_error(call, "ERR hash value is not an integer");
 		return KV_DONE;
@@ -139,7 +140,7 @@ kv_cmd_hincrby(KvCall *call)
 		return KV_DONE;
 	}
 	slice = (RespSlice){digits, pgfirst_int64_format(value, digits)};
-	(void) kv_members_put(&hash, kv_argument(call, 2), slice);
+	kv_members_put_at(&hash, kv_argument(call, 2), slice, &place);
 	kv_members_close(&hash);
 	pgfirst_resp_write_integer(call->reply, value);
 	return KV_DONE;
@@ -151,6 +152,7 @@ kv_cmd_hincrbyfloat(KvCall *call)
 {
 	RespSlice argument = kv_argument(call, 3);
 	KvOutcome outcome = KV_DONE;
+	KvMembersPlace place;
 	KvMembers hash;
 	RespSlice slice;
 	char digits[PGFIRST_FLOAT_TEXT];
@@ -169,8 +171,8 @@ kv_cmd_hincrbyfloat(KvCall *call)
 	}
 	if (!hash_open(call, &hash) || !kv_elements_room(call, &outcome))
 		return outcome;
-	if (kv_members_find(&hash, kv_argument(call, 2), &slice) &&
-	    !pgfirst_float_parse(slice.data, slice.length, &value))
+	if (kv_members_look(&hash, kv_argument(call, 2), &place) &&
+	    !pgfirst_float_parse(place.packed.value.data, place.packed.value.length, &value))
 	{
 		kv_reply_error(call, "ERR hash value is not a float");
 		return KV_DONE;
@@ -182,7 +184,7 @@ kv_cmd_hincrbyfloat(KvCall *call)
 		return KV_DONE;
 	}
 	slice = (RespSlice){digits, pgfirst_float_format(value, digits)};
-	(void) kv_members_put(&hash, kv_argument(call, 2), slice);
+	kv_members_put_at(&hash, kv_argument(call, 2), slice, &place);
 	kv_members_close(&hash);
 	kv_reply_slice(call, slice);
 	return KV_DONE;

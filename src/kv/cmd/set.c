@@ -108,15 +108,12 @@ count_argument(KvCall *call, bool positive, int64 *count)
 static void
 pop_drawn(KvCall *call, KvMembers *set, int64 count)
 {
-	RespSlice member, value;
+	KvMembersPlace place;
 
-	for (; count > 0 && kv_elements_random(set, &member, &value); count--)
+	for (; count > 0 && kv_elements_random(set, &place); count--)
 	{
-		RespSlice name = kv_slice_copy(member);
-
-		kv_reply_slice(call, member);
-		(void) kv_members_remove(set, name);
-		pfree(unconstify(char *, name.data));
+		kv_reply_slice(call, place.packed.member);
+		kv_members_remove_at(set, &place);
 	}
 }
 
@@ -209,7 +206,7 @@ kv_cmd_spop(KvCall *call)
 static void
 read_srandmember(KvCall *call)
 {
-	RespSlice member, value;
+	KvMembersPlace place;
 	KvMembers set;
 	int64 count = 1;
 
@@ -218,8 +215,8 @@ read_srandmember(KvCall *call)
 	kv_count_lookup(call, set.count > 0);
 	if (call->argc == 3)
 		kv_elements_write_random(call, &set, count, 1, kv_elements_write_one);
-	else if (set.count > 0 && kv_elements_random(&set, &member, &value))
-		kv_reply_slice(call, member);
+	else if (set.count > 0 && kv_elements_random(&set, &place))
+		kv_reply_slice(call, place.packed.member);
 	else
 		pgfirst_resp_write_null(call->reply);
 }

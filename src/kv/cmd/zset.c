@@ -797,7 +797,12 @@ take_range(KvCall *call, KvAttempt *attempt, KvZset *zset, uint64 first, uint64 
 	for (; count > 0 && kv_attempt_room(attempt, 0); count--)
 	{
 		double score;
-		RespSlice member = kv_zset_take(zset, first, &score);
+		RespSlice member;
+
+		/* Who pops one mostly pops the next ones as well, with this command or others. */
+		if (kv_zset_count(zset) % KV_ZSET_AHEAD == 0)
+			kv_zset_prefetch(zset, first, back);
+		member = kv_zset_take(zset, first, &score);
 
 		if (take == TAKE_NESTED)
 			pgfirst_resp_write_array(call->reply, 2);

@@ -4,8 +4,11 @@
  */
 #include "postgres.h"
 
+#include "utils/memutils.h"
+
 #include "kv/id.h"
 #include "kv/type/collection.h"
+#include "kv/type/packed.h"
 
 void
 kv_collection_damaged(void)
@@ -51,6 +54,50 @@ kv_collection_member(const PgfirstId *key, RespSlice member, PgfirstId *id)
 		return false;
 	kv_id_of_member(remembered[place].incarnation, member.data, member.length, id);
 	return true;
+}
+
+/* ---- members by hash --------------------------------------------------------------------------- */
+
+bool
+kv_member_get(KvSpace *space, uint64 incarnation, RespSlice member, PgfirstRecord *record)
+{
+	PgfirstId id;
+
+	kv_id_of_member(incarnation, member.data, member.length, &id);
+	if (!pgfirst_store_get(space->store, &id, SIZE_MAX, record))
+	{
+		*record = (PgfirstRecord){.id = id, .kind = KV_KIND_MEMBERS};
+		return false;
+	}
+	if (record->kind != KV_KIND_MEMBERS)
+		kv_collection_damaged();
+	return true;
+}
+
+void
+kv_member_replace(KvSpace *space, const PgfirstRecord *record, Size begin, Size end,
+                  const RespSlice *member, const RespSlice *value)
+{
+	Size more = member ? kv_packed_size(*member, *value) : 0;
+	PgfirstRecord changed = *record;
+	char *data;
+
+	changed.length = record->length - (end - begin) + more;
+	if (changed.length == 0)
+	{
+		pgfirst_store_delete_known(space->store, record);
+		return;
+	}
+	data = MemoryContextAllocHuge(CurrentMemoryContext, changed.length);
+	if (begin > 0)
+		memcpy(data, record->data, begin);
+	if (member)
+		(void) kv_packed_write(data + begin, *member, *value);
+	if (end < record->length)
+		memcpy(data + begin + more, record->data + end, record->length - end);
+	changed.data = data;
+	pgfirst_store_put(space->store, &changed);
+	pfree(data);
 }
 
 /* ---- anchors --------------------------------------------------------------------------------------- */

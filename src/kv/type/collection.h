@@ -75,6 +75,17 @@ extern bool kv_part_is_garbage(const PgfirstRecord *record, KvPartsMet *met);
 extern void kv_collection_note(const PgfirstId *key, RespSlice value);
 extern bool kv_collection_member(const PgfirstId *key, RespSlice member, PgfirstId *id);
 
+/*
+ * The record of a paged collection in which the member stands, packed (packed.h), beside others that have its hash.  False if
+ * there is none; then it is a new one without data.
+ */
+extern bool kv_member_get(KvSpace *space, uint64 incarnation, RespSlice member,
+                          PgfirstRecord *record);
+
+/* Puts that record with its bytes from `begin` to `end` replaced by a member, or by nothing; empty, it is deleted. */
+extern void kv_member_replace(KvSpace *space, const PgfirstRecord *record, Size begin, Size end,
+                              const RespSlice *member, const RespSlice *value);
+
 /* Puts the anchor of the collection that this key leads to. */
 extern void kv_anchor_put(KvSpace *space, RespSlice key, uint64 incarnation);
 extern void kv_anchor_delete(KvSpace *space, uint64 incarnation);

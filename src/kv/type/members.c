@@ -120,50 +120,6 @@ kv_members_close(KvMembers *members)
 
 /* ---- paged members --------------------------------------------------------------------------- */
 
-/* The record in which the member stands if it is one; false if there is no such record. */
-static bool
-part_read(const KvMembers *members, RespSlice member, PgfirstRecord *record)
-{
-	PgfirstId id;
-
-	kv_id_of_member(members->incarnation, member.data, member.length, &id);
-	if (!pgfirst_store_get(members->space->store, &id, SIZE_MAX, record))
-	{
-		*record = (PgfirstRecord){.id = id, .kind = KV_KIND_MEMBERS};
-		return false;
-	}
-	if (record->kind != KV_KIND_MEMBERS)
-		kv_collection_damaged();
-	return true;
-}
-
-/* Puts the record with the bytes from `begin` to `end` replaced by a member, or by nothing. */
-static void
-part_replace(const KvMembers *members, PgfirstRecord *record, Size begin, Size end,
-             const RespSlice *member, const RespSlice *value)
-{
-	Size more = member ? kv_packed_size(*member, *value) : 0;
-	PgfirstRecord changed = *record;
-	char *data;
-
-	changed.length = record->length - (end - begin) + more;
-	if (changed.length == 0)
-	{
-		(void) pgfirst_store_delete(members->space->store, &record->id);
-		return;
-	}
-	data = MemoryContextAllocHuge(CurrentMemoryContext, changed.length);
-	if (begin > 0)
-		memcpy(data, record->data, begin);
-	if (member)
-		(void) kv_packed_write(data + begin, *member, *value);
-	if (end < record->length)
-		memcpy(data + begin + more, record->data + end, record->length - end);
-	changed.data = data;
-	pgfirst_store_put(members->space->store, &changed);
-	pfree(data);
-}
-
 /* Everything that is inline gets records of its own. */
 static void
 members_page(KvMembers *members)
@@ -178,26 +134,40 @@ members_page(KvMembers *members)
 		PgfirstRecord record;
 
 		/* Another one may have the same hash. */
-		(void) part_read(members, packed.member, &record);
-		part_replace(members, &record, record.length, record.length, &packed.member, &packed.value);
+		(void) kv_member_get(members->space, members->incarnation, packed.member, &record);
+		kv_member_replace(members->space, &record, record.length, record.length, &packed.member,
+		                  &packed.value);
 	}
 }
 
 /* ---- one member ------------------------------------------------------------------------------ */
 
 bool
+kv_members_look(KvMembers *members, RespSlice member, KvMembersPlace *place)
+{
+	const char *run = members->packed;
+	Size length = members->bytes;
+
+	if (members->layout == KV_LAYOUT_PAGED)
+	{
+		length = kv_member_get(members->space, members->incarnation, member, &place->record)
+		             ? place->record.length
+		             : 0;
+		run = place->record.data;
+	}
+	place->found = kv_packed_find(run, length, member, &place->packed);
+	if (!place->found)
+		place->packed = (KvPacked){.begin = length, .end = length};
+	return place->found;
+}
+
+bool
 kv_members_find(KvMembers *members, RespSlice member, RespSlice *value)
 {
-	PgfirstRecord record;
-	KvPacked packed;
-	bool found;
+	KvMembersPlace place;
+	bool found = kv_members_look(members, member, &place);
 
-	if (members->layout == KV_LAYOUT_INLINE)
-		found = kv_packed_find(members->packed, members->bytes, member, &packed);
-	else
-		found = part_read(members, member, &record) &&
-		        kv_packed_find(record.data, record.length, member, &packed);
-	*value = found ? packed.value : nothing;
+	*value = found ? place.packed.value : nothing;
 	return found;
 }
 
@@ -218,58 +188,56 @@ inline_replace(KvMembers *members, Size begin, Size end, const RespSlice *member
 	return true;
 }
 
+void
+kv_members_put_at(KvMembers *members, RespSlice member, RespSlice value, KvMembersPlace *place)
+{
+	members->changed = true;
+	members->count += !place->found;
+	if (members->layout == KV_LAYOUT_INLINE)
+	{
+		if (inline_replace(members, place->packed.begin, place->packed.end, &member, &value))
+			return;
+		members_page(members);
+		(void) kv_members_look(members, member, place);
+	}
+	kv_member_replace(members->space, &place->record, place->packed.begin, place->packed.end,
+	                  &member, &value);
+	members->bytes += kv_packed_size(member, value) - (place->packed.end - place->packed.begin);
+}
+
 bool
 kv_members_put(KvMembers *members, RespSlice member, RespSlice value)
 {
-	PgfirstRecord record;
-	KvPacked packed;
-	bool found;
+	KvMembersPlace place;
 
-	members->changed = true;
+	(void) kv_members_look(members, member, &place);
+	kv_members_put_at(members, member, value, &place);
+	return !place.found;
+}
+
+void
+kv_members_remove_at(KvMembers *members, KvMembersPlace *place)
+{
 	if (members->layout == KV_LAYOUT_INLINE)
+		(void) inline_replace(members, place->packed.begin, place->packed.end, NULL, NULL);
+	else
 	{
-		found = kv_packed_find(members->packed, members->bytes, member, &packed);
-		if (!found)
-			packed.begin = packed.end = members->bytes;
-		if (inline_replace(members, packed.begin, packed.end, &member, &value))
-		{
-			members->count += !found;
-			return !found;
-		}
-		members_page(members);
+		kv_member_replace(members->space, &place->record, place->packed.begin, place->packed.end,
+		                  NULL, NULL);
+		members->bytes -= place->packed.end - place->packed.begin;
 	}
-	found = part_read(members, member, &record) &&
-	        kv_packed_find(record.data, record.length, member, &packed);
-	if (!found)
-		packed.begin = packed.end = record.length;
-	part_replace(members, &record, packed.begin, packed.end, &member, &value);
-	members->bytes += kv_packed_size(member, value) - (packed.end - packed.begin);
-	members->count += !found;
-	return !found;
+	members->changed = true;
+	members->count--;
 }
 
 bool
 kv_members_remove(KvMembers *members, RespSlice member)
 {
-	PgfirstRecord record;
-	KvPacked packed;
+	KvMembersPlace place;
 
-	if (members->layout == KV_LAYOUT_INLINE)
-	{
-		if (!kv_packed_find(members->packed, members->bytes, member, &packed))
-			return false;
-		(void) inline_replace(members, packed.begin, packed.end, NULL, NULL);
-	}
-	else
-	{
-		if (!part_read(members, member, &record) ||
-		    !kv_packed_find(record.data, record.length, member, &packed))
-			return false;
-		part_replace(members, &record, packed.begin, packed.end, NULL, NULL);
-		members->bytes -= packed.end - packed.begin;
-	}
-	members->changed = true;
-	members->count--;
+	if (!kv_members_look(members, member, &place))
+		return false;
+	kv_members_remove_at(members, &place);
 	return true;
 }
 
@@ -344,31 +312,26 @@ kv_members_walk_end(KvMembersWalk *walk)
 }
 
 bool
-kv_members_sample(KvMembers *members, uint64 from, RespSlice *member, RespSlice *value,
-                  uint64 *place, uint64 *at)
+kv_members_sample(KvMembers *members, uint64 from, KvMembersPlace *place)
 {
 	PgfirstStore *store = members->space->store;
 	PgfirstId near, first, id;
-	PgfirstRecord record;
 	KvPacked packed;
 	uint64 seen = 0;
 
 	kv_id_of_part(members->incarnation, from | KV_ID_MEMBER, &near);
 	kv_id_of_part(members->incarnation, KV_ID_MEMBER, &first);
 	if (!pgfirst_store_sample(store, &near, &first, &id) ||
-	    !pgfirst_store_get(store, &id, SIZE_MAX, &record))
+	    !pgfirst_store_get(store, &id, SIZE_MAX, &place->record))
 		return false;
-	if (record.kind != KV_KIND_MEMBERS)
+	if (place->record.kind != KV_KIND_MEMBERS)
 		kv_collection_damaged();
-	for (Size end = 0; kv_packed_next(record.data, record.length, end, &packed); end = packed.end)
-		if (pg_prng_uint64_range(&pg_global_prng_state, 0, seen++) == 0)
-		{
-			*member = packed.member;
-			*value = packed.value;
-			*at = packed.end;
-		}
-	*place = kv_id_number(&id);
-	return seen > 0;
+	for (Size end = 0; kv_packed_next(place->record.data, place->record.length, end, &packed);
+	     end = packed.end)
+		if (seen++ == 0 || pg_prng_uint64_range(&pg_global_prng_state, 0, seen - 1) == 0)
+			place->packed = packed;
+	place->found = seen > 0;
+	return place->found;
 }
 
 /* ---- under another key ------------------------------------------------------------------------- */

@@ -59,7 +59,18 @@ extern bool kv_members_open(KvSpace *space, RespSlice key, KvType type, int64 no
 /* A new one, which takes the place of whatever the key is when it is closed; without members it only takes that away. */
 extern void kv_members_new(KvSpace *space, RespSlice key, KvType type, KvMembers *members);
 
-/* The member's value, until the next call of kv_scratch() or the next change; false if it is no member. */
+/* Where a member stands, or would stand; good until the next call of kv_scratch() or the next change. */
+typedef struct KvMembersPlace
+{
+	bool found;
+	KvPacked packed;      /* the member and its value, if it is found */
+	PgfirstRecord record; /* in which that is; of a paged collection */
+} KvMembersPlace;
+
+/* False if it is no member. */
+extern bool kv_members_look(KvMembers *members, RespSlice member, KvMembersPlace *place);
+
+/* The same for who wants the value only. */
 extern bool kv_members_find(KvMembers *members, RespSlice member, RespSlice *value);
 
 /*
@@ -70,6 +81,11 @@ extern bool kv_members_put(KvMembers *members, RespSlice member, RespSlice value
 
 /* Takes the member away; false if it is none. */
 extern bool kv_members_remove(KvMembers *members, RespSlice member);
+
+/* Both where the last look has found it, or has not. */
+extern void kv_members_put_at(KvMembers *members, RespSlice member, RespSlice value,
+                              KvMembersPlace *place);
+extern void kv_members_remove_at(KvMembers *members, KvMembersPlace *place);
 
 /* Writes what has been changed: the last member takes the key with it. */
 extern void kv_members_close(KvMembers *members);
@@ -104,10 +120,9 @@ extern bool kv_members_next(KvMembersWalk *walk, RespSlice *member, RespSlice *v
 extern void kv_members_walk_end(KvMembersWalk *walk);
 
 /*
- * A member of a paged collection by chance, as if a walk had returned it that is at `place` and `at` then; near `from`,
- * which chance has chosen.  In the current context.  False where only a walk can say (store.h, pgfirst_store_sample).
+ * A member of a paged collection by chance, near `from`, which chance has chosen.  In the current context.  False where
+ * another number has to be tried, or only a walk can say (store.h, pgfirst_store_sample).
  */
-extern bool kv_members_sample(KvMembers *members, uint64 from, RespSlice *member, RespSlice *value,
-                              uint64 *place, uint64 *at);
+extern bool kv_members_sample(KvMembers *members, uint64 from, KvMembersPlace *place);
 
 #endif

@@ -104,53 +104,6 @@ kv_zset_close(KvZset *zset)
 	                      zset->expiry);
 }
 
-/* ---- members by hash --------------------------------------------------------------------------- */
-
-/* The record in which the member stands if it is one; false if there is no such record. */
-static bool
-part_read(const KvZset *zset, RespSlice member, PgfirstRecord *record)
-{
-	PgfirstId id;
-
-	kv_id_of_member(zset->at.root.incarnation, member.data, member.length, &id);
-	if (!pgfirst_store_get(zset->space->store, &id, SIZE_MAX, record))
-	{
-		*record = (PgfirstRecord){.id = id, .kind = KV_KIND_MEMBERS};
-		return false;
-	}
-	if (record->kind != KV_KIND_MEMBERS)
-		kv_collection_damaged();
-	return true;
-}
-
-/* Puts the record with the bytes from `begin` to `end` replaced by a member, or by nothing. */
-static void
-part_replace(const KvZset *zset, PgfirstRecord *record, Size begin, Size end,
-             const RespSlice *member, double score)
-{
-	RespSlice value = score_slice(&score);
-	Size more = member ? kv_packed_size(*member, value) : 0;
-	PgfirstRecord changed = *record;
-	char *data;
-
-	changed.length = record->length - (end - begin) + more;
-	if (changed.length == 0)
-	{
-		(void) pgfirst_store_delete(zset->space->store, &record->id);
-		return;
-	}
-	data = MemoryContextAllocHuge(CurrentMemoryContext, changed.length);
-	if (begin > 0)
-		memcpy(data, record->data, begin);
-	if (member)
-		(void) kv_packed_write(data + begin, *member, value);
-	if (end < record->length)
-		memcpy(data + begin + more, record->data + end, record->length - end);
-	changed.data = data;
-	pgfirst_store_put(zset->space->store, &changed);
-	pfree(data);
-}
-
 /* ---- the tree ---------------------------------------------------------------------------------- */
 
 static const char *
@@ -339,8 +292,9 @@ zset_page(KvZset *zset)
 		PgfirstRecord record;
 		double score = kv_zset_score_of(packed.value);
 
-		(void) part_read(zset, packed.member, &record);
-		part_replace(zset, &record, record.length, record.length, &packed.member, score);
+		(void) kv_member_get(zset->space, zset->at.root.incarnation, packed.member, &record);
+		kv_member_replace(zset->space, &record, record.length, record.length, &packed.member,
+		                  &packed.value);
 		order_change(zset, packed.member, score, true);
 	}
 }
@@ -361,7 +315,7 @@ part_look(const KvZset *zset, RespSlice member, KvZsetPlace *place)
 {
 	KvPacked packed;
 
-	place->found = part_read(zset, member, &place->part) &&
+	place->found = kv_member_get(zset->space, zset->at.root.incarnation, member, &place->part) &&
 	               kv_packed_find(place->part.data, place->part.length, member, &packed);
 	place->begin = place->end = place->part.length;
 	if (place->found)
@@ -414,6 +368,8 @@ inline_put(KvZset *zset, RespSlice member, double score, const KvZsetPlace *plac
 void
 kv_zset_put(KvZset *zset, RespSlice member, double score, KvZsetPlace *place)
 {
+	RespSlice value = score_slice(&score);
+
 	zset->changed = true;
 	if (zset->layout == KV_LAYOUT_INLINE)
 	{
@@ -427,9 +383,9 @@ kv_zset_put(KvZset *zset, RespSlice member, double score, KvZsetPlace *place)
 	}
 	if (place->found)
 		order_change(zset, member, place->score, false);
-	part_replace(zset, &place->part, place->begin, place->end, &member, score);
+	kv_member_replace(zset->space, &place->part, place->begin, place->end, &member, &value);
 	if (!place->found)
-		zset->at.root.bytes += kv_packed_size(member, score_slice(&score));
+		zset->at.root.bytes += kv_packed_size(member, value);
 	order_change(zset, member, score, true);
 }
 
@@ -449,7 +405,7 @@ kv_zset_remove(KvZset *zset, RespSlice member)
 		return true;
 	}
 	order_change(zset, member, place.score, false);
-	part_replace(zset, &place.part, place.begin, place.end, NULL, 0);
+	kv_member_replace(zset->space, &place.part, place.begin, place.end, NULL, NULL);
 	zset->at.root.bytes -= place.end - place.begin;
 	return true;
 }
@@ -615,6 +571,30 @@ kv_zset_walk_end(KvZsetWalk *walk)
 {
 	if (walk->context)
 		MemoryContextDelete(walk->context);
+}
+
+void
+kv_zset_prefetch(KvZset *zset, uint64 rank, bool back)
+{
+	uint64 incarnation = zset->at.root.incarnation;
+	PgfirstId ids[KV_ZSET_AHEAD];
+	MemoryContext old;
+	OrderEntry entry;
+	KvZsetWalk walk;
+	int count = 0;
+
+	if (zset->layout == KV_LAYOUT_INLINE)
+		return;
+	kv_zset_walk(zset, rank, back, &walk);
+	old = MemoryContextSwitchTo(walk.context);
+	for (; count < KV_ZSET_AHEAD && pgfirst_order_next(&walk.cursor, &entry); count++)
+		if (entry.length <= ORDER_KEPT)
+			kv_id_of_member(incarnation, entry.bytes, entry.length, &ids[count]);
+		else
+			kv_id_of_part(incarnation, entry.reference, &ids[count]);
+	MemoryContextSwitchTo(old);
+	kv_zset_walk_end(&walk);
+	pgfirst_store_prefetch(zset->space->store, ids, count);
 }
 
 /* ---- under another key ------------------------------------------------------------------------- */
