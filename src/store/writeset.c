@@ -87,7 +87,10 @@ static struct
 
 /* ---- the table -------------------------------------------------------------------------------- */
 
-/* Of ids that are hashes, keyed ones, or hashes and a number: nobody can choose them, so little has to be mixed. */
+/*
+ * An id is a keyed hash, or an incarnation, which is spread, and a hash or a number behind it.  Numbers in a row differ when the
+ * halves are put together, and then are spread as well.
+ */
 static uint32
 entry_hash(PgfirstStore *store, const PgfirstId *id)
 {

@@ -160,9 +160,11 @@ kv_elements_pop_count(KvCall *call, int64 *count)
 
 /*
  * A paged collection is entered at a place by chance, and one of the members of the page there is taken (store.h,
- * pgfirst_store_sample): members of a hundred bytes differ by an eighth, those of a thousand by a
- * third.  Where some are not stored yet, a walk begins at that place.  Were its next member taken, one behind a large gap would come too often; so one of the next
- * RANDOM_WINDOW is, and members differ by a quarter, as they do in Redis's tables.
+ * pgfirst_store_sample): members of a hundred bytes differ by an eighth, those of a thousand by a third; of a collection
+ * that has just lost most of its own, until its pages are merged, a few that stand alone on one come up to ten times as
+ * often.  Where some are not stored yet, or several such pages have none left, a walk begins at that place.  Were its
+ * next member taken, one behind a large gap would come too often; so one of the next RANDOM_WINDOW is, and members differ
+ * by a quarter, as they do in Redis's tables.
  *
  * To enter takes as long as to go through a dozen members, so a command that wants a good part of all goes through
  * all of them instead.
@@ -175,11 +177,35 @@ kv_elements_pop_count(KvCall *call, int64 *count)
 #define RANDOM_BYTES   (32 << 20) /* that those members may have: they are copied */
 
 static bool
-random_paged(KvMembers *members, KvMembersPlace *place)
+random_walked(KvMembers *members, uint64 from, RespSlice *member)
 {
 	int passed = (int) pg_prng_uint64_range(&pg_global_prng_state, 0, RANDOM_WINDOW - 1);
+	bool there = false;
+
+	/* At the end it goes on from the beginning: with one member as often as it takes, and the first lap may meet none. */
+	for (int lap = 0; lap <= RANDOM_WINDOW && !there; lap++)
+	{
+		KvMembersWalk walk;
+		RespSlice value;
+
+		kv_members_walk(members, from, &walk);
+		while (!there && kv_members_next(&walk, member, &value))
+			there = passed-- == 0;
+		if (there)
+			*member = kv_slice_copy(*member);
+		kv_members_walk_end(&walk);
+		from = 0;
+	}
+	return there;
+}
+
+/* False if there is none, or, where nobody has locked the key, if it has gone again. */
+static bool
+random_paged(KvMembers *members, KvMembersPlace *place)
+{
 	MemoryContext old = MemoryContextSwitchTo(kv_scratch());
 	bool there = false;
+	RespSlice member;
 	uint64 from = 0;
 
 	for (int leaf = 0; leaf < RANDOM_LEAVES && !there; leaf++)
@@ -187,21 +213,8 @@ random_paged(KvMembers *members, KvMembersPlace *place)
 		from = pg_prng_uint64(&pg_global_prng_state) | KV_ID_MEMBER;
 		there = kv_members_sample(members, from, place);
 	}
-	/* At the end it goes on from the beginning: with one member as often as it takes, and the first lap may meet none. */
-	for (int lap = 0; lap <= RANDOM_WINDOW && !there; lap++)
-	{
-		RespSlice member, value;
-		KvMembersWalk walk;
-
-		kv_members_walk(members, from, &walk);
-		while (!there && kv_members_next(&walk, &member, &value))
-			there = passed-- == 0;
-		if (there)
-			member = kv_slice_copy(member);
-		kv_members_walk_end(&walk);
-		there = there && kv_members_look(members, member, place);
-		from = 0;
-	}
+	if (!there)
+		there = random_walked(members, from, &member) && kv_members_look(members, member, place);
 	MemoryContextSwitchTo(old);
 	return there;
 }

@@ -110,8 +110,10 @@ pop_drawn(KvCall *call, KvMembers *set, int64 count)
 {
 	KvMembersPlace place;
 
-	for (; count > 0 && kv_elements_random(set, &place); count--)
+	for (; count > 0; count--)
 	{
+		if (!kv_elements_random(set, &place))
+			kv_collection_damaged();
 		kv_reply_slice(call, place.packed.member);
 		kv_members_remove_at(set, &place);
 	}

@@ -789,18 +789,21 @@ kv_zset_take(KvZset *zset, uint64 rank, double *score)
 	return member;
 }
 
-/* Takes away so many members from a rank on, while there is room. */
+/*
+ * Takes away so many members from a rank on, while there is room.  Who takes one mostly takes the next ones as well, with
+ * this command or others; so one in KV_ZSET_AHEAD says which those are, whatever the set's size.
+ */
 static void
 take_range(KvCall *call, KvAttempt *attempt, KvZset *zset, uint64 first, uint64 count, bool back,
            Take take)
 {
 	for (; count > 0 && kv_attempt_room(attempt, 0); count--)
 	{
+		static uint32 taken;
 		double score;
 		RespSlice member;
 
-		/* Who pops one mostly pops the next ones as well, with this command or others. */
-		if (kv_zset_count(zset) % KV_ZSET_AHEAD == 0)
+		if (taken++ % KV_ZSET_AHEAD == 0)
 			kv_zset_prefetch(zset, first, back);
 		member = kv_zset_take(zset, first, &score);
 

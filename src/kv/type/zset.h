@@ -121,8 +121,9 @@ extern bool kv_zset_next(KvZsetWalk *walk, RespSlice *member,
                          double *score); /* good until the end of the walk */
 extern void kv_zset_walk_end(KvZsetWalk *walk);
 
-/* Says that members from a rank on are looked for soon: KV_ZSET_AHEAD at most. */
 #define KV_ZSET_AHEAD 16
+
+/* Says that the members from a rank on are looked for soon, KV_ZSET_AHEAD of them. */
 extern void kv_zset_prefetch(KvZset *zset, uint64 rank, bool back);
 
 #endif
