@@ -54,9 +54,10 @@ all install uninstall clean::
 endif
 
 # A command runs through some sixty small functions of as many files, so what gcc can do across files is worth a fifth
-# of it (ARCHITECTURE.md).  Only what is exported can be replaced from outside, so nothing within needs to go
-# through the PLT.  gcc alone: clang wants a linker of its own for that.  What may be uninitialized is judged a file at a
-# time (tools/check-lint); across files it is guessed.  `make OPTIMIZE=` does without, and links at once instead of in half a minute.
+# of it (ARCHITECTURE.md).  Only what is exported can be replaced from outside, so nothing within needs to go through the
+# PLT.  gcc alone: clang wants a linker of its own for that.  What may be uninitialized is judged a file at a time
+# (tools/check-lint); across files it is guessed.  `make OPTIMIZE=` does without, and links at once instead of in half
+# a minute.
 ifneq ($(findstring gcc version,$(shell LC_ALL=C $(CC) -v 2>&1 | tail -1)),)
 OPTIMIZE ?= -O3 -flto=auto -fno-semantic-interposition -fno-plt -Wno-maybe-uninitialized
 endif
