@@ -24,18 +24,6 @@
 
 #define SAMPLE_DRAWS 16
 
-/* The slot of the record's first version. */
-static int
-first_version(Page page, int slot, const StoreKey *key)
-{
-	const StoreSlot *slots = store_page_slots(page);
-
-	return slot > 0 && slots[slot - 1].mark == slots[slot].mark &&
-	               store_item_compare(store_page_item(page, slot - 1), key) == 0
-	           ? slot - 1
-	           : slot;
-}
-
 /* Draws among the slots of the leaf from `begin` to `end`; false if it met nothing that is there. */
 static bool
 leaf_draw(PgfirstStore *store, Page page, int begin, int end, PgfirstId *id)
@@ -52,7 +40,8 @@ leaf_draw(PgfirstStore *store, Page page, int begin, int end, PgfirstId *id)
 		/* Nobody sees that version, whoever has deleted it; so nobody needs to know. */
 		if (item->flags & STORE_ITEM_DELETED)
 			continue;
-		(void) pgfirst_versions_at(page, first_version(page, slot, &key), &versions);
+		/* Of a second version only its tag counts, so the first one need not be looked for. */
+		(void) pgfirst_versions_at(page, slot, &versions);
 		if (versions.visible != item)
 			continue;
 		store_key_to_id(&key, id);

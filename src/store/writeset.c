@@ -88,8 +88,8 @@ static struct
 /* ---- the table -------------------------------------------------------------------------------- */
 
 /*
- * An id is a keyed hash, or an incarnation, which is spread, and a hash or a number behind it.  Numbers in a row differ when the
- * halves are put together, and then are spread as well.
+ * An id is a keyed hash, or an incarnation, which is spread, and a hash or a number behind it.  Numbers in a row differ
+ * when the halves are put together, and then are spread as well.
  */
 static uint32
 entry_hash(PgfirstStore *store, const PgfirstId *id)
@@ -453,11 +453,9 @@ pgfirst_store_delete(PgfirstStore *store, const PgfirstId *id)
 {
 	PgfirstRecord record;
 
+	writeset_check(store, 0);
 	if (!pgfirst_store_get(store, id, 0, &record))
-	{
-		writeset_check(store, 0);
 		return false;
-	}
 	pgfirst_store_delete_known(store, &record);
 	return true;
 }

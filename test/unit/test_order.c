@@ -146,6 +146,22 @@ world_sort(void)
 	qsort(world->sorted, (size_t) world->count, sizeof(int), by_score_and_word);
 }
 
+/* How many there are, and what they have in all. */
+static int
+world_nodes(size_t *bytes)
+{
+	int count = 0;
+
+	*bytes = 0;
+	for (int i = 0; i < NODES_MAX; i++)
+		if (world->nodes[i] != NULL)
+		{
+			*bytes += world->lengths[i];
+			count++;
+		}
+	return count;
+}
+
 /* No nodes, and no word is there. */
 static void
 world_empty(void)
@@ -465,8 +481,8 @@ a_leaf_may_be_larger_without_its_hole(void **state)
 static void
 what_comes_in_order_is_packed(void **state)
 {
-	size_t bytes = 0;
-	int count = 0;
+	size_t bytes;
+	int count;
 
 	(void) state;
 	for (int i = 0; i < 10000; i++)
@@ -475,14 +491,53 @@ what_comes_in_order_is_packed(void **state)
 
 		assert_true(pgfirst_order_insert(&order, &entry));
 	}
-	for (int i = 0; i < NODES_MAX; i++)
-		if (world->nodes[i] != NULL)
-		{
-			bytes += world->lengths[i];
-			count++;
-		}
+	count = world_nodes(&bytes);
 	assert_true(bytes > (size_t) count * ORDER_LEAF_MAX * 9 / 10);
 	assert_true(count < 600);
+}
+
+/* Of 10,000 entries those that do not stay are deleted, one after the other; how many nodes are left. */
+static int
+nodes_left(bool (*stays)(int i))
+{
+	size_t bytes;
+
+	for (int i = 0; i < 10000; i++)
+	{
+		OrderEntry entry = {.score = i, .bytes = "member:000000000000", .length = 19};
+
+		assert_true(pgfirst_order_insert(&order, &entry));
+	}
+	for (int i = 0; i < 10000; i++)
+	{
+		OrderEntry entry = {.score = i, .bytes = "member:000000000000", .length = 19};
+
+		assert_true(stays(i) || pgfirst_order_delete(&order, &entry));
+	}
+	return world_nodes(&bytes);
+}
+
+static bool
+stays_one_in_ten(int i)
+{
+	return i % 10 == 0;
+}
+
+static bool
+stays_by_chance(int i)
+{
+	(void) i;
+	return chance(world, 10) == 0;
+}
+
+/* Nodes that lose entries become one, and do not stay, each with what is left of it. */
+static void
+what_loses_entries_shrinks(void **state)
+{
+	(void) state;
+	assert_in_range(nodes_left(stays_one_in_ten), 50, 120);
+	world_empty();
+	assert_in_range(nodes_left(stays_by_chance), 50, 120);
 }
 
 /* One that leads to itself, and one that is missing. */
@@ -573,6 +628,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(a_leaf_may_be_larger_without_its_hole, world_setup,
 	                                    world_teardown),
 	    cmocka_unit_test_setup_teardown(what_comes_in_order_is_packed, world_setup, world_teardown),
+	    cmocka_unit_test_setup_teardown(what_loses_entries_shrinks, world_setup, world_teardown),
 	    cmocka_unit_test_setup_teardown(a_way_without_end_ends, world_setup, world_teardown),
 	    cmocka_unit_test_setup_teardown(nodes_may_be_missing, world_setup, world_teardown),
 	};

@@ -64,7 +64,7 @@ extern bool kv_elements_add(KvMembers *set, RespSlice member);
 typedef void (*KvElementsHead)(RespBuffer *reply, size_t count);
 extern void kv_elements_write(KvCall *call, KvMembers *members, KvElementsHead head, int what);
 
-/* A member by chance; good until the next call of kv_scratch(). */
+/* Where a member by chance stands; false if there is none, or if it has gone while it was drawn. */
 extern bool kv_elements_random(KvMembers *members, KvMembersPlace *place);
 
 /* How many by chance argument i asks for; answers and returns false if it is no such number. */

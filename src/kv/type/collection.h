@@ -76,8 +76,8 @@ extern void kv_collection_note(const PgfirstId *key, RespSlice value);
 extern bool kv_collection_member(const PgfirstId *key, RespSlice member, PgfirstId *id);
 
 /*
- * The record of a paged collection in which the member stands, packed (packed.h), beside others that have its hash.  False if
- * there is none; then it is a new one without data.
+ * The record of a paged collection in which the member stands, packed (packed.h), beside others that have its hash.  False
+ * if there is none; then it is a new one without data.
  */
 extern bool kv_member_get(KvSpace *space, uint64 incarnation, RespSlice member,
                           PgfirstRecord *record);
