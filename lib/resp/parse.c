@@ -494,6 +494,22 @@ pgfirst_resp_parser_put(RespParser *parser, const size_t *lengths, size_t argc)
 	return true;
 }
 
+bool
+pgfirst_resp_parser_take(RespParser *parser, const struct RespArgument *arguments, size_t argc,
+                         size_t consumed)
+{
+	parser_begin(parser);
+	while (parser->arguments_capacity < argc)
+		if (!arguments_grow(parser))
+			return false;
+	if (argc > 0)
+		memcpy(parser->arguments, arguments, argc * sizeof(*arguments));
+	parser->argc = argc;
+	parser->position = consumed;
+	(void) parser_finish(parser);
+	return true;
+}
+
 void
 pgfirst_resp_parser_free(RespParser *parser)
 {

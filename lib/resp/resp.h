@@ -113,6 +113,13 @@ extern size_t pgfirst_resp_parser_needs(const RespParser *parser);
  */
 extern bool pgfirst_resp_parser_put(RespParser *parser, const size_t *lengths, size_t argc);
 
+/*
+ * Makes the parser hold a command that another one, with the same limits or stricter ones, has found at the first byte of
+ * the unfinished command: where its arguments are, and how many bytes it took.  False without memory.
+ */
+extern bool pgfirst_resp_parser_take(RespParser *parser, const struct RespArgument *arguments,
+                                     size_t argc, size_t consumed);
+
 /* Argument number i of the command just parsed; data is the buffer given to the parser. */
 extern RespSlice pgfirst_resp_argument(const RespParser *parser, const char *data, size_t i);
 

@@ -3,10 +3,10 @@
  * id.c: from a key to the id of its record.
  *
  * The id is a keyed hash of where the key belongs (tenant and epoch, of fixed length and in front, so that
- * no key can imitate another place) and of its bytes.  A command asks for it more than once: when what
- * it will read is looked for ahead of it, when the key is locked, when it is read or written.  So what was
- * hashed last is remembered, by the key's own bytes, and the state of the hash behind the place as well:
- * together 5 % of the time of a pipelined SET.
+ * no key can imitate another place) and of its bytes; that of a member of a collection, of its incarnation and its
+ * bytes.  A command asks for it more than once: when what it will read is looked for ahead of it, when the key is
+ * locked, when it is read or written.  So what was hashed last is remembered, by the key's own bytes, and the state of
+ * the hash behind the place as well: together 5 % of the time of a pipelined SET.
  */
 #include "postgres.h"
 
@@ -15,23 +15,27 @@
 #include "kv/id.h"
 #include "lib/hash/siphash.h"
 
-#define RECENT_BITS 6 /* of the number of keys that are remembered: more than a look ahead takes */
-#define RECENT_MAX                                                                                 \
-	32 /* bytes of a key, whose last eight, or all of them, say where it is remembered */
+#define RECENT_BITS 7 /* of the number that is remembered: more than a look ahead takes */
 
 typedef struct KvPlace
 {
 	uint32 tenant;
-	uint32 zero;
+	uint32 is_member; /* of a collection, which no key is; then `epoch` is an incarnation */
 	uint64 epoch;
 } KvPlace;
+
+/* A key of up to so many bytes, as words, which beside its length say which it is. */
+typedef struct KvShort
+{
+	uint64 word[4];
+} KvShort;
 
 typedef struct KvRecent
 {
 	KvPlace place;
 	PgfirstId id;
 	uint32 length; /* 0: nobody */
-	char key[RECENT_MAX];
+	KvShort bytes;
 } KvRecent;
 
 static struct
@@ -55,7 +59,7 @@ kv_ids_begin(const uint8 secret[KV_SECRET_BYTES])
 static bool
 place_is(const KvPlace *a, const KvPlace *b)
 {
-	return a->epoch == b->epoch && a->tenant == b->tenant;
+	return a->epoch == b->epoch && a->tenant == b->tenant && a->is_member == b->is_member;
 }
 
 static void
@@ -74,32 +78,77 @@ id_hash(const KvPlace *place, const char *key, Size length, PgfirstId *id)
 	pgfirst_siphash_end(&hash, id->bytes);
 }
 
+static uint64
+word_at(const char *data)
+{
+	uint64 word;
+
+	memcpy(&word, data, sizeof(word));
+	return word;
+}
+
+/* Words may overlap.  Copying and comparing bytes of any length by the functions there are took ten times as long. */
+static inline void
+short_take(const char *key, Size length, KvShort *bytes)
+{
+	const char *end = key + length;
+
+	*bytes = (KvShort){0};
+	if (length >= 16)
+	{
+		bytes->word[0] = word_at(key);
+		bytes->word[1] = word_at(key + 8);
+		bytes->word[2] = word_at(end - 16);
+		bytes->word[3] = word_at(end - 8);
+	}
+	else if (length >= 8)
+	{
+		bytes->word[0] = word_at(key);
+		bytes->word[3] = word_at(end - 8);
+	}
+	else
+		for (Size i = 0; i < length; i++)
+			bytes->word[3] = bytes->word[3] << 8 | (unsigned char) key[i];
+}
+
+static inline bool
+short_is(const KvShort *a, const KvShort *b)
+{
+	return ((a->word[0] ^ b->word[0]) | (a->word[1] ^ b->word[1]) | (a->word[2] ^ b->word[2]) |
+	        (a->word[3] ^ b->word[3])) == 0;
+}
+
+/* The same for whoever may ask again soon. */
+static void
+id_recent(const KvPlace *place, const char *key, Size length, PgfirstId *id)
+{
+	KvRecent *recent;
+	KvShort bytes;
+
+	if (length == 0 || length > sizeof(bytes))
+	{
+		id_hash(place, key, length, id);
+		return;
+	}
+	short_take(key, length, &bytes);
+	recent = &ids.recent[bytes.word[3] * UINT64CONST(0x9E3779B97F4A7C15) >> (64 - RECENT_BITS)];
+	if (recent->length != length || !place_is(&recent->place, place) ||
+	    !short_is(&recent->bytes, &bytes))
+	{
+		id_hash(place, key, length, &recent->id);
+		recent->place = *place;
+		recent->length = (uint32) length;
+		recent->bytes = bytes;
+	}
+	*id = recent->id;
+}
+
 void
 kv_id(uint32 tenant, uint64 epoch, const char *key, Size length, PgfirstId *id)
 {
-	KvPlace place = {tenant, 0, epoch};
-	KvRecent *recent;
-	uint64 end = 0;
+	KvPlace place = {.tenant = tenant, .epoch = epoch};
 
-	if (length == 0 || length > RECENT_MAX)
-	{
-		id_hash(&place, key, length, id);
-		return;
-	}
-	if (length >= sizeof(end))
-		memcpy(&end, key + length - sizeof(end), sizeof(end));
-	else
-		memcpy(&end, key, length);
-	recent = &ids.recent[end * UINT64CONST(0x9E3779B97F4A7C15) >> (64 - RECENT_BITS)];
-	if (recent->length != length || !place_is(&recent->place, &place) ||
-	    memcmp(recent->key, key, length) != 0)
-	{
-		id_hash(&place, key, length, &recent->id);
-		recent->place = place;
-		recent->length = (uint32) length;
-		memcpy(recent->key, key, length);
-	}
-	*id = recent->id;
+	id_recent(&place, key, length, id);
 }
 
 /* What is hashed is shorter than for any key. */
@@ -124,16 +173,11 @@ kv_id_of_part(uint64 incarnation, uint64 number, PgfirstId *id)
 void
 kv_id_of_member(uint64 incarnation, const char *member, Size length, PgfirstId *id)
 {
-	/* A place that no key has: its second field is not zero. */
-	KvPlace place = {0, 1, incarnation};
+	KvPlace place = {.is_member = 1, .epoch = incarnation};
 	PgfirstId hash;
 	uint64 number;
-	SipHash state;
 
-	pgfirst_siphash_begin(&state, ids.secret);
-	pgfirst_siphash_add(&state, &place, sizeof(place));
-	pgfirst_siphash_add(&state, member, length);
-	pgfirst_siphash_end(&state, hash.bytes);
+	id_recent(&place, member, length, &hash);
 	memcpy(&number, hash.bytes, sizeof(number));
 	kv_id_of_part(incarnation, number | KV_ID_MEMBER, id);
 }

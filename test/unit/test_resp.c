@@ -323,6 +323,43 @@ parser_takes_a_command_from_elsewhere(void **state)
 	assert_int_equal(memory.in_use, 0);
 }
 
+static void
+parser_takes_over_what_another_has_found(void **state)
+{
+	static const char data[] = "*2\r\n$3\r\nGET\r\n$5\r\na key\r\n*1\r\n$4\r\nPING\r\n";
+	struct RespArgument arguments[20] = {{8, 3}, {17, 5}};
+	TestMemory memory = {.remaining = -1};
+	RespParser parser;
+	RespSlice argument;
+
+	(void) state;
+	pgfirst_resp_parser_init(&parser, (RespAllocator){test_resize, &memory}, default_limits);
+	/* It had begun itself. */
+	assert_int_equal(pgfirst_resp_parse(&parser, data, 20), RESP_MORE);
+	assert_true(pgfirst_resp_parser_take(&parser, arguments, 2, 24));
+	assert_int_equal(parser.argc, 2);
+	assert_int_equal(parser.consumed, 24);
+	argument = pgfirst_resp_argument(&parser, data, 1);
+	assert_ptr_equal(argument.data, data + 17);
+	assert_int_equal(argument.length, 5);
+	assert_int_equal(pgfirst_resp_parser_needs(&parser), 1);
+	/* The next command is read as always. */
+	assert_int_equal(pgfirst_resp_parse(&parser, data + 24, sizeof(data) - 25), RESP_COMMAND);
+	assert_int_equal(parser.argc, 1);
+	assert_int_equal(parser.consumed, 14);
+	/* More than it has room for. */
+	assert_true(pgfirst_resp_parser_take(&parser, arguments, 20, 100));
+	assert_int_equal(parser.argc, 20);
+	pgfirst_resp_parser_free(&parser);
+
+	memory.remaining = 0;
+	pgfirst_resp_parser_init(&parser, (RespAllocator){test_resize, &memory}, default_limits);
+	assert_false(pgfirst_resp_parser_take(&parser, arguments, 2, 24));
+	assert_int_equal(pgfirst_resp_parse(&parser, "*1\r\n$4", 6), RESP_MORE);
+	pgfirst_resp_parser_free(&parser);
+	assert_int_equal(memory.in_use, 0);
+}
+
 /* ---- inline ------------------------------------------------------------------------------ */
 
 static void
@@ -850,6 +887,7 @@ main(void)
 	    cmocka_unit_test(parse_stays_in_error),
 	    cmocka_unit_test(parse_says_what_it_needs),
 	    cmocka_unit_test(parser_takes_a_command_from_elsewhere),
+	    cmocka_unit_test(parser_takes_over_what_another_has_found),
 	    cmocka_unit_test(parse_splits_inline_commands),
 	    cmocka_unit_test(parse_unquotes_inline_commands),
 	    cmocka_unit_test(parse_refuses_unbalanced_quotes),

@@ -117,10 +117,7 @@ kv_slice_copy(RespSlice slice)
 
 /* ---- finding ----------------------------------------------------------------------------- */
 
-/*
- * The table is small and its names are spread well by length and two letters; a perfect hash would
- * save nanoseconds of microseconds.  The index is made once per process.
- */
+/* The index is made once per process.  No name of the table has an upper case letter. */
 #define INDEX_SIZE 512
 
 static struct
@@ -135,8 +132,9 @@ index_of(const char *name, Size length)
 {
 	uint32 hash = (uint32) length;
 
+	/* The bit makes a letter lower case, and of anything else something else. */
 	for (Size i = 0; i < length; i++)
-		hash = hash * 31 + (uint32) pg_tolower((unsigned char) name[i]);
+		hash = hash * 31 + (uint32) ((unsigned char) name[i] | 0x20);
 	return hash % INDEX_SIZE;
 }
 
@@ -153,6 +151,22 @@ index_make(void)
 	command_index.made = true;
 }
 
+/* Whether the bytes are this name of the table, in any case. */
+static bool
+name_is(const char *name, RespSlice bytes)
+{
+	for (Size i = 0; i < bytes.length; i++)
+	{
+		char byte = bytes.data[i];
+
+		if (byte >= 'A' && byte <= 'Z')
+			byte += 'a' - 'A';
+		if (name[i] != byte || byte == '\0')
+			return false;
+	}
+	return name[bytes.length] == '\0';
+}
+
 const KvCommand *
 kv_command_find(const char *container, RespSlice name)
 {
@@ -165,9 +179,7 @@ kv_command_find(const char *container, RespSlice name)
 	{
 		const KvCommand *command = &kv_commands[row - 1];
 
-		if (strlen(command->name) == name.length &&
-		    pg_strncasecmp(command->name, name.data, name.length) == 0 &&
-		    (container == NULL) == (command->container == NULL) &&
+		if (name_is(command->name, name) && (container == NULL) == (command->container == NULL) &&
 		    (container == NULL || strcmp(container, command->container) == 0))
 			return command;
 	}

@@ -3,13 +3,16 @@
  * ahead.c: a look at the commands that come next; see ahead.h.
  *
  * A record is five or six cache misses away, one behind the other.  A turn has many commands in its
- * buffers, so it can wait for the misses of thirty of them at once (see store/prefetch.c).  For that
- * the commands are parsed twice, which costs a tenth of what it saves.
+ * buffers, so it can wait for the misses of thirty of them at once (see store/prefetch.c).  What a look has found of a
+ * command, its arguments and its row of the table, is kept until it runs, so that it is parsed and looked up
+ * once; within a turn nothing is received, so its bytes stay where they are.
  *
- * Only commands that read a record, be it to change it, under a key that stands where most keys stand, and the
- * member of a collection that they name beside it; and only in a database that this turn has opened already: looking
- * must open, lock and answer nothing.  A guess that is wrong costs a few wasted loads.  Where looks find no reads, they
- * become rarer.
+ * Records are asked for only of commands that read one, be it to change it, under a key that stands where most keys
+ * stand, and of the member of a collection that they name beside it; and only in a database that this turn has opened
+ * already: looking must open, lock and answer nothing.  A guess that is wrong costs a few wasted loads.  Where looks
+ * find no reads, they become rarer.
+ *
+ * What strangers send is held to narrower limits than a look knows, and parsed again.
  */
 #include "postgres.h"
 
@@ -25,10 +28,27 @@
 #define ARGUMENTS_MAX    8   /* of a command that is looked at */
 #define COMMANDS_VAIN    256 /* passed over without a look when looks find nothing */
 
+/* A command that has been looked at. */
+typedef struct Looked
+{
+	const KvClient *client;
+	Size begin; /* in the client's input */
+	Size consumed;
+	const KvCommand *command; /* NULL: it is not known, or has subcommands */
+	int argc;
+	struct RespArgument arguments[ARGUMENTS_MAX];
+} Looked;
+
 static struct
 {
 	RespParser parser;
-	int vain;   /* commands to pass over, because the last looks have found no reads */
+	int vain; /* commands to pass over, because the last looks have found no reads */
+
+	/* In the order in which they will run; those before `next` have run, or were passed over. */
+	int next;
+	int commands;
+	Looked looked[COMMANDS_AT_ONCE];
+
 	int number; /* of the database whose keys are collected */
 	uint32 tenant;
 	int count;
@@ -70,13 +90,11 @@ member_of(const KvCommand *command, const char *data)
 }
 
 static void
-take_key(const KvClient *client, const char *data)
+take_key(const KvClient *client, const KvCommand *command, const char *data)
 {
-	RespSlice name = pgfirst_resp_argument(&ahead.parser, data, 0);
-	const KvCommand *command = kv_command_find(NULL, name);
 	int first, last, step;
 
-	if (!command || !(command->flags & (KV_READ | KV_WRITE)) || (command->flags & KV_BLIND) ||
+	if (!(command->flags & (KV_READ | KV_WRITE)) || (command->flags & KV_BLIND) ||
 	    kv_command_keys(command, (int) ahead.parser.argc, &first, &last, &step) == 0 || first != 1)
 		return;
 	if (ahead.count > 0 &&
@@ -88,42 +106,62 @@ take_key(const KvClient *client, const char *data)
 	ahead.keys[ahead.count++] = pgfirst_resp_argument(&ahead.parser, data, 1);
 }
 
-/* Parses what the client has sent and not yet been answered; returns how many commands. */
-static int
-look_at_client(const KvClient *client, int max)
+/* Keeps what the parser has found at `data`. */
+static void
+keep(const KvClient *client, const char *data)
+{
+	Looked *looked = &ahead.looked[ahead.commands++];
+	const KvCommand *command = NULL;
+
+	looked->client = client;
+	looked->begin = (Size) (data - client->input);
+	looked->consumed = ahead.parser.consumed;
+	looked->argc = (int) ahead.parser.argc;
+	for (int i = 0; i < looked->argc; i++)
+	{
+		RespSlice argument = pgfirst_resp_argument(&ahead.parser, data, (size_t) i);
+
+		looked->arguments[i] =
+		    (struct RespArgument){(Size) (argument.data - data), argument.length};
+	}
+	if (looked->argc > 0)
+		command = kv_command_find(NULL, pgfirst_resp_argument(&ahead.parser, data, 0));
+	if (command && looked->argc > 1)
+		take_key(client, command, data);
+	looked->command = command && !(command->flags & KV_SUBCOMMANDS) ? command : NULL;
+}
+
+/* Parses what the client has sent and not yet been answered. */
+static void
+look_at_client(const KvClient *client)
 {
 	const char *data = client->input + client->input_start;
 	Size left = client->input_end - client->input_start;
-	int commands = 0;
 
-	while (commands < max && left > 0)
+	while (ahead.commands < COMMANDS_AT_ONCE && left > 0)
 	{
 		pgfirst_resp_parser_reset(&ahead.parser);
-		if (pgfirst_resp_parse(&ahead.parser, data, left) != RESP_COMMAND)
+		if (pgfirst_resp_parse(&ahead.parser, data, left) != RESP_COMMAND ||
+		    ahead.parser.inline_used)
 			break;
-		if (ahead.parser.argc > 1 && !ahead.parser.inline_used)
-			take_key(client, data);
+		keep(client, data);
 		data += ahead.parser.consumed;
 		left -= ahead.parser.consumed;
-		commands++;
 	}
-	return commands;
 }
 
 int
 kv_ahead_look(dlist_head *ready)
 {
-	int commands = 0;
 	dlist_iter iterator;
 	KvSpace *space;
 
-	ahead.count = 0;
+	ahead.next = ahead.commands = ahead.count = 0;
 	dlist_foreach (iterator, ready)
 	{
-		if (commands >= COMMANDS_AT_ONCE)
+		if (ahead.commands == COMMANDS_AT_ONCE)
 			break;
-		commands += look_at_client(dlist_container(KvClient, state_link, iterator.cur),
-		                           COMMANDS_AT_ONCE - commands);
+		look_at_client(dlist_container(KvClient, state_link, iterator.cur));
 	}
 	if (ahead.count > 1)
 		kv_tenant_use(ahead.tenant);
@@ -131,5 +169,41 @@ kv_ahead_look(dlist_head *ready)
 	if (space)
 		kv_keys_prefetch(space, ahead.keys, ahead.members, ahead.count);
 	ahead.vain = ahead.count > 0 ? 0 : Min(Max(ahead.vain * 2, 1), COMMANDS_VAIN);
-	return Max(commands, 1) + ahead.vain;
+	return Max(ahead.commands, 1) + ahead.vain;
+}
+
+void
+kv_ahead_forget(void)
+{
+	ahead.next = ahead.commands = 0;
+}
+
+/* What a look has kept of the client's next command, NULL if it has not met it. */
+static const Looked *
+looked_take(const KvClient *client)
+{
+	for (int i = ahead.next; i < ahead.commands; i++)
+	{
+		const Looked *looked = &ahead.looked[i];
+
+		if (looked->client != client || looked->begin != client->input_start)
+			continue;
+		ahead.next = i + 1;
+		return looked;
+	}
+	return NULL;
+}
+
+RespStatus
+kv_ahead_parse(KvClient *client, const KvCommand **command)
+{
+	const Looked *looked = OidIsValid(client->session.role) ? looked_take(client) : NULL;
+
+	*command = NULL;
+	if (!looked || !pgfirst_resp_parser_take(&client->parser, looked->arguments,
+	                                         (size_t) looked->argc, looked->consumed))
+		return pgfirst_resp_parse(&client->parser, client->input + client->input_start,
+		                          client->input_end - client->input_start);
+	*command = looked->command;
+	return RESP_COMMAND;
 }

@@ -121,6 +121,7 @@ turn_start(void)
 	turn.commands = 0;
 	turn.steps = TURN_STEPS;
 	turn.ahead = 1; /* the first opens the database */
+	kv_ahead_forget();
 	turn.over = turn.durable = turn.relaxed = false;
 	turn.now_ms = pgfirst_clock_wall_ms();
 	now_us = pgfirst_clock_monotonic_us();
@@ -418,13 +419,17 @@ wait_is_over(KvClient *client)
 	kv_waits_end(client);
 }
 
-/* Runs the command that the parser has just found; false if the client stops for this turn. */
+/*
+ * Runs the command that the parser has just found, whose row of the table is `command`, if that is known; false if the
+ * client stops for this turn.
+ */
 static bool
-run_command(KvClient *client)
+run_command(KvClient *client, const KvCommand *command)
 {
 	KvSession *session = &client->session;
 	Size start = session->reply.length;
 	KvCall call = {.session = session,
+	               .command = command,
 	               .reply = &session->reply,
 	               .parser = &client->parser,
 	               .data = client->input + client->input_start,
@@ -444,9 +449,7 @@ run_command(KvClient *client)
 	client->parked_for = KV_DONE;
 	call.last_try =
 	    client->parked_deadline != 0 && pgfirst_clock_monotonic_us() >= client->parked_deadline;
-	if (turn.ahead == 0)
-		turn.ahead = kv_ahead_look(&kv_clients.states[KV_CLIENT_READY]);
-	turn.ahead--;
+	turn.ahead = Max(turn.ahead - 1, 0);
 	turn.running = client;
 	turn.running_start = start;
 	kv_position_reset();
@@ -521,7 +524,7 @@ run_waiting(KvClient *client)
 	if (pgfirst_resp_parse(&client->parser, client->input + client->input_start,
 	                       client->input_end - client->input_start) != RESP_COMMAND)
 		elog(ERROR, "the command of a client that waits has gone");
-	if (!run_command(client))
+	if (!run_command(client, NULL))
 		return false;
 	kv_client_enter(client, KV_CLIENT_AGAIN);
 	return true;
@@ -603,6 +606,7 @@ run_client(KvClient *client)
 	turn.clock_us = client->session.active_us = pgfirst_clock_monotonic_us();
 	for (;;)
 	{
+		const KvCommand *command;
 		RespStatus status;
 
 		/* It may be given something: not if it was told to wait no longer. */
@@ -628,8 +632,9 @@ run_client(KvClient *client)
 			break;
 		}
 		client->parser.limits = client_limits(client);
-		status = pgfirst_resp_parse(&client->parser, client->input + client->input_start,
-		                            client->input_end - client->input_start);
+		if (turn.ahead == 0)
+			turn.ahead = kv_ahead_look(&kv_clients.states[KV_CLIENT_READY]);
+		status = kv_ahead_parse(client, &command);
 		if (status == RESP_MORE)
 			break;
 		if (status == RESP_ERROR)
@@ -650,7 +655,7 @@ run_client(KvClient *client)
 			kv_client_consume(client, client->parser.consumed);
 		else
 		{
-			bool done = run_command(client);
+			bool done = run_command(client, command);
 
 			serve_waiting();
 			turn.client = client;
