@@ -124,7 +124,7 @@ op_of_entry(StoreOp *op, StoreEntry *entry, uint64 incarnation)
 	op->lengths[0] = op->lengths[1] = 0;
 	op->data[0] = op->data[1] = "";
 	op->done = false;
-	op->block = InvalidBlockNumber;
+	op->hint.block = InvalidBlockNumber;
 	if (entry->change != STORE_PUT)
 		return;
 	if (entry_is_large(entry))
@@ -162,7 +162,7 @@ op_of_part(StoreOp *op, StoreEntry *entry, uint64 incarnation, uint32 number)
 	op->expiry = 0;
 	op->replaced.incarnation = 0;
 	op->done = false;
-	op->block = InvalidBlockNumber;
+	op->hint.block = InvalidBlockNumber;
 	op->data[0] = (const char *) entry->id.bytes;
 	op->lengths[0] = number == 0 ? STORE_PART_OWNER : 0;
 	op->data[1] = VARDATA(entry->body) + from;

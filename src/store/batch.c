@@ -211,12 +211,23 @@ batch_change(Batch *batch)
 	batch->plans = 0;
 }
 
+/* Looks for the leaf from the root. */
 static void
-op_locate(StoreOp *op, bool certain)
+op_locate(StoreOp *op)
 {
-	op->block = certain ? InvalidBlockNumber : pgfirst_hint(op->store->hints, &op->key)->block;
-	if (op->block == InvalidBlockNumber)
-		op->block = pgfirst_leaf_block(op->store, &op->key);
+	op->hint =
+	    (StoreHint){.block = pgfirst_leaf_block(op->store, &op->key), .buffer = InvalidBuffer};
+}
+
+/* Has the leaves of the ops on their way, and finds out where each probably is. */
+static void
+ops_prepare(StoreOp *ops, int count)
+{
+	for (int i = 0; i < count; i += OPS_AHEAD)
+		pgfirst_ops_prefetch(&ops[i], Min(count - i, OPS_AHEAD));
+	for (int i = 0; i < count; i++)
+		if (ops[i].hint.block == InvalidBlockNumber)
+			op_locate(&ops[i]);
 }
 
 /*
@@ -229,7 +240,7 @@ batch_add(Batch *batch, StoreOp *ops, int count)
 	StorePlan *plan = &batch->plan[batch->plans];
 	int n = 1;
 
-	if (!pgfirst_leaf_try(ops[0].store, ops[0].block, &ops[0].key, batch->plans == 0, &plan->leaf))
+	if (!pgfirst_leaf_try(ops[0].store, &ops[0].hint, &ops[0].key, batch->plans == 0, &plan->leaf))
 		return 0;
 	while (n < count && store_page_covers(plan->leaf.page, &ops[n].key))
 		n++;
@@ -274,15 +285,13 @@ pgfirst_ops_apply_each(StoreOp *ops, int count, TransactionId xid)
 		if (first >= ahead)
 		{
 			ahead = Min(first + OPS_AHEAD, count);
-			pgfirst_ops_prefetch(&ops[first], ahead - first);
-			for (int i = first; i < ahead; i++)
-				op_locate(&ops[i], false);
+			ops_prepare(&ops[first], ahead - first);
 		}
 		done = batch_add(&batch, &ops[first], ahead - first);
 		if (done == 0)
 		{
 			/* Its leaf is another one, or full. */
-			op_locate(&ops[first], true);
+			op_locate(&ops[first]);
 			done = batch_add(&batch, &ops[first], ahead - first);
 			if (done == 0)
 			{
@@ -298,7 +307,7 @@ pgfirst_ops_apply_each(StoreOp *ops, int count, TransactionId xid)
 		first += done;
 		/* What did not fit on a leaf that is in the batch already begins the next one. */
 		while (first < ahead && batch.plans < STORE_RECORD_PAGES &&
-		       !batch_has(&batch, ops[first].block))
+		       !batch_has(&batch, ops[first].hint.block))
 		{
 			done = batch_add(&batch, &ops[first], ahead - first);
 			if (done == 0)
@@ -340,15 +349,12 @@ unit_collect(Batch *batch, StoreOp *ops, int count, Size *room)
 }
 
 static int
-unit_leaves(StoreOp *ops, int count, bool certain)
+unit_leaves(const StoreOp *ops, int count)
 {
 	int leaves = 0;
 
 	for (int i = 0; i < count; i++)
-	{
-		op_locate(&ops[i], certain);
-		leaves += i == 0 || ops[i].block != ops[i - 1].block;
-	}
+		leaves += i == 0 || ops[i].hint.block != ops[i - 1].hint.block;
 	return leaves;
 }
 
@@ -363,17 +369,18 @@ pgfirst_ops_apply_together(StoreOp *ops, int count)
 
 	batch_begin(&batch, ops[0].store, InvalidTransactionId);
 	/* A guess may be wrong, but hardly so that few leaves look like many. */
-	if (unit_leaves(ops, count, false) > batch.limit)
+	ops_prepare(ops, count);
+	if (unit_leaves(ops, count) > batch.limit)
 		return false;
-	for (int i = 0; i < count; i += OPS_AHEAD)
-		pgfirst_ops_prefetch(&ops[i], Min(count - i, OPS_AHEAD));
 	for (int tries = 0; tries < UNIT_TRIES; tries++)
 	{
 		StoreOp *full;
 		Size room;
 
 		CHECK_FOR_INTERRUPTS();
-		if (tries > 0 && unit_leaves(ops, count, true) > batch.limit)
+		for (int i = 0; i < count && tries > 0; i++)
+			op_locate(&ops[i]);
+		if (unit_leaves(ops, count) > batch.limit)
 			return false;
 		full = unit_collect(&batch, ops, count, &room);
 		if (full == NULL)

@@ -7,12 +7,6 @@
 
 #include "store/store_int.h"
 
-typedef struct StoreHint
-{
-	BlockNumber block; /* InvalidBlockNumber: nothing is known */
-	Buffer buffer;     /* where the block probably is */
-} StoreHint;
-
 /* Incarnations that this process may give out. */
 typedef struct StoreBatch
 {

@@ -243,9 +243,16 @@ pgfirst_position_touch(PgfirstStore *store, const PgfirstId *id, uint16 kind)
 {
 	if (slots == NULL)
 		return;
+	/* First: who sees the record's stamp raised, and the store's not, would take the record for unchanged since. */
+	pg_atomic_fetch_add_u32(&slots[store_slot(store->oid)].stamp, 1);
 	if (!pgfirst_kind_is_part(kind))
 		pg_atomic_fetch_add_u32(&slots[record_slot(store->oid, id)].stamp, 1);
-	pg_atomic_fetch_add_u32(&slots[store_slot(store->oid)].stamp, 1);
+}
+
+bool
+pgfirst_position_stamps(void)
+{
+	return slots != NULL && !RecoveryInProgress();
 }
 
 uint32

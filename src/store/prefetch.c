@@ -6,8 +6,8 @@
  * told which blocks are wanted, and the kernel reads them together.  And a leaf that is in shared
  * buffers is mostly not in the processor's caches: to find a record one looks at the hint, the
  * buffer's descriptor, both ends of the page, a slot, and the item, each where the one before has
- * said, each a hundred nanoseconds away.  For one record nothing can be done; for sixteen, all first
- * looks are asked for together, then all second looks, and so on, and the waiting is done once.
+ * said, each a hundred nanoseconds away.  For one record nothing can be done; for many, first looks of several
+ * are asked for before the second look of the first of them, and so on, and the waiting is done once.
  *
  * Nothing is pinned or locked: what is looked at here decides only what is asked for next, and may be
  * anything by the time it is looked at.  Bounds are checked so that no address leaves the page.
@@ -22,10 +22,12 @@
 
 #define AT_ONCE      32
 #define VERSIONS_MAX 2
+#define STEPS_APART  8
 
 typedef struct Ahead
 {
-	BlockNumber block;
+	StoreKey key;
+	StoreHint *hint;
 	Page page; /* NULL: not in shared buffers, as far as is known */
 	int slots;
 	int place; /* of the record's slot, probably */
@@ -33,14 +35,25 @@ typedef struct Ahead
 } Ahead;
 
 static void
-ahead_page(PgfirstStore *store, const StoreKey *key, Ahead *ahead)
+ahead_hint(PgfirstStore *store, Ahead *ahead)
 {
-	StoreHint *hint = pgfirst_hint(store->hints, key);
+	ahead->hint = pgfirst_hint(store->hints, &ahead->key);
+	__builtin_prefetch(ahead->hint);
+}
+
+static void
+ahead_page(PgfirstStore *store, Ahead *ahead)
+{
+	const StoreHint *hint = ahead->hint;
 
 	ahead->page = NULL;
-	ahead->block = hint->block;
-	if (hint->block == InvalidBlockNumber || !BufferIsValid(hint->buffer))
+	if (hint->block == InvalidBlockNumber)
 		return;
+	if (!BufferIsValid(hint->buffer))
+	{
+		(void) PrefetchBuffer(store->relation, MAIN_FORKNUM, hint->block);
+		return;
+	}
 	ahead->page = BufferGetPage(hint->buffer);
 	__builtin_prefetch(GetBufferDescriptor(hint->buffer - 1), 1);
 	__builtin_prefetch(ahead->page);
@@ -49,12 +62,16 @@ ahead_page(PgfirstStore *store, const StoreKey *key, Ahead *ahead)
 
 /* The slots around the place where the record stands if its leaf is filled evenly are asked for. */
 static void
-ahead_slots(Ahead *ahead, const StoreKey *key)
+ahead_slots(Ahead *ahead)
 {
-	uint16 lower = *(volatile uint16 *) &((PageHeader) ahead->page)->pd_lower; /* once */
+	const StoreKey *key = &ahead->key;
+	uint16 lower;
 	uint16 top;
 
 	ahead->slots = 0;
+	if (ahead->page == NULL)
+		return;
+	lower = *(volatile uint16 *) &((PageHeader) ahead->page)->pd_lower; /* once */
 	if (lower < SizeOfPageHeaderData + STORE_SLOT || lower > STORE_TAIL_OFFSET)
 		return;
 	ahead->slots = (lower - (int) SizeOfPageHeaderData) / STORE_SLOT;
@@ -67,10 +84,14 @@ ahead_slots(Ahead *ahead, const StoreKey *key)
 static void
 ahead_items(const Ahead *ahead)
 {
-	const StoreSlot *slots = store_page_slots(ahead->page);
-	int slot = pgfirst_page_search_mark(ahead->page, ahead->slots, ahead->place, ahead->mark);
-	int end = slot + VERSIONS_MAX < ahead->slots ? slot + VERSIONS_MAX : ahead->slots;
+	const StoreSlot *slots;
+	int slot, end;
 
+	if (ahead->slots == 0)
+		return;
+	slots = store_page_slots(ahead->page);
+	slot = pgfirst_page_search_mark(ahead->page, ahead->slots, ahead->place, ahead->mark);
+	end = slot + VERSIONS_MAX < ahead->slots ? slot + VERSIONS_MAX : ahead->slots;
 	for (; slot < end && slots[slot].mark == ahead->mark; slot++)
 	{
 		uint16 offset = slots[slot].offset;
@@ -82,31 +103,34 @@ ahead_items(const Ahead *ahead)
 	}
 }
 
+/*
+ * Each step of a record is some records behind the one before it, which is as good as all first steps before all second
+ * ones for what comes from memory, and better for the address that has to be translated first: that holds up
+ * the loop at the step to the page, and what later steps calculate is done meanwhile.
+ */
 static void
-prefetch_some(PgfirstStore *store, const StoreKey *keys, int count)
+prefetch_some(PgfirstStore *store, Ahead ahead[AT_ONCE], int count)
 {
-	Ahead ahead[AT_ONCE];
-
 	for (int i = 0; i < count; i++)
-		__builtin_prefetch(pgfirst_hint(store->hints, &keys[i]));
-	for (int i = 0; i < count; i++)
-		ahead_page(store, &keys[i], &ahead[i]);
-	for (int i = 0; i < count; i++)
+		ahead_hint(store, &ahead[i]);
+	for (int i = 0; i < count + 2 * STEPS_APART; i++)
 	{
-		if (ahead[i].page != NULL)
-			ahead_slots(&ahead[i], &keys[i]);
-		else if (ahead[i].block != InvalidBlockNumber)
-			(void) PrefetchBuffer(store->relation, MAIN_FORKNUM, ahead[i].block);
+		int slots = i - STEPS_APART;
+		int items = slots - STEPS_APART;
+
+		if (i < count)
+			ahead_page(store, &ahead[i]);
+		if (slots >= 0 && slots < count)
+			ahead_slots(&ahead[slots]);
+		if (items >= 0)
+			ahead_items(&ahead[items]);
 	}
-	for (int i = 0; i < count; i++)
-		if (ahead[i].page != NULL && ahead[i].slots > 0)
-			ahead_items(&ahead[i]);
 }
 
 void
 pgfirst_store_prefetch(PgfirstStore *store, const PgfirstId *ids, int count)
 {
-	StoreKey keys[AT_ONCE];
+	Ahead ahead[AT_ONCE];
 
 	if (pgfirst_tree_id(store) == 0)
 		return;
@@ -116,24 +140,26 @@ pgfirst_store_prefetch(PgfirstStore *store, const PgfirstId *ids, int count)
 
 		for (int i = 0; i < n; i++)
 		{
-			keys[i] = store_key_of_id(&ids[done + i]);
+			ahead[i].key = store_key_of_id(&ids[done + i]);
 			pgfirst_position_ahead(store, &ids[done + i], false);
 		}
-		prefetch_some(store, keys, n);
+		prefetch_some(store, ahead, n);
 	}
 }
 
 void
-pgfirst_ops_prefetch(const StoreOp *ops, int count)
+pgfirst_ops_prefetch(StoreOp *ops, int count)
 {
-	StoreKey keys[AT_ONCE];
+	Ahead ahead[AT_ONCE];
 
 	Assert(count <= AT_ONCE);
 	for (int i = 0; i < count; i++)
 	{
-		keys[i] = ops[i].key;
+		ahead[i].key = ops[i].key;
 		if (ops[i].entry != NULL)
 			pgfirst_position_ahead(ops[i].store, &ops[i].entry->id, true);
 	}
-	prefetch_some(ops[0].store, keys, count);
+	prefetch_some(ops[0].store, ahead, count);
+	for (int i = 0; i < count; i++)
+		ops[i].hint = *ahead[i].hint;
 }

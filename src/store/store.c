@@ -66,6 +66,31 @@ pgfirst_store_owner(void)
 	return transaction.owner;
 }
 
+/*
+ * The record with which a collection begins is read by each command on it.  What was found last is kept within the
+ * transaction, and is what there is for as long as nobody changes any record of the store: that would raise the store's
+ * stamp (position.c).  Not kept is what somebody was changing, who commits without raising it; nothing where nobody
+ * raises stamps; and nothing of a store that is not open, and so may be emptied by the transaction itself.
+ */
+typedef struct StoreKept
+{
+	Oid store;    /* InvalidOid: nothing is kept */
+	uint32 stamp; /* of the store, before the record was read */
+	PgfirstRecord record;
+	char data[STORE_INLINE_MAX];
+} StoreKept;
+
+#define KEPT 4
+
+static StoreKept kept_records[KEPT];
+
+static void
+kept_forget(void)
+{
+	for (int i = 0; i < KEPT; i++)
+		kept_records[i].store = InvalidOid;
+}
+
 /* ---- opening ---------------------------------------------------------------------------------- */
 
 static void
@@ -73,6 +98,7 @@ store_close(PgfirstStore *store)
 {
 	ResourceOwner old = CurrentResourceOwner;
 
+	kept_forget();
 	CurrentResourceOwner = pgfirst_store_owner();
 	relation_close(store->relation, NoLock);
 	CurrentResourceOwner = old;
@@ -258,8 +284,10 @@ pgfirst_item_read(PgfirstStore *store, const StoreItem *item, Size limit, Pgfirs
 	return false;
 }
 
-bool
-pgfirst_committed_get(PgfirstStore *store, const PgfirstId *id, Size limit, PgfirstRecord *record)
+/* *tag: whose the record's next version was, if it has one. */
+static bool
+committed_read(PgfirstStore *store, const PgfirstId *id, Size limit, PgfirstRecord *record,
+               StoreTag *tag)
 {
 	StoreKey key = store_key_of_id(id);
 	uint64 missed = 0;
@@ -276,12 +304,14 @@ pgfirst_committed_get(PgfirstStore *store, const PgfirstId *id, Size limit, Pgfi
 		StoreLarge large;
 
 		pgfirst_together_reserve();
+		*tag = STORE_TAG_NONE;
 		if (!pgfirst_leaf_lock(store, &key, BUFFER_LOCK_SHARE, &leaf))
 		{
 			pgfirst_together_note(store, id, NULL, STORE_TAG_NONE);
 			return false;
 		}
 		pgfirst_versions_find(leaf.page, &key, &versions);
+		*tag = versions.tag;
 		pgfirst_together_note(store, id, &leaf, versions.tag);
 		if (versions.visible != NULL)
 			memcpy(&copy, versions.visible, STORE_LEAF_HEADER + versions.visible->length);
@@ -299,7 +329,64 @@ pgfirst_committed_get(PgfirstStore *store, const PgfirstId *id, Size limit, Pgfi
 }
 
 bool
-pgfirst_store_get(PgfirstStore *store, const PgfirstId *id, Size limit, PgfirstRecord *record)
+pgfirst_committed_get(PgfirstStore *store, const PgfirstId *id, Size limit, PgfirstRecord *record)
+{
+	StoreTag tag;
+
+	return committed_read(store, id, limit, record, &tag);
+}
+
+static bool
+kept_is_it(const StoreKept *kept, PgfirstStore *store, const PgfirstId *id)
+{
+	uint32 stamp;
+
+	if (kept->store != store->oid ||
+	    memcmp(kept->record.id.bytes, id->bytes, sizeof(id->bytes)) != 0)
+		return false;
+	/* What is noted of it is older than what the store's says: so no change since is taken for the one that was read. */
+	stamp = pgfirst_position_stamp(store, id);
+	pg_read_barrier();
+	if (pgfirst_position_stamp_of_store(store) != kept->stamp)
+		return false;
+	pgfirst_together_note_kept(store, id, stamp);
+	return true;
+}
+
+static bool
+hot_get(PgfirstStore *store, const PgfirstId *id, Size limit, PgfirstRecord *record)
+{
+	StoreKept *kept = &kept_records[id->bytes[0] % KEPT];
+	bool stamps = pgfirst_position_stamps() && pgfirst_store_if_open(store->oid) == store;
+	uint32 stamp;
+	StoreTag tag;
+
+	if (stamps && kept_is_it(kept, store, id))
+	{
+		Size wanted = Min(limit, kept->record.length);
+		char *data = palloc(Max(wanted, 1));
+
+		memcpy(data, kept->data, wanted);
+		*record = kept->record;
+		record->data = data;
+		return true;
+	}
+	stamp = pgfirst_position_stamp_of_store(store);
+	pg_read_barrier();
+	if (!committed_read(store, id, limit, record, &tag))
+		return false;
+	if (!stamps || tag == STORE_TAG_RUNNING || tag == STORE_TAG_MINE ||
+	    record->length > Min(limit, sizeof(kept->data)))
+		return true;
+	kept->store = store->oid;
+	kept->stamp = stamp;
+	kept->record = *record;
+	memcpy(kept->data, record->data, record->length);
+	return true;
+}
+
+static inline bool
+store_get(PgfirstStore *store, const PgfirstId *id, Size limit, bool hot, PgfirstRecord *record)
 {
 	StoreEntry *entry = pgfirst_writeset_find(store, id);
 	bool found;
@@ -317,12 +404,25 @@ pgfirst_store_get(PgfirstStore *store, const PgfirstId *id, Size limit, PgfirstR
 	if (entry != NULL && entry->change == STORE_DELETED)
 		return false;
 
-	found = pgfirst_committed_get(store, id, limit, record);
+	found =
+	    hot ? hot_get(store, id, limit, record) : pgfirst_committed_get(store, id, limit, record);
 	if (entry != NULL && entry->change == STORE_EXPIRY)
 		record->expiry = entry->expiry;
 	else
 		pgfirst_position_read(store, id);
 	return found;
+}
+
+bool
+pgfirst_store_get(PgfirstStore *store, const PgfirstId *id, Size limit, PgfirstRecord *record)
+{
+	return store_get(store, id, limit, false, record);
+}
+
+bool
+pgfirst_store_get_hot(PgfirstStore *store, const PgfirstId *id, Size limit, PgfirstRecord *record)
+{
+	return store_get(store, id, limit, true, record);
 }
 
 /* ---- transactions ----------------------------------------------------------------------------- */
@@ -340,6 +440,7 @@ stores_close(void)
 		transaction.owner = NULL;
 	}
 	transaction.stores = NULL;
+	kept_forget();
 }
 
 static bool

@@ -81,6 +81,10 @@ extern PgfirstStore *pgfirst_store_open(Oid relation, PgfirstDurability durabili
 extern bool pgfirst_store_get(PgfirstStore *store, const PgfirstId *id, Size limit,
                               PgfirstRecord *record);
 
+/* The same for a record that the transaction is likely to read many times. */
+extern bool pgfirst_store_get_hot(PgfirstStore *store, const PgfirstId *id, Size limit,
+                                  PgfirstRecord *record);
+
 /*
  * What shows later whether a record has been changed: by any process, and whether it is there or not.
  * Records are hashed to what is remembered, so now and then it is another one that was changed.  What
@@ -109,7 +113,7 @@ extern bool pgfirst_store_stamp_stands(PgfirstStore *store, const PgfirstStamp *
 extern bool pgfirst_store_changes(PgfirstStore *store, const PgfirstId *id);
 
 /*
- * Several records as of one moment: what is read by pgfirst_store_get between begin and end is noted,
+ * Several records as of one moment: what is read by pgfirst_store_get, or _hot, between begin and end is noted,
  * and end says whether all of it was true at one moment.  If not, it is read again.  Of pairs within each
  * other only the outermost says so, of all stores; `store` is the one that is read most.
  */
@@ -211,6 +215,12 @@ extern bool pgfirst_store_room(Size bytes);
  * where writing is forbidden.
  */
 extern void pgfirst_store_put(PgfirstStore *store, const PgfirstRecord *record);
+
+/*
+ * The bytes of a record that this transaction has put, to be changed where they are, as a put of as many would change them;
+ * NULL if it has not, since its last savepoint or mark: then it must be put.
+ */
+extern char *pgfirst_store_edit(PgfirstStore *store, const PgfirstId *id);
 
 /* Changes only when the record under id expires; false if there is none. */
 extern bool pgfirst_store_expire(PgfirstStore *store, const PgfirstId *id, int64 expiry);

@@ -20,6 +20,7 @@ struct StoreRecord;
 	X(store_create)                                                                                \
 	X(store_open)                                                                                  \
 	X(store_get)                                                                                   \
+	X(store_get_hot)                                                                               \
 	X(store_together_begin)                                                                        \
 	X(store_together_end)                                                                          \
 	X(store_stamp)                                                                                 \

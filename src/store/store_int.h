@@ -19,6 +19,13 @@
 
 typedef struct StoreHints StoreHints;
 
+/* Where a leaf probably is; see hints.c. */
+typedef struct StoreHint
+{
+	BlockNumber block; /* InvalidBlockNumber: nothing is known */
+	Buffer buffer;     /* where the block probably is */
+} StoreHint;
+
 /* A store that is open in this transaction.  Lives in pgfirst_store_context(). */
 struct PgfirstStore
 {
@@ -97,8 +104,8 @@ extern bool pgfirst_page_try(PgfirstStore *store, BlockNumber block, StoreLeaf *
 /* Locks the leaf on which the key stands or would stand; false if the store is empty. */
 extern bool pgfirst_leaf_lock(PgfirstStore *store, const StoreKey *key, int mode, StoreLeaf *leaf);
 
-/* Locks `block` exclusively, if it is that leaf, and (unless `wait`) if that can be had now. */
-extern bool pgfirst_leaf_try(PgfirstStore *store, BlockNumber block, const StoreKey *key, bool wait,
+/* Locks the block of the hint exclusively, if it is that leaf, and (unless `wait`) if that can be had now. */
+extern bool pgfirst_leaf_try(PgfirstStore *store, StoreHint *hint, const StoreKey *key, bool wait,
                              StoreLeaf *leaf);
 
 /* Locks the leaf of the key for reading, which is probably `block`. */
@@ -350,7 +357,7 @@ typedef struct StoreOp
 	uint16 lengths[2]; /* the data, in two pieces */
 	const char *data[2];
 	int64 expiry;
-	BlockNumber block; /* of its leaf, probably */
+	StoreHint hint; /* of its leaf */
 	bool done;
 
 	/* Set by pgfirst_plan_make(): */
@@ -369,8 +376,8 @@ typedef struct StoreOp
 	char before_data[STORE_OBSERVED_MAX];
 } StoreOp;
 
-/* The leaves of these ops, in the order of their keys, will be looked at soon. */
-extern void pgfirst_ops_prefetch(const StoreOp *ops, int count);
+/* The leaves of these ops, in the order of their keys, will be looked at soon.  Fills in their hints. */
+extern void pgfirst_ops_prefetch(StoreOp *ops, int count);
 
 /*
  * Applies ops of one store, in the order of their keys, four leaves at a time; with a transaction id
@@ -458,6 +465,9 @@ extern void pgfirst_position_touch(PgfirstStore *store, const PgfirstId *id, uin
 extern uint32 pgfirst_position_stamp(PgfirstStore *store, const PgfirstId *id);
 extern uint32 pgfirst_position_stamp_of_store(PgfirstStore *store);
 
+/* Whether somebody raises stamps here: nobody does on a standby. */
+extern bool pgfirst_position_stamps(void);
+
 /* ---- together.c: several records as of one moment ---------------------------------------------------- */
 
 /* A record is going to be read: makes room for what is noted of it, while no page is locked. */
@@ -466,6 +476,9 @@ extern void pgfirst_together_reserve(void);
 /* It, or its absence, was read; its leaf is still locked (NULL: the store is empty). */
 extern void pgfirst_together_note(PgfirstStore *store, const PgfirstId *id, const StoreLeaf *leaf,
                                   StoreTag tag);
+
+/* The same of a record that is as it was when it was read, and had this stamp no later. */
+extern void pgfirst_together_note_kept(PgfirstStore *store, const PgfirstId *id, uint32 stamp);
 extern void pgfirst_together_forget(void);
 
 /* ---- am.c, am_rows.c, am_scan.c: the table access method ----------------------------------------- */

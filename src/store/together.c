@@ -137,15 +137,36 @@ pgfirst_together_reserve(void)
 	              : repalloc_huge(together.noted, together.room * sizeof(Noted));
 }
 
-void
-pgfirst_together_note(PgfirstStore *store, const PgfirstId *id, const StoreLeaf *leaf, StoreTag tag)
+/* Whoever changes the page next writes down how a tag's transaction has ended, which changes nothing. */
+static StoreTag
+tag_unless_ended(StoreTag tag)
 {
-	if (likely(together.store == NULL))
-		return;
+	return tag == STORE_TAG_COMMITTED || tag == STORE_TAG_ABORTED ? STORE_TAG_NONE : tag;
+}
+
+static void
+note(PgfirstStore *store, const PgfirstId *id, uint32 stamp, StoreTag tag)
+{
 	together.look_again |= tag == STORE_TAG_RUNNING || store != together.store;
 	if (together.count < together.room)
 		together.noted[together.count++] =
-		    (Noted){.store = store, .id = *id, .stamp = stamp_of(store, id, leaf), .tag = tag};
+		    (Noted){.store = store, .id = *id, .stamp = stamp, .tag = tag_unless_ended(tag)};
+}
+
+void
+pgfirst_together_note(PgfirstStore *store, const PgfirstId *id, const StoreLeaf *leaf, StoreTag tag)
+{
+	if (unlikely(together.store != NULL))
+		note(store, id, stamp_of(store, id, leaf), tag);
+}
+
+void
+pgfirst_together_note_kept(PgfirstStore *store, const PgfirstId *id, uint32 stamp)
+{
+	if (likely(together.store == NULL))
+		return;
+	pgfirst_together_reserve();
+	note(store, id, stamp, STORE_TAG_NONE);
 }
 
 static bool
@@ -160,7 +181,8 @@ is_as_noted(const Noted *noted)
 	if (!pgfirst_leaf_lock(store, &key, BUFFER_LOCK_SHARE, &leaf))
 		return noted->tag == STORE_TAG_NONE && stamp_of(store, &noted->id, NULL) == noted->stamp;
 	pgfirst_versions_find(leaf.page, &key, &versions);
-	same = versions.tag == noted->tag && stamp_of(store, &noted->id, &leaf) == noted->stamp;
+	same = tag_unless_ended(versions.tag) == noted->tag &&
+	       stamp_of(store, &noted->id, &leaf) == noted->stamp;
 	pgfirst_page_unlock(&leaf);
 	return same;
 }

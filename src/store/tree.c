@@ -454,19 +454,26 @@ leaf_is_it(const StoreLeaf *leaf, const StoreKey *key)
 }
 
 bool
-pgfirst_leaf_try(PgfirstStore *store, BlockNumber block, const StoreKey *key, bool wait,
+pgfirst_leaf_try(PgfirstStore *store, StoreHint *hint, const StoreKey *key, bool wait,
                  StoreLeaf *leaf)
 {
-	StoreHint *hint = pgfirst_hint(store->hints, key);
-	StoreHint other = {.block = block, .buffer = InvalidBuffer};
+	Buffer probably = hint->buffer;
 
-	if (!page_lock_recent(store, hint->block == block ? hint : &other,
-	                      wait ? BUFFER_LOCK_EXCLUSIVE : LOCK_TRY, leaf))
+	if (!page_lock_recent(store, hint, wait ? BUFFER_LOCK_EXCLUSIVE : LOCK_TRY, leaf))
 		return false;
-	if (leaf_is_it(leaf, key))
-		return true;
-	pgfirst_page_unlock(leaf);
-	return false;
+	if (!leaf_is_it(leaf, key))
+	{
+		pgfirst_page_unlock(leaf);
+		return false;
+	}
+	if (unlikely(hint->buffer != probably))
+	{
+		StoreHint *known = pgfirst_hint(store->hints, key);
+
+		if (known->block == hint->block)
+			known->buffer = hint->buffer;
+	}
+	return true;
 }
 
 bool

@@ -390,6 +390,13 @@ entry_change(StoreEntry *entry, StoreChange change, uint16 kind, int64 expiry, b
 		set.bytes += body_cost(VARSIZE(body) - VARHDRSZ);
 }
 
+/* Whether the entry's bytes may be changed where they are: they were put, and nobody can want them back. */
+static bool
+entry_is_open(const StoreEntry *entry)
+{
+	return entry->change == STORE_PUT && entry->saved_in == change_owner();
+}
+
 void
 pgfirst_store_put(PgfirstStore *store, const PgfirstRecord *record)
 {
@@ -398,6 +405,16 @@ pgfirst_store_put(PgfirstStore *store, const PgfirstRecord *record)
 
 	writeset_check(store, record->length);
 	entry = entry_make(store, &record->id);
+	/* The record with which a collection begins is put at each change of its elements, and stays as long. */
+	if (entry_is_open(entry) && VARSIZE(entry->body) == VARHDRSZ + record->length)
+	{
+		pgfirst_unit_joins(entry);
+		if (record->length > 0)
+			memmove(VARDATA(entry->body), record->data, record->length);
+		entry->kind = record->kind;
+		entry->expiry = record->expiry;
+		return;
+	}
 	body = MemoryContextAlloc(set.context, VARHDRSZ + record->length);
 	SET_VARSIZE(body, VARHDRSZ + record->length);
 	if (record->length > 0)
@@ -405,6 +422,17 @@ pgfirst_store_put(PgfirstStore *store, const PgfirstRecord *record)
 	if (pgfirst_kind_is_part(record->kind))
 		set.parts[record->id.bytes[0] / 64] |= UINT64CONST(1) << record->id.bytes[0] % 64;
 	entry_change(entry, STORE_PUT, record->kind, record->expiry, body);
+}
+
+char *
+pgfirst_store_edit(PgfirstStore *store, const PgfirstId *id)
+{
+	StoreEntry *entry = pgfirst_writeset_find(store, id);
+
+	if (entry == NULL || !entry_is_open(entry))
+		return NULL;
+	pgfirst_unit_joins(entry);
+	return VARDATA(entry->body);
 }
 
 bool
@@ -421,7 +449,7 @@ pgfirst_store_expire(PgfirstStore *store, const PgfirstId *id, int64 expiry)
 		/* The bytes stay; only undo needs a copy of them. */
 		bytea *body = entry->body;
 
-		if (entry->saved_in != change_owner())
+		if (!entry_is_open(entry))
 		{
 			writeset_check(store, VARSIZE(body) - VARHDRSZ);
 			body = MemoryContextAlloc(set.context, VARSIZE(body));
@@ -477,27 +505,28 @@ pgfirst_writeset_record(const StoreEntry *entry, PgfirstRecord *record)
 	record->length = VARSIZE(entry->body) - VARHDRSZ;
 }
 
-/* The beginning of the id lies beside the entry, so that sorting mostly touches no entry. */
+/* The id lies beside the entry as two numbers, so that sorting touches no entry. */
 typedef struct SortEntry
 {
-	uint64 head;
+	uint64 high;
+	uint64 low;
 	StoreEntry *entry;
 } SortEntry;
+
+static inline int
+sort_compare_one_store(const SortEntry *left, const SortEntry *right)
+{
+	if (left->high != right->high)
+		return left->high < right->high ? -1 : 1;
+	return left->low < right->low ? -1 : left->low > right->low;
+}
 
 static inline int
 sort_compare(const SortEntry *left, const SortEntry *right)
 {
 	if (left->entry->store != right->entry->store)
 		return left->entry->store->oid < right->entry->store->oid ? -1 : 1;
-	return memcmp(left->entry->id.bytes, right->entry->id.bytes, sizeof(left->entry->id.bytes));
-}
-
-static inline int
-sort_compare_one_store(const SortEntry *left, const SortEntry *right)
-{
-	if (left->head != right->head)
-		return left->head < right->head ? -1 : 1;
-	return memcmp(left->entry->id.bytes, right->entry->id.bytes, sizeof(left->entry->id.bytes));
+	return sort_compare_one_store(left, right);
 }
 
 #define ST_SORT         sort_stores
@@ -526,12 +555,13 @@ entries_sorted(PgfirstStore *store, bool unchanged, uint32 most, Size *count)
 	for (uint32 i = 0; i < set.places; i++)
 	{
 		StoreEntry *entry = set.table[i];
+		StoreKey key;
 
 		if (entry == NULL || (entry->change == STORE_UNCHANGED && !unchanged) ||
 		    (store != NULL && entry->store != store))
 			continue;
-		all[n].entry = entry;
-		all[n].head = store_key_of_id(&entry->id).high;
+		key = store_key_of_id(&entry->id);
+		all[n] = (SortEntry){.high = key.high, .low = key.low, .entry = entry};
 		one_store &= entry->store == all[0].entry->store;
 		n++;
 	}

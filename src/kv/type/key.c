@@ -109,9 +109,11 @@ kv_record_entry(const KvSpace *space, const PgfirstRecord *record, int64 now_ms,
 	return true;
 }
 
+typedef bool (*KeyGet)(PgfirstStore *store, const PgfirstId *id, Size limit, PgfirstRecord *record);
+
 /* Reads at least the first `limit` bytes of the key's record. */
-static bool
-key_read(KvSpace *space, RespSlice key, int64 now_ms, Size limit, KvEntry *entry)
+static inline bool
+key_read(KvSpace *space, RespSlice key, int64 now_ms, Size limit, KeyGet get, KvEntry *entry)
 {
 	PgfirstRecord record;
 	PgfirstId id;
@@ -120,7 +122,7 @@ key_read(KvSpace *space, RespSlice key, int64 now_ms, Size limit, KvEntry *entry
 	entry->type = KV_TYPE_NONE;
 	kv_space_id(space, key.data, key.length, &id);
 	key_use(space, &id);
-	found = pgfirst_store_get(space->store, &id, limit, &record);
+	found = get(space->store, &id, limit, &record);
 	if (!found || !kv_record_entry(space, &record, now_ms, entry))
 		return false;
 	if (entry->key.length != key.length || memcmp(entry->key.data, key.data, key.length) != 0)
@@ -134,14 +136,25 @@ key_read(KvSpace *space, RespSlice key, int64 now_ms, Size limit, KvEntry *entry
 bool
 kv_key_read(KvSpace *space, RespSlice key, int64 now_ms, bool with_value, KvEntry *entry)
 {
-	return key_read(space, key, now_ms, with_value ? SIZE_MAX : KV_HEAD_LIMIT(key.length), entry);
+	return key_read(space, key, now_ms, with_value ? SIZE_MAX : KV_HEAD_LIMIT(key.length),
+	                pgfirst_store_get, entry);
 }
 
 bool
 kv_key_read_part(KvSpace *space, RespSlice key, int64 now_ms, Size limit, KvEntry *entry)
 {
 	limit = Min(limit, PGFIRST_RECORD_MAX);
-	if (!key_read(space, key, now_ms, KV_HEAD_LIMIT(key.length) + limit, entry))
+	if (!key_read(space, key, now_ms, KV_HEAD_LIMIT(key.length) + limit, pgfirst_store_get, entry))
+		return false;
+	entry->value.length = Min(entry->value_length, limit);
+	return true;
+}
+
+bool
+kv_key_read_collection(KvSpace *space, RespSlice key, int64 now_ms, Size limit, KvEntry *entry)
+{
+	if (!key_read(space, key, now_ms, KV_HEAD_LIMIT(key.length) + limit, pgfirst_store_get_hot,
+	              entry))
 		return false;
 	entry->value.length = Min(entry->value_length, limit);
 	return true;

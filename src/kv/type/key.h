@@ -125,6 +125,10 @@ extern bool kv_key_read(KvSpace *space, RespSlice key, int64 now_ms, bool with_v
 extern bool kv_key_read_part(KvSpace *space, RespSlice key, int64 now_ms, Size limit,
                              KvEntry *entry);
 
+/* The same for whoever opens a collection: many commands at once work on some of them. */
+extern bool kv_key_read_collection(KvSpace *space, RespSlice key, int64 now_ms, Size limit,
+                                   KvEntry *entry);
+
 /* Whether what is read from now on counts as used, where keys are evicted: true: no (CLIENT NO-TOUCH). */
 extern void kv_keys_spare(bool spare);
 

@@ -49,7 +49,7 @@ kv_members_open(KvSpace *space, RespSlice key, KvType type, int64 now_ms, KvMemb
 	KvRoot root;
 
 	members_begin(space, key, type, members);
-	if (!kv_key_read_part(space, key, now_ms, KV_INLINE_MAX, &entry))
+	if (!kv_key_read_collection(space, key, now_ms, KV_INLINE_MAX, &entry))
 		return true;
 	if (entry.type != type)
 		return false;

@@ -108,7 +108,7 @@ kv_stream_open(KvSpace *space, RespSlice key, int64 now_ms, KvStream *stream)
 
 	kv_stream_new(space, key, stream);
 	stream->there = stream->changed = false;
-	if (!kv_key_read_part(space, key, now_ms, KV_INLINE_MAX + HEAD_ROOM, &entry))
+	if (!kv_key_read_collection(space, key, now_ms, KV_INLINE_MAX + HEAD_ROOM, &entry))
 		return true;
 	if (entry.type != KV_TYPE_STREAM)
 		return false;
