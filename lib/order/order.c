@@ -2,7 +2,9 @@
  *
  * order.c: entries in the order of a score; see order.h.
  *
- * On the way down a node is copied from what get() returns, changed in the copy, and put.  A node that has become too large
+ * On the way down a node is read where get() has it.  It is copied when it is changed, and put; but where nothing changes
+ * but how many entries are below a child, which is most of what happens above leaves, that is written where it stands, if
+ * edit() allows it.  A node that has become too large
  * first loses its holes, and is divided if that is not enough: in the middle of its bytes, or, where entries come in
  * their order, behind all that it had, so that it stays full.  One that has become small takes over its neighbour under
  * the same parent, if both fit.
@@ -32,6 +34,7 @@
 typedef struct Node
 {
 	const char *stored; /* what get() has returned */
+	bool own;           /* the entries and slots are those below, not the stored ones */
 	uint64_t number;
 	int level;
 	int count;
@@ -178,6 +181,7 @@ static void
 node_begin(Node *node, uint64_t number, int level)
 {
 	node->stored = NULL;
+	node->own = true;
 	node->number = number;
 	node->level = level;
 	node->count = 0;
@@ -200,6 +204,7 @@ node_get(Order *order, uint64_t number, Node *node)
 	memcpy(&end, data + 6, sizeof(end));
 	slots = count * SLOT;
 	node->stored = data;
+	node->own = false;
 	node->number = number;
 	node->level = (uint8_t) data[0];
 	node->count = count;
@@ -209,9 +214,35 @@ node_get(Order *order, uint64_t number, Node *node)
 	if (count == 0 || count > ORDER_ENTRIES_MAX || node->level >= ORDER_HEIGHT ||
 	    HEADER + live > end || end + slots > length)
 		return damaged(order);
-	memcpy(node->data, data, node->end);
-	memcpy(node->slots, data + node->end, slots);
 	return true;
+}
+
+/* Before it is changed. */
+static void
+node_own(Node *node)
+{
+	if (node->own)
+		return;
+	memcpy(node->data, node->stored, node->end);
+	memcpy(node->slots, node->stored + node->end, (size_t) node->count * SLOT);
+	node->own = true;
+}
+
+static const char *
+node_data(const Node *node)
+{
+	return node->own ? node->data : node->stored;
+}
+
+static size_t
+node_slot(const Node *node, int i)
+{
+	uint16_t slot;
+
+	if (node->own)
+		return node->slots[i];
+	memcpy(&slot, node->stored + node->end + (size_t) i * SLOT, SLOT);
+	return slot;
 }
 
 static void
@@ -250,10 +281,10 @@ entry_place(int level)
 static const char *
 node_place(Order *order, const Node *node, int i)
 {
-	size_t at = node->slots[i];
+	size_t at = node_slot(node, i);
 
 	if (at >= HEADER && at + entry_place(node->level) <= node->end)
-		return node->data + at;
+		return node_data(node) + at;
 	(void) damaged(order);
 	return nothing;
 }
@@ -262,7 +293,7 @@ static OrderEntry
 node_entry(Order *order, const Node *node, int i)
 {
 	const char *place = node_place(order, node, i);
-	const char *end = place == nothing ? nothing + sizeof(nothing) : node->data + node->end;
+	const char *end = place == nothing ? nothing + sizeof(nothing) : node_data(node) + node->end;
 	OrderEntry entry;
 
 	if (!entry_read(place + entry_place(node->level), end, &entry))
@@ -309,8 +340,28 @@ node_below(Order *order, const Node *node, int i)
 static void
 node_set_below(Order *order, Node *node, int i, uint64_t below)
 {
+	node_own(node);
 	if (node_place(order, node, i) != nothing)
 		number_write(node->data + node->slots[i] + NUMBER, below);
+}
+
+/* So many entries more are below child i, and nothing else has changed in the node. */
+static void
+node_count_below(Order *order, Node *node, int i, int more)
+{
+	const OrderNodes *nodes = order->nodes;
+	uint64_t below = node_below(order, node, i) + (uint64_t) (int64_t) more;
+	char *data = nodes->edit(nodes->context, node->number);
+
+	if (data == NULL)
+	{
+		node_set_below(order, node, i, below);
+		node_put(order, node);
+	}
+	else if (data != node->stored)
+		(void) damaged(order); /* by what was done below: two nodes have one number */
+	else if (!order->damaged)
+		number_write(data + node_slot(node, i) + NUMBER, below);
 }
 
 /* All that is below the node. */
@@ -360,6 +411,7 @@ node_open(Order *order, Node *node, int i, size_t size)
 {
 	char *place;
 
+	node_own(node);
 	if (node->end + size > sizeof(node->data) || node->count > ORDER_ENTRIES_MAX + 1)
 	{
 		(void) damaged(order);
@@ -386,6 +438,7 @@ node_size(Order *order, const Node *node, int i)
 static void
 node_close(Order *order, Node *node, int i)
 {
+	node_own(node);
 	node->live -= node_size(order, node, i);
 	node->count--;
 	memmove(&node->slots[i], &node->slots[i + 1], (size_t) (node->count - i) * SLOT);
@@ -498,19 +551,21 @@ insert_below(Order *order, uint64_t number, int level, const OrderEntry *entry, 
 	else
 	{
 		Second below;
+		uint64_t total;
 
 		i = node_child_of(order, &node, entry);
 		if (!insert_below(order, node_child(order, &node, i), node.level - 1, entry,
 		                  last && i == node.count - 1, &below))
 			return false;
-		node_set_below(order, &node, i, node_below(order, &node, i) + 1);
-		if (below.there)
+		if (!below.there)
 		{
-			uint64_t total = node_total(order, &below.node);
-
-			node_set_below(order, &node, i, node_below(order, &node, i) - total);
-			node_add_child(order, &node, ++i, below.node.number, total, &below.low);
+			node_count_below(order, &node, i, 1);
+			second->there = false;
+			return true;
 		}
+		total = node_total(order, &below.node);
+		node_set_below(order, &node, i, node_below(order, &node, i) + 1 - total);
+		node_add_child(order, &node, ++i, below.node.number, total, &below.low);
 	}
 	node_finish(order, &node, last && i == node.count - 1, second);
 	return true;
@@ -633,6 +688,16 @@ times_halved(int level, size_t length)
 	return times;
 }
 
+/* Whether one entry less below child i is all that changes in the node. */
+static bool
+child_only_lost(Order *order, const Node *node, int i, const Deleted *deleted)
+{
+	return deleted->length > 0 &&
+	       times_halved(node->level - 1, deleted->length) ==
+	           times_halved(node->level - 1, deleted->before) &&
+	       !(deleted->first && i > 0 && node_entry(order, node, i).length > ORDER_KEPT);
+}
+
 /* Brings a node that is not a leaf up to what has become of its child i; `deleted` says what has, and then what of the node. */
 static bool
 delete_above(Order *order, Node *node, int i, Deleted *deleted)
@@ -687,8 +752,16 @@ delete_below(Order *order, uint64_t number, int level, const OrderEntry *entry, 
 	else
 	{
 		i = node_child_of(order, &node, entry);
-		if (!delete_below(order, node_child(order, &node, i), node.level - 1, entry, deleted) ||
-		    !delete_above(order, &node, i, deleted))
+		if (!delete_below(order, node_child(order, &node, i), node.level - 1, entry, deleted))
+			return false;
+		if (child_only_lost(order, &node, i, deleted))
+		{
+			node_count_below(order, &node, i, -1);
+			deleted->first &= i == 0;
+			deleted->before = deleted->length = before;
+			return true;
+		}
+		if (!delete_above(order, &node, i, deleted))
 			return false;
 	}
 	if (node.count == 0)
@@ -727,8 +800,8 @@ pgfirst_order_delete(Order *order, const OrderEntry *entry)
 			return false;
 		if (root.level == 0 || root.count > 1)
 			return !order->damaged;
-		order->nodes->drop(order->nodes->context, root.number);
 		order->root = node_child(order, &root, 0);
+		order->nodes->drop(order->nodes->context, root.number);
 	}
 }
 
@@ -840,7 +913,7 @@ cursor_leaf(OrderCursor *cursor)
 			cursor->length = node.end;
 			cursor->first = cursor->rank - rank;
 			cursor->count = (uint32_t) node.count;
-			memcpy(cursor->slots, node.slots, (size_t) node.count * SLOT);
+			memcpy(cursor->slots, node.stored + node.end, (size_t) node.count * SLOT);
 			return true;
 		}
 		while (i < node.count && rank >= node_below(order, &node, i))

@@ -47,14 +47,18 @@ typedef struct OrderEntry
 	uint64_t reference; /* to all of them, if there are more; of one that is stored not 0 */
 } OrderEntry;
 
-/* Where nodes are kept.  What get() returns is not changed by put(), and is good for as long as the call of order_…(),
- * or until a cursor's last entry. */
+/*
+ * Where nodes are kept.  What get() returns is good for as long as the call of order_…(), or until a cursor's last entry, or
+ * until that node is put or dropped.
+ */
 typedef struct OrderNodes
 {
 	void *context;
 	/* NULL: there is no such node, so that the tree is damaged. */
 	const char *(*get)(void *context, uint64_t node, size_t *length);
 	void (*put)(void *context, uint64_t node, const char *data, size_t length);
+	/* What get() has returned of a node, to be changed there instead of a put; NULL: it has to be put. */
+	char *(*edit)(void *context, uint64_t node);
 	void (*drop)(void *context, uint64_t node);
 	uint64_t (*fresh)(void *context);
 	/* The order of two entries of the same score whose first ORDER_KEPT bytes are equal; as memcmp. */

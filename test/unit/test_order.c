@@ -82,6 +82,15 @@ world_put(void *context, uint64_t node, const char *data, size_t length)
 	world->lengths[node] = length;
 }
 
+/* Whoever may not write where a node stands puts it: now one, now the other. */
+static char *
+world_edit(void *context, uint64_t node)
+{
+	World *world = context;
+
+	return node < NODES_MAX && chance(world, 4) > 0 ? world->nodes[node] : NULL;
+}
+
 static uint64_t
 world_fresh(void *context)
 {
@@ -186,6 +195,7 @@ world_setup(void **state)
 	nodes = (OrderNodes){.context = world,
 	                     .get = world_get,
 	                     .put = world_put,
+	                     .edit = world_edit,
 	                     .drop = world_drop,
 	                     .fresh = world_fresh,
 	                     .compare = world_compare};

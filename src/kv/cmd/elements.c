@@ -55,17 +55,23 @@ kv_elements_room_for(KvCall *call, Size bytes, KvOutcome *outcome)
 
 /* ---- changes of which nobody knows what they take ---------------------------------------------- */
 
+#define ATTEMPT_FEW 100000 /* elements: so many times what one takes is no number that wraps */
+
 KvAttempt
-kv_attempt_begin(KvCall *call)
+kv_attempt_begin(KvCall *call, uint64 elements, Size bytes)
 {
-	pgfirst_store_mark();
-	return (KvAttempt){.reply = call->reply->length, .good = true};
+	bool certain =
+	    elements <= ATTEMPT_FEW && pgfirst_store_room((Size) elements * KV_MEMBERS_COST + bytes);
+
+	if (!certain)
+		pgfirst_store_mark();
+	return (KvAttempt){.reply = call->reply->length, .marked = !certain, .good = true};
 }
 
 bool
 kv_attempt_room(KvAttempt *attempt, Size bytes)
 {
-	if (!attempt)
+	if (!attempt || !attempt->marked)
 		return true;
 	attempt->good = attempt->good && pgfirst_store_room(KV_MEMBERS_COST + bytes);
 	return attempt->good;
@@ -77,7 +83,8 @@ kv_attempt_end(KvCall *call, const KvAttempt *attempt, KvOutcome *outcome)
 	*outcome = KV_DONE;
 	if (attempt->good)
 	{
-		pgfirst_store_mark_keep();
+		if (attempt->marked)
+			pgfirst_store_mark_keep();
 		return true;
 	}
 	pgfirst_store_mark_undo();

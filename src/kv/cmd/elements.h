@@ -36,17 +36,22 @@ kv_removal_size(uint64 count, uint64 all)
 
 /*
  * A change of many elements of which nobody can tell beforehand what it takes of the write set, as that depends on
- * which parts they share.  Before each of them _room() says whether there is room for it, and for `bytes` of it; when there is none, the
- * command goes no further, and _end() takes back what it has done and written, and returns false with what the command
+ * which parts they share.  Mostly there is room at the beginning for as much as they can take, and then _room() says yes.
+ * Else it says before each of them whether there is room for it, and for `bytes` of it; when there is none, the command
+ * goes no further, and _end() takes back what it has done and written, and returns false with what the command
  * returns.  A function of SQL has no attempt (NULL), and always room: what is too much raises an error.
  */
 typedef struct KvAttempt
 {
 	Size reply; /* where its answer begins */
+	bool
+	    marked; /* there may be too little room: else nobody asks for it, and nothing can be taken back */
 	bool good;
 } KvAttempt;
 
-extern KvAttempt kv_attempt_begin(KvCall *call);
+/* elements: how many will be changed at most; bytes: what is asked for with them, all in all. */
+#define KV_ATTEMPT_ANY PG_UINT64_MAX /* nobody knows */
+extern KvAttempt kv_attempt_begin(KvCall *call, uint64 elements, Size bytes);
 extern bool kv_attempt_room(KvAttempt *attempt, Size bytes);
 extern bool kv_attempt_end(KvCall *call, const KvAttempt *attempt, KvOutcome *outcome);
 

@@ -537,7 +537,7 @@ kv_cmd_ltrim(KvCall *call)
 	kept = kv_elements_range(count, &start, &stop) ? stop - start + 1 : 0;
 	if (trim_copies(&list, kept))
 	{
-		KvAttempt attempt = kv_attempt_begin(call);
+		KvAttempt attempt = kv_attempt_begin(call, KV_ATTEMPT_ANY, 0);
 
 		kv_list_trim(&list, start, kept, &attempt);
 		if (!kv_attempt_end(call, &attempt, &outcome))

@@ -159,7 +159,7 @@ add_all(KvCall *call, Add *add)
 
 	if (!add_scores(call, add) || !zset_open(call, 1, &zset) || !kv_elements_room(call, &outcome))
 		return outcome;
-	attempt = kv_attempt_begin(call);
+	attempt = kv_attempt_begin(call, (uint64) add->count, kv_arguments_cost(call));
 	for (int i = 0; i < add->count && added != KV_ADDED_NAN; i++)
 	{
 		RespSlice member = kv_argument(call, add->first + 2 * i + 1);
@@ -214,7 +214,7 @@ kv_cmd_zrem(KvCall *call)
 
 	if (!zset_open(call, 1, &zset))
 		return KV_DONE;
-	attempt = kv_attempt_begin(call);
+	attempt = kv_attempt_begin(call, (uint64) call->argc - 2, 0);
 	for (int i = 2; i < call->argc && kv_zset_count(&zset) > 0 && kv_attempt_room(&attempt, 0); i++)
 	{
 		MemoryContext old = MemoryContextSwitchTo(kv_scratch());
@@ -836,7 +836,7 @@ remove_range(KvCall *call, RangeBy by)
 	if (!range_bounds(call, 2, &range) || !zset_open(call, 1, &zset))
 		return KV_DONE;
 	range_ranks(&zset, &range, &first, &end);
-	attempt = kv_attempt_begin(call);
+	attempt = kv_attempt_begin(call, end - first, 0);
 	take_range(call, &attempt, &zset, first, end - first, false, TAKE_SILENTLY);
 	if (!kv_attempt_end(call, &attempt, &outcome))
 		return outcome;
@@ -884,7 +884,7 @@ kv_zset_pop(KvCall *call, KvZset *zset, bool highest)
 KvOutcome
 kv_zset_pop_many(KvCall *call, int i, KvZset *zset, bool highest, int64 count)
 {
-	KvAttempt attempt = kv_attempt_begin(call);
+	KvAttempt attempt = kv_attempt_begin(call, Min((uint64) count, kv_zset_count(zset)), 0);
 	KvOutcome outcome;
 
 	count = Min(count, (int64) kv_zset_count(zset));
@@ -974,7 +974,7 @@ pop(KvCall *call, bool highest)
 	if ((call->argc == 3 && !kv_elements_pop_count(call, &count)) || !zset_open(call, 1, &zset))
 		return KV_DONE;
 	count = Min(count, (int64) kv_zset_count(&zset));
-	attempt = kv_attempt_begin(call);
+	attempt = kv_attempt_begin(call, (uint64) count, 0);
 	if (call->argc == 3)
 		kv_zset_write_count(call, (uint64) count, true);
 	else

@@ -58,7 +58,7 @@ kv_list_open(KvSpace *space, RespSlice key, int64 now_ms, KvList *list)
 
 	kv_list_new(space, key, list);
 	list->changed = false;
-	if (!kv_key_read_part(space, key, now_ms, KV_INLINE_MAX, &entry))
+	if (!kv_key_read_collection(space, key, now_ms, KV_INLINE_MAX, &entry))
 		return true;
 	if (entry.type != KV_TYPE_LIST)
 		return false;
@@ -245,9 +245,9 @@ node_gone(KvList *list)
 	if (list->at.root.count == 0)
 		list_begin_anew(list);
 	else if (number == list->at.first)
-		there = kv_list_node_behind(list, number, &list->at.first);
+		there = kv_list_node_inwards(list, number, KV_HEAD, &list->at.first);
 	else if (number == list->at.last)
-		there = kv_list_node_before(list, number, &list->at.last);
+		there = kv_list_node_inwards(list, number, KV_TAIL, &list->at.last);
 	if (!there)
 		kv_collection_damaged();
 	kv_list_node_delete(list, number);

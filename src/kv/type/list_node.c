@@ -347,6 +347,49 @@ kv_list_node_behind(KvList *list, uint64 number, uint64 *behind)
 	return last_between(list, number + 1, PG_UINT64_MAX, 1, behind, &count);
 }
 
+/*
+ * A push at the end of a list gives a node that it makes a number by the index of the node's first element, and one at the
+ * beginning by that of its last.  The element that a node at an end has lost last was its innermost, with the index before
+ * `first`, or `behind`; so it can be told in which way the node was made, and its neighbour probably as well, with as
+ * many elements as nodes mostly have.
+ */
+static uint64
+neighbour_guess(const KvList *list, uint64 number, KvEnd end)
+{
+	uint64 first = list->at.index;
+	uint64 behind = list->at.index + list->at.root.count;
+	uint64 elements = Max(kv_list_node_reach(list) - 1, 1);
+
+	if (end == KV_HEAD)
+		return number == (first - 1) * KV_LIST_STEP ? number + elements * KV_LIST_STEP
+		                                            : first * KV_LIST_STEP;
+	return number == behind * KV_LIST_STEP ? number - elements * KV_LIST_STEP
+	                                       : (behind - 1) * KV_LIST_STEP;
+}
+
+bool
+kv_list_node_inwards(KvList *list, uint64 number, KvEnd end, uint64 *neighbour)
+{
+	KvListNodeHead head;
+	PgfirstRecord record;
+	uint64 guess = neighbour_guess(list, number, end);
+
+	if (list->at.even && guess >= list->at.first && guess <= list->at.last && guess != number &&
+	    kv_list_node_get(list, guess, sizeof(head), &record))
+	{
+		(void) kv_list_node_read(&record, &head);
+		/* Its indexes are next to what the list has lost: no other node's are. */
+		if (end == KV_HEAD ? head.index == list->at.index
+		                   : head.index + head.count == list->at.index + list->at.root.count)
+		{
+			*neighbour = guess;
+			return true;
+		}
+	}
+	return end == KV_HEAD ? kv_list_node_behind(list, number, neighbour)
+	                      : kv_list_node_before(list, number, neighbour);
+}
+
 void
 kv_list_node_merge(KvList *list)
 {

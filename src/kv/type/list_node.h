@@ -91,6 +91,9 @@ extern Size kv_list_node_room_size(KvList *list, uint64 low, uint64 high, int co
 extern bool kv_list_node_before(KvList *list, uint64 number, uint64 *before);
 extern bool kv_list_node_behind(KvList *list, uint64 number, uint64 *behind);
 
+/* The neighbour of the node at an end of a list of several, whose elements have just been taken away. */
+extern bool kv_list_node_inwards(KvList *list, uint64 number, KvEnd end, uint64 *neighbour);
+
 /* What a change of a node takes of the write set, and of the next one with it. */
 #define KV_LIST_NODE_COST ((Size) 1536)
 

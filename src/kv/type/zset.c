@@ -48,7 +48,7 @@ kv_zset_open(KvSpace *space, RespSlice key, int64 now_ms, KvZset *zset)
 
 	kv_zset_new(space, key, zset);
 	zset->changed = false;
-	if (!kv_key_read_part(space, key, now_ms, KV_INLINE_MAX, &entry))
+	if (!kv_key_read_collection(space, key, now_ms, KV_INLINE_MAX, &entry))
 		return true;
 	if (entry.type != KV_TYPE_ZSET)
 		return false;
@@ -131,6 +131,16 @@ nodes_put(void *context, uint64_t node, const char *data, size_t length)
 	pgfirst_store_put(zset->space->store, &record);
 }
 
+static char *
+nodes_edit(void *context, uint64_t node)
+{
+	const KvZset *zset = context;
+	PgfirstId id;
+
+	kv_id_of_part(zset->at.root.incarnation, node, &id);
+	return pgfirst_store_edit(zset->space->store, &id);
+}
+
 static void
 nodes_drop(void *context, uint64_t node)
 {
@@ -188,6 +198,7 @@ nodes_compare(void *context, const OrderEntry *a, const OrderEntry *b)
 
 static OrderNodes nodes = {.get = nodes_get,
                            .put = nodes_put,
+                           .edit = nodes_edit,
                            .drop = nodes_drop,
                            .fresh = nodes_fresh,
                            .compare = nodes_compare};
@@ -215,6 +226,18 @@ order_entry(const KvZset *zset, RespSlice member, double score)
 	return entry;
 }
 
+/* Memory for what one change of a tree reads; what an error has left there goes with the next one. */
+static MemoryContext
+order_scratch(void)
+{
+	static MemoryContext scratch;
+
+	if (!scratch)
+		scratch = AllocSetContextCreate(TopMemoryContext, "pgfirst order", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextReset(scratch);
+	return scratch;
+}
+
 /*
  * Inserts an entry or deletes it.  What the nodes of one change take of memory is given back; the member's record must be
  * there, for who compares.
@@ -222,9 +245,7 @@ order_entry(const KvZset *zset, RespSlice member, double score)
 static void
 order_change(KvZset *zset, RespSlice member, double score, bool insert)
 {
-	MemoryContext context =
-	    AllocSetContextCreate(CurrentMemoryContext, "pgfirst order", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
+	MemoryContext old = MemoryContextSwitchTo(order_scratch());
 	OrderEntry entry = order_entry(zset, member, score);
 	Order order = order_of(zset);
 	bool done;
@@ -234,8 +255,8 @@ order_change(KvZset *zset, RespSlice member, double score, bool insert)
 		kv_collection_damaged();
 	zset->at.tree = order.root;
 	zset->at.root.count = order.count;
+	MemoryContextReset(CurrentMemoryContext);
 	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
 }
 
 /* ---- inline members ---------------------------------------------------------------------------- */
