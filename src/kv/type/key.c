@@ -140,24 +140,26 @@ kv_key_read(KvSpace *space, RespSlice key, int64 now_ms, bool with_value, KvEntr
 	                pgfirst_store_get, entry);
 }
 
-bool
-kv_key_read_part(KvSpace *space, RespSlice key, int64 now_ms, Size limit, KvEntry *entry)
+static bool
+key_read_part(KvSpace *space, RespSlice key, int64 now_ms, Size limit, KeyGet get, KvEntry *entry)
 {
 	limit = Min(limit, PGFIRST_RECORD_MAX);
-	if (!key_read(space, key, now_ms, KV_HEAD_LIMIT(key.length) + limit, pgfirst_store_get, entry))
+	if (!key_read(space, key, now_ms, KV_HEAD_LIMIT(key.length) + limit, get, entry))
 		return false;
 	entry->value.length = Min(entry->value_length, limit);
 	return true;
 }
 
 bool
+kv_key_read_part(KvSpace *space, RespSlice key, int64 now_ms, Size limit, KvEntry *entry)
+{
+	return key_read_part(space, key, now_ms, limit, pgfirst_store_get, entry);
+}
+
+bool
 kv_key_read_collection(KvSpace *space, RespSlice key, int64 now_ms, Size limit, KvEntry *entry)
 {
-	if (!key_read(space, key, now_ms, KV_HEAD_LIMIT(key.length) + limit, pgfirst_store_get_hot,
-	              entry))
-		return false;
-	entry->value.length = Min(entry->value_length, limit);
-	return true;
+	return key_read_part(space, key, now_ms, limit, pgfirst_store_get_hot, entry);
 }
 
 void
