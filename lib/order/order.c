@@ -255,10 +255,10 @@ node_put(Order *order, Node *node)
 	size_t step = node_max(node->level) / 4;
 
 	if (length > ORDER_NODE_MAX)
-	{
 		(void) damaged(order);
+	/* What is changed from now on is worth nothing. */
+	if (order->damaged)
 		return;
-	}
 	node->data[0] = (char) node->level;
 	node->data[1] = FORMAT;
 	memcpy(node->data + 2, &count, sizeof(count));
@@ -269,6 +269,18 @@ node_put(Order *order, Node *node)
 		node->room += step - node->room % step;
 	memset(node->data + length, 0, node->room - length);
 	order->nodes->put(order->nodes->context, node->number, node->data, node->room);
+}
+
+/* The number of a new node, of which there must be none: it would be written over, while it may be being read. */
+static uint64_t
+node_fresh(Order *order)
+{
+	uint64_t number = order->nodes->fresh(order->nodes->context);
+	size_t length;
+
+	if (order->nodes->get(order->nodes->context, number, &length) != NULL)
+		(void) damaged(order);
+	return number;
 }
 
 /* Where the entry itself begins, behind what an inner one has in front. */
@@ -358,8 +370,6 @@ node_count_below(Order *order, Node *node, int i, int more)
 		node_set_below(order, node, i, below);
 		node_put(order, node);
 	}
-	else if (data != node->stored)
-		(void) damaged(order); /* by what was done below: two nodes have one number */
 	else if (!order->damaged)
 		number_write(data + node_slot(node, i) + NUMBER, below);
 }
@@ -491,7 +501,7 @@ node_divide(Order *order, Node *node, bool at_the_end, Second *second)
 
 	while (half < node->count - 1 && (at_the_end || before < node->live / 2))
 		before += node_size(order, node, half++);
-	node_begin(&second->node, order->nodes->fresh(order->nodes->context), node->level);
+	node_begin(&second->node, node_fresh(order), node->level);
 	node_append(order, &second->node, node, half, node->count - half);
 	low = node_entry(order, &second->node, 0);
 	if (node->level == 0)
@@ -579,7 +589,7 @@ root_raise(Order *order, const Second *second)
 	OrderEntry none = {.bytes = ""};
 	Node node;
 
-	node_begin(&node, order->nodes->fresh(order->nodes->context), second->node.level + 1);
+	node_begin(&node, node_fresh(order), second->node.level + 1);
 	node_add_child(order, &node, 0, order->root, order->count - total, &none);
 	node_add_child(order, &node, 1, second->node.number, total, &second->low);
 	node_put(order, &node);
@@ -594,7 +604,7 @@ pgfirst_order_insert(Order *order, const OrderEntry *entry)
 
 	if (order->root == 0)
 	{
-		node_begin(&node, order->nodes->fresh(order->nodes->context), 0);
+		node_begin(&node, node_fresh(order), 0);
 		entry_write(node_open(order, &node, 0, entry_size(entry)), entry);
 		node_put(order, &node);
 		order->root = node.number;

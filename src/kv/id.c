@@ -87,7 +87,7 @@ word_at(const char *data)
 	return word;
 }
 
-/* Words may overlap.  Copying and comparing bytes of any length by the functions there are took ten times as long. */
+/* Words may overlap.  What copies and compares bytes of any length would be called some five times for each command. */
 static inline void
 short_take(const char *key, Size length, KvShort *bytes)
 {

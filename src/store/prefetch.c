@@ -22,7 +22,7 @@
 
 #define AT_ONCE      32
 #define VERSIONS_MAX 2
-#define STEPS_APART  8
+#define STEPS_APART  8 /* records between two steps of one */
 
 typedef struct Ahead
 {

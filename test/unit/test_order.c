@@ -487,6 +487,40 @@ a_leaf_may_be_larger_without_its_hole(void **state)
 	assert_true(order.damaged);
 }
 
+/* Who keeps nodes has lost count of them: none is written over. */
+static void
+a_number_is_not_given_out_twice(void **state)
+{
+	OrderEntry entry = {.bytes = "member", .length = 6};
+	int refused = 0;
+
+	(void) state;
+	for (int i = 0; i < 10000; i++)
+	{
+		entry.score = i;
+		assert_true(pgfirst_order_insert(&order, &entry));
+	}
+	for (int i = 0; i < 1000; i++)
+	{
+		size_t length = world->lengths[order.root];
+		char root[ORDER_NODE_MAX];
+
+		memcpy(root, world->nodes[order.root], length);
+		world->fresh = order.root - 1;
+		entry.score = 10 * i + 0.5;
+		if (pgfirst_order_insert(&order, &entry))
+		{
+			assert_int_equal(world->nodes[order.root][0], root[0]); /* its level */
+			continue;
+		}
+		assert_true(order.damaged);
+		assert_memory_equal(world->nodes[order.root], root, length);
+		order.damaged = false;
+		refused++;
+	}
+	assert_true(refused > 100);
+}
+
 /* Entries that come in their order fill their nodes. */
 static void
 what_comes_in_order_is_packed(void **state)
@@ -636,6 +670,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(damage_is_changed_within_bounds, world_setup,
 	                                    world_teardown),
 	    cmocka_unit_test_setup_teardown(a_leaf_may_be_larger_without_its_hole, world_setup,
+	                                    world_teardown),
+	    cmocka_unit_test_setup_teardown(a_number_is_not_given_out_twice, world_setup,
 	                                    world_teardown),
 	    cmocka_unit_test_setup_teardown(what_comes_in_order_is_packed, world_setup, world_teardown),
 	    cmocka_unit_test_setup_teardown(what_loses_entries_shrinks, world_setup, world_teardown),

@@ -43,9 +43,8 @@ kv_removal_size(uint64 count, uint64 all)
  */
 typedef struct KvAttempt
 {
-	Size reply; /* where its answer begins */
-	bool
-	    marked; /* there may be too little room: else nobody asks for it, and nothing can be taken back */
+	Size reply;  /* where its answer begins */
+	bool marked; /* what it does can be taken back, as there may be too little room */
 	bool good;
 } KvAttempt;
 
