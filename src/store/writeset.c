@@ -17,6 +17,9 @@
  * and the top transaction needs none at all.  The entry knows the newest subtransaction that has
  * saved it, and each piece of undo knows the one before, so that nothing is searched.
  *
+ * Bytes that were put since the newest savepoint or mark are nobody's undo: a put of as many is written over them, and
+ * pgfirst_store_edit() hands them out.  What a record was read as is good until it is changed, and no longer, for this too.
+ *
  * Marks are savepoints of a loop's transaction, which has none of PostgreSQL's: those cost more than a
  * command.  A mark plays the part of a subtransaction, with a number above the top transaction's.
  *
