@@ -238,9 +238,10 @@ static int
 batch_add(Batch *batch, StoreOp *ops, int count)
 {
 	StorePlan *plan = &batch->plan[batch->plans];
+	int mode = batch->plans == 0 ? BUFFER_LOCK_EXCLUSIVE : STORE_LOCK_TRY;
 	int n = 1;
 
-	if (!pgfirst_leaf_try(ops[0].store, &ops[0].hint, &ops[0].key, batch->plans == 0, &plan->leaf))
+	if (!pgfirst_leaf_try(ops[0].store, &ops[0].hint, &ops[0].key, mode, &plan->leaf))
 		return 0;
 	while (n < count && store_page_covers(plan->leaf.page, &ops[n].key))
 		n++;

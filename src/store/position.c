@@ -31,7 +31,9 @@
  *
  * Walks depend on the absence of everything that they did not return, so each transaction also
  * announces itself in a slot of its store.  These stand in an array of their own: a record that
- * shared a slot with its whole store would wait for every commit.
+ * shared a slot with its whole store would wait for every commit.  The same slot says, by the same argument, that
+ * nothing in the store waits for anything any more; then the slots of records, which are in no cache, are not
+ * looked at.
  *
  * Which slots this transaction has announced in is remembered in static arrays, because the commit
  * hook may not allocate; a bit for each keeps a write set of a million records at 65,536 steps.
@@ -135,19 +137,35 @@ pgfirst_position_read_own(void)
 	positions.own = true;
 }
 
+/* Whether whatever was changed in the store is durable, or is waited for anyway. */
+static bool
+all_is_durable(PgfirstStore *store)
+{
+	PositionSlot *slot = &slots[store_slot(store->oid)];
+	XLogRecPtr position;
+
+	if (pg_atomic_read_u32(&slot->pending) > 0)
+		return false;
+	pg_read_barrier();
+	position = (XLogRecPtr) pg_atomic_read_u64(&slot->position);
+	return position <= positions.read || position <= pgfirst_flush_position();
+}
+
 void
 pgfirst_position_read(PgfirstStore *store, const PgfirstId *id)
 {
 	if (store->durability != PGFIRST_DURABLE || slots == NULL || RecoveryInProgress())
 		return;
-	pgfirst_position_add(slot_position(&slots[record_slot(store->oid, id)]));
+	if (!all_is_durable(store))
+		pgfirst_position_add(slot_position(&slots[record_slot(store->oid, id)]));
 }
 
 /* It will be asked for soon, or changed. */
 void
 pgfirst_position_ahead(PgfirstStore *store, const PgfirstId *id, bool change)
 {
-	if (slots == NULL || (store->durability != PGFIRST_DURABLE && !change))
+	if (slots == NULL ||
+	    (!change && (store->durability != PGFIRST_DURABLE || all_is_durable(store))))
 		return;
 	if (change)
 		__builtin_prefetch(&slots[record_slot(store->oid, id)], 1);

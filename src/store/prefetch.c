@@ -9,12 +9,15 @@
  * said, each a hundred nanoseconds away.  For one record nothing can be done; for many, first looks of several
  * are asked for before the second look of the first of them, and so on, and the waiting is done once.
  *
+ * Whoever reads all of them then, one behind the other, goes straight to the slots that were seen.
+ *
  * Nothing is pinned or locked: what is looked at here decides only what is asked for next, and may be
  * anything by the time it is looked at.  Bounds are checked so that no address leaves the page.
  */
 #include "postgres.h"
 
 #include "storage/buf_internals.h"
+#include "utils/memutils.h"
 
 #include "base/compat.h"
 #include "store/hints.h"
@@ -28,7 +31,8 @@ typedef struct Ahead
 {
 	StoreKey key;
 	StoreHint *hint;
-	Page page; /* NULL: not in shared buffers, as far as is known */
+	StoreHint where; /* as it said */
+	Page page;       /* NULL: not in shared buffers, as far as is known */
 	int slots;
 	int place; /* of the record's slot, probably */
 	uint16 mark;
@@ -44,8 +48,9 @@ ahead_hint(PgfirstStore *store, Ahead *ahead)
 static void
 ahead_page(PgfirstStore *store, Ahead *ahead)
 {
-	const StoreHint *hint = ahead->hint;
+	const StoreHint *hint = &ahead->where;
 
+	ahead->where = *ahead->hint;
 	ahead->page = NULL;
 	if (hint->block == InvalidBlockNumber)
 		return;
@@ -82,7 +87,7 @@ ahead_slots(Ahead *ahead)
 
 /* The items with the record's mark, mostly one or two versions of it, are asked for. */
 static void
-ahead_items(const Ahead *ahead)
+ahead_items(Ahead *ahead)
 {
 	const StoreSlot *slots;
 	int slot, end;
@@ -91,6 +96,7 @@ ahead_items(const Ahead *ahead)
 		return;
 	slots = store_page_slots(ahead->page);
 	slot = pgfirst_page_search_mark(ahead->page, ahead->slots, ahead->place, ahead->mark);
+	ahead->place = slot;
 	end = slot + VERSIONS_MAX < ahead->slots ? slot + VERSIONS_MAX : ahead->slots;
 	for (; slot < end && slots[slot].mark == ahead->mark; slot++)
 	{
@@ -147,6 +153,92 @@ pgfirst_store_prefetch(PgfirstStore *store, const PgfirstId *ids, int count)
 	}
 }
 
+/* The versions of the record on its leaf, which is locked now: where its slot was seen, if it is still there. */
+static void
+ahead_versions(const Ahead *ahead, Page page, StoreVersions *versions)
+{
+	const StoreSlot *slots = store_page_slots(page);
+	int slot = ahead->place;
+
+	if (ahead->slots > 0 && slot < store_page_count(page) && slots[slot].mark == ahead->mark &&
+	    (slot == 0 || slots[slot - 1].mark != ahead->mark) &&
+	    store_item_compare(store_page_item(page, slot), &ahead->key) == 0)
+		(void) pgfirst_versions_at(page, slot, versions);
+	else
+		pgfirst_versions_find(page, &ahead->key, versions);
+}
+
+/* Copies what is committed of the record; false if that is not all that it takes. */
+static bool
+ahead_copy(PgfirstStore *store, Ahead *ahead, const PgfirstId *id, StoreCopy *copy, bool *found)
+{
+	StoreVersions versions;
+	StoreLeaf leaf;
+
+	if (pgfirst_writeset_find(store, id) != NULL || ahead->where.block == InvalidBlockNumber)
+		return false;
+	pgfirst_together_reserve();
+	if (!pgfirst_leaf_try(store, &ahead->where, &ahead->key, BUFFER_LOCK_SHARE, &leaf))
+		return false;
+	ahead_versions(ahead, leaf.page, &versions);
+	pgfirst_together_note(store, id, &leaf, versions.tag);
+	*found = versions.visible != NULL;
+	if (*found)
+		memcpy(copy, versions.visible, STORE_LEAF_HEADER + versions.visible->length);
+	pgfirst_page_unlock(&leaf);
+	return !*found || !(copy->item.flags & STORE_ITEM_LARGE);
+}
+
+static bool
+ahead_read(PgfirstStore *store, Ahead *ahead, const PgfirstId *id, int i, MemoryContext scratch,
+           PgfirstStoreRead read, void *context)
+{
+	PgfirstRecord record;
+	MemoryContext old;
+	StoreCopy copy;
+	bool found, more;
+
+	if (ahead_copy(store, ahead, id, &copy, &found))
+	{
+		pgfirst_position_read(store, id);
+		if (!found)
+			return read(context, i, NULL);
+		pgfirst_item_record(&copy.item, &record);
+		return read(context, i, &record);
+	}
+	old = MemoryContextSwitchTo(scratch);
+	found = pgfirst_store_get(store, id, SIZE_MAX, &record);
+	MemoryContextSwitchTo(old);
+	more = read(context, i, found ? &record : NULL);
+	MemoryContextReset(scratch);
+	return more;
+}
+
+bool
+pgfirst_store_get_each(PgfirstStore *store, const PgfirstId *ids, int count, MemoryContext scratch,
+                       PgfirstStoreRead read, void *context)
+{
+	Ahead ahead[AT_ONCE];
+
+	for (int done = 0; done < count; done += AT_ONCE)
+	{
+		int n = Min(count - done, AT_ONCE);
+
+		for (int i = 0; i < n; i++)
+		{
+			ahead[i].key = store_key_of_id(&ids[done + i]);
+			ahead[i].where.block = InvalidBlockNumber;
+			pgfirst_position_ahead(store, &ids[done + i], false);
+		}
+		if (pgfirst_tree_id(store) != 0)
+			prefetch_some(store, ahead, n);
+		for (int i = 0; i < n; i++)
+			if (!ahead_read(store, &ahead[i], &ids[done + i], done + i, scratch, read, context))
+				return false;
+	}
+	return true;
+}
+
 void
 pgfirst_ops_prefetch(StoreOp *ops, int count)
 {
@@ -161,5 +253,5 @@ pgfirst_ops_prefetch(StoreOp *ops, int count)
 	}
 	prefetch_some(ops[0].store, ahead, count);
 	for (int i = 0; i < count; i++)
-		ops[i].hint = *ahead[i].hint;
+		ops[i].hint = ahead[i].where;
 }

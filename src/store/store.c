@@ -245,12 +245,7 @@ pgfirst_store_create(const char *schema, const char *name, bool logged)
 static void
 record_of_item(const StoreItem *item, PgfirstRecord *record, StoreLarge *large)
 {
-	StoreKey key = store_item_key(item);
-
-	store_key_to_id(&key, &record->id);
-	record->kind = item->kind;
-	record->expiry = item->expiry;
-	record->length = item->length;
+	pgfirst_item_record(item, record);
 	if (!(item->flags & STORE_ITEM_LARGE))
 		return;
 	if (item->length != STORE_LARGE_HEADER + STORE_LARGE_PREFIX)
@@ -294,11 +289,7 @@ committed_read(PgfirstStore *store, const PgfirstId *id, Size limit, PgfirstReco
 
 	for (;;)
 	{
-		union
-		{
-			StoreItem item;
-			char bytes[STORE_ITEM_MAX];
-		} copy;
+		StoreCopy copy;
 		StoreVersions versions;
 		StoreLeaf leaf;
 		StoreLarge large;

@@ -116,8 +116,11 @@ extern bool pgfirst_store_changes(PgfirstStore *store, const PgfirstId *id);
  * Several records as of one moment: what is read by pgfirst_store_get, or _hot, between begin and end is noted,
  * and end says whether all of it was true at one moment.  If not, it is read again.  Of pairs within each
  * other only the outermost says so, of all stores; `store` is the one that is read most.
+ *
+ * _brief is for what is quickly read again, once more than would have to be: the first time nothing is noted.
  */
 extern void pgfirst_store_together_begin(PgfirstStore *store);
+extern void pgfirst_store_together_begin_brief(PgfirstStore *store);
 extern bool pgfirst_store_together_end(void);
 
 /*
@@ -125,6 +128,16 @@ extern bool pgfirst_store_together_end(void);
  * little and changes nothing.
  */
 extern void pgfirst_store_prefetch(PgfirstStore *store, const PgfirstId *ids, int count);
+
+/* record NULL: there is none; it is valid until this returns: whether to go on. */
+typedef bool (*PgfirstStoreRead)(void *context, int i, const PgfirstRecord *record);
+
+/*
+ * Reads these records one after the other, all that is in them, each while the next ones are on their way.  Memory is
+ * taken from `scratch`, if any, which is emptied.  False if `read` did not go on.
+ */
+extern bool pgfirst_store_get_each(PgfirstStore *store, const PgfirstId *ids, int count,
+                                   MemoryContext scratch, PgfirstStoreRead read, void *context);
 
 /*
  * Walks the records in id order from `from` (NULL: from the first).  A record that is there

@@ -22,12 +22,14 @@ struct StoreRecord;
 	X(store_get)                                                                                   \
 	X(store_get_hot)                                                                               \
 	X(store_together_begin)                                                                        \
+	X(store_together_begin_brief)                                                                  \
 	X(store_together_end)                                                                          \
 	X(store_stamp)                                                                                 \
 	X(store_stamp_stands)                                                                          \
 	X(store_stamp_holds)                                                                           \
 	X(store_changes)                                                                               \
 	X(store_prefetch)                                                                              \
+	X(store_get_each)                                                                              \
 	X(store_walk)                                                                                  \
 	X(store_walk_parts)                                                                            \
 	X(walk_seek)                                                                                   \

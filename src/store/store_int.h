@@ -56,6 +56,26 @@ extern void pgfirst_store_close(PgfirstStore *store);
 extern MemoryContext pgfirst_store_context(void);
 extern ResourceOwner pgfirst_store_owner(void);
 
+/* The record of an item that is not large and stays where it is for as long as the record does. */
+static inline void
+pgfirst_item_record(const StoreItem *item, PgfirstRecord *record)
+{
+	StoreKey key = store_item_key(item);
+
+	store_key_to_id(&key, &record->id);
+	record->kind = item->kind;
+	record->expiry = item->expiry;
+	record->length = item->length;
+	record->data = item->data;
+}
+
+/* An item as it is copied from its page. */
+typedef union StoreCopy
+{
+	StoreItem item;
+	char bytes[STORE_ITEM_MAX];
+} StoreCopy;
+
 /*
  * The record of an item, which is a copy; false if it is large and its parts have been replaced since.
  * The committed record under id, own changes that have gone to the pages included.
@@ -98,14 +118,19 @@ extern StorePageKind pgfirst_page_kind(PgfirstStore *store, BlockNumber block);
 pg_noreturn extern void pgfirst_block_damaged(PgfirstStore *store, BlockNumber block,
                                               const char *what);
 
+#define STORE_LOCK_TRY 99 /* beside the modes of LockBuffer */
+
 /* The same exclusively, if it can be had now. */
 extern bool pgfirst_page_try(PgfirstStore *store, BlockNumber block, StoreLeaf *page);
 
 /* Locks the leaf on which the key stands or would stand; false if the store is empty. */
 extern bool pgfirst_leaf_lock(PgfirstStore *store, const StoreKey *key, int mode, StoreLeaf *leaf);
 
-/* Locks the block of the hint exclusively, if it is that leaf, and (unless `wait`) if that can be had now. */
-extern bool pgfirst_leaf_try(PgfirstStore *store, StoreHint *hint, const StoreKey *key, bool wait,
+/*
+ * Locks the block of the hint if it is that leaf, with `mode`, which may be STORE_LOCK_TRY: exclusively, if that can be
+ * had now.
+ */
+extern bool pgfirst_leaf_try(PgfirstStore *store, StoreHint *hint, const StoreKey *key, int mode,
                              StoreLeaf *leaf);
 
 /* Locks the leaf of the key for reading, which is probably `block`. */

@@ -40,7 +40,6 @@
 /* Incarnations begin somewhere in the first 2^40, so that hardly two files give out the same. */
 #define INCARNATIONS_SHIFT 24
 
-#define LOCK_TRY 99 /* exclusive, if it can be had now; beside the modes of LockBuffer */
 
 static struct
 {
@@ -137,7 +136,7 @@ page_take(PgfirstStore *store, Buffer buffer, BlockNumber block, int mode, Store
 {
 	uint64 store_id = pgfirst_tree_id(store); /* which may have to lock the meta page to find out */
 
-	if (mode != LOCK_TRY)
+	if (mode != STORE_LOCK_TRY)
 		LockBuffer(buffer, mode);
 	else if (!ConditionalLockBuffer(buffer))
 	{
@@ -173,7 +172,7 @@ pgfirst_page_kind(PgfirstStore *store, BlockNumber block)
 bool
 pgfirst_page_try(PgfirstStore *store, BlockNumber block, StoreLeaf *page)
 {
-	return page_take(store, page_pin(store, block), block, LOCK_TRY, page);
+	return page_take(store, page_pin(store, block), block, STORE_LOCK_TRY, page);
 }
 
 /*
@@ -454,12 +453,12 @@ leaf_is_it(const StoreLeaf *leaf, const StoreKey *key)
 }
 
 bool
-pgfirst_leaf_try(PgfirstStore *store, StoreHint *hint, const StoreKey *key, bool wait,
+pgfirst_leaf_try(PgfirstStore *store, StoreHint *hint, const StoreKey *key, int mode,
                  StoreLeaf *leaf)
 {
 	Buffer probably = hint->buffer;
 
-	if (!page_lock_recent(store, hint, wait ? BUFFER_LOCK_EXCLUSIVE : LOCK_TRY, leaf))
+	if (!page_lock_recent(store, hint, mode, leaf))
 		return false;
 	if (!leaf_is_it(leaf, key))
 	{

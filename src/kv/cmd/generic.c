@@ -48,7 +48,7 @@ kv_cmd_exists(KvCall *call)
 	do
 	{
 		found = 0;
-		pgfirst_store_together_begin(call->space->store);
+		pgfirst_store_together_begin_brief(call->space->store);
 		for (int i = 1; i < call->argc; i++)
 			found += kv_key_find(call, call->space, i, &entry);
 	} while (!pgfirst_store_together_end() && --tries > 0);

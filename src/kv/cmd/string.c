@@ -36,46 +36,37 @@ kv_cmd_get(KvCall *call)
 	return KV_DONE;
 }
 
-#define MGET_AHEAD 32
-
-/* The next keys are on their way while the first of them is read. */
-static void
-mget_ahead(KvCall *call, int first)
+/* Appends a value to the reply; false: the client will be disconnected, and the others are not worth reading. */
+static bool
+mget_value(void *context, const KvEntry *entry)
 {
-	RespSlice keys[MGET_AHEAD];
-	int count = Min(call->argc - first, MGET_AHEAD);
+	KvCall *call = context;
+	bool found = entry->type == KV_TYPE_STRING;
 
-	for (int i = 0; i < count; i++)
-		keys[i] = kv_argument(call, first + i);
-	kv_keys_prefetch(call->space, keys, NULL, count);
+	kv_count_lookup(call, found);
+	if (found)
+		kv_reply_slice(call, entry->value);
+	else
+		pgfirst_resp_write_null(call->reply);
+	return !call->reply->failed;
 }
 
-/* Appends the values of all keys to the reply. */
 static void
 mget_read(KvCall *call)
 {
-	pgfirst_resp_write_array(call->reply, (size_t) call->argc - 1);
-	for (int i = 1; i < call->argc; i++)
-	{
-		MemoryContext old;
-		KvEntry entry;
-		bool found;
+	RespSlice keys[KV_KEYS_EACH];
+	int count;
 
-		if (i % MGET_AHEAD == 1)
-			mget_ahead(call, i);
-		old = MemoryContextSwitchTo(kv_scratch());
-		found = read_key(call, i, true, &entry) && entry.type == KV_TYPE_STRING;
-		MemoryContextSwitchTo(old);
-		kv_count_lookup(call, found);
-		if (found)
-			kv_reply_slice(call, entry.value);
-		else
-			pgfirst_resp_write_null(call->reply);
-		/* The client will be disconnected; the values that are left are not worth reading. */
-		if (call->reply->failed)
+	pgfirst_resp_write_array(call->reply, (size_t) call->argc - 1);
+	for (int first = 1; first < call->argc; first += count)
+	{
+		count = Min(call->argc - first, KV_KEYS_EACH);
+		for (int i = 0; i < count; i++)
+			keys[i] = kv_argument(call, first + i);
+		if (!kv_keys_read_each(call->space, keys, count, call->now_ms, kv_scratch(), mget_value,
+		                       call))
 			break;
 	}
-	(void) kv_scratch();
 }
 
 /*
@@ -91,7 +82,7 @@ kv_cmd_mget(KvCall *call)
 	do
 	{
 		call->reply->length = start;
-		pgfirst_store_together_begin(call->space->store);
+		pgfirst_store_together_begin_brief(call->space->store);
 		mget_read(call);
 	} while (!pgfirst_store_together_end() && --tries > 0 && !call->reply->failed);
 	return KV_DONE;

@@ -109,6 +109,19 @@ kv_record_entry(const KvSpace *space, const PgfirstRecord *record, int64 now_ms,
 	return true;
 }
 
+/* What the record of a key says; an entry of no type if that is not alive. */
+static inline bool
+key_entry(const KvSpace *space, RespSlice key, const PgfirstRecord *record, int64 now_ms,
+          KvEntry *entry)
+{
+	if (!kv_record_entry(space, record, now_ms, entry))
+		return false;
+	if (entry->key.length != key.length || memcmp(entry->key.data, key.data, key.length) != 0)
+		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+		                errmsg("a key's record in the store holds another key")));
+	return true;
+}
+
 typedef bool (*KeyGet)(PgfirstStore *store, const PgfirstId *id, Size limit, PgfirstRecord *record);
 
 /* Reads at least the first `limit` bytes of the key's record. */
@@ -123,11 +136,8 @@ key_read(KvSpace *space, RespSlice key, int64 now_ms, Size limit, KeyGet get, Kv
 	kv_space_id(space, key.data, key.length, &id);
 	key_use(space, &id);
 	found = get(space->store, &id, limit, &record);
-	if (!found || !kv_record_entry(space, &record, now_ms, entry))
+	if (!found || !key_entry(space, key, &record, now_ms, entry))
 		return false;
-	if (entry->key.length != key.length || memcmp(entry->key.data, key.data, key.length) != 0)
-		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
-		                errmsg("a key's record in the store holds another key")));
 	if (entry->layout == KV_LAYOUT_PAGED && limit >= KV_HEAD_LIMIT(key.length) + sizeof(KvRoot))
 		kv_collection_note(&id, entry->value);
 	return true;
@@ -184,6 +194,42 @@ kv_keys_prefetch(KvSpace *space, const RespSlice *keys, const RespSlice *members
 			n = 0;
 		}
 	}
+}
+
+typedef struct ReadEach
+{
+	const KvSpace *space;
+	const RespSlice *keys;
+	int64 now_ms;
+	KvKeyRead read;
+	void *context;
+} ReadEach;
+
+static bool
+each_read(void *context, int i, const PgfirstRecord *record)
+{
+	const ReadEach *each = context;
+	KvEntry entry = {.type = KV_TYPE_NONE};
+
+	if (record)
+		(void) key_entry(each->space, each->keys[i], record, each->now_ms, &entry);
+	return each->read(each->context, &entry);
+}
+
+bool
+kv_keys_read_each(KvSpace *space, const RespSlice *keys, int count, int64 now_ms,
+                  MemoryContext scratch, KvKeyRead read, void *context)
+{
+	ReadEach each = {space, keys, now_ms, read, context};
+	PgfirstId ids[KV_KEYS_EACH];
+
+	Assert(count <= KV_KEYS_EACH);
+	for (int i = 0; i < count; i++)
+	{
+		kv_space_id(space, keys[i].data, keys[i].length, &ids[i]);
+		key_use(space, &ids[i]);
+	}
+	return pgfirst_store_get_each(space->store, ids, count, scratch, each_read, &each);
 }
 
 bool

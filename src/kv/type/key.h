@@ -125,6 +125,18 @@ extern bool kv_key_read(KvSpace *space, RespSlice key, int64 now_ms, bool with_v
 extern bool kv_key_read_part(KvSpace *space, RespSlice key, int64 now_ms, Size limit,
                              KvEntry *entry);
 
+/* entry, of KV_TYPE_NONE if there is no such key, is valid until this returns: whether to go on. */
+typedef bool (*KvKeyRead)(void *context, const KvEntry *entry);
+
+#define KV_KEYS_EACH 32
+
+/*
+ * Reads up to so many keys one after the other, values and all; large ones into `scratch`, which is emptied.  False if
+ * `read` did not go on.
+ */
+extern bool kv_keys_read_each(KvSpace *space, const RespSlice *keys, int count, int64 now_ms,
+                              MemoryContext scratch, KvKeyRead read, void *context);
+
 /* The same for whoever opens a collection: many commands at once work on some of them. */
 extern bool kv_key_read_collection(KvSpace *space, RespSlice key, int64 now_ms, Size limit,
                                    KvEntry *entry);
