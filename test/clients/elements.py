@@ -275,6 +275,23 @@ def left_differences(pair):
     return found
 
 
+def mixed_differences(pair, chance):
+    """Ranges by member where scores differ: Redis says nothing of them, and programs have learned what small sets give."""
+    found, names = [], [b"a", b"b", b"bb", b"c", b"d", b"e"]
+    for _ in range(200):
+        members = chance.sample(names, chance.randint(1, len(names)))
+        low, high = [chance.choice([b"-", b"+", *[side + name for name in names for side in (b"[", b"(")]]) for _ in range(2)]
+        commands = [
+            [b"DEL", b"mixed"], [b"ZADD", b"mixed", *[word for name in members for word in (b"%d" % chance.randrange(3), name)]],
+            [b"ZLEXCOUNT", b"mixed", low, high], [b"ZRANGEBYLEX", b"mixed", low, high], [b"ZREVRANGEBYLEX", b"mixed", high, low],
+            [b"ZRANGE", b"mixed", low, high, b"BYLEX", b"LIMIT", b"1", b"1"], [b"ZRANGE", b"mixed", high, low, b"BYLEX", b"REV", b"LIMIT", b"0", b"2"],
+            [b"ZRANGESTORE", b"stored", b"mixed", high, low, b"BYLEX", b"REV"], [b"ZRANGE", b"stored", b"0", b"-1", b"WITHSCORES"],
+            [b"ZREMRANGEBYLEX", b"mixed", low, high], [b"ZRANGE", b"mixed", b"0", b"-1", b"WITHSCORES"]]
+        found += [f"{shorten(commands[1])}, {parting(Command(words), our, their)}"
+                  for words, our, their in zip(commands, *pipeline(pair, commands)) if our.raw != their.raw]
+    return found
+
+
 def first_differences(ours, theirs, protocol):
     """The first reply of a connection, for which there is no memory yet."""
     found = []
@@ -327,6 +344,7 @@ def main():
                 report.result(name, expired_differences(pair, kind, known))
             seed += 1
         report.result(f"elements: one that is left of many, RESP{protocol}", left_differences(pair))
+        report.result(f"elements: ranges by member where scores differ, RESP{protocol}", mixed_differences(pair, random.Random(seed)))
         report.result(f"elements: the first reply of a connection, RESP{protocol}", first_differences(ours, theirs, protocol))
         report.result(f"elements: every command is in a stream, RESP{protocol}", unknown_differences(pair, known))
         pair.close()

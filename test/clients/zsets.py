@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: PostgreSQL
 """zsets.py: random commands on sorted sets; see typed.py.
 
-Ranges by member mean nothing where scores differ. They have keys of their own, whose members all have the score 0.
+Ranges by member mean nothing where scores differ. They have keys of their own, whose members all have the score 0; small sets of other
+scores are in elements.py.
 """
 
 from stream import NUMBERS

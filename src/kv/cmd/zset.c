@@ -346,22 +346,13 @@ typedef enum RangeBy
 	BY_BYTES
 } RangeBy;
 
-/* A bound of a range by score or bytes. */
-typedef struct Bound
-{
-	double score;
-	RespSlice bytes;
-	int infinite; /* of bytes: -1 before all, 1 behind all */
-	bool exclusive;
-} Bound;
-
 typedef struct Range
 {
 	RangeBy by;
 	bool reverse;
 	bool scores; /* are written */
-	Bound low;
-	Bound high;
+	KvZsetBound low;
+	KvZsetBound high;
 	int64 start; /* by rank */
 	int64 stop;
 	int64 offset; /* LIMIT */
@@ -369,7 +360,7 @@ typedef struct Range
 } Range;
 
 static bool
-bound_of_score(KvCall *call, int i, Bound *bound)
+bound_of_score(KvCall *call, int i, KvZsetBound *bound)
 {
 	RespSlice argument = kv_argument(call, i);
 
@@ -392,7 +383,7 @@ bound_of_score(KvCall *call, int i, Bound *bound)
 }
 
 static bool
-bound_of_bytes(KvCall *call, int i, Bound *bound)
+bound_of_bytes(KvCall *call, int i, KvZsetBound *bound)
 {
 	RespSlice argument = kv_argument(call, i);
 	char first = argument.length > 0 ? argument.data[0] : '\0';
@@ -415,8 +406,8 @@ bound_of_bytes(KvCall *call, int i, Bound *bound)
 static bool
 range_bounds(KvCall *call, int i, Range *range)
 {
-	Bound *first = range->reverse ? &range->high : &range->low;
-	Bound *second = range->reverse ? &range->low : &range->high;
+	KvZsetBound *first = range->reverse ? &range->high : &range->low;
+	KvZsetBound *second = range->reverse ? &range->low : &range->high;
 
 	if (range->by == BY_RANK)
 		return kv_argument_integer(call, i, &range->start) &&
@@ -471,14 +462,6 @@ range_options(KvCall *call, int i, bool all, Range *range)
 	return false;
 }
 
-static uint64
-rank_of_bound(KvZset *zset, const Bound *bound, bool behind)
-{
-	if (bound->infinite != 0)
-		return bound->infinite < 0 ? 0 : kv_zset_count(zset);
-	return kv_zset_rank_of_bytes(zset, bound->bytes, behind);
-}
-
 /* The ranks of the range, as they are in the order of scores: from *first on, before *end.  Without LIMIT. */
 static void
 range_ranks(KvZset *zset, const Range *range, uint64 *first, uint64 *end)
@@ -494,10 +477,7 @@ range_ranks(KvZset *zset, const Range *range, uint64 *first, uint64 *end)
 		*end = kv_zset_rank_of_score(zset, range->high.score, !range->high.exclusive);
 	}
 	else if (range->by == BY_BYTES)
-	{
-		*first = rank_of_bound(zset, &range->low, range->low.exclusive);
-		*end = rank_of_bound(zset, &range->high, !range->high.exclusive);
-	}
+		kv_zset_ranks_of_bytes(zset, &range->low, &range->high, range->reverse, first, end);
 	else
 	{
 		int64 start = range->start;

@@ -505,29 +505,6 @@ kv_zset_rank_of_score(KvZset *zset, double score, bool or_equal)
 	return rank;
 }
 
-uint64
-kv_zset_rank_of_bytes(KvZset *zset, RespSlice bytes, bool or_equal)
-{
-	RespSlice member;
-	KvZsetWalk walk;
-	double score;
-	uint64 rank;
-	bool there;
-
-	if (zset->at.root.count == 0)
-		return 0;
-	/* They have the score of the first one. */
-	kv_zset_walk(zset, 0, false, &walk);
-	there = kv_zset_next(&walk, &member, &score);
-	kv_zset_walk_end(&walk);
-	if (!there)
-		return 0;
-	rank = kv_zset_rank(zset, bytes, score);
-	if (or_equal && kv_zset_find(zset, bytes, &score))
-		rank++;
-	return rank;
-}
-
 /* ---- walks ------------------------------------------------------------------------------------- */
 
 void
@@ -616,6 +593,95 @@ kv_zset_prefetch(KvZset *zset, uint64 rank, bool back)
 	MemoryContextSwitchTo(old);
 	kv_zset_walk_end(&walk);
 	pgfirst_store_prefetch(zset->space->store, ids, count);
+}
+
+/* ---- ranges by bytes --------------------------------------------------------------------------- */
+
+static bool
+within_low(RespSlice member, const KvZsetBound *low)
+{
+	int order = low->infinite != 0 ? -low->infinite : kv_zset_compare(member, low->bytes);
+
+	return order > 0 || (order == 0 && !low->exclusive);
+}
+
+static bool
+within_high(RespSlice member, const KvZsetBound *high)
+{
+	int order = high->infinite != 0 ? -high->infinite : kv_zset_compare(member, high->bytes);
+
+	return order < 0 || (order == 0 && !high->exclusive);
+}
+
+/* Of an inline set, member by member in the direction of the range. */
+static void
+inline_ranks_of_bytes(KvZset *zset, const KvZsetBound *low, const KvZsetBound *high, bool back,
+                      uint64 *first, uint64 *end)
+{
+	uint64 count = kv_zset_count(zset);
+	uint64 begin = count;
+	uint64 stop = count;
+	bool none = false;
+	RespSlice member;
+	KvZsetWalk walk;
+	double score;
+
+	kv_zset_walk(zset, back ? count - 1 : 0, back, &walk);
+	for (uint64 at = 0; kv_zset_next(&walk, &member, &score); at++)
+	{
+		bool reached = back ? within_high(member, high) : within_low(member, low);
+		bool within = back ? within_low(member, low) : within_high(member, high);
+
+		if (begin == count && reached)
+			begin = at;
+		if (begin < count && stop == count && !within)
+			stop = at;
+		none = none || (at == 0 && !within) || (at == count - 1 && !reached);
+	}
+	kv_zset_walk_end(&walk);
+	if (none)
+		begin = stop = 0;
+	*first = back ? count - stop : begin;
+	*end = back ? count - begin : stop;
+}
+
+/* Of members that all have this score: how many are before the bound, or `behind` it, up to it. */
+static uint64
+rank_of_bound(KvZset *zset, const KvZsetBound *bound, bool behind, double score)
+{
+	uint64 rank;
+
+	if (bound->infinite != 0)
+		return bound->infinite < 0 ? 0 : kv_zset_count(zset);
+	rank = kv_zset_rank(zset, bound->bytes, score);
+	return rank + (behind && kv_zset_find(zset, bound->bytes, &score));
+}
+
+void
+kv_zset_ranks_of_bytes(KvZset *zset, const KvZsetBound *low, const KvZsetBound *high, bool back,
+                       uint64 *first, uint64 *end)
+{
+	RespSlice member;
+	KvZsetWalk walk;
+	double score;
+	bool there;
+
+	*first = *end = 0;
+	if (zset->at.root.count == 0)
+		return;
+	if (zset->layout == KV_LAYOUT_INLINE)
+	{
+		inline_ranks_of_bytes(zset, low, high, back, first, end);
+		return;
+	}
+	/* They have the score of the first one. */
+	kv_zset_walk(zset, 0, false, &walk);
+	there = kv_zset_next(&walk, &member, &score);
+	kv_zset_walk_end(&walk);
+	if (!there)
+		return;
+	*first = rank_of_bound(zset, low, low->exclusive, score);
+	*end = rank_of_bound(zset, high, !high->exclusive, score);
 }
 
 /* ---- under another key ------------------------------------------------------------------------- */

@@ -98,11 +98,23 @@ extern uint64 kv_zset_rank(KvZset *zset, RespSlice member, double score);
 /* How many have a lower score, or one that is no higher. */
 extern uint64 kv_zset_rank_of_score(KvZset *zset, double score, bool or_equal);
 
+/* A bound of a range by score or by bytes. */
+typedef struct KvZsetBound
+{
+	double score;
+	RespSlice bytes;
+	int infinite; /* of bytes: -1 before all, 1 behind all */
+	bool exclusive;
+} KvZsetBound;
+
 /*
- * Where all members have the same score: how many are lower than these bytes, or no higher.  Where they have not, any
- * number.
+ * The ranks of the members between two bounds by bytes: from *first on, before *end.  This has a meaning only where all
+ * members have the same score.  Where they have not, an inline set gives what Redis gives, which reads a small one from
+ * its beginning, or from its end if `back`: the members that follow each other within the bounds from the first one on
+ * that has passed the nearer bound; none if the first or the last member of all is beyond both.  A paged one gives any.
  */
-extern uint64 kv_zset_rank_of_bytes(KvZset *zset, RespSlice bytes, bool or_equal);
+extern void kv_zset_ranks_of_bytes(KvZset *zset, const KvZsetBound *low, const KvZsetBound *high,
+                                   bool back, uint64 *first, uint64 *end);
 
 /* Members from a rank on, forwards or backwards. */
 typedef struct KvZsetWalk
