@@ -213,6 +213,8 @@ class Typed:
             for _ in range(10000):
                 cursor, batch = end.call(self.scan, key, cursor, *options).plain()
                 members += pairs_of(batch) if self.has_values else [(member, None) for member in batch]
+                if int(cursor) >= 2 ** 53:
+                    found.append(f"{self.scan} {key} {options}: a client that has only doubles cannot keep the cursor {cursor}")
                 if cursor == b"0":
                     break
             if sorted(set(members)) != sorted(whole) or (number == 0 and len(members) != len(whole)):

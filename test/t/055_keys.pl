@@ -2,7 +2,8 @@
 #
 # 055_keys.pl: commands on keys, as far as random streams of commands cannot show it: a key that is
 # carried to another database while somebody has something there, while the server is killed, when it is
-# large; what their replies wait for; a random key among dead ones; the door of a standby.
+# large; what their replies wait for; a random key among dead ones; cursors of clients that keep them as numbers; the
+# door of a standby.
 #
 # Seen to fail: prepare() that locks what a command needs elsewhere always last (two workers that wait keep
 # each other busy); lock_others() that does nothing (a key that SQL holds is overwritten, FLUSHALL passes a
@@ -11,7 +12,7 @@
 # yes (the whole turn fails); reply_depends_on() that does nothing (a reply before its change is durable);
 # random_slice() that does not go on at the beginning (null beside a living key); space_read_epoch() that
 # resets the position (half a FLUSHALL); kv_space_flush() that leaves the position as it is (an empty
-# database is shown before that is durable).
+# database is shown before that is durable); kv_cursor_at() that keeps all 64 bits (such a client misses elements).
 
 use strict;
 use warnings;
@@ -283,6 +284,34 @@ for my $round (1 .. 5)
 }
 is($wrong, 0, 'RANDOMKEY finds the only key that lives, and nothing when there is none');
 cmp_ok($turns, '>', 3, "… in $turns turns, so that others are served");
+
+# ---- cursors ---------------------------------------------------------------------------------------
+
+# A client may keep a cursor in a double, as node-redis 4 does, or in a signed integer.
+$redis->call('FLUSHDB');
+my @names = map { "name:$_" } 1 .. 1000;
+$redis->call('MSET', map { ($_, 'x') } @names);
+$there->call('FLUSHDB');
+$there->call('HSET', 'hash', map { ($_, 'x') } @names);
+$there->call('SADD', 'set', @names);
+$there->call('ZADD', 'zset', map { (1, $_) } @names);
+for my $scan ([ $redis, 'SCAN' ], [ $there, 'HSCAN', 'hash' ], [ $there, 'SSCAN', 'set' ], [ $there, 'ZSCAN', 'zset' ])
+{
+	my ($end, @command) = @$scan;
+	my ($cursor, $calls, %seen) = (0, 0);
+
+	do
+	{
+		($cursor, my $batch) = @{ $end->call(@command, $cursor, 'COUNT', 7) };
+		$cursor = sprintf('%.0f', unpack('d', pack('d', $cursor)));
+		$seen{$_}++ for @$batch;
+	} while ($cursor ne '0' && ++$calls < 1000);
+	is(scalar(grep { ($seen{$_} // 0) == 1 } @names), 1000, "$command[0]: by cursors that were doubles every element comes once");
+	cmp_ok($calls, '>', 50, '… in small steps');
+	is($end->call(@command, '18446744073709551615')->[0], 0, '… and the highest cursor is behind them');
+}
+$redis->call('FLUSHDB');
+$there->call('FLUSHDB');
 
 # ---- the door of a standby -------------------------------------------------------------------------
 

@@ -651,32 +651,33 @@ scan_add(KvCall *call, Scan *scan, KvType type, RespSlice member, RespSlice valu
 	scan->written++;
 }
 
-/* Adds members from *cursor on; *cursor becomes where to go on, 0 at the end. */
-static void
-scan_members(KvCall *call, Scan *scan, KvMembers *members, uint64 *cursor)
+/* Adds members from the hash `from` on; returns the next cursor, 0 at the end. */
+static uint64
+scan_members(KvCall *call, Scan *scan, KvMembers *members, uint64 from)
 {
 	int64 deadline_us = pgfirst_clock_monotonic_us() + SCAN_TIME_US;
 	RespSlice member, value;
 	KvMembersWalk walk;
 	int64 seen = 0;
+	uint64 cursor = 0;
 	uint64 last = 0;
 
-	kv_members_walk(members, *cursor, &walk);
-	*cursor = 0;
+	kv_members_walk(members, from, &walk);
 	while (scan->steps > 0 && kv_members_next(&walk, &member, &value))
 	{
 		if (seen % SCAN_LOOK == SCAN_LOOK - 1 && pgfirst_clock_monotonic_us() >= deadline_us)
 			scan->count = seen;
-		if (seen >= scan->count && walk.place != last)
+		if (seen >= scan->count && kv_cursor_at(walk.place) != last)
 		{
-			*cursor = walk.place;
+			cursor = kv_cursor_at(walk.place);
 			break;
 		}
-		last = walk.place;
+		last = kv_cursor_at(walk.place);
 		seen++;
 		scan_add(call, scan, members->type, member, value);
 	}
 	kv_members_walk_end(&walk);
+	return cursor;
 }
 
 KvOutcome
@@ -684,26 +685,23 @@ kv_elements_scan(KvCall *call, KvType type)
 {
 	Scan scan = {.steps = KV_PATTERN_STEPS};
 	KvMembers members;
-	char digits[24];
-	uint64 cursor;
+	uint64 from;
+	uint64 cursor = 0;
 
-	if (!kv_scan_cursor(call, 2, &cursor) || !kv_elements_open(call, 1, type, &members))
+	if (!kv_scan_cursor(call, 2, &from) || !kv_elements_open(call, 1, type, &members))
 		return KV_DONE;
-	if (members.count == 0)
-		cursor = 0;
-	else if (!scan_options(call, &scan))
+	if (members.count > 0 && !scan_options(call, &scan))
 		return KV_DONE;
 	/* Scores are strings here, in RESP3 as well. */
 	pgfirst_resp_buffer_init(&scan.found, call->reply->allocator, 2);
 	if (members.count > 0)
-		scan_members(call, &scan, &members, &cursor);
+		cursor = scan_members(call, &scan, &members, from);
 	if (scan.steps == 0)
 		kv_reply_pattern(call);
 	else
 	{
-		snprintf(digits, sizeof(digits), UINT64_FORMAT, cursor);
 		pgfirst_resp_write_array(call->reply, 2);
-		pgfirst_resp_write_text(call->reply, digits);
+		kv_scan_write_cursor(call, cursor);
 		pgfirst_resp_write_array(call->reply, scan.written);
 		pgfirst_resp_write_raw(call->reply, scan.found.data, scan.found.length);
 		call->reply->failed |= scan.found.failed;

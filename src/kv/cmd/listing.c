@@ -3,10 +3,9 @@
  * listing.c: commands that look for keys: KEYS, SCAN and RANDOMKEY.
  *
  * All walk the store in id order, which is the order of the keys' hashes.  SCAN's cursor is the
- * upper half of the next id: it needs no memory in the server, stays valid for ever, and a key that
- * is there throughout is returned exactly once.  Records whose ids share the upper half are
- * returned together.  RANDOMKEY begins at a random id, returns the first key that lives, and goes on at
- * the beginning when it comes to the end.
+ * beginning of the next id (listing.h): it needs no memory in the server, stays valid for ever, and
+ * a key that is there throughout is returned exactly once.  RANDOMKEY begins at a random id, returns
+ * the first key that lives, and goes on at the beginning when it comes to the end.
  *
  * None of them keeps the loop for longer than a slice, and all that take several share one a turn.
  * SCAN returns before it has seen COUNT keys, as it always may; KEYS goes on in the next turn from where
@@ -442,50 +441,52 @@ scan_options(KvCall *call, KvListing *listing, int64 *count)
 }
 
 /*
- * Adds those of the next `count` keys from *cursor on that match; *cursor becomes the next one, 0 at
+ * Adds those of the next `count` keys from the hash `begin` on that match; returns the next cursor, 0 at
  * the end.  What the sweep has still to take away does not count, or a client would call in vain
  * again and again after FLUSHDB.
  */
-static void
-scan_batch(KvCall *call, KvListing *listing, int64 count, uint64 *cursor)
+static uint64
+scan_batch(KvCall *call, KvListing *listing, int64 count, uint64 begin)
 {
 	int64 deadline_us = pgfirst_clock_monotonic_us() + LISTING_SLICE_US;
-	uint64 from_upper = pg_hton64(*cursor);
+	uint64 from_upper = pg_hton64(begin);
 	PgfirstId from = {{0}};
 	PgfirstRecord record;
 	PgfirstWalk *walk;
+	uint64 cursor = 0;
 	uint64 last = 0;
 	int64 seen = 0;
 	int64 keys = 0;
 
 	memcpy(from.bytes, &from_upper, sizeof(from_upper));
 	walk = pgfirst_store_walk(call->space->store, &from, LISTING_HEAD);
-	*cursor = 0;
 	while (listing_next(walk, &record))
 	{
-		uint64 upper = id_upper(&record.id);
+		uint64 here = kv_cursor_at(id_upper(&record.id));
 
 		/* Records are cheap to see, patterns may not be. */
 		if ((seen >= SCAN_AT_LEAST || listing->steps >= LISTING_STEPS) &&
 		    listing_pauses(listing, seen, deadline_us))
 			count = keys;
-		if (keys >= count && seen > 0 && upper != last)
+		if (keys >= count && seen > 0 && here != last)
 		{
-			*cursor = upper;
+			cursor = here;
 			break;
 		}
 		keys += listing_add(call, listing, &record);
-		last = upper;
+		last = here;
 		seen++;
 	}
 	pgfirst_walk_end(walk);
 	(void) kv_scratch();
+	return cursor;
 }
 
 bool
-kv_scan_cursor(KvCall *call, int i, uint64 *cursor)
+kv_scan_cursor(KvCall *call, int i, uint64 *from)
 {
 	RespSlice argument = kv_argument(call, i);
+	uint64 cursor;
 	char digits[24];
 	char *end;
 
@@ -494,12 +495,25 @@ kv_scan_cursor(KvCall *call, int i, uint64 *cursor)
 		memcpy(digits, argument.data, argument.length);
 		digits[argument.length] = '\0';
 		errno = 0;
-		*cursor = strtoull(digits, &end, 10);
+		cursor = strtoull(digits, &end, 10);
 		if (errno == 0 && *end == '\0')
+		{
+			/* Higher ones were never given: nothing is there, or hardly anything. */
+			*from = cursor >> KV_CURSOR_BITS ? PG_UINT64_MAX : cursor << (64 - KV_CURSOR_BITS);
 			return true;
+		}
 	}
 	kv_reply_error(call, "ERR invalid cursor");
 	return false;
+}
+
+void
+kv_scan_write_cursor(KvCall *call, uint64 cursor)
+{
+	char digits[24];
+
+	snprintf(digits, sizeof(digits), UINT64_FORMAT, cursor);
+	pgfirst_resp_write_text(call->reply, digits);
 }
 
 /* SCAN cursor [MATCH pattern] [COUNT count] [TYPE type] */
@@ -507,23 +521,22 @@ KvOutcome
 kv_cmd_scan(KvCall *call)
 {
 	KvListing *listing;
+	uint64 from;
 	uint64 cursor;
 	int64 count;
-	char digits[24];
 
-	if (!kv_scan_cursor(call, 1, &cursor) || !(listing = listing_begin(call)))
+	if (!kv_scan_cursor(call, 1, &from) || !(listing = listing_begin(call)))
 		return KV_DONE;
 	if (!scan_options(call, listing, &count))
 	{
 		kv_session_drop_listing(call->session);
 		return KV_DONE;
 	}
-	scan_batch(call, listing, count, &cursor);
+	cursor = scan_batch(call, listing, count, from);
 	if (listing_failed(call, listing))
 		return KV_DONE;
 	pgfirst_resp_write_array(call->reply, 2);
-	snprintf(digits, sizeof(digits), UINT64_FORMAT, cursor);
-	pgfirst_resp_write_text(call->reply, digits);
+	kv_scan_write_cursor(call, cursor);
 	listing_end(call, listing);
 	return KV_DONE;
 }
