@@ -5,7 +5,8 @@
 #
 # Seen to fail, each by the tests of its section: kept_is_it() that asks for no stamp; hot_get() that keeps what a
 # transaction was changing, or that keeps something of any store; tag_unless_ended() that keeps those that have ended;
-# pgfirst_position_stamps() that is true on a standby; stores_close() that forgets nothing.
+# pgfirst_position_stamps() that is true on a standby; stores_close() that forgets nothing; is_noted() that does not ask for
+# running tags.
 
 use strict;
 use warnings;
@@ -76,6 +77,26 @@ for my $round (1 .. 3)
 store_arm($node, 'raise', times => -1, who => 'pgfirst upkeep');
 $other->answer;
 is(scalar @{ $redis->call('SUNION', 'one', 'one', 'two') }, 202, '… and then has what was committed');
+
+# Who reads many records tells what was there at one moment, though the commit of what is being changed comes in between
+# and shows in no stamp.
+$redis->call('SET', $_, 0) for qw(first last);
+my @between = (q(nothing)) x 100_000;
+my ($torn, $early, $late) = (0, 0, 0);
+for my $round (1 .. 12)
+{
+	store_arm($node, 'hold', point => 'after the changes', who => 'client backend');
+	$other->send("SELECT kv.set('first', '$round'::text), kv.set('last', '$round'::text)");
+	wait_until('the transaction is held', sub { return $node->safe_psql('postgres', 'SELECT store_test.held()') != 0; });
+	$redis->send('MGET', 'first', @between, 'last');
+	store_arm($node, 'raise', times => -1, who => 'pgfirst upkeep');
+	my $values = $redis->reply;
+	$other->answer;
+	$torn++ if $values->[0] ne $values->[-1];
+	$values->[0] eq $round ? $late++ : $early++;
+}
+is($torn, 0, 'what is committed while many records are read is there as a whole or not at all');
+diag("$early times not, $late times so") if $torn;
 
 # ---- on a standby -------------------------------------------------------------------------------
 
