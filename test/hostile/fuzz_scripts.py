@@ -308,6 +308,15 @@ class Attacker(threading.Thread):
         except Exception as error:  # is the result of the test, which reads it
             self.error = "client %d: %s: %s" % (self.number, type(error).__name__, error)
 
+    def try_to_come_back(self):
+        """False while all is still full and its worker has nobody else who takes more."""
+        try:
+            self.connect()
+            self.found = self.own_keys()
+        except (EOFError, ConnectionError):
+            return False
+        return True
+
     def come_back(self):
         """
         Who takes most of pgfirst.redis_client_memory is disconnected when it is full, as scripts can make it. Once
@@ -316,11 +325,11 @@ class Attacker(threading.Thread):
         self.thrown_out += 1
         if self.thrown_out > THROWN_OUT_MAX:
             raise EOFError("disconnected %d times" % self.thrown_out)
-        self.connect()
-        found = self.own_keys()
-        if found[0] != found[1]:
-            raise ValueError("its keys are %r behind a disconnection" % (found,))
-        self.is_now = found[0]
+        if not wait_until(self.try_to_come_back):
+            raise EOFError("it is not let in again")
+        if self.found[0] != self.found[1]:
+            raise ValueError("its keys are %r behind a disconnection" % (self.found,))
+        self.is_now = self.found[0]
 
     def eval(self, text, arguments=()):
         """EVAL in one of its forms."""
