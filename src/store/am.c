@@ -32,6 +32,7 @@
 #include "miscadmin.h"
 #include "storage/procarray.h"
 #include "storage/smgr.h"
+#include "storage/lmgr.h"
 #include "utils/inval.h"
 #include "utils/snapmgr.h"
 
@@ -169,12 +170,14 @@ am_estimate_size(Relation relation, int32 *widths, BlockNumber *pages, double *r
 /*
  * A store keeps large values itself.  But ALTER TABLE … SET ACCESS METHOD heap gives the heap a TOAST table
  * only if the store has one, and asks us before it makes the heap; so a table that is being altered gets
- * one, which stays empty unless the table becomes a heap.  One that is being made gets none.
+ * one, which stays empty unless the table becomes a heap.  One that is being made gets none, and one whose storage
+ * parameters are set neither: that asks with a lock which does not do for it, and would fail.
  */
 static bool
 am_needs_toast_table(Relation relation)
 {
-	return relation->rd_createSubid == InvalidSubTransactionId;
+	return relation->rd_createSubid == InvalidSubTransactionId &&
+	       CheckRelationLockedByMe(relation, AccessExclusiveLock, false);
 }
 
 static Oid

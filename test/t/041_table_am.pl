@@ -63,6 +63,9 @@ is(sql("SELECT md5(string_agg(payload, ''::bytea ORDER BY piece)) = md5(kv.get('
 	. " FROM kv.database_0 WHERE key = 'big'"), 't', '… which make the value');
 is(sql("SELECT relfrozenxid <> '0' AND reltoastrelid = 0 FROM pg_class WHERE relname = 'database_0'"), 't',
 	'no TOAST table');
+sql('ALTER TABLE kv.database_0 SET (autovacuum_vacuum_threshold = 1000)');
+is(sql("SELECT reltoastrelid = 0 FROM pg_class WHERE relname = 'database_0'"), 't', '… nor when a storage parameter is set');
+sql('ALTER TABLE kv.database_0 RESET (autovacuum_vacuum_threshold)');
 my ($code, $out, $said) = $node->psql('postgres', 'SET ROLE app; SELECT * FROM kv.database_0');
 like($said, qr/permission denied for table database_0/, 'only the owner reads them');
 wait_until('the sweep takes what has expired', sub { $redis->call('DBSIZE') == 3 });
