@@ -133,8 +133,8 @@ extern void pgfirst_store_prefetch(PgfirstStore *store, const PgfirstId *ids, in
 typedef bool (*PgfirstStoreRead)(void *context, int i, const PgfirstRecord *record);
 
 /*
- * Reads these records one after the other, all that is in them, each while the next ones are on their way.  Memory is
- * taken from `scratch`, if any, which is emptied.  False if `read` did not go on.
+ * Reads these records one after the other, all that is in them, each while the next ones are on their way.  What does not
+ * fit into an item is brought into `scratch`, which is emptied.  False if `read` did not go on.
  */
 extern bool pgfirst_store_get_each(PgfirstStore *store, const PgfirstId *ids, int count,
                                    MemoryContext scratch, PgfirstStoreRead read, void *context);

@@ -8,7 +8,9 @@
 # does not wait for the turn (its own earlier SET makes EXEC fail); watches_hold() without locks (both of two
 # transactions that watch what the other changes succeed); pgfirst_unit_next() for each command of EXEC
 # (halves are seen); STORE_CHANGE_PAGES of 4 (forty keys that are not logged take an id); batch_change() that unlocks each
-# leaf when it has changed it (halves of a volatile database are seen); space_read_epoch() that begins a new unit (what EXEC sets before its FLUSHDB is seen).
+# leaf when it has changed it (halves of a volatile database are seen); space_read_epoch() that begins a new unit (what EXEC sets before its FLUSHDB is seen);
+# pgfirst_store_together_end() that lets a brief read hold (halves are seen); ahead_copy() without the write set, and
+# ahead_versions() that compares no keys (what is set around a FLUSHDB is seen by half).
 
 use strict;
 use warnings;

@@ -125,6 +125,10 @@ extern bool kv_key_read(KvSpace *space, RespSlice key, int64 now_ms, bool with_v
 extern bool kv_key_read_part(KvSpace *space, RespSlice key, int64 now_ms, Size limit,
                              KvEntry *entry);
 
+/* The same for whoever opens a collection: many commands at once work on some of them. */
+extern bool kv_key_read_collection(KvSpace *space, RespSlice key, int64 now_ms, Size limit,
+                                   KvEntry *entry);
+
 /* entry, of KV_TYPE_NONE if there is no such key, is valid until this returns: whether to go on. */
 typedef bool (*KvKeyRead)(void *context, const KvEntry *entry);
 
@@ -136,10 +140,6 @@ typedef bool (*KvKeyRead)(void *context, const KvEntry *entry);
  */
 extern bool kv_keys_read_each(KvSpace *space, const RespSlice *keys, int count, int64 now_ms,
                               MemoryContext scratch, KvKeyRead read, void *context);
-
-/* The same for whoever opens a collection: many commands at once work on some of them. */
-extern bool kv_key_read_collection(KvSpace *space, RespSlice key, int64 now_ms, Size limit,
-                                   KvEntry *entry);
 
 /* Whether what is read from now on counts as used, where keys are evicted: true: no (CLIENT NO-TOUCH). */
 extern void kv_keys_spare(bool spare);
