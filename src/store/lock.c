@@ -25,23 +25,25 @@
  * PostgreSQL finds at once; one of them fails and may try again.
  *
  * A loop that changes hundreds of keys a millisecond pays more for their locks than for the changes.
- * Where it is the only one, it takes the first few locks one by one and then the whole store's
- * (pgfirst_store_lock_whole_after), until the end of its turn.  Taking that costs as much as some
- * dozens of keys, because PostgreSQL looks into the fast-path locks of every process; hence not
- * at once, unless the turn before had twice as many (a pipelined unlogged SET took a sixth more
- * CPU when each turn found out again).  Others who want to write wait for the turn, some milliseconds
- * at most, but not again and again: whoever opens a store to write leaves a sign, before it asks for the lock of the relation,
+ * Where it is the only one, it takes one key's lock and, for a second key, that of all writers of the store
+ * (pgfirst_store_lock_whole), until the end of its turn.  That is a lock of its own, not one of the
+ * relation: all others take it in a shared mode when they open the store to write.  PostgreSQL does not look into the
+ * fast-path locks of every process for it, and it costs as much as one key.  Others who want to write wait for the turn, some milliseconds
+ * at most, but not again and again: whoever opens a store to write leaves a sign, before it asks for the lock,
  * and the loop that finds it takes keys one by one for a while.  So an SQL session that writes all the
  * time waits for keys, not for turns.  The sign is only a wish: who leaves it just after the loop has
  * looked waits for one turn.
  *
  * Rejected: no locks at all while nobody has announced itself (a loop would have to tell the others
- * when its turn is over, which is what the lock does), and a table of locks of our own (no deadlock
- * detection between keys and everything else).
+ * when its turn is over, which is what the lock does), a table of locks of our own (no deadlock
+ * detection between keys and everything else), the store's lock for the first key already (how many keys are
+ * locked says whether a command can still be put off), and the relation's lock for it (it costs some dozens of keys,
+ * so that turns of fewer took each of them, which was a tenth of the CPU of SET without pipelining).
  */
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/pg_class.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
 #include "storage/lmgr.h"
@@ -72,9 +74,8 @@ static struct
 
 	/* Of a loop that may take a whole store's lock. */
 	bool loop;
-	int whole_after;        /* keys; 0: not in this transaction */
+	bool whole;             /* in this transaction */
 	int spared;             /* locks of keys not taken, because it has the whole store's */
-	int asked_last;         /* keys of its last transaction that had any */
 	int64 now;              /* when the transaction began, on pgfirst_clock_monotonic_us */
 	int64 whole_not_before; /* on the same clock */
 } locks;
@@ -174,16 +175,36 @@ pgfirst_store_lock_all(PgfirstStore *store, bool wait)
 
 /* ---- the whole store's lock instead of many keys' ------------------------------------------------ */
 
-void
-pgfirst_lock_writer_comes(void)
+/* The lock of all writers of the store. */
+static bool
+lock_writers(Oid relation, int mode, bool wait)
+{
+	ResourceOwner old = CurrentResourceOwner;
+	LOCKTAG tag;
+	bool locked = true;
+
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, relation, STORE_LOCK_WRITERS);
+	CurrentResourceOwner = TopTransactionResourceOwner;
+	if (wait)
+		(void) LockAcquire(&tag, mode, false, false);
+	else
+		locked = LockAcquireTry(&tag, mode) != LOCKACQUIRE_NOT_AVAIL;
+	CurrentResourceOwner = old;
+	return locked;
+}
+
+bool
+pgfirst_lock_to_write(Oid relation, bool wait)
 {
 	/* Mostly it has been set already, and looking does not take the line from other processes. */
 	if (shared != NULL && !locks.loop && pg_atomic_read_u32(&shared->writer) == 0)
 		pg_atomic_write_u32(&shared->writer, 1);
+	return pgfirst_lock_relation(relation, RowExclusiveLock, wait) &&
+	       (locks.loop || lock_writers(relation, RowExclusiveLock, wait));
 }
 
 void
-pgfirst_store_lock_whole_after(int keys, int64 now_us)
+pgfirst_store_lock_whole(int64 now_us)
 {
 	locks.loop = true;
 	if (shared == NULL)
@@ -194,20 +215,19 @@ pgfirst_store_lock_whole_after(int keys, int64 now_us)
 		locks.whole_not_before = now_us + WHOLE_REST_US;
 	}
 	locks.now = now_us;
-	if (now_us < locks.whole_not_before)
-		locks.whole_after = 0;
-	else
-		locks.whole_after = locks.asked_last > 2 * keys ? 1 : keys;
+	locks.whole = now_us >= locks.whole_not_before;
 }
 
 /* One try; whoever was in the way may stay there for long. */
 static bool
 lock_whole(PgfirstStore *store)
 {
-	locks.whole_after = 0;
-	store->exclusive = pgfirst_lock_relation(store->oid, ShareRowExclusiveLock, false);
+	store->exclusive = lock_writers(store->oid, ExclusiveLock, false);
 	if (!store->exclusive)
+	{
+		locks.whole = false;
 		locks.whole_not_before = locks.now + WHOLE_REST_US;
+	}
 	return store->exclusive;
 }
 
@@ -232,7 +252,7 @@ pgfirst_store_lock(PgfirstStore *store, const PgfirstId *id, bool conditional, b
 	if (locks.table[place] != TABLE_NONE)
 		return true;
 
-	if (locks.whole_after > 0 && locks.count >= locks.whole_after && lock_whole(store))
+	if (locks.whole && locks.count > 0 && lock_whole(store))
 		return true;
 	if (locks.count == PGFIRST_LOCKS_MAX)
 	{
@@ -288,10 +308,8 @@ pgfirst_store_locks_spared(void)
 void
 pgfirst_lock_forget(void)
 {
-	if (locks.loop && locks.count > 0)
-		locks.asked_last = locks.count + locks.spared;
 	locks_truncate(0);
-	locks.whole_after = 0;
+	locks.whole = false;
 	locks.spared = 0;
 }
 

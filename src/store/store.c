@@ -145,7 +145,6 @@ PgfirstStore *
 pgfirst_store_open(Oid oid, PgfirstDurability durability, bool for_write, bool wait)
 {
 	PgfirstStore *store = pgfirst_store_if_open(oid);
-	int mode = for_write ? RowExclusiveLock : AccessShareLock;
 
 	if (store == NULL)
 	{
@@ -157,9 +156,8 @@ pgfirst_store_open(Oid oid, PgfirstDurability durability, bool for_write, bool w
 			ereport(ERROR, (errcode(ERRCODE_INVALID_TRANSACTION_STATE),
 			                errmsg("a pgfirst store cannot be used in a parallel worker"),
 			                errhint("Declare the function that uses it PARALLEL RESTRICTED.")));
-		if (for_write)
-			pgfirst_lock_writer_comes();
-		if (!pgfirst_lock_relation(oid, mode, wait))
+		if (!(for_write ? pgfirst_lock_to_write(oid, wait)
+		                : pgfirst_lock_relation(oid, AccessShareLock, wait)))
 			return NULL;
 		CurrentResourceOwner = pgfirst_store_owner();
 		store = store_open_locked(oid);
@@ -174,8 +172,7 @@ pgfirst_store_open(Oid oid, PgfirstDurability durability, bool for_write, bool w
 
 	if (for_write && !store->for_write)
 	{
-		pgfirst_lock_writer_comes();
-		if (!pgfirst_lock_relation(oid, mode, wait))
+		if (!pgfirst_lock_to_write(oid, wait))
 			return NULL;
 		store->for_write = true;
 	}

@@ -203,12 +203,12 @@ extern bool pgfirst_store_lock(PgfirstStore *store, const PgfirstId *id, bool co
 extern bool pgfirst_store_lock_all(PgfirstStore *store, bool wait);
 
 /*
- * For a loop of short transactions, the only one of the server, at the beginning of each: once it holds
- * the locks of so many records, it tries to lock all other writers of the store out until the end of
- * the transaction, rather than take the next one; unless others have opened stores to write just
+ * For a loop of short transactions, the only one of the server, at the beginning of each: when it has to lock
+ * a second record, it tries to lock all other writers of the store out until the end of
+ * the transaction instead; unless others have opened stores to write just
  * now.  now_us is of pgfirst_clock_monotonic_us().
  */
-extern void pgfirst_store_lock_whole_after(int keys, int64 now_us);
+extern void pgfirst_store_lock_whole(int64 now_us);
 
 /* How many locks of records this transaction has. */
 extern int pgfirst_store_locks(void);

@@ -41,7 +41,7 @@ struct StoreRecord;
 	X(store_position_reset)                                                                        \
 	X(store_lock)                                                                                  \
 	X(store_lock_all)                                                                              \
-	X(store_lock_whole_after)                                                                      \
+	X(store_lock_whole)                                                                            \
 	X(store_locks)                                                                                 \
 	X(store_locks_spared)                                                                          \
 	X(store_lock_holder)                                                                           \

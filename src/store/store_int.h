@@ -33,7 +33,7 @@ struct PgfirstStore
 	Oid oid;
 	PgfirstDurability durability;
 	bool for_write;           /* RowExclusiveLock is held, else AccessShareLock */
-	bool exclusive;           /* ShareRowExclusiveLock is held: nobody else writes */
+	bool exclusive;           /* nobody else writes: see lock.c */
 	bool exclusive_at_commit; /* it will be taken before the write set is applied */
 	bool rows_only;           /* open for rows of SQL and for nothing else */
 
@@ -450,8 +450,11 @@ extern void pgfirst_census_init(void);
 extern bool pgfirst_lock_relation(Oid relation, int mode, bool wait);
 extern void pgfirst_unlock_relation(Oid relation, int mode);
 
-/* The transaction is going to ask for the lock of a store's relation, to write. */
-extern void pgfirst_lock_writer_comes(void);
+/* Sub-ids of locks on the store as an object, beside those of columns. */
+#define STORE_LOCK_WRITERS (PG_INT16_MAX - 1) /* shared by all who write; see lock.c */
+
+/* Takes what keeps others from the store, to write records. */
+extern bool pgfirst_lock_to_write(Oid relation, bool wait);
 extern void pgfirst_lock_before_apply(PgfirstStore *store);
 extern void pgfirst_lock_forget(void);
 extern void pgfirst_lock_init(void);

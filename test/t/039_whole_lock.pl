@@ -5,7 +5,7 @@
 # goes on, and with two workers it does not happen.
 #
 # Seen to fail: lock_whole() that takes the store for locked whatever the lock manager says (the key that
-# SQL holds is overwritten); TURN_KEYS of a million (the lock is never seen); turn_start() that asks for
+# SQL holds is overwritten); lock_whole() that is never called (the lock is never seen); turn_start() that asks for
 # the lock with any number of workers (two workers are seen with it); pgfirst_store_locks() that does not
 # count what the lock stands for (fewer turns); tidying that takes no lock of its own (the check finds damage), or
 # does nothing (it is waited for in vain).
@@ -62,7 +62,7 @@ sub seen
 
 	$seen += $session->query_safe(<<'SQL') for 1 .. $looks;
 SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
- WHERE locktype = 'relation' AND mode = 'ShareRowExclusiveLock' AND granted AND backend_type LIKE 'pgfirst redis%'
+ WHERE locktype = 'object' AND objsubid = 32766 AND mode = 'ExclusiveLock' AND granted AND backend_type LIKE 'pgfirst redis%'
 SQL
 	return $seen;
 }

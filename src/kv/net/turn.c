@@ -61,8 +61,7 @@
 #define TELL_TIME_US 2000                  /* after which no further message is told */
 #define LOOK_US      ((int64) 2 * 1000000) /* between two looks at all subscribers */
 #define TURN_LOCKS   128
-#define TURN_SPARED  900                    /* locks that the one of the store stands for */
-#define TURN_KEYS    (16 + MaxBackends / 4) /* cost as much as the lock of their store */
+#define TURN_SPARED  900           /* locks that the one of the store stands for */
 #define TURN_STEPS   32            /* cheap commands between two looks at what the turn has taken */
 #define TURN_CHEAP   ((Size) 4096) /* bytes of a command or of its reply */
 #define TURN_MEMORY  ((Size) 64 * 1024 * 1024)
@@ -128,7 +127,7 @@ turn_start(void)
 	turn.deadline_us = now_us + TURN_TIME_US;
 	/* Of two workers each would keep the other out. */
 	if (pgfirst_redis_workers == 1)
-		pgfirst_store_lock_whole_after(TURN_KEYS, now_us);
+		pgfirst_store_lock_whole(now_us);
 	turn.read_only = RecoveryInProgress();
 	ready = kv_databases_ready(false);
 	turn.busy = ready == KV_BUSY;
