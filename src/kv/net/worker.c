@@ -8,14 +8,22 @@
  * All sockets stand in one epoll set, which is itself one entry of PostgreSQL's wait event set beside
  * the latch and the death of the postmaster; a plain epoll_wait would not hear the latch.  The latch
  * is set for locks released elsewhere, for positions that have become durable, and for signals.
+ *
+ * Between two requests the worker mostly sleeps for some microseconds only, and waiting for a set that is in another
+ * one costs a call and a look at both each time.  So it dozes first: in epoll_wait() alone, with the signal by which
+ * other processes wake one whose latch they set as an entry of the set.  A signal handler of its own that sets the latch just before is not
+ * heard there, which is why it dozes for DOZE_US and then sleeps in PostgreSQL's way.
  */
 #include "postgres.h"
 
 #include <errno.h>
+#include <signal.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
 #include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
 
 #include "access/genam.h"
 #include "access/htup_details.h"
@@ -60,6 +68,7 @@
 
 #define EVENTS_AT_ONCE 256
 #define DOOR_RETRY_US  ((int64) 1000000)
+#define DOZE_US        ((int64) 4000)
 #define HORIZON_US     ((int64) 5000000)
 #define IDLE_LOOK_US   ((int64) 1000000)
 #define KEPT_MEMORY    (4 * 1024 * 1024)
@@ -71,7 +80,10 @@ static struct
 {
 	int number; /* 1 is the first worker */
 	int epoll;
+	int wakes; /* reads that another process has set the latch */
 	WaitEventSet *events;
+	bool dozed;      /* in vain, since there was something to do */
+	bool handshakes; /* are to be gone on with */
 	bool door_open;
 	int64 next_door_try;
 	int64 next_horizon;
@@ -106,12 +118,27 @@ keep_memory(void)
 #endif
 }
 
+/* Latches of other processes are set by SIGURG, which all of PostgreSQL's processes block. */
+static void
+prepare_dozing(void)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = &worker.wakes};
+	sigset_t wakes;
+
+	sigemptyset(&wakes);
+	sigaddset(&wakes, SIGURG);
+	worker.wakes = signalfd(-1, &wakes, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (worker.wakes < 0 || epoll_ctl(worker.epoll, EPOLL_CTL_ADD, worker.wakes, &event) != 0)
+		ereport(FATAL, (errcode_for_socket_access(), errmsg("could not wait for signals: %m")));
+}
+
 static void
 prepare_waiting(void)
 {
 	worker.epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (worker.epoll < 0)
 		ereport(FATAL, (errcode_for_socket_access(), errmsg("could not make an epoll set: %m")));
+	prepare_dozing();
 	worker.events = CreateWaitEventSetCompat(TopMemoryContext, 3);
 	AddWaitEventToSet(worker.events, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	AddWaitEventToSet(worker.events, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
@@ -134,11 +161,26 @@ try_door(int64 now_us)
 
 /* ---- the loop ---------------------------------------------------------------------------- */
 
+/* What woke us stands in the latch. */
+static void
+take_wakes(void)
+{
+	struct signalfd_siginfo wakes[4];
+
+	if (read(worker.wakes, wakes, sizeof(wakes)) < 0 && errno != EAGAIN && errno != EINTR)
+		ereport(ERROR, (errcode_for_socket_access(), errmsg("could not read signals: %m")));
+}
+
 static void
 socket_event(const struct epoll_event *event)
 {
 	KvClient *client = event->data.ptr;
 
+	if (event->data.ptr == &worker.wakes)
+	{
+		take_wakes();
+		return;
+	}
 	if (kv_listener_owns(client))
 	{
 		kv_listener_accept(client);
@@ -162,12 +204,12 @@ socket_event(const struct epoll_event *event)
 		                  client->state == KV_CLIENT_STALLED;
 }
 
-/* Takes what the sockets have, without waiting; true if there was anything. */
+/* Takes what the sockets have, and waits so long for it; true if there was anything. */
 static bool
-take_socket_events(void)
+take_socket_events(int wait_ms)
 {
 	struct epoll_event events[EVENTS_AT_ONCE];
-	int count = epoll_wait(worker.epoll, events, EVENTS_AT_ONCE, 0);
+	int count = epoll_wait(worker.epoll, events, EVENTS_AT_ONCE, wait_ms);
 
 	if (count < 0 && errno != EINTR)
 		ereport(ERROR, (errcode_for_socket_access(), errmsg("could not wait for sockets: %m")));
@@ -234,13 +276,13 @@ take_latch(void)
 	(void) pgfirst_bell_rung(PGFIRST_BELL_CLIENTS);
 }
 
-static void
-sleep_until_news(int64 now_us)
+/* When there is something to do without news. */
+static int64
+wake_time(void)
 {
 	int64 wake_us = Min(worker.next_horizon, worker.next_tick);
 	int64 deadline = kv_turn_next_deadline();
 	int64 handshake_deadline = kv_tls_next_deadline();
-	WaitEvent event;
 
 	if (!worker.door_open)
 		wake_us = Min(wake_us, worker.next_door_try);
@@ -250,15 +292,49 @@ sleep_until_news(int64 now_us)
 		wake_us = Min(wake_us, handshake_deadline);
 	if (pgfirst_redis_timeout != 0 && kv_sessions.count > 0)
 		wake_us = Min(wake_us, worker.next_idle_look);
+	return wake_us;
+}
 
-	/* Announce first, then look once more. */
+/* Where there seems to be nothing: announces what news are wanted of, and then looks once more. */
+static bool
+nothing_to_do(void)
+{
+	if (kv_turn_wanted() || kv_pubsub_behind() || worker.handshakes)
+		return false;
 	kv_turn_announce();
 	pgfirst_bell_want(PGFIRST_BELL_FLUSH, !dlist_is_empty(&kv_clients.gated));
 	take_flush_news();
-	if (kv_turn_wanted())
-		return;
-	(void) WaitEventSetWait(worker.events, Max((wake_us - now_us + 999) / 1000, 0), &event, 1,
-	                        PG_WAIT_EXTENSION);
+	return !kv_turn_wanted();
+}
+
+/* As take_socket_events(0), but waits a while if there is nothing to do; true if there was something. */
+static bool
+doze(int64 now_us)
+{
+	bool busy;
+
+	if (worker.dozed || wake_time() - now_us <= DOZE_US || !nothing_to_do())
+		return take_socket_events(0);
+	MyLatch->maybe_sleeping = true;
+	/* Who sets the latch sees that it has to wake us, or we see the latch. */
+	pg_memory_barrier();
+	pgstat_report_wait_start(PG_WAIT_EXTENSION);
+	busy = take_socket_events(MyLatch->is_set ? 0 : DOZE_US / 1000);
+	pgstat_report_wait_end();
+	MyLatch->maybe_sleeping = false;
+	worker.dozed = !busy;
+	return busy;
+}
+
+static void
+sleep_until_news(void)
+{
+	int64 sleep_us = wake_time() - pgfirst_clock_monotonic_us();
+	WaitEvent event;
+
+	if (nothing_to_do())
+		(void) WaitEventSetWait(worker.events, Max((sleep_us + 999) / 1000, 0), &event, 1,
+		                        PG_WAIT_EXTENSION);
 }
 
 static void
@@ -297,18 +373,23 @@ one_round(void)
 	/* First: what these clients ask for next may be in the turn that is about to begin. */
 	take_flush_news();
 	kv_turn_send();
-	busy = take_socket_events();
-	if (kv_tls_run(now_us))
-		busy = true;
+	busy = doze(now_us);
+	now_us = pgfirst_clock_monotonic_us();
+	worker.handshakes = kv_tls_run(now_us);
 	if (now_us >= worker.next_horizon)
 		stay_current(now_us);
 	look_for_idle(now_us);
 	kv_turn_unpark_late(now_us);
 	if (kv_turn_wanted())
+	{
 		kv_turn_run();
+		busy = true;
+	}
 	worker.next_tick = pgfirst_flush_tick(now_us);
-	if (!busy && !kv_turn_wanted() && !kv_pubsub_behind())
-		sleep_until_news(now_us);
+	if (busy)
+		worker.dozed = false;
+	else
+		sleep_until_news();
 }
 
 void
