@@ -6,7 +6,8 @@
 #
 # Seen to fail: lock_whole() that takes the store for locked whatever the lock manager says (the key that
 # SQL holds is overwritten); lock_whole() that is never called (the lock is never seen); turn_start() that asks for
-# the lock with any number of workers (two workers are seen with it); pgfirst_store_locks() that does not
+# the lock with any number of workers (two workers are seen with it); SQL that does not share the lock (the key that
+# it holds is overwritten); pgfirst_store_locks() that does not
 # count what the lock stands for (fewer turns); tidying that takes no lock of its own (the check finds damage), or
 # does nothing (it is waited for in vain).
 

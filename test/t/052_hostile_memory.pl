@@ -3,6 +3,8 @@
 # Who takes more than there is: of the clients' buffers, of a turn's write set, of a command; and
 # who waits for a key that somebody else has.
 #
+# Seen to fail: a worker that withdraws what it has announced while a client is about to try once more (it is kept busy).
+#
 # Alone: it measures how long others wait.
 
 use strict;
