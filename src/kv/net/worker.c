@@ -11,8 +11,8 @@
  *
  * Between two requests the worker mostly sleeps for some microseconds only, and waiting for a set that is in another
  * one costs a call and a look at both each time.  So it dozes first: in epoll_wait() alone, with the signal by which
- * other processes wake one whose latch they set as an entry of the set.  A signal handler of its own that sets the latch just before is not
- * heard there, which is why it dozes for DOZE_US and then sleeps in PostgreSQL's way.
+ * other processes wake one whose latch they set as an entry of the set.  A signal handler of its own that sets the
+ * latch just before is not heard there, which is why it dozes for DOZE_US and then sleeps in PostgreSQL's way.
  */
 #include "postgres.h"
 
