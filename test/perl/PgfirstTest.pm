@@ -27,7 +27,7 @@ use PostgreSQL::Test::Utils;
 use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(pgfirst_node pgfirst_install pgfirst_environment redis redis_in_worker redis_port redis_socket
-  wait_until wait_for_door standby_of wait_for_standby worker_pid processes crash shim median percentile log_count ticks);
+  wait_until wait_for_door standby_of wait_for_standby worker_pid stop_at_rest processes crash shim median percentile log_count ticks);
 
 $PostgreSQL::Test::Cluster::last_port_assigned = $ENV{PGFIRST_TEST_FIRST_PORT} - 1
   if $ENV{PGFIRST_TEST_FIRST_PORT};
@@ -171,6 +171,27 @@ sub worker_pid
 		"SELECT pid FROM pg_stat_activity WHERE backend_type = '" . ($type // 'pgfirst redis 1') . "'"); };
 
 	return defined $out && $out =~ /^(\d+)$/ ? $1 : undef;
+}
+
+# Stops one of the server's processes, until it is sent CONT, where it waits for something to do: anywhere else it may
+# hold a lock that all others wait for.
+sub stop_at_rest
+{
+	my ($node, $pid) = @_;
+	my $rests = sub {
+		my ($code, $out) = $node->psql('postgres',
+			"SELECT count(*) FROM pg_stat_activity WHERE pid = $pid AND wait_event_type IN ('Activity', 'Extension')",
+			timeout => 10, timed_out => \my $late);
+		return !$late && $code == 0 && $out eq '1';
+	};
+
+	wait_until("process $pid is at rest", sub {
+		return 0 if !$rests->();
+		kill 'STOP', $pid;
+		return 1 if $rests->();
+		kill 'CONT', $pid;
+		return 0;
+	});
 }
 
 # The postmaster of this server and its children.

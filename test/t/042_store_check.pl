@@ -258,20 +258,6 @@ ok(defined $large_leaf && defined $part_leaf, 'the store has large records and p
 # meanwhile: stopped where it waits and holds nothing. For the same reason nobody replaces or deletes a
 # large record that is put back: its parts are queued to be deleted.
 my $upkeep = worker_pid($node, 'pgfirst upkeep');
-sub upkeep_waits
-{
-	return sql("SELECT count(*) FROM pg_stat_activity WHERE pid = $upkeep AND wait_event_type IN ('Activity', 'Extension')") eq '1';
-}
-sub upkeep_stop
-{
-	wait_until('the upkeep waits', sub {
-		return 0 if !upkeep_waits();
-		kill 'STOP', $upkeep;
-		return 1 if upkeep_waits();
-		kill 'CONT', $upkeep;
-		return 0;
-	});
-}
 sub upkeep_go { kill 'CONT', $upkeep if defined $upkeep; }
 END { my $code = $?; upkeep_go(); $? = $code; }
 
@@ -432,7 +418,7 @@ sub answers
 }
 
 my $pid = worker_pid($node);
-upkeep_stop();
+stop_at_rest($node, $upkeep);
 for my $case (@cases)
 {
 	my ($name, $pages, $expected, $must) = @$case;
@@ -520,7 +506,7 @@ for (my $done = 0; $done < $flips && !$failed; $done += $round)
 		# The upkeep looks, too.
 		upkeep_go();
 		my @gone = grep { defined $_ && /^gone/ } answers(40);
-		upkeep_stop();
+		stop_at_rest($node, $upkeep);
 		if (@gone) { $failed = 1; fail("the door beside the flip $block @pairs: @gone"); }
 		sql("BEGIN; LOCK TABLE $store IN EXCLUSIVE MODE; SELECT page_test.restore('$store'); COMMIT");
 	}

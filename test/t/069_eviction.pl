@@ -379,7 +379,7 @@ is(info($redis, 'stats')->{evicted_keys}, 0, 'CONFIG RESETSTAT sets the counter 
 	my $upkeep = worker_pid($node, 'pgfirst upkeep');
 	my $limit = 1024 * 1024;
 
-	kill 'STOP', $upkeep;
+	stop_at_rest($node, $upkeep);
 	my ($sent, $what) = (0, 'reply');
 	while ($sent < 5000 && $what eq 'reply')
 	{
@@ -394,7 +394,7 @@ is(info($redis, 'stats')->{evicted_keys}, 0, 'CONFIG RESETSTAT sets the counter 
 
 	sql("ALTER SYSTEM SET pgfirst.redis_lock_timeout = '300ms'");
 	sql('SELECT pg_reload_conf()');
-	kill 'STOP', $upkeep;
+	stop_at_rest($node, $upkeep);
 	my $reply = 'OK';
 	for (my $i = 0; $i < 10_000 && $reply eq 'OK'; $i++) { $reply = $client->call('SET', "late$i", 'v' x 1000); }
 	is($reply, $oom, 'it is refused when it has waited as long as for a lock');
