@@ -61,6 +61,7 @@ static struct
 	MemoryContext context;
 	int spares;
 	char *spare[INPUT_SPARE]; /* of INPUT_START bytes, of no client */
+	Size spare_bytes;
 } memory;
 
 /* ---- memory ------------------------------------------------------------------------------ */
@@ -147,14 +148,30 @@ memory_find_prey(void)
 
 static void client_free_buffers(KvClient *client);
 
+static void
+spare_free(void)
+{
+	char *input = memory.spare[--memory.spares];
+
+	memory.spare_bytes -= GetMemoryChunkSpace(input);
+	pfree(input);
+}
+
 /* Makes `more` bytes for the client fit into the limit, if need be at the cost of another. */
 static bool
 memory_make_room(const KvClient *client, Size more)
 {
-	while (kv_clients.memory + more > (Size) pgfirst_redis_client_memory * 1024)
+	while (kv_clients.memory + memory.spare_bytes + more >
+	       (Size) pgfirst_redis_client_memory * 1024)
 	{
-		KvClient *prey = memory_find_prey();
+		KvClient *prey;
 
+		if (memory.spares > 0)
+		{
+			spare_free();
+			continue;
+		}
+		prey = memory_find_prey();
 		if (!prey || prey == client || !memory_goes_first(prey, client, more))
 			return false;
 		memory_refuse(prey);
@@ -227,6 +244,17 @@ kv_client_count_memory(KvClient *client, int64 more)
 	return true;
 }
 
+/* A spare becomes the client's, or the other way round: the sum stays. */
+static void
+spare_moves(KvClient *client, char *input, bool to_client)
+{
+	Size size = GetMemoryChunkSpace(input);
+
+	memory.spare_bytes += to_client ? -size : size;
+	kv_clients.memory += to_client ? size : -size;
+	client->memory += to_client ? size : -size;
+}
+
 /* A buffer of INPUT_START bytes; NULL if there is no memory for it. */
 static char *
 input_start(KvClient *client)
@@ -235,12 +263,9 @@ input_start(KvClient *client)
 
 	if (memory.spares == 0)
 		return client_memory_resize(client, NULL, INPUT_START);
-	/* Taken first: whoever has to make room for it gives back another. */
 	input = memory.spare[--memory.spares];
-	if (kv_client_count_memory(client, (int64) GetMemoryChunkSpace(input)))
-		return input;
-	pfree(input);
-	return NULL;
+	spare_moves(client, input, true);
+	return input;
 }
 
 /* Gives back the client's buffer. */
@@ -249,7 +274,7 @@ input_drop(KvClient *client)
 {
 	if (client->input && client->input_capacity == INPUT_START && memory.spares < INPUT_SPARE)
 	{
-		(void) kv_client_count_memory(client, -(int64) GetMemoryChunkSpace(client->input));
+		spare_moves(client, client->input, false);
 		memory.spare[memory.spares++] = client->input;
 	}
 	else
