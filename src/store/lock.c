@@ -27,7 +27,7 @@
  * A loop that changes hundreds of keys a millisecond pays more for their locks than for the changes.
  * Where it is the only one, it takes one key's lock and, for a second key, that of all writers of the store
  * (pgfirst_store_lock_whole), until the end of its turn.  That is a lock of its own, not one of the
- * relation: all others take it in a shared mode when they open the store to write.  PostgreSQL does not look into the
+ * relation: all others of such a server take it in a shared mode when they open the store to write.  PostgreSQL does not look into the
  * fast-path locks of every process for it, and it costs as much as one key.  Others who want to write wait for the
  * turn, some milliseconds at most, but not again and again: whoever opens a store to write leaves a sign, before it asks for the lock,
  * and the loop that finds it takes keys one by one for a while.  So an SQL session that writes all the
@@ -48,6 +48,7 @@
 #include "port/atomics.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
+#include "utils/inval.h"
 
 #include "base/compat.h"
 #include "base/keylock.h"
@@ -72,6 +73,7 @@ static struct
 	HeldLock held[PGFIRST_LOCKS_MAX];
 	uint16 table[TABLE_SIZE]; /* 1 + where it stands in held; linear probing */
 
+	bool one_loop; /* of this server: the same in all processes */
 	/* Of a loop that may take a whole store's lock. */
 	bool loop;
 	bool whole;             /* in this transaction */
@@ -186,7 +188,11 @@ lock_writers(Oid relation, int mode, bool wait)
 	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, relation, STORE_LOCK_WRITERS);
 	CurrentResourceOwner = TopTransactionResourceOwner;
 	if (wait)
-		(void) LockAcquire(&tag, mode, false, false);
+	{
+		/* As with a relation: what has been changed while it waited is heard of. */
+		if (LockAcquire(&tag, mode, false, false) == LOCKACQUIRE_OK)
+			AcceptInvalidationMessages();
+	}
 	else
 		locked = LockAcquireTry(&tag, mode) != LOCKACQUIRE_NOT_AVAIL;
 	CurrentResourceOwner = old;
@@ -196,19 +202,27 @@ lock_writers(Oid relation, int mode, bool wait)
 bool
 pgfirst_lock_to_write(Oid relation, bool wait)
 {
+	if (!locks.one_loop || locks.loop)
+		return pgfirst_lock_relation(relation, RowExclusiveLock, wait);
 	/* Mostly it has been set already, and looking does not take the line from other processes. */
-	if (shared != NULL && !locks.loop && pg_atomic_read_u32(&shared->writer) == 0)
+	if (shared != NULL && pg_atomic_read_u32(&shared->writer) == 0)
 		pg_atomic_write_u32(&shared->writer, 1);
 	return pgfirst_lock_relation(relation, RowExclusiveLock, wait) &&
-	       (locks.loop || lock_writers(relation, RowExclusiveLock, wait));
+	       lock_writers(relation, RowExclusiveLock, wait);
+}
+
+void
+pgfirst_store_expect_loop(void)
+{
+	locks.one_loop = true;
 }
 
 void
 pgfirst_store_lock_whole(int64 now_us)
 {
-	locks.loop = true;
-	if (shared == NULL)
+	if (!locks.one_loop || shared == NULL)
 		return;
+	locks.loop = true;
 	if (pg_atomic_read_u32(&shared->writer) != 0)
 	{
 		pg_atomic_write_u32(&shared->writer, 0);

@@ -202,11 +202,13 @@ extern bool pgfirst_store_lock(PgfirstStore *store, const PgfirstId *id, bool co
  */
 extern bool pgfirst_store_lock_all(PgfirstStore *store, bool wait);
 
+/* While the server starts: one process, and no more, is going to call pgfirst_store_lock_whole(). */
+extern void pgfirst_store_expect_loop(void);
+
 /*
- * For a loop of short transactions, the only one of the server, at the beginning of each: when it has to lock
- * a second record, it tries to lock all other writers of the store out until the end of
- * the transaction instead; unless others have opened stores to write just
- * now.  now_us is of pgfirst_clock_monotonic_us().
+ * For that one, a loop of short transactions, at the beginning of each: when it has to lock a second record, it
+ * tries to lock all other writers of the store out until the end of the transaction instead; unless others have
+ * opened stores to write just now.  now_us is of pgfirst_clock_monotonic_us().
  */
 extern void pgfirst_store_lock_whole(int64 now_us);
 
@@ -411,8 +413,8 @@ extern void pgfirst_store_observe(PgfirstObserver observer, Size limit);
 extern void pgfirst_store_parts(uint16 first, uint16 last);
 
 /*
- * Stops writers of the store (wait false: returns false when somebody writes just now), calls
- * `at_rest` while nobody writes and everything committed has been observed, lets them go on, and
+ * Stops writers of the store (wait false: returns false when somebody writes just now, or a transaction that has
+ * changed pages goes on), calls `at_rest` while nobody writes and everything committed has been observed, lets them go on, and
  * then gives every record to `each`.  Meanwhile the observer hears of changes of those records that
  * have been given, and of no others; so what `each` has been given and what the observer hears of
  * from at_rest on make the whole.  How counts are built.

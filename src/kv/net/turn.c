@@ -125,9 +125,7 @@ turn_start(void)
 	turn.now_ms = pgfirst_clock_wall_ms();
 	now_us = pgfirst_clock_monotonic_us();
 	turn.deadline_us = now_us + TURN_TIME_US;
-	/* Of two workers each would keep the other out. */
-	if (pgfirst_redis_workers == 1)
-		pgfirst_store_lock_whole(now_us);
+	pgfirst_store_lock_whole(now_us);
 	turn.read_only = RecoveryInProgress();
 	ready = kv_databases_ready(false);
 	turn.busy = ready == KV_BUSY;

@@ -65,6 +65,7 @@
 #include "kv/ready.h"
 #include "kv/script/script.h"
 #include "kv/settings.h"
+#include "store/store.h"
 
 #define EVENTS_AT_ONCE 256
 #define DOOR_RETRY_US  ((int64) 1000000)
@@ -204,18 +205,15 @@ socket_event(const struct epoll_event *event)
 		                  client->state == KV_CLIENT_STALLED;
 }
 
-/* Takes what the sockets have, and waits so long for it; true if there was anything. */
-static bool
-take_socket_events(int wait_ms)
+/* What the sockets have, up to EVENTS_AT_ONCE; waits so long for it. */
+static int
+wait_for_sockets(struct epoll_event *events, int wait_ms)
 {
-	struct epoll_event events[EVENTS_AT_ONCE];
 	int count = epoll_wait(worker.epoll, events, EVENTS_AT_ONCE, wait_ms);
 
 	if (count < 0 && errno != EINTR)
 		ereport(ERROR, (errcode_for_socket_access(), errmsg("could not wait for sockets: %m")));
-	for (int i = 0; i < count; i++)
-		socket_event(&events[i]);
-	return count > 0;
+	return Max(count, 0);
 }
 
 /* Sends what has become durable, and closes who waited for what never may. */
@@ -307,23 +305,35 @@ nothing_to_do(void)
 	return !kv_turn_wanted();
 }
 
-/* As take_socket_events(0), but waits a while if there is nothing to do; true if there was something. */
-static bool
-doze(int64 now_us)
+/* As wait_for_sockets(events, 0), but waits a while if there is nothing to do. */
+static int
+doze(struct epoll_event *events, int64 now_us)
 {
-	bool busy;
+	int count;
 
 	if (worker.dozed || wake_time() - now_us <= DOZE_US || !nothing_to_do())
-		return take_socket_events(0);
+		return wait_for_sockets(events, 0);
 	MyLatch->maybe_sleeping = true;
 	/* Who sets the latch sees that it has to wake us, or we see the latch. */
 	pg_memory_barrier();
 	pgstat_report_wait_start(PG_WAIT_EXTENSION);
-	busy = take_socket_events(MyLatch->is_set ? 0 : DOZE_US / 1000);
+	count = wait_for_sockets(events, MyLatch->is_set ? 0 : DOZE_US / 1000);
 	pgstat_report_wait_end();
 	MyLatch->maybe_sleeping = false;
-	worker.dozed = !busy;
-	return busy;
+	worker.dozed = count == 0;
+	return count;
+}
+
+/* Takes what the sockets have; true if there was anything. */
+static bool
+take_socket_events(int64 now_us)
+{
+	struct epoll_event events[EVENTS_AT_ONCE];
+	int count = doze(events, now_us);
+
+	for (int i = 0; i < count; i++)
+		socket_event(&events[i]);
+	return count > 0;
 }
 
 static void
@@ -373,13 +383,13 @@ one_round(void)
 	/* First: what these clients ask for next may be in the turn that is about to begin. */
 	take_flush_news();
 	kv_turn_send();
-	busy = doze(now_us);
+	kv_turn_unpark_late(now_us);
+	busy = take_socket_events(now_us);
 	now_us = pgfirst_clock_monotonic_us();
 	worker.handshakes = kv_tls_run(now_us);
 	if (now_us >= worker.next_horizon)
 		stay_current(now_us);
 	look_for_idle(now_us);
-	kv_turn_unpark_late(now_us);
 	if (kv_turn_wanted())
 	{
 		kv_turn_run();
@@ -426,6 +436,9 @@ kv_worker_init(void)
 		                errmsg("pgfirst.redis_tls_port and pgfirst.redis_port are both %d",
 		                       pgfirst_redis_port),
 		                errhint("Give TLS a port of its own, or set pgfirst.redis_port to 0.")));
+	/* Of two each would keep the other out. */
+	if (pgfirst_redis_workers == 1)
+		pgfirst_store_expect_loop();
 	for (int number = 1; number <= pgfirst_redis_workers; number++)
 		pgfirst_worker_register(psprintf("pgfirst redis %d", number), "pgfirst_redis_main", number);
 }
