@@ -99,6 +99,13 @@ object_aclcheck(Oid class, Oid object, Oid role, AclMode mode)
 	LockAcquireExtended((tag), (mode), false, true, false, NULL, false)
 #endif
 
+/* 18: a wait says whether it is to be logged that it would have been one. */
+#if PG_VERSION_NUM < 180000
+#define XactLockTableTry(xid) ConditionalXactLockTableWait(xid)
+#else
+#define XactLockTableTry(xid) ConditionalXactLockTableWait((xid), false)
+#endif
+
 /* 16: an update says which indexes it concerns. */
 #if PG_VERSION_NUM < 160000
 typedef bool TU_UpdateIndexes;

@@ -12,7 +12,8 @@
  *     and the cursor looked at under one exclusive lock: the two are one before the other.
  *   - A change that is tagged with a transaction id happens later, at the commit.  So the census
  *     does not pass a leaf with the tag of a running transaction but waits for its end; tags are
- *     put on pages shortly before the commit.  Then what was tagged in front of the cursor is found
+ *     put on pages shortly before the commit, but for those of a transaction that is too large for memory, for which
+ *     who has other things to do does not wait.  Then what was tagged in front of the cursor is found
  *     as it came out, and what was tagged behind it is told when it commits.
  *   - Changes that were made before the cursor existed are told at their commit as well.  ShareLock on
  *     the relation, held while the cursor is set up, conflicts with every writer's lock, and writers
@@ -29,10 +30,15 @@
 #include "storage/spin.h"
 #include "utils/memutils.h"
 
+#include "base/clock.h"
+#include "base/compat.h"
 #include "base/shmem.h"
 #include "store/store_int.h"
 
 #define CENSUSES_MAX 16 /* at the same time, in the whole server */
+
+#define RUNNER_WAIT_US ((int64) 100 * 1000) /* for a transaction, by who has other things to do */
+#define RUNNER_STEP_US 500
 
 typedef struct CensusSlot
 {
@@ -145,8 +151,29 @@ leaf_count(PgfirstStore *store, Page page, const StoreKey *next, Size limit,
 	}
 }
 
-static void
-census_run(PgfirstStore *store, CensusSlot *slot, Size limit,
+/* Waits until the transaction has ended; false: it goes on for longer than `wait_us`, if that is not zero. */
+static bool
+runner_wait(TransactionId runner, int64 wait_us)
+{
+	int64 until_us = pgfirst_clock_monotonic_us() + wait_us;
+
+	if (wait_us == 0)
+	{
+		XactLockTableWait(runner, NULL, NULL, XLTW_None);
+		return true;
+	}
+	while (!XactLockTableTry(runner))
+	{
+		if (pgfirst_clock_monotonic_us() >= until_us)
+			return false;
+		CHECK_FOR_INTERRUPTS();
+		pg_usleep(RUNNER_STEP_US);
+	}
+	return true;
+}
+
+static bool
+census_run(PgfirstStore *store, CensusSlot *slot, Size limit, int64 wait_us,
            void (*each)(const PgfirstRecord *record, void *context), void *context)
 {
 	StoreKey next = {.space = STORE_SPACE_RECORDS};
@@ -161,7 +188,8 @@ census_run(PgfirstStore *store, CensusSlot *slot, Size limit,
 		if (TransactionIdIsValid(runner))
 		{
 			pgfirst_page_unlock(&leaf);
-			XactLockTableWait(runner, NULL, NULL, XLTW_None);
+			if (!runner_wait(runner, wait_us))
+				return false;
 			continue;
 		}
 		leaf_count(store, leaf.page, &next, limit, each, context);
@@ -171,7 +199,9 @@ census_run(PgfirstStore *store, CensusSlot *slot, Size limit,
 		pgfirst_page_unlock(&leaf);
 		MemoryContextReset(CurrentMemoryContext);
 		CHECK_FOR_INTERRUPTS();
+		pgfirst_store_point("a leaf is counted");
 	}
+	return true;
 }
 
 bool
@@ -181,6 +211,7 @@ pgfirst_store_census(PgfirstStore *store, Size limit, bool wait, void (*at_rest)
 	MemoryContext per_leaf;
 	MemoryContext old;
 	CensusSlot *slot;
+	bool whole;
 
 	if (limit > STORE_LARGE_PREFIX)
 		elog(ERROR, "a census reads %d bytes of a record at most", STORE_LARGE_PREFIX);
@@ -198,13 +229,13 @@ pgfirst_store_census(PgfirstStore *store, Size limit, bool wait, void (*at_rest)
 	{
 		at_rest(context);
 		pgfirst_unlock_relation(store->oid, ShareLock);
-		census_run(store, slot, limit, each, context);
+		whole = census_run(store, slot, limit, wait ? 0 : RUNNER_WAIT_US, each, context);
 	}
 	PG_END_ENSURE_ERROR_CLEANUP(census_end, PointerGetDatum(slot));
 	census_end(0, PointerGetDatum(slot));
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(per_leaf);
-	return true;
+	return whole;
 }
 
 static void
