@@ -102,7 +102,7 @@ sub flood
 		{
 			for (1 .. 100)
 			{
-				my $reply = $client->reply(60);
+				my $reply = $client->reply(90); # writers wait for 60 s
 				die "SET: $reply" if $reply ne 'OK';
 			}
 		}
@@ -374,6 +374,22 @@ is(info($redis, 'stats')->{evicted_keys}, 0, 'CONFIG RESETSTAT sets the counter 
 
 # ---- writers that are faster than eviction -----------------------------------------------------
 
+# How long writers wait; both workers show by another setting that they have read it.
+my $max_clients = 5000;
+sub patience
+{
+	my ($limit) = @_;
+
+	$max_clients++;
+	$node->append_conf('postgresql.conf', "pgfirst.redis_lock_timeout = '$limit'\npgfirst.redis_max_clients = $max_clients");
+	$node->reload;
+	for my $worker (0, 1)
+	{
+		my $there = redis_in_worker($node, $worker);
+		wait_until('the new settings', sub { return info($there, 'clients')->{maxclients} == $max_clients; });
+	}
+}
+
 {
 	my $client = client(1);
 	my $upkeep = worker_pid($node, 'pgfirst upkeep');
@@ -392,15 +408,13 @@ is(info($redis, 'stats')->{evicted_keys}, 0, 'CONFIG RESETSTAT sets the counter 
 	kill 'CONT', $upkeep;
 	is($client->reply(60), 'OK', '… then it goes on');
 
-	sql("ALTER SYSTEM SET pgfirst.redis_lock_timeout = '300ms'");
-	sql('SELECT pg_reload_conf()');
+	patience('300ms');
 	stop_at_rest($node, $upkeep);
 	my $reply = 'OK';
 	for (my $i = 0; $i < 10_000 && $reply eq 'OK'; $i++) { $reply = $client->call('SET', "late$i", 'v' x 1000); }
 	is($reply, $oom, 'it is refused when it has waited as long as for a lock');
 	kill 'CONT', $upkeep;
-	sql('ALTER SYSTEM RESET pgfirst.redis_lock_timeout');
-	sql('SELECT pg_reload_conf()');
+	patience('60s');
 }
 
 # ---- crash and standby -------------------------------------------------------------------------
