@@ -6,8 +6,7 @@ Every few seconds a coin is thrown for whether more are set or more are deleted,
 grows to several times its size and shrinks again. kv.space is asked all the time:
 
   pages in use    of the file, over the bytes of live records: what half-empty pages cost
-  file            over the largest live bytes that there were until then: free pages are used again and
-                  stay in the file until VACUUM FULL, so it is as large as its store has ever been
+  file            over the same: what free pages cost until the file is made shorter
 """
 
 import random

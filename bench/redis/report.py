@@ -118,7 +118,7 @@ GROWTH = """
 
 200,000 keys set and deleted at random for %d s, more of the one or more of the other for seconds at a
 time: %s operations, between %s and %s records. Space in a page that has become half empty, and whole
-pages that are free, are used again; the file keeps them until `VACUUM FULL`. The target is 1.8.
+pages that are free, are used again; when an eighth of the file is free, it is made shorter. The target is 1.8.
 """
 
 IDLE = """
@@ -402,12 +402,12 @@ def growth_section():
     records = [look["records"] for look in looks[1:]]
     grown = [look for look in looks if look["live"] > 0]
     in_use = [look["in_use"] / look["live"] for look in grown]
-    most = max(look["live"] for look in looks)
+    whole = [look["file"] / look["live"] for look in grown]
     text = [GROWTH % (last["seconds"], rate(last["operations"]), rate(min(records)), rate(max(records)))]
     return text + [
         "- pages in use, over the bytes of live records: median %.2f, at the end %.2f, at most %.2f"
         % (median(in_use), in_use[-1], max(in_use)),
-        "- the file at the end, over the most live bytes that there were: %.2f" % (last["file"] / most),
+        "- the file over them: median %.2f, at the end %.2f, at most %.2f" % (median(whole), whole[-1], max(whole)),
     ]
 
 

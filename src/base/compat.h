@@ -148,6 +148,18 @@ typedef bool TU_UpdateIndexes;
 	                    false)
 #endif
 
+/* 18: where a table does not say whether its file may be cut, a setting does. */
+#if PG_VERSION_NUM < 180000
+#define RelationMayBeCut(relation)                                                                 \
+	((relation)->rd_options == NULL || ((StdRdOptions *) (relation)->rd_options)->vacuum_truncate)
+#else
+#define RelationMayBeCut(relation)                                                                 \
+	((relation)->rd_options != NULL &&                                                             \
+	         ((StdRdOptions *) (relation)->rd_options)->vacuum_truncate_set                        \
+	     ? ((StdRdOptions *) (relation)->rd_options)->vacuum_truncate                              \
+	     : vacuum_truncate)
+#endif
+
 /*
  * All: the header of these two, libpq/libpq.h, wants that of Kerberos, which a machine that only builds us
  * need not have.

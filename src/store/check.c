@@ -353,6 +353,11 @@ meta_check(StoreCheck *check, CheckPage *page)
 		                     check->meta.used, check->blocks);
 		check->meta.used = check->blocks;
 	}
+	if (check->meta.front > check->meta.used ||
+	    (check->meta.place != 0 && check->meta.place >= check->meta.front))
+		pgfirst_check_report(check, STORE_META_BLOCK,
+		                     "it says that the file is being made shorter to %u pages, by page %u",
+		                     check->meta.front, check->meta.place);
 	if (check->meta.tags > STORE_TAGS_VACUUM)
 		pgfirst_check_report(check, STORE_META_BLOCK, "it says %u of tags", check->meta.tags);
 	if (check->meta.incarnations == 0)
@@ -404,7 +409,28 @@ free_list_check(StoreCheck *check, CheckPage *page)
 		                     check->meta.free_count, count);
 }
 
-/* Each block in use has been reached, and behind them there is nothing. */
+/* Whether the page is one to which nothing has to lead, because it is on its way. */
+static bool
+is_aside(StoreCheck *check, BlockNumber block, CheckPage *page)
+{
+	const StoreMeta *meta = &check->meta;
+
+	return meta->front != 0 && (block >= meta->front || block == meta->place) &&
+	       pgfirst_check_read(check, block, page) &&
+	       store_page_tail((Page) page->copy.data)->kind == STORE_PAGE_ASIDE;
+}
+
+/* The same of one behind the pages that are used. */
+static bool
+is_left_aside(StoreCheck *check, BlockNumber block, CheckPage *page)
+{
+	const StoreTail *tail = store_page_tail((Page) page->copy.data);
+
+	return tail->magic == STORE_MAGIC && tail->kind == STORE_PAGE_ASIDE &&
+	       tail->store_id == check->store_id && tail->block == block;
+}
+
+/* Each block in use has been reached, and behind them there is nothing that somebody uses. */
 static void
 blocks_check(StoreCheck *check, CheckPage *page)
 {
@@ -416,6 +442,8 @@ blocks_check(StoreCheck *check, CheckPage *page)
 		if (block % 65536 == 0)
 			CHECK_FOR_INTERRUPTS();
 		if (check->seen[block / 8] & (1 << block % 8))
+			continue;
+		if (is_aside(check, block, page))
 			continue;
 		if (check->parents_lost > 0)
 			unknown++;
@@ -430,7 +458,7 @@ blocks_check(StoreCheck *check, CheckPage *page)
 		    unknown);
 	for (BlockNumber block = check->meta.used; block < check->blocks; block++)
 		if (pgfirst_check_read_raw(check, block, page) && !PageIsNew((Page) page->copy.data) &&
-		    beyond++ == 0)
+		    !is_left_aside(check, block, page) && beyond++ == 0)
 			pgfirst_check_report(check, block,
 			                     "it is in use, and the first page counts it as unused");
 	if (beyond > 1)

@@ -75,8 +75,8 @@ run_clear(StoreRun *run)
 
 /* ---- stores ---------------------------------------------------------------------------------- */
 
-static void
-hints_clear(StoreHints *hints)
+void
+pgfirst_hints_forget(StoreHints *hints)
 {
 	hints->store_id = 0;
 	hints->blocks = 0;
@@ -108,7 +108,7 @@ hints_relation_changed(Datum arg, Oid relation)
 	for (int i = 0; i < HINTS_STORES; i++)
 		if (known.stores[i].table != NULL &&
 		    (relation == InvalidOid || known.stores[i].relation == relation))
-			hints_clear(&known.stores[i]);
+			pgfirst_hints_forget(&known.stores[i]);
 }
 
 static void
@@ -146,7 +146,7 @@ pgfirst_hints(Relation relation)
 			hints->last_use = known.uses;
 			if (hints->storage != RelationStorageNumber(relation))
 			{
-				hints_clear(hints);
+				pgfirst_hints_forget(hints);
 				hints->storage = RelationStorageNumber(relation);
 			}
 			return hints;
@@ -157,7 +157,7 @@ pgfirst_hints(Relation relation)
 	if (oldest->table == NULL)
 		hints_resize(oldest, HINTS_BITS_MIN);
 	runs_free(oldest);
-	hints_clear(oldest);
+	pgfirst_hints_forget(oldest);
 	oldest->relation = RelationGetRelid(relation);
 	oldest->storage = RelationStorageNumber(relation);
 	oldest->last_use = known.uses;

@@ -46,6 +46,9 @@ struct StoreHints
 /* The store's hints; those of the store that was not used for longest make room. */
 extern StoreHints *pgfirst_hints(Relation relation);
 
+/* Forgets all of them. */
+extern void pgfirst_hints_forget(StoreHints *hints);
+
 /*
  * Where the key's leaf probably is.  Good until the next leaf is learned or a store is opened; it may be forgotten in
  * place meanwhile, when PostgreSQL says that the relation has changed.

@@ -24,15 +24,14 @@
  * Two transactions that both get there while the other has written already are a deadlock, which
  * PostgreSQL finds at once; one of them fails and may try again.
  *
- * A loop that changes hundreds of keys a millisecond pays more for their locks than for the changes.
- * Where it is the only one, it takes one key's lock and, for a second key, that of all writers of the store
- * (pgfirst_store_lock_whole), until the end of its turn.  That is a lock of its own, not one of the
- * relation: all others of such a server take it in a shared mode when they open the store to write.  PostgreSQL does not look into the
- * fast-path locks of every process for it, and it costs as much as one key.  Others who want to write wait for the
- * turn, some milliseconds at most, but not again and again: whoever opens a store to write leaves a sign, before it asks for the lock,
- * and the loop that finds it takes keys one by one for a while.  So an SQL session that writes all the
- * time waits for keys, not for turns.  The sign is only a wish: who leaves it just after the loop has
- * looked waits for one turn.
+ * A loop that changes hundreds of keys a millisecond pays more for their locks than for the changes. Where it is the
+ * only one, it takes one key's lock and, for a second key, that of all writers of the store (pgfirst_store_lock_whole),
+ * until the end of its turn.  That is a lock of its own, not one of the relation: all others of such a server take it
+ * in a shared mode when they open the store to write.  PostgreSQL does not look into the fast-path locks of every
+ * process for it, and it costs as much as one key.  Others who want to write wait for the turn, some milliseconds at
+ * most, but not again and again: whoever opens a store to write leaves a sign, before it asks for the lock, and the
+ * loop that finds it takes keys one by one for a while.  So an SQL session that writes all the time waits for keys, not
+ * for turns.  The sign is only a wish: who leaves it just after the loop has looked waits for one turn.
  *
  * Rejected: no locks at all while nobody has announced itself (a loop would have to tell the others
  * when its turn is over, which is what the lock does), a table of locks of our own (no deadlock

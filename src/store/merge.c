@@ -13,6 +13,8 @@
  * with it pages above that do not fit into the record.  A parent that has become empty enough is
  * merged in the same way.
  *
+ * The neighbour is set aside instead where the file is being made shorter (shrink.c).
+ *
  * A freed page may be reused at once; whoever still comes to it finds other fences (see tree.c).
  *
  * How empty is enough: when both together fill nine tenths of a page.  With three quarters a store
@@ -44,15 +46,25 @@ merge_build(Page image, Page page, Page right)
 	pgfirst_page_copy(image, right, 0, store_page_count(right));
 }
 
-/* Makes the page a free one, the first of the list, in meta (a private copy) too. */
-static void
-free_build(Page image, StoreLeaf *page, StoreMeta *meta)
+void
+pgfirst_free_build(Page image, StoreLeaf *page, StoreMeta *meta)
 {
 	pgfirst_page_init(image, STORE_PAGE_FREE, 0, store_page_tail(page->page)->store_id,
 	                  page->block);
 	store_page_tail(image)->right = meta->free_head;
 	meta->free_head = page->block;
 	meta->free_count++;
+}
+
+/* What becomes of a page that the tree lets go. */
+static void
+gone_build(Page image, StoreLeaf *page, StoreMeta *meta)
+{
+	if (meta->front != 0 && page->block >= meta->front)
+		pgfirst_page_init(image, STORE_PAGE_ASIDE, 0, store_page_tail(page->page)->store_id,
+		                  page->block);
+	else
+		pgfirst_free_build(image, page, meta);
 }
 
 static void
@@ -67,7 +79,7 @@ merge_pages(PgfirstStore *store, StoreLeaf *parent, int slot, StoreLeaf *page, S
 	merge_build(merged.data, page->page, right->page);
 	pgfirst_meta_lock(store, BUFFER_LOCK_EXCLUSIVE, &leaf);
 	meta = *store_page_meta(leaf.page);
-	free_build(freed.data, right, &meta);
+	gone_build(freed.data, right, &meta);
 
 	pgfirst_record_begin(&record, store->relation);
 	edits[0] = pgfirst_record_page(&record, page->buffer);
@@ -98,7 +110,7 @@ root_lower(PgfirstStore *store, StoreLeaf *root, StoreLeaf *child)
 	pgfirst_page_copy(top.data, child->page, 0, store_page_count(child->page));
 	pgfirst_meta_lock(store, BUFFER_LOCK_EXCLUSIVE, &leaf);
 	meta = *store_page_meta(leaf.page);
-	free_build(freed.data, child, &meta);
+	gone_build(freed.data, child, &meta);
 
 	pgfirst_record_begin(&record, store->relation);
 	edits[0] = pgfirst_record_page(&record, root->buffer);

@@ -5,8 +5,8 @@
  * New pages come from the free list, else from the end of the used part of the file (meta.used).
  * The file is extended before any page is locked, by more than is needed; what lies behind meta.used
  * holds nothing and is not missed by anybody, so a crash between extension and use loses nothing.
- * Every page below meta.used is the meta page, in the tree, or on the free list, whenever the
- * server stops: whoever moves a page from one to another does it in one record.
+ * Every page below meta.used is the meta page, in the tree, on the free list, or aside while the file is made
+ * shorter (shrink.c), whenever the server stops: whoever moves a page from one to another does it in one record.
  *
  * Incarnations are handed out from a counter, a batch at a time to each process, and mixed so that
  * parts spread over the tree as ids do.  What is left of a batch when a process ends is lost;
@@ -91,8 +91,8 @@ pgfirst_page_take(PgfirstStore *store, StoreMeta *meta, StoreLeaf *page)
 	page->block = meta->used++;
 	page->buffer = ReadBuffer(store->relation, page->block);
 	page->page = BufferGetPage(page->buffer);
-	/* The same, and nothing may be written over: behind the used pages all are zero. */
-	if (!PageIsNew(page->page))
+	/* The same, and nothing may be written over: what is behind the used pages is zero, or was set aside. */
+	if (!PageIsNew(page->page) && store_page_tail(page->page)->kind != STORE_PAGE_ASIDE)
 		pgfirst_block_damaged(store, page->block,
 		                      "it is in use, and the first page counts it as unused");
 	LockBuffer(page->buffer, BUFFER_LOCK_EXCLUSIVE);
@@ -106,9 +106,8 @@ pgfirst_meta_change(StoreEdit *edit, const StoreMeta *meta)
 	pgfirst_edit_touch(edit, store_page_meta(edit->page), sizeof(StoreMeta));
 }
 
-/* Changes the meta page alone. */
-static void
-meta_write(PgfirstStore *store, StoreLeaf *leaf, const StoreMeta *meta)
+void
+pgfirst_meta_write(PgfirstStore *store, StoreLeaf *leaf, const StoreMeta *meta)
 {
 	StoreRecord record;
 	StoreEdit *edit;
@@ -145,7 +144,7 @@ pgfirst_meta_tags(PgfirstStore *store, StoreTags tags)
 	if (meta.tags != tags)
 	{
 		meta.tags = tags;
-		meta_write(store, &leaf, &meta);
+		pgfirst_meta_write(store, &leaf, &meta);
 	}
 	pgfirst_page_unlock(&leaf);
 }
@@ -163,7 +162,7 @@ pgfirst_meta_tags_swap(PgfirstStore *store, StoreTags from, StoreTags to)
 	if (swapped)
 	{
 		meta.tags = to;
-		meta_write(store, &leaf, &meta);
+		pgfirst_meta_write(store, &leaf, &meta);
 	}
 	pgfirst_page_unlock(&leaf);
 	return swapped;
@@ -217,7 +216,7 @@ pgfirst_incarnation_next(PgfirstStore *store)
 		fresh.next = meta.incarnations;
 		meta.incarnations += INCARNATIONS_BATCH;
 		fresh.end = meta.incarnations;
-		meta_write(store, &leaf, &meta);
+		pgfirst_meta_write(store, &leaf, &meta);
 		*batch = fresh; /* not before the page says so, which may fail */
 		pgfirst_page_unlock(&leaf);
 	}

@@ -69,7 +69,7 @@
 #include "base/compat.h"
 #include "store/store.h"
 
-#define STORE_FORMAT 1
+#define STORE_FORMAT 2
 #define STORE_MAGIC  0x7067
 
 #define STORE_META_BLOCK ((BlockNumber) 0)
@@ -132,7 +132,8 @@ typedef enum StorePageKind
 {
 	STORE_PAGE_META = 1,
 	STORE_PAGE_TREE = 2, /* level 0: a leaf */
-	STORE_PAGE_FREE = 3  /* right leads to the next free page */
+	STORE_PAGE_FREE = 3, /* right leads to the next free page */
+	STORE_PAGE_ASIDE = 4 /* nothing leads to it; see shrink.c */
 } StorePageKind;
 
 /* One cache line. */
@@ -159,7 +160,9 @@ typedef struct StoreMeta
 	BlockNumber used;      /* blocks from here on hold nothing yet */
 	BlockNumber free_head; /* the first free page */
 	uint32 free_count;
-	uint32 tags; /* StoreTags */
+	uint32 tags;       /* StoreTags */
+	BlockNumber front; /* here the file is being made to end; 0: it is not */
+	BlockNumber place; /* the page in front of it that was set aside last */
 } StoreMeta;
 
 /* Whether any page may carry a transaction id; what a VACUUM of an unchanged store looks at. */
@@ -225,7 +228,7 @@ StaticAssertDecl(offsetof(StoreTail, store_id) == 32 && offsetof(StoreTail, dead
                      offsetof(StoreTail, format) == 54 && offsetof(StoreTail, zero) == 58,
                  "StoreTail is stored");
 StaticAssertDecl(sizeof(StoreTail) % MAXIMUM_ALIGNOF == 0, "pd_special is aligned");
-StaticAssertDecl(sizeof(StoreMeta) == 24, "StoreMeta is stored");
+StaticAssertDecl(sizeof(StoreMeta) == 32, "StoreMeta is stored");
 StaticAssertDecl(offsetof(StoreItem, xid) == 20 && offsetof(StoreItem, expiry) == 24 &&
                      offsetof(StoreItem, kind) == 32 && STORE_LEAF_HEADER == 34,
                  "StoreItem is stored");

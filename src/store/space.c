@@ -123,6 +123,7 @@ page_space(PgfirstStore *store, Page page, BlockNumber block, PgfirstSpace *spac
 	switch (tail->kind)
 	{
 		case STORE_PAGE_FREE:
+		case STORE_PAGE_ASIDE:
 			space->free_pages++;
 			space->free += BLCKSZ;
 			break;

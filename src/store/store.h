@@ -133,8 +133,8 @@ extern void pgfirst_store_prefetch(PgfirstStore *store, const PgfirstId *ids, in
 typedef bool (*PgfirstStoreRead)(void *context, int i, const PgfirstRecord *record);
 
 /*
- * Reads these records one after the other, all that is in them, each while the next ones are on their way.  What does not
- * fit into an item is brought into `scratch`, which is emptied.  False if `read` did not go on.
+ * Reads these records one after the other, all that is in them, each while the next ones are on their way.  What does
+ * not fit into an item is brought into `scratch`, which is emptied.  False if `read` did not go on.
  */
 extern bool pgfirst_store_get_each(PgfirstStore *store, const PgfirstId *ids, int count,
                                    MemoryContext scratch, PgfirstStoreRead read, void *context);
@@ -160,11 +160,11 @@ extern bool pgfirst_walk_next(PgfirstWalk *walk, PgfirstRecord *record);
 extern void pgfirst_walk_end(PgfirstWalk *walk);
 
 /*
- * The id of a record by chance, of those that begin with the same eight bytes as `first` and are not before it: one that
- * is stored near `at`, which begins alike, too, and ends in what chance has chosen.  For ids that are spread as hashes
- * are; then records differ by one part in the square root of what a page has of them.  False where it cannot say: where a
- * page has none, where the transaction has put some, or by bad luck; a walk from `at` on can.  It adds nothing to
- * pgfirst_store_position(), and the record may be gone when it is asked for.
+ * The id of a record by chance, of those that begin with the same eight bytes as `first` and are not before it: one
+ * that is stored near `at`, which begins alike, too, and ends in what chance has chosen.  For ids that are spread as
+ * hashes are; then records differ by one part in the square root of what a page has of them.  False where it cannot
+ * say: where a page has none, where the transaction has put some, or by bad luck; a walk from `at` on can.  It adds
+ * nothing to pgfirst_store_position(), and the record may be gone when it is asked for.
  */
 extern bool pgfirst_store_sample(PgfirstStore *store, const PgfirstId *at, const PgfirstId *first,
                                  PgfirstId *id);
@@ -232,8 +232,8 @@ extern bool pgfirst_store_room(Size bytes);
 extern void pgfirst_store_put(PgfirstStore *store, const PgfirstRecord *record);
 
 /*
- * The bytes of a record that this transaction has put, to be changed where they are, as a put of as many would change them;
- * NULL if it has not, since its last savepoint or mark: then it must be put.
+ * The bytes of a record that this transaction has put, to be changed where they are, as a put of as many would change
+ * them; NULL if it has not, since its last savepoint or mark: then it must be put.
  */
 extern char *pgfirst_store_edit(PgfirstStore *store, const PgfirstId *id);
 
@@ -391,6 +391,42 @@ typedef struct PgfirstTidy
 extern PgfirstTidy pgfirst_store_tidy(PgfirstStore *store, PgfirstTidyCursor *cursor,
                                       uint32 leaves);
 
+/*
+ * Makes the file shorter where many of its pages are free (see shrink.c): some steps at a time.  A cursor of zeros
+ * begins. BUSY: somebody uses the store, or does the same; it may be called again.  Until the transaction ends nobody
+ * else shrinks the store.
+ */
+typedef enum PgfirstShrinkMode
+{
+	PGFIRST_SHRINK_ASKED,
+	PGFIRST_SHRINK_AS_SET, /* by the table's vacuum_truncate; where it is off: */
+	PGFIRST_SHRINK_END     /* what was begun is ended, and no more */
+} PgfirstShrinkMode;
+
+typedef struct PgfirstShrink
+{
+	uint32 phase;
+	uint32 at;
+	uint32 front; /* that it has written down */
+	uint32 used;  /* pages in use when it did */
+	uint64 steps;
+	bool anew;   /* what others have begun is ended first */
+	bool passed; /* there was a pass, */
+	bool gained; /* not in vain */
+	int passes;
+	int vain; /* so many of the last ones */
+} PgfirstShrink;
+
+typedef enum PgfirstShrinkResult
+{
+	PGFIRST_SHRINK_MORE,
+	PGFIRST_SHRINK_DONE,
+	PGFIRST_SHRINK_BUSY
+} PgfirstShrinkResult;
+
+extern PgfirstShrinkResult pgfirst_store_shrink(PgfirstStore *store, PgfirstShrink *shrink,
+                                                uint32 steps, PgfirstShrinkMode mode);
+
 /* A number that changes whenever there may be something to clear away. */
 extern uint32 pgfirst_store_untidy(PgfirstStore *store);
 
@@ -414,10 +450,10 @@ extern void pgfirst_store_parts(uint16 first, uint16 last);
 
 /*
  * Stops writers of the store (wait false: returns false when somebody writes just now, or a transaction that has
- * changed pages goes on), calls `at_rest` while nobody writes and everything committed has been observed, lets them go on, and
- * then gives every record to `each`.  Meanwhile the observer hears of changes of those records that
- * have been given, and of no others; so what `each` has been given and what the observer hears of
- * from at_rest on make the whole.  How counts are built.
+ * changed pages goes on), calls `at_rest` while nobody writes and everything committed has been observed, lets them go
+ * on, and then gives every record to `each`.  Meanwhile the observer hears of changes of those records that have been
+ * given, and of no others; so what `each` has been given and what the observer hears of from at_rest on make the
+ * whole.  How counts are built.
  */
 extern bool pgfirst_store_census(PgfirstStore *store, Size limit, bool wait,
                                  void (*at_rest)(void *),

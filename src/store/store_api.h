@@ -56,6 +56,7 @@ struct StoreRecord;
 	X(store_sweep)                                                                                 \
 	X(store_commands_apart)                                                                        \
 	X(store_tidy)                                                                                  \
+	X(store_shrink)                                                                                \
 	X(store_untidy)                                                                                \
 	X(store_observe)                                                                               \
 	X(store_parts)                                                                                 \

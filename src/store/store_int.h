@@ -140,6 +140,12 @@ extern bool pgfirst_leaf_lock_at(PgfirstStore *store, BlockNumber block, const S
 /* The block of the key's leaf, which nothing keeps from changing. */
 extern BlockNumber pgfirst_leaf_block(PgfirstStore *store, const StoreKey *key);
 
+/* A copy of what says what a page is, which may be any page; false if it is zero. */
+extern bool pgfirst_page_peek(PgfirstStore *store, BlockNumber block, StoreTail *tail);
+
+/* The page of `level` that covers the key, InvalidBlockNumber if the tree is lower than that. */
+extern BlockNumber pgfirst_level_block(PgfirstStore *store, const StoreKey *key, int level);
+
 /*
  * Locks the page of `level` that covers the key, and its parent, exclusively.  parent->buffer is
  * InvalidBuffer when the page is the root.  False if the tree is lower than that.
@@ -161,6 +167,9 @@ extern uint64 pgfirst_tree_id(PgfirstStore *store);
 extern StoreMeta pgfirst_meta(PgfirstStore *store);
 extern void pgfirst_meta_lock(PgfirstStore *store, int mode, StoreLeaf *meta);
 extern void pgfirst_meta_change(StoreEdit *edit, const StoreMeta *meta);
+
+/* Changes the meta page, which is locked, and nothing else. */
+extern void pgfirst_meta_write(PgfirstStore *store, StoreLeaf *leaf, const StoreMeta *meta);
 extern void pgfirst_meta_tags(PgfirstStore *store, StoreTags tags);
 
 /* Changes the word if it is `from`; false if it was another.  See vacuum.c. */
@@ -187,6 +196,9 @@ extern uint64 pgfirst_incarnation_count(uint64 incarnation);
  * in the order of their keys.
  */
 extern void pgfirst_tree_make_room(PgfirstStore *store, const StoreKey *key, Size size, bool run);
+
+/* Makes the page a free one in `image`, the first of the list, in meta (a private copy) too. */
+extern void pgfirst_free_build(Page image, StoreLeaf *page, StoreMeta *meta);
 
 /* Whether pages of which so much is used are worth merging. */
 extern bool pgfirst_merge_fits(Size used, Size used_right);
@@ -452,6 +464,7 @@ extern void pgfirst_unlock_relation(Oid relation, int mode);
 
 /* Sub-ids of locks on the store as an object, beside those of columns. */
 #define STORE_LOCK_WRITERS (PG_INT16_MAX - 1) /* shared by all who write; see lock.c */
+#define STORE_LOCK_SHRINK  PG_INT16_MAX /* one at a time makes the file shorter; see shrink.c */
 
 /* Takes what keeps others from the store, to write records. */
 extern bool pgfirst_lock_to_write(Oid relation, bool wait);

@@ -205,9 +205,8 @@ pgfirst_page_unlock(StoreLeaf *page)
 
 /* ---- the store --------------------------------------------------------------------------- */
 
-/* The tail of a page that may be anything; false if the page is zero. */
-static bool
-page_peek(PgfirstStore *store, BlockNumber block, StoreTail *tail)
+bool
+pgfirst_page_peek(PgfirstStore *store, BlockNumber block, StoreTail *tail)
 {
 	Buffer buffer = ReadBuffer(store->relation, block);
 	bool there;
@@ -231,12 +230,12 @@ meta_peek(PgfirstStore *store, StoreTail *tail)
 
 	if (blocks <= STORE_ROOT_BLOCK)
 		return false;
-	if (page_peek(store, STORE_META_BLOCK, tail))
+	if (pgfirst_page_peek(store, STORE_META_BLOCK, tail))
 		return true;
-	if (blocks == STORE_ROOT_BLOCK + 1 && !page_peek(store, STORE_ROOT_BLOCK, &root))
+	if (blocks == STORE_ROOT_BLOCK + 1 && !pgfirst_page_peek(store, STORE_ROOT_BLOCK, &root))
 		return false;
 	/* Unless it has been filled meanwhile. */
-	if (page_peek(store, STORE_META_BLOCK, tail))
+	if (pgfirst_page_peek(store, STORE_META_BLOCK, tail))
 		return true;
 	pgfirst_block_damaged(store, STORE_META_BLOCK, "it is zero");
 }
@@ -414,6 +413,17 @@ child_lock(PgfirstStore *store, StoreLeaf *parent, const StoreKey *key, StoreLea
 	(void) page_take(store, buffer, item->child, BUFFER_LOCK_EXCLUSIVE, page);
 	if (!page_is_tree(page) || tail->level != level || !store_page_covers(page->page, key))
 		pgfirst_page_damaged("it is not what its parent says");
+}
+
+BlockNumber
+pgfirst_level_block(PgfirstStore *store, const StoreKey *key, int level)
+{
+	StoreLeaf page;
+
+	if (!tree_descend(store, key, level, BUFFER_LOCK_SHARE, &page))
+		return InvalidBlockNumber;
+	pgfirst_page_unlock(&page);
+	return page.block;
 }
 
 bool

@@ -5,7 +5,8 @@
  * A store has no dead rows that somebody's snapshot might still want, so nothing is removed for the
  * sake of space.  What VACUUM is for are the transaction ids on its pages: each needs pg_xact to
  * know what became of it.  VACUUM goes through all leaves and settles whatever has ended, which
- * also gives back what aborted transactions have left.
+ * also gives back what aborted transactions have left.  Behind that it makes the file shorter, if much of it is
+ * free (shrink.c).
  *
  * Freezing.  F is the oldest transaction, of the whole server, that is running before the first leaf is
  * looked at.  All older ones have ended: what they have tagged is settled by this pass, and they tag
@@ -58,6 +59,10 @@
 
 #include "base/compat.h"
 #include "store/am_int.h"
+
+#define SHRINK_STEPS    64
+#define SHRINK_REST_US  1000
+#define SHRINK_BUSY_MAX 300
 
 typedef struct VacuumPass
 {
@@ -151,6 +156,37 @@ vacuum_pass(PgfirstStore *store, VacuumPass *pass)
 		(void) pgfirst_meta_tags_swap(store, STORE_TAGS_VACUUM, STORE_TAGS_NONE);
 }
 
+/*
+ * The file is cut in a moment in which nobody uses the store; if there is none for a while, or if somebody waits for
+ * VACUUM to end, behind whom all writers would wait, the next one does it.
+ * Between slices it rests: who waits for the first page has to get it.
+ */
+static void
+vacuum_shrink(PgfirstStore *store, PgfirstShrinkMode mode)
+{
+	PgfirstShrink shrink = {0};
+
+	for (int busy = 0; busy < SHRINK_BUSY_MAX;)
+	{
+		PgfirstShrinkResult result = pgfirst_store_shrink(store, &shrink, SHRINK_STEPS, mode);
+
+		if (result == PGFIRST_SHRINK_DONE ||
+		    LockHasWaitersRelation(store->relation, ShareUpdateExclusiveLock))
+			break;
+		busy += result == PGFIRST_SHRINK_BUSY;
+		pg_usleep(SHRINK_REST_US);
+		VacuumDelayPoint();
+	}
+}
+
+static void
+statistics_update(Relation relation, double records, TransactionId frozen)
+{
+	/* No page ever carries a multixact. */
+	UpdateRelationStatistics(relation, RelationGetNumberOfBlocks(relation), records, frozen,
+	                         GetOldestMultiXactId());
+}
+
 void
 pgfirst_am_vacuum(Relation relation, struct VacuumParams *params, BufferAccessStrategy strategy)
 {
@@ -169,9 +205,12 @@ pgfirst_am_vacuum(Relation relation, struct VacuumParams *params, BufferAccessSt
 		vacuum_pass(&store, &pass);
 		records = pass.records;
 	}
-	/* No page ever carries a multixact. */
-	UpdateRelationStatistics(relation, RelationGetNumberOfBlocks(relation), records, frozen,
-	                         GetOldestMultiXactId());
+	/* First: whatever stops it must not take back that the table is frozen, which is written in place. */
+	statistics_update(relation, records, frozen);
+	if (pgfirst_tree_id(&store) != 0)
+		vacuum_shrink(&store, params->truncate != VACOPTVALUE_DISABLED ? PGFIRST_SHRINK_ASKED
+		                                                               : PGFIRST_SHRINK_END);
+	statistics_update(relation, records, frozen);
 	ReportVacuum(RelationGetRelid(relation), relation->rd_rel->relisshared,
 	             (PgStat_Counter) records, 0, start);
 	ereport((params->options & VACOPT_VERBOSE) ? INFO : DEBUG2,

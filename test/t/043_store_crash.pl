@@ -7,7 +7,7 @@
 #
 #   PGFIRST_CRASH=all     at every record, and half as many times without a flush (hours)
 #   PGFIRST_CRASH=all:30  the same for a workload of so many steps (220)
-#   PGFIRST_CRASH=7:40    forty times, of seed 7 (1:24)
+#   PGFIRST_CRASH=7:40    forty times, of seed 7 (1:24), and fourteen times where the file is made shorter
 #
 # Seen to fail: pgfirst_edit_touch() of pd_lower and pd_upper left out of edit_bounds() (replay finds
 # another page); batch_change() with a record for each leaf (half of an MSET); apply_with_id()
@@ -78,6 +78,8 @@ cmp_ok($points->{'after a split'}, '>', 50 * $part, '… splits pages');
 cmp_ok($points->{'after a split'}, '<', 3000, '… not in vain');
 cmp_ok($points->{'after a merge'}, '>', 50 * $part, '… merges them');
 cmp_ok($points->{'before an extension'}, '>', 5 * $part, '… extends the file');
+cmp_ok($points->{'after a move'} // 0, '>', 20 * $part, '… moves pages to the front') if $part >= 1;
+cmp_ok($points->{'after a cut'} // 0, '>', 0, '… and makes the file shorter') if $part >= 1;
 my $records = $points->{'after a record'};
 cmp_ok($records, '>', 500 * $part, '… and writes many records');
 $node->stop('immediate');
@@ -88,13 +90,13 @@ my %levels;    # of the root, at the end of recovery
 
 sub round
 {
-	my ($action, $at) = @_;
-	my $name = "$action at record $at";
+	my ($action, $at, $point) = @_;
+	my $name = $point ? "$action $point, $at" : "$action at record $at";
 
 	begin();
 	my $mine = $load->copy;
 	$mine->open;
-	store_arm($node, $action, point => 'after a record', passes => $at - 1);
+	store_arm($node, $action, point => $point // 'after a record', passes => $at - 1);
 	my @processes = processes($node);
 	my $alive = 1;
 	$alive = $mine->step while $alive && $mine->{steps} < 2 * $steps;
@@ -114,6 +116,11 @@ sub round
 	my $wrong = $mine->wrong;
 	my $found = redis($node)->call('MGET', map { "large:$_" } 0 .. 3);
 	$wrong .= 'large values have changed' if "@$found" ne "@large";
+	if ($wrong eq '' && $point)
+	{
+		$node->safe_psql('postgres', 'VACUUM kv.database_0');
+		$wrong = $mine->wrong;
+	}
 	if ($wrong eq '')
 	{
 		# And goes on, under other caches, with pages that recovery has made.
@@ -132,6 +139,15 @@ my $draw = PgfirstStore::Load->new($node, seed => $seed + 1000);
 my @rounds = defined $rounds
   ? map { [ $draw->random(3) ? 'crash' : 'cut', 1 + $draw->random($records * 0.95) ] } 1 .. $rounds
   : map { ([ 'crash', $_ ], $_ % 2 ? [ 'cut', $_ ] : ()) } 1 .. $records;
+# Where the file is being made shorter, which is seldom. What was begun is ended by the next VACUUM.
+if (defined $rounds)
+{
+	my $step = 'after a step of shrinking';
+	push @rounds, [ $draw->random(3) ? 'crash' : 'cut', 1 + $draw->random($points->{$_}), $_ ]
+	  for ($step) x ($rounds / 4), 'a place is aside', 'after a move';
+	# With all of the log, and with what has been flushed of it.
+	push @rounds, [ $_, 1 + $draw->random($points->{'after a cut'}), 'after a cut' ] for 'crash', 'cut';
+}
 for my $round (@rounds)
 {
 	last if !round(@$round) && defined $rounds;

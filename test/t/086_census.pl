@@ -3,7 +3,7 @@
 # 086_census.pl: keys are counted beside whoever changes them, and who counts does not wait for a transaction that
 # goes on for long: it has other things to do.
 #
-# Seen to fail: a census that waits for each transaction (nothing is swept); one that passes by its tags (DBSIZE).
+# Seen to fail: a census that waits for each transaction (nothing is swept); one that passes by its tags (counted too early).
 
 use strict;
 use warnings;

@@ -7,7 +7,8 @@
  *   roles     deletes the rights and tenants of roles that have been dropped.
  *   census    counts the databases whose number of keys is not known: a scan, after a start, a crash
  *             or a promotion; again soon when somebody was just writing, because DBSIZE waits for it.
- *   tidy      clears away what changes have left on the pages, a slice at a time, when there has been any.
+ *   tidy      clears away what changes have left on the pages, a slice at a time, when there has been any; and then
+ *             makes the file shorter, if much of it is free.
  *   sweep     deletes expired and flushed keys, a slice at a time: a slice holds its keys' locks too
  *             shortly to be noticed, and slices follow each other quickly only while there is much
  *             to delete.
@@ -76,10 +77,14 @@ extern PGDLLEXPORT void pgfirst_upkeep_main(Datum arg);
 
 #define EVICT_FRUITLESS_US (SECOND_US / 20) /* after a slice that has found nothing */
 
-#define TIDY_SLICE   64 /* pages looked at at a time */
-#define TIDY_BUSY_US (SECOND_US / 50)
+#define TIDY_SLICE     64               /* pages looked at at a time */
+#define SHRINK_SLICE   64               /* steps of making the file shorter */
+#define SHRINK_SHARE   20               /* as SWEEP_SHARE; */
+#define SHRINK_REST_US (SECOND_US / 10) /* at most: what has been begun keeps pages from writers */
+#define TIDY_BUSY_US   (SECOND_US / 50)
 
-#define REST_US (2 * SECOND_US) /* after a round through all databases */
+#define REST_US      (2 * SECOND_US) /* after a round through all databases */
+#define FAILURES_MAX 10              /* so often the time to the next try is doubled */
 
 /* Through all databases, one after the other, and then from the first again. */
 typedef struct UpkeepRound
@@ -110,6 +115,10 @@ typedef struct UpkeepTidy
 	uint32 began; /* pgfirst_store_untidy() with which the pass under way began */
 	uint32 done;  /* the same of the last whole pass */
 	bool once;    /* there was one */
+	bool shrinks; /* it is over, and the file may be too long by now */
+	PgfirstShrink shrink;
+	int failures; /* in a row, of making it shorter or of the pass */
+	int64 next_shrink;
 } UpkeepTidy;
 
 static struct
@@ -412,6 +421,41 @@ sweep_slice(void)
 
 /* ---- tidy -------------------------------------------------------------------------------- */
 
+/*
+ * Behind a pass, which has merged what it could, and where there is nothing to tidy.  While somebody uses the store for
+ * long, it is tidied in between.
+ */
+static void
+shrink_slice(UpkeepRound *round, UpkeepTidy *tidy, KvSpace *space, int64 now_us)
+{
+	PgfirstShrinkResult result;
+
+	if (now_us < tidy->next_shrink)
+	{
+		tidy->shrinks = false;
+		round_pass_on(round, now_us);
+		return;
+	}
+	result = pgfirst_store_shrink(space->store, &tidy->shrink, SHRINK_SLICE, PGFIRST_SHRINK_AS_SET);
+	if (result == PGFIRST_SHRINK_MORE)
+	{
+		int64 took_us = pgfirst_clock_monotonic_us() - now_us;
+
+		round->next = now_us + Min(Max(took_us * SHRINK_SHARE, TIDY_BUSY_US), SHRINK_REST_US);
+		round->tries = 0;
+		return;
+	}
+	if (result == PGFIRST_SHRINK_DONE)
+		tidy->failures = 0;
+	/* What has been begun keeps pages from writers. */
+	tidy->shrinks =
+	    result == PGFIRST_SHRINK_BUSY && (tidy->shrink.front != 0 || round->tries < BUSY_TRIES);
+	if (tidy->shrinks)
+		round_is_busy(round, now_us);
+	else
+		round_pass_on(round, now_us);
+}
+
 static void
 tidy_slice(void)
 {
@@ -432,9 +476,9 @@ tidy_slice(void)
 	if (tidy->storage != kv_database_storage(round->number))
 		*tidy = (UpkeepTidy){.storage = kv_database_storage(round->number)};
 	untidy = pgfirst_store_untidy(space->store);
-	if (tidy->once && untidy == tidy->done)
+	if (tidy->shrinks || (tidy->once && untidy == tidy->done))
 	{
-		round_pass_on(round, now_us);
+		shrink_slice(round, tidy, space, now_us);
 		return;
 	}
 	if (all_zero(&tidy->cursor, sizeof(tidy->cursor)))
@@ -449,6 +493,8 @@ tidy_slice(void)
 	{
 		tidy->done = tidy->began;
 		tidy->once = true;
+		tidy->shrinks = true;
+		tidy->shrink = (PgfirstShrink){0};
 	}
 	round_slice_done(round, slice.wrapped, now_us, now_us + TIDY_BUSY_US);
 }
@@ -541,7 +587,14 @@ upkeep_run(int64 now_us)
 	}
 	if (now_us >= upkeep.tidy.next && !in_transaction(tidy_slice))
 	{
-		memset(&upkeep.tidies[upkeep.tidy.number].cursor, 0, sizeof(PgfirstTidyCursor));
+		UpkeepTidy *tidy = &upkeep.tidies[upkeep.tidy.number];
+
+		tidy->cursor = (PgfirstTidyCursor){{0}};
+		tidy->shrink = (PgfirstShrink){0};
+		tidy->shrinks = false;
+		/* Damage that stops it is met anew each time, and what comes before is logged. */
+		tidy->next_shrink = now_us + (REST_US << tidy->failures);
+		tidy->failures = Min(tidy->failures + 1, FAILURES_MAX);
 		round_slice_done(&upkeep.tidy, true, now_us, now_us + REST_US);
 	}
 	if (asked || now_us >= upkeep.next_evict)
