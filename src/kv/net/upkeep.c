@@ -7,8 +7,9 @@
  *   roles     deletes the rights and tenants of roles that have been dropped.
  *   census    counts the databases whose number of keys is not known: a scan, after a start, a crash
  *             or a promotion; again soon when somebody was just writing, because DBSIZE waits for it.
- *   tidy      clears away what changes have left on the pages, a slice at a time, when there has been any; and then
- *             makes the file shorter, if much of it is free.
+ *   tidy      clears away what changes have left on the pages, a slice at a time, when there has been any.
+ *   shrink    makes the file shorter where a pass of tidying has left much of it free, a slice at a time and beside
+ *             further passes: it may take hours, which the other databases are not to wait for.
  *   sweep     deletes expired and flushed keys, a slice at a time: a slice holds its keys' locks too
  *             shortly to be noticed, and slices follow each other quickly only while there is much
  *             to delete.
@@ -115,11 +116,16 @@ typedef struct UpkeepTidy
 	uint32 began; /* pgfirst_store_untidy() with which the pass under way began */
 	uint32 done;  /* the same of the last whole pass */
 	bool once;    /* there was one */
-	bool shrinks; /* it is over, and the file may be too long by now */
-	PgfirstShrink shrink;
-	int failures; /* in a row, of making it shorter or of the pass */
-	int64 next_shrink;
 } UpkeepTidy;
+
+typedef struct UpkeepShrink
+{
+	Oid storage;
+	PgfirstShrink cursor;
+	bool due; /* what could be merged has been, and the file may be too long by now */
+	int failures;
+	int64 next; /* after them */
+} UpkeepShrink;
 
 static struct
 {
@@ -135,6 +141,8 @@ static struct
 	UpkeepSweep sweeps[KV_DATABASES];
 	UpkeepRound tidy;
 	UpkeepTidy tidies[KV_DATABASES];
+	UpkeepRound shrink;
+	UpkeepShrink shrinks[KV_DATABASES];
 
 	int64 next_evict;
 	int evict_number; /* of the database under way */
@@ -421,41 +429,6 @@ sweep_slice(void)
 
 /* ---- tidy -------------------------------------------------------------------------------- */
 
-/*
- * Behind a pass, which has merged what it could, and where there is nothing to tidy.  While somebody uses the store for
- * long, it is tidied in between.
- */
-static void
-shrink_slice(UpkeepRound *round, UpkeepTidy *tidy, KvSpace *space, int64 now_us)
-{
-	PgfirstShrinkResult result;
-
-	if (now_us < tidy->next_shrink)
-	{
-		tidy->shrinks = false;
-		round_pass_on(round, now_us);
-		return;
-	}
-	result = pgfirst_store_shrink(space->store, &tidy->shrink, SHRINK_SLICE, PGFIRST_SHRINK_AS_SET);
-	if (result == PGFIRST_SHRINK_MORE)
-	{
-		int64 took_us = pgfirst_clock_monotonic_us() - now_us;
-
-		round->next = now_us + Min(Max(took_us * SHRINK_SHARE, TIDY_BUSY_US), SHRINK_REST_US);
-		round->tries = 0;
-		return;
-	}
-	if (result == PGFIRST_SHRINK_DONE)
-		tidy->failures = 0;
-	/* What has been begun keeps pages from writers. */
-	tidy->shrinks =
-	    result == PGFIRST_SHRINK_BUSY && (tidy->shrink.front != 0 || round->tries < BUSY_TRIES);
-	if (tidy->shrinks)
-		round_is_busy(round, now_us);
-	else
-		round_pass_on(round, now_us);
-}
-
 static void
 tidy_slice(void)
 {
@@ -476,9 +449,10 @@ tidy_slice(void)
 	if (tidy->storage != kv_database_storage(round->number))
 		*tidy = (UpkeepTidy){.storage = kv_database_storage(round->number)};
 	untidy = pgfirst_store_untidy(space->store);
-	if (tidy->shrinks || (tidy->once && untidy == tidy->done))
+	if (tidy->once && untidy == tidy->done)
 	{
-		shrink_slice(round, tidy, space, now_us);
+		upkeep.shrinks[round->number].due = true;
+		round_pass_on(round, now_us);
 		return;
 	}
 	if (all_zero(&tidy->cursor, sizeof(tidy->cursor)))
@@ -493,10 +467,52 @@ tidy_slice(void)
 	{
 		tidy->done = tidy->began;
 		tidy->once = true;
-		tidy->shrinks = true;
-		tidy->shrink = (PgfirstShrink){0};
+		upkeep.shrinks[round->number].due = true;
 	}
 	round_slice_done(round, slice.wrapped, now_us, now_us + TIDY_BUSY_US);
+}
+
+/* ---- shrink ------------------------------------------------------------------------------ */
+
+static void
+shrink_slice(void)
+{
+	UpkeepRound *round = &upkeep.shrink;
+	UpkeepShrink *shrink = &upkeep.shrinks[round->number];
+	int64 now_us = pgfirst_clock_monotonic_us();
+	int64 took_us;
+	KvSpace *space;
+
+	round->next = now_us + REST_US;
+	if (kv_databases_ready(true) != KV_READY)
+		return;
+	space = round_open(round, false, now_us);
+	if (!space)
+		return;
+	if (shrink->storage != kv_database_storage(round->number))
+		*shrink = (UpkeepShrink){.storage = kv_database_storage(round->number)};
+	if (!shrink->due || now_us < shrink->next)
+	{
+		round_pass_on(round, now_us);
+		return;
+	}
+	switch (
+	    pgfirst_store_shrink(space->store, &shrink->cursor, SHRINK_SLICE, PGFIRST_SHRINK_AS_SET))
+	{
+		case PGFIRST_SHRINK_MORE:
+			took_us = pgfirst_clock_monotonic_us() - now_us;
+			round_slice_done(round, false, now_us,
+			                 now_us +
+			                     Min(Max(took_us * SHRINK_SHARE, TIDY_BUSY_US), SHRINK_REST_US));
+			break;
+		case PGFIRST_SHRINK_DONE:
+			*shrink = (UpkeepShrink){.storage = shrink->storage};
+			round_pass_on(round, now_us);
+			break;
+		case PGFIRST_SHRINK_BUSY:
+			round_is_busy(round, now_us);
+			break;
+	}
 }
 
 /* ---- evict ------------------------------------------------------------------------------- */
@@ -590,16 +606,23 @@ upkeep_run(int64 now_us)
 		UpkeepTidy *tidy = &upkeep.tidies[upkeep.tidy.number];
 
 		tidy->cursor = (PgfirstTidyCursor){{0}};
-		tidy->shrink = (PgfirstShrink){0};
-		tidy->shrinks = false;
-		/* Damage that stops it is met anew each time, and what comes before is logged. */
-		tidy->next_shrink = now_us + (REST_US << tidy->failures);
-		tidy->failures = Min(tidy->failures + 1, FAILURES_MAX);
+		upkeep.shrinks[upkeep.tidy.number].due = false;
 		round_slice_done(&upkeep.tidy, true, now_us, now_us + REST_US);
+	}
+	if (now_us >= upkeep.shrink.next && !in_transaction(shrink_slice))
+	{
+		UpkeepShrink *shrink = &upkeep.shrinks[upkeep.shrink.number];
+
+		shrink->cursor = (PgfirstShrink){0};
+		/* Damage that stops it is met anew each time, and what comes before is logged. */
+		shrink->next = now_us + (REST_US << shrink->failures);
+		shrink->failures = Min(shrink->failures + 1, FAILURES_MAX);
+		round_slice_done(&upkeep.shrink, true, now_us, now_us + REST_US);
 	}
 	if (asked || now_us >= upkeep.next_evict)
 		upkeep.next_evict = evict_slices(now_us);
-	return Min(Min(upkeep.next_look, upkeep.sweep.next), Min(upkeep.tidy.next, upkeep.next_evict));
+	return Min(Min(upkeep.next_look, upkeep.next_evict),
+	           Min(Min(upkeep.sweep.next, upkeep.tidy.next), upkeep.shrink.next));
 }
 
 void
