@@ -34,7 +34,7 @@ typedef struct Ahead
 	StoreHint where; /* as it said */
 	Page page;       /* NULL: not in shared buffers, as far as is known */
 	int slots;
-	int place; /* of the record's slot, probably */
+	int place; /* of the record's slot, probably, or of the one that is drawn */
 	uint16 mark;
 } Ahead;
 
@@ -65,9 +65,9 @@ ahead_page(PgfirstStore *store, Ahead *ahead)
 	__builtin_prefetch(store_page_tail(ahead->page));
 }
 
-/* The slots around the place where the record stands if its leaf is filled evenly are asked for. */
+/* The slots around the place where the record stands if its leaf is filled evenly are asked for; or the one drawn. */
 static void
-ahead_slots(Ahead *ahead)
+ahead_slots(Ahead *ahead, bool drawn)
 {
 	const StoreKey *key = &ahead->key;
 	uint16 lower;
@@ -81,32 +81,43 @@ ahead_slots(Ahead *ahead)
 		return;
 	ahead->slots = (lower - (int) SizeOfPageHeaderData) / STORE_SLOT;
 	ahead->mark = store_page_mark_top(ahead->page, (uint8) key->space, key->high, key->low, &top);
-	ahead->place = store_page_place(ahead->mark, top, ahead->slots);
+	ahead->place = drawn ? pgfirst_sample_slot(key->low, ahead->slots)
+	                     : store_page_place(ahead->mark, top, ahead->slots);
 	__builtin_prefetch(&store_page_slots(ahead->page)[ahead->place]);
 }
 
-/* The items with the record's mark, mostly one or two versions of it, are asked for. */
+static bool
+ahead_item(const Ahead *ahead, int slot)
+{
+	uint16 offset = store_page_slots(ahead->page)[slot].offset;
+
+	if (offset >= STORE_TAIL_OFFSET)
+		return false;
+	__builtin_prefetch((char *) ahead->page + offset);
+	__builtin_prefetch((char *) ahead->page + offset + 64);
+	return true;
+}
+
+/* The items with the record's mark, mostly one or two versions of it, are asked for; or the one drawn. */
 static void
-ahead_items(Ahead *ahead)
+ahead_items(Ahead *ahead, bool drawn)
 {
 	const StoreSlot *slots;
 	int slot, end;
 
 	if (ahead->slots == 0)
 		return;
+	if (drawn)
+	{
+		(void) ahead_item(ahead, ahead->place);
+		return;
+	}
 	slots = store_page_slots(ahead->page);
 	slot = pgfirst_page_search_mark(ahead->page, ahead->slots, ahead->place, ahead->mark);
 	ahead->place = slot;
 	end = slot + VERSIONS_MAX < ahead->slots ? slot + VERSIONS_MAX : ahead->slots;
-	for (; slot < end && slots[slot].mark == ahead->mark; slot++)
-	{
-		uint16 offset = slots[slot].offset;
-
-		if (offset >= STORE_TAIL_OFFSET)
-			break;
-		__builtin_prefetch((char *) ahead->page + offset);
-		__builtin_prefetch((char *) ahead->page + offset + 64);
-	}
+	while (slot < end && slots[slot].mark == ahead->mark && ahead_item(ahead, slot))
+		slot++;
 }
 
 /*
@@ -114,8 +125,8 @@ ahead_items(Ahead *ahead)
  * ones for what comes from memory, and better for the address that has to be translated first: that holds up
  * the loop at the step to the page, and what later steps calculate is done meanwhile.
  */
-static void
-prefetch_some(PgfirstStore *store, Ahead ahead[AT_ONCE], int count)
+static pg_attribute_always_inline void
+prefetch_these(PgfirstStore *store, Ahead ahead[AT_ONCE], int count, bool drawn)
 {
 	for (int i = 0; i < count; i++)
 		ahead_hint(store, &ahead[i]);
@@ -127,10 +138,29 @@ prefetch_some(PgfirstStore *store, Ahead ahead[AT_ONCE], int count)
 		if (i < count)
 			ahead_page(store, &ahead[i]);
 		if (slots >= 0 && slots < count)
-			ahead_slots(&ahead[slots]);
+			ahead_slots(&ahead[slots], drawn);
 		if (items >= 0)
-			ahead_items(&ahead[items]);
+			ahead_items(&ahead[items], drawn);
 	}
+}
+
+static void
+prefetch_some(PgfirstStore *store, Ahead ahead[AT_ONCE], int count)
+{
+	prefetch_these(store, ahead, count, false);
+}
+
+void
+pgfirst_prefetch_drawn(PgfirstStore *store, const StoreKey *keys, int count)
+{
+	Ahead ahead[AT_ONCE];
+
+	Assert(count <= AT_ONCE);
+	if (pgfirst_tree_id(store) == 0)
+		return;
+	for (int i = 0; i < count; i++)
+		ahead[i].key = keys[i];
+	prefetch_these(store, ahead, count, true);
 }
 
 void

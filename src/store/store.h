@@ -160,14 +160,13 @@ extern bool pgfirst_walk_next(PgfirstWalk *walk, PgfirstRecord *record);
 extern void pgfirst_walk_end(PgfirstWalk *walk);
 
 /*
- * The id of a record by chance, of those that begin with the same eight bytes as `first` and are not before it: one
- * that is stored near `at`, which begins alike, too, and ends in what chance has chosen.  For ids that are spread as
- * hashes are; then records differ by one part in the square root of what a page has of them.  False where it cannot
- * say: where a page has none, where the transaction has put some, or by bad luck; a walk from `at` on can.  It adds
- * nothing to pgfirst_store_position(), and the record may be gone when it is asked for.
+ * A record by chance, of those that begin with the same eight bytes as `first` and are not before it, read as by
+ * pgfirst_store_get().  For ids that are spread as hashes are; then records differ by one part in the square root of what
+ * a page has of them.  False where it cannot say: where a page has none, where the transaction has put some, or by bad
+ * luck; another call may, and a walk from a number by chance can.
  */
-extern bool pgfirst_store_sample(PgfirstStore *store, const PgfirstId *at, const PgfirstId *first,
-                                 PgfirstId *id);
+extern bool pgfirst_store_sample(PgfirstStore *store, const PgfirstId *first,
+                                 PgfirstRecord *record);
 
 /*
  * What the reads since the last reset depend on; see the head of this file.  A reset is also where a

@@ -416,6 +416,12 @@ typedef struct StoreOp
 /* The leaves of these ops, in the order of their keys, will be looked at soon.  Fills in their hints. */
 extern void pgfirst_ops_prefetch(StoreOp *ops, int count);
 
+/* The leaves of these keys, at most 32, whose last halves are numbers by chance, will be drawn from soon. */
+extern void pgfirst_prefetch_drawn(PgfirstStore *store, const StoreKey *keys, int count);
+
+/* Which of so many slots is drawn first. */
+extern int pgfirst_sample_slot(uint64 number, int count);
+
 /*
  * Applies ops of one store, in the order of their keys, four leaves at a time; with a transaction id
  * they become visible when it commits, without each at once.

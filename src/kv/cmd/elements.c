@@ -184,8 +184,9 @@ kv_elements_pop_count(KvCall *call, int64 *count)
 #define RANDOM_BYTES   (32 << 20) /* that those members may have: they are copied */
 
 static bool
-random_walked(KvMembers *members, uint64 from, RespSlice *member)
+random_walked(KvMembers *members, RespSlice *member)
 {
+	uint64 from = pg_prng_uint64(&pg_global_prng_state) | KV_ID_MEMBER;
 	int passed = (int) pg_prng_uint64_range(&pg_global_prng_state, 0, RANDOM_WINDOW - 1);
 	bool there = false;
 
@@ -213,15 +214,11 @@ random_paged(KvMembers *members, KvMembersPlace *place)
 	MemoryContext old = MemoryContextSwitchTo(kv_scratch());
 	bool there = false;
 	RespSlice member;
-	uint64 from = 0;
 
 	for (int leaf = 0; leaf < RANDOM_LEAVES && !there; leaf++)
-	{
-		from = pg_prng_uint64(&pg_global_prng_state) | KV_ID_MEMBER;
-		there = kv_members_sample(members, from, place);
-	}
+		there = kv_members_sample(members, place);
 	if (!there)
-		there = random_walked(members, from, &member) && kv_members_look(members, member, place);
+		there = random_walked(members, &member) && kv_members_look(members, member, place);
 	MemoryContextSwitchTo(old);
 	return there;
 }

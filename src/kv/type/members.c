@@ -312,17 +312,14 @@ kv_members_walk_end(KvMembersWalk *walk)
 }
 
 bool
-kv_members_sample(KvMembers *members, uint64 from, KvMembersPlace *place)
+kv_members_sample(KvMembers *members, KvMembersPlace *place)
 {
-	PgfirstStore *store = members->space->store;
-	PgfirstId near, first, id;
+	PgfirstId first;
 	KvPacked packed;
 	uint64 seen = 0;
 
-	kv_id_of_part(members->incarnation, from | KV_ID_MEMBER, &near);
 	kv_id_of_part(members->incarnation, KV_ID_MEMBER, &first);
-	if (!pgfirst_store_sample(store, &near, &first, &id) ||
-	    !pgfirst_store_get(store, &id, SIZE_MAX, &place->record))
+	if (!pgfirst_store_sample(members->space->store, &first, &place->record))
 		return false;
 	if (place->record.kind != KV_KIND_MEMBERS)
 		kv_collection_damaged();

@@ -120,9 +120,9 @@ extern bool kv_members_next(KvMembersWalk *walk, RespSlice *member, RespSlice *v
 extern void kv_members_walk_end(KvMembersWalk *walk);
 
 /*
- * A member of a paged collection by chance, near `from`, which chance has chosen.  In the current context.  False where
- * another number has to be tried, or only a walk can say (store.h, pgfirst_store_sample).
+ * A member of a paged collection by chance, in the current context.  False where it has to be tried once more, or only a
+ * walk can say (store.h, pgfirst_store_sample).
  */
-extern bool kv_members_sample(KvMembers *members, uint64 from, KvMembersPlace *place);
+extern bool kv_members_sample(KvMembers *members, KvMembersPlace *place);
 
 #endif

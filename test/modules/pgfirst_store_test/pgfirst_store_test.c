@@ -241,13 +241,12 @@ Datum
 test_sample(PG_FUNCTION_ARGS)
 {
 	PgfirstStore *store = open_store(PG_GETARG_OID(0), false, true);
-	PgfirstId at = arg_id(PG_GETARG_DATUM(1));
-	PgfirstId first = arg_id(PG_GETARG_DATUM(2));
-	PgfirstId id;
+	PgfirstId first = arg_id(PG_GETARG_DATUM(1));
+	PgfirstRecord record;
 
-	if (!api()->store_sample(store, &at, &first, &id))
+	if (!api()->store_sample(store, &first, &record))
 		PG_RETURN_NULL();
-	PG_RETURN_DATUM(id_datum(&id));
+	PG_RETURN_DATUM(id_datum(&record.id));
 }
 
 /* Numbers that no two calls share, spread over all that there are. */
