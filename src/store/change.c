@@ -21,6 +21,10 @@
  * When there is none either, the leaf is rebuilt in private memory: everything that has ended is
  * settled, dead bytes go, the ops are carried out there, and the page is logged whole.  What does not
  * fit even then waits for a split.
+ *
+ * Nobody comes by a record that is gone.  So a deletion with an id, which leaves two items, takes away the two that
+ * another one has left nearby.  Without that, what is popped from a set by pipelines stays until tidying comes by, and
+ * whoever draws from its leaves meets little else.
  */
 #include "postgres.h"
 
@@ -157,6 +161,50 @@ plan_spare(const StorePlan *plan, int i, Page page)
 				return spare;
 		}
 	return SPARE_NONE;
+}
+
+/* Whether at `slot` begins a record that no op changes, and of which a deletion that has committed left two items. */
+static bool
+gone_at(const StorePlan *plan, Page page, int slot)
+{
+	const StoreSlot *slots = store_page_slots(page);
+	StoreVersions versions;
+	StoreKey key;
+
+	if (slot < 0 || slot + 1 >= store_page_count(page) || slots[slot].mark != slots[slot + 1].mark)
+		return false;
+	(void) pgfirst_versions_at(page, slot, &versions);
+	if (versions.items != 2 || versions.tag != STORE_TAG_COMMITTED || versions.current != NULL)
+		return false;
+	for (int i = 0; i < plan->gone; i++)
+		if (plan->gone_slots[i] == slot)
+			return false;
+	key = store_item_key(versions.settled);
+	return !plan_changes(plan, &key);
+}
+
+/* For each deletion the nearest of those, because what lies between moves. */
+static void
+plan_gone(StorePlan *plan, Page page)
+{
+	int count = store_page_count(page);
+
+	for (int i = 0; i < plan->count && plan->gone < STORE_GONE_MAX; i++)
+	{
+		const StoreOp *op = &plan->ops[i];
+		int here = op->versions.slot;
+		bool found = op->change != STORE_DELETED;
+
+		for (int distance = 1; distance <= count && !found; distance++)
+			for (int side = -1; side <= 1 && !found; side += 2)
+			{
+				found = gone_at(plan, page, here + side * distance);
+				if (found)
+					plan->gone_slots[plan->gone++] = here + side * distance;
+			}
+		if (!found)
+			break;
+	}
 }
 
 /*
@@ -429,7 +477,7 @@ op_change_tagged(StoreEdit *edit, const StoreOp *op, TransactionId xid)
 }
 
 /*
- * First of all, and behind the other items of their keys, which are then changed as usual.  What an op
+ * Before other changes, and behind the other items of their keys, which are then changed as usual.  What an op
  * or a spare stands at is counted anew for each item that has moved from one slot to another.
  */
 static void
@@ -460,9 +508,31 @@ ops_take_spares(StorePlan *plan, StoreEdit *edit, TransactionId xid)
 	}
 }
 
+/* First of all; whatever stands behind it moves two slots to the front. */
+static void
+gone_remove(StorePlan *plan, StoreEdit *edit)
+{
+	for (int i = 0; i < plan->gone; i++)
+	{
+		int slot = plan->gone_slots[i];
+
+		pgfirst_edit_remove(edit, slot + 1);
+		pgfirst_edit_remove(edit, slot);
+		for (int j = i + 1; j < plan->gone; j++)
+			plan->gone_slots[j] -= 2 * (plan->gone_slots[j] > slot);
+		for (int j = 0; j < plan->count; j++)
+		{
+			plan->ops[j].versions.slot -= 2 * (plan->ops[j].versions.slot > slot);
+			if (plan->ops[j].spare != SPARE_NONE)
+				plan->ops[j].spare -= 2 * (plan->ops[j].spare > slot);
+		}
+	}
+}
+
 static void
 ops_change(StorePlan *plan, StoreEdit *edit, TransactionId xid)
 {
+	gone_remove(plan, edit);
 	ops_take_spares(plan, edit, xid);
 	for (int i = plan->count - 1; i >= 0; i--)
 	{
@@ -532,6 +602,7 @@ pgfirst_plan_make(StorePlan *plan, TransactionId xid)
 	int fit = plan_look(plan, plan->leaf.page, xid);
 
 	plan->rebuild = false;
+	plan->gone = 0;
 	if (fit < plan->count)
 	{
 		StoreEdit copy = {.page = plan->image, .image = true};
@@ -546,6 +617,8 @@ pgfirst_plan_make(StorePlan *plan, TransactionId xid)
 	}
 	for (int i = 0; i < plan->count; i++)
 		op_observe(&plan->ops[i]);
+	if (xid != InvalidTransactionId)
+		plan_gone(plan, plan->leaf.page);
 }
 
 void

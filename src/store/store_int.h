@@ -434,14 +434,18 @@ extern void pgfirst_ops_apply_each(StoreOp *ops, int count, TransactionId xid);
  */
 extern bool pgfirst_ops_apply_together(StoreOp *ops, int count);
 
+#define STORE_GONE_MAX 8
+
 /* Ops for one locked leaf, in the order of their keys. */
 typedef struct StorePlan
 {
 	StoreLeaf leaf;
 	StoreOp *ops;
 	int count;
-	bool rebuild; /* the leaf is replaced by `image` */
-	char *image;  /* a page's room, aligned */
+	bool rebuild;                   /* the leaf is replaced by `image` */
+	char *image;                    /* a page's room, aligned */
+	int gone;                       /* records that were deleted before, and go now, */
+	int gone_slots[STORE_GONE_MAX]; /* which begin here */
 } StorePlan;
 
 /*
