@@ -8,7 +8,8 @@
 # SQL holds is overwritten); lock_whole() that is never called (the lock is never seen); turn_start() that asks for
 # the lock with any number of workers (two workers are seen with it); SQL that does not share the lock (the key that
 # it holds is overwritten); pgfirst_store_locks() that does not
-# count what the lock stands for (fewer turns); tidying that takes no lock of its own (the check finds damage), or
+# count what the lock stands for (fewer turns); a command of many keys that heeds the sign (it has a lock for each);
+# tidying that takes no lock of its own (the check finds damage), or
 # does nothing (it is waited for in vain).
 
 use strict;
@@ -172,6 +173,27 @@ for my $number (1 .. @clients)
 kill 'CONT', $worker;
 for my $client (@clients) { $client->reply for 1 .. 1000; }
 cmp_ok($turns->() - $before, '>=', 20, 'twenty thousand keys that are there at once take twenty turns');
+
+# A command of many keys has them one by one, and that of the store from the 129th on, though SQL has just written.
+$session = $node->background_psql('postgres', timeout => 180);
+my $script = "for i = 1, 300 do redis.call('SET', 'many:' .. i, 'v') end local n = 0 for i = 1, 30000000 do n = n + i end return n > 0";
+my $locks = <<'SQL';
+SELECT count(*) FILTER (WHERE locktype = 'userlock') || ' ' ||
+	count(*) FILTER (WHERE locktype = 'object' AND objsubid = 32766 AND mode = 'ExclusiveLock')
+  FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE granted AND backend_type LIKE 'pgfirst redis%'
+SQL
+ok(wait_until('a command with both kinds of locks', sub {
+	my $both = 0;
+
+	$session->query_safe("SELECT kv.set('of sql', 'v')");
+	$clients[0]->raw(PgfirstTest::Redis::encode('EVAL', $script, 0));
+	while (($clients[0]->outcome(0.01))[0] eq 'silent')
+	{
+		$both ||= $session->query_safe($locks) eq '128 1';
+	}
+	return $both;
+}), 'a command of 300 keys has locked 128 of them, and then the store');
+$session->quit;
 $node->stop;
 
 # ---- two workers -------------------------------------------------------------------------------------------
