@@ -22,8 +22,8 @@
  * settled, dead bytes go, the ops are carried out there, and the page is logged whole.  What does not
  * fit even then waits for a split.
  *
- * Nobody comes by a record that is gone.  So a deletion with an id, which leaves two items, takes away the two that
- * another one has left nearby.  Without that, what is popped from a set by pipelines stays until tidying comes by, and
+ * Hardly anybody comes by a record that is gone.  So a deletion with an id, which leaves two items, takes away the two
+ * that another one has left nearby; single items are left to tidying.  Without that, what is popped from a set by pipelines stays until tidying comes by, and
  * whoever draws from its leaves meets little else.
  */
 #include "postgres.h"
@@ -32,7 +32,8 @@
 
 #include "store/store_int.h"
 
-#define SPARE_NONE (-1)
+#define SPARE_NONE    (-1)
+#define GONE_DISTANCE 64 /* slots to both sides that are looked at: mostly all of a leaf */
 
 /* ---- looking ----------------------------------------------------------------------------- */
 
@@ -171,7 +172,9 @@ gone_at(const StorePlan *plan, Page page, int slot)
 	StoreVersions versions;
 	StoreKey key;
 
-	if (slot < 0 || slot + 1 >= store_page_count(page) || slots[slot].mark != slots[slot + 1].mark)
+	if (slot < 0 || slot + 1 >= store_page_count(page) ||
+	    slots[slot].mark != slots[slot + 1].mark ||
+	    !(store_page_item(page, slot + 1)->flags & STORE_ITEM_DELETED))
 		return false;
 	(void) pgfirst_versions_at(page, slot, &versions);
 	if (versions.items != 2 || versions.tag != STORE_TAG_COMMITTED || versions.current != NULL)
@@ -187,15 +190,13 @@ gone_at(const StorePlan *plan, Page page, int slot)
 static void
 plan_gone(StorePlan *plan, Page page)
 {
-	int count = store_page_count(page);
-
 	for (int i = 0; i < plan->count && plan->gone < STORE_GONE_MAX; i++)
 	{
 		const StoreOp *op = &plan->ops[i];
 		int here = op->versions.slot;
 		bool found = op->change != STORE_DELETED;
 
-		for (int distance = 1; distance <= count && !found; distance++)
+		for (int distance = 1; distance <= GONE_DISTANCE && !found; distance++)
 			for (int side = -1; side <= 1 && !found; side += 2)
 			{
 				found = gone_at(plan, page, here + side * distance);

@@ -32,9 +32,9 @@
  * most, but not again and again: whoever opens a store to write leaves a sign, before it asks for the lock, and the
  * loop that finds it takes keys one by one for a while.  So an SQL session that writes all the time waits for keys, not
  * for turns.  The sign is only a wish: who leaves it just after the loop has looked waits for one turn.  A command that
- * locks hundreds of keys tries to have the whole store's whatever the sign says: PostgreSQL's table of a process's own
- * locks keeps the size that it once had, and is gone through twice at each commit.  With a thousand places that took 3 us
- * of each turn from then on, for good.
+ * locks hundreds of keys tries once to have the whole store's whatever the sign says: PostgreSQL's table of a process's
+ * own locks keeps the size that it once had, and is gone through twice at each commit.  With a thousand places that took
+ * 3 us of each turn from then on, for good.
  *
  * Rejected: no locks at all while nobody has announced itself (a loop would have to tell the others
  * when its turn is over, which is what the lock does), a table of locks of our own (no deadlock
@@ -62,7 +62,7 @@
 #define TABLE_NONE 0
 
 #define WHOLE_REST_US ((int64) 100 * 1000) /* without the whole store's lock, once somebody wrote */
-#define LOCKS_MANY    128                  /* from which on it is tried anyway */
+#define LOCKS_MANY    256 /* from which on it is tried anyway; turns of few keys end before */
 
 typedef struct HeldLock
 {
@@ -80,6 +80,7 @@ static struct
 	/* Of a loop that may take a whole store's lock. */
 	bool loop;
 	bool whole;             /* in this transaction */
+	bool refused;           /* in this transaction it was */
 	int spared;             /* locks of keys not taken, because it has the whole store's */
 	int64 now;              /* when the transaction began, on pgfirst_clock_monotonic_us */
 	int64 whole_not_before; /* on the same clock */
@@ -232,6 +233,7 @@ pgfirst_store_lock_whole(int64 now_us)
 		locks.whole_not_before = now_us + WHOLE_REST_US;
 	}
 	locks.now = now_us;
+	locks.refused = false;
 	locks.whole = now_us >= locks.whole_not_before;
 }
 
@@ -243,6 +245,7 @@ lock_whole(PgfirstStore *store)
 	if (!store->exclusive)
 	{
 		locks.whole = false;
+		locks.refused = true;
 		locks.whole_not_before = locks.now + WHOLE_REST_US;
 	}
 	return store->exclusive;
@@ -269,7 +272,7 @@ pgfirst_store_lock(PgfirstStore *store, const PgfirstId *id, bool conditional, b
 	if (locks.table[place] != TABLE_NONE)
 		return true;
 
-	if (((locks.whole && locks.count > 0) || (locks.loop && locks.count == LOCKS_MANY)) &&
+	if (locks.loop && !locks.refused && locks.count >= (locks.whole ? 1 : LOCKS_MANY) &&
 	    lock_whole(store))
 		return true;
 	if (locks.count == PGFIRST_LOCKS_MAX)

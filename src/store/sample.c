@@ -12,9 +12,10 @@
  * something goes another way, of which the caller knows.  To say so takes one bit for each of 256 beginnings of ids,
  * because it is to cost whoever puts nothing.
  *
- * Where several are drawn one behind the other, by one command or by many, the numbers of the next ones are drawn
- * before, and their leaves are on their way (prefetch.c): by chance nothing is in any cache, and that was half of what a
- * pipelined SPOP takes.  So that the item is on its way, too, the number says which slot is drawn first.
+ * Where several of one collection are drawn one behind the other, by one command or by many, the numbers of the next
+ * ones are drawn before, and their leaves are on their way (prefetch.c): by chance nothing is in any cache, and that was
+ * a fifth of what a pipelined SPOP takes.  So that the item is on its way, too, the number says which slot is drawn
+ * first.
  *
  * Rejected: the first record behind the number (one behind a large gap comes as often as the gap is large); to go on from
  * there by a few records (as long as four looks at a record; and done only where a leaf has few, it hardly ever

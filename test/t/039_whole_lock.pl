@@ -174,9 +174,9 @@ kill 'CONT', $worker;
 for my $client (@clients) { $client->reply for 1 .. 1000; }
 cmp_ok($turns->() - $before, '>=', 20, 'twenty thousand keys that are there at once take twenty turns');
 
-# A command of many keys has them one by one, and that of the store from the 129th on, though SQL has just written.
+# A command of many keys has them one by one, and that of the store from the 257th on, though SQL has just written.
 $session = $node->background_psql('postgres', timeout => 180);
-my $script = "for i = 1, 300 do redis.call('SET', 'many:' .. i, 'v') end local n = 0 for i = 1, 30000000 do n = n + i end return n > 0";
+my $script = "for i = 1, 600 do redis.call('SET', 'many:' .. i, 'v') end local n = 0 for i = 1, 30000000 do n = n + i end return n > 0";
 my $locks = <<'SQL';
 SELECT count(*) FILTER (WHERE locktype = 'userlock') || ' ' ||
 	count(*) FILTER (WHERE locktype = 'object' AND objsubid = 32766 AND mode = 'ExclusiveLock')
@@ -189,10 +189,10 @@ ok(wait_until('a command with both kinds of locks', sub {
 	$clients[0]->raw(PgfirstTest::Redis::encode('EVAL', $script, 0));
 	while (($clients[0]->outcome(0.01))[0] eq 'silent')
 	{
-		$both ||= $session->query_safe($locks) eq '128 1';
+		$both ||= $session->query_safe($locks) eq '256 1';
 	}
 	return $both;
-}), 'a command of 300 keys has locked 128 of them, and then the store');
+}), 'a command of 600 keys has locked 256 of them, and then the store');
 $session->quit;
 $node->stop;
 

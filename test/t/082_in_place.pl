@@ -135,10 +135,20 @@ sub slots
 			$client->call($pop eq 'SPOP' ? 'SADD' : 'ZADD', $pop, map { ($pop eq 'SPOP' ? () : $n, "member:$n:$_") } 1 .. 100);
 		}
 		my $added = slots($number);
-		pipeline($client, map { [ $pop, $pop ] } 1 .. 1000) for 1 .. 18;
+		my %popped;
+		for my $pipeline (1 .. 18)
+		{
+			$popped{ ref $_ ? $_->[0] : $_ }++ for pipeline($client, map { [ $pop, $pop ] } 1 .. 1000);
+		}
 		cmp_ok(slots($number) - $added, '<', -10_000, "what $pop takes from a leaf goes");
+		$popped{$_}++ for @{ $pop eq 'SPOP' ? $client->call('SMEMBERS', $pop) : $client->call('ZRANGE', $pop, 0, -1) };
+		is_deeply([ scalar keys %popped, (sort { $b <=> $a } values %popped)[0] ], [ 20_000, 1 ], '… and nothing else');
 	}
 	kill 'CONT', $upkeep;
+	wait_for_standby($node, $standby);
+	my $replica = redis($standby);
+	is_deeply([ sort @{ $replica->call('SMEMBERS', 'SPOP') } ], [ sort @{ client(0)->call('SMEMBERS', 'SPOP') } ], 'a standby has the same');
+	is($standby->safe_psql('postgres', 'SELECT count(*) FROM kv.check()'), '0', '… page by page');
 }
 
 # ---- what goes to a leaf together --------------------------------------------------------------

@@ -486,16 +486,16 @@ shrink_slice(void)
 	round->next = now_us + REST_US;
 	if (kv_databases_ready(true) != KV_READY)
 		return;
-	space = round_open(round, false, now_us);
-	if (!space)
-		return;
-	if (shrink->storage != kv_database_storage(round->number))
-		*shrink = (UpkeepShrink){.storage = kv_database_storage(round->number)};
 	if (!shrink->due || now_us < shrink->next)
 	{
 		round_pass_on(round, now_us);
 		return;
 	}
+	space = round_open(round, false, now_us);
+	if (!space)
+		return;
+	if (shrink->storage != kv_database_storage(round->number))
+		*shrink = (UpkeepShrink){.storage = kv_database_storage(round->number), .due = true};
 	switch (
 	    pgfirst_store_shrink(space->store, &shrink->cursor, SHRINK_SLICE, PGFIRST_SHRINK_AS_SET))
 	{
@@ -574,6 +574,7 @@ upkeep_run(int64 now_us)
 {
 	bool writable = !RecoveryInProgress();
 	bool asked = kv_limit_asked();
+	UpkeepShrink *shrink;
 
 	if (asked && limit_unknown())
 		upkeep.next_look = Min(upkeep.next_look, now_us + LOOK_UNCOUNTED_US);
@@ -606,13 +607,12 @@ upkeep_run(int64 now_us)
 		UpkeepTidy *tidy = &upkeep.tidies[upkeep.tidy.number];
 
 		tidy->cursor = (PgfirstTidyCursor){{0}};
-		upkeep.shrinks[upkeep.tidy.number].due = false;
 		round_slice_done(&upkeep.tidy, true, now_us, now_us + REST_US);
 	}
+	/* A slice may have passed on to the next database when its commit, with a cut, fails. */
+	shrink = &upkeep.shrinks[upkeep.shrink.number];
 	if (now_us >= upkeep.shrink.next && !in_transaction(shrink_slice))
 	{
-		UpkeepShrink *shrink = &upkeep.shrinks[upkeep.shrink.number];
-
 		shrink->cursor = (PgfirstShrink){0};
 		/* Damage that stops it is met anew each time, and what comes before is logged. */
 		shrink->next = now_us + (REST_US << shrink->failures);

@@ -24,7 +24,8 @@ CREATE FUNCTION del(store regclass, id uuid) RETURNS boolean
 CREATE FUNCTION walk(store regclass, first uuid DEFAULT NULL, bytes bigint DEFAULT -1,
 	places uuid[] DEFAULT NULL, OUT id uuid, OUT record text) RETURNS SETOF record
 	LANGUAGE c AS 'MODULE_PATHNAME', 'test_walk';
-CREATE FUNCTION sample(store regclass, first uuid) RETURNS uuid
+-- The id, a space, and the record.
+CREATE FUNCTION sample(store regclass, first uuid) RETURNS text
 	LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_sample';
 CREATE FUNCTION incarnation(store regclass) RETURNS bigint
 	LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'test_incarnation';

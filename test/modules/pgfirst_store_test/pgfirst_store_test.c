@@ -246,7 +246,9 @@ test_sample(PG_FUNCTION_ARGS)
 
 	if (!api()->store_sample(store, &first, &record))
 		PG_RETURN_NULL();
-	PG_RETURN_DATUM(id_datum(&record.id));
+	PG_RETURN_TEXT_P(cstring_to_text(
+	    psprintf("%s %s", DatumGetCString(DirectFunctionCall1(uuid_out, id_datum(&record.id))),
+	             record_text(&record, SIZE_MAX))));
 }
 
 /* Numbers that no two calls share, spread over all that there are. */
