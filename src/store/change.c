@@ -23,8 +23,8 @@
  * fit even then waits for a split.
  *
  * Hardly anybody comes by a record that is gone.  So a deletion with an id, which leaves two items, takes away the two
- * that another one has left nearby; single items are left to tidying.  Without that, what is popped from a set by pipelines stays until tidying comes by, and
- * whoever draws from its leaves meets little else.
+ * that another one has left nearby; single items are left to tidying.  Without that, what is popped from a set by
+ * pipelines stays until tidying comes by, and whoever draws from its leaves meets little else.
  */
 #include "postgres.h"
 
