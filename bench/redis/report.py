@@ -454,29 +454,40 @@ def slow_section():
 # ---- plots ---------------------------------------------------------------------------------------
 
 
+def _gnuplot(script, data, folder):
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), script)
+    subprocess.run(["gnuplot", "-e", "data='%s'; plots='%s'" % (data, folder), path], check=True)
+
+
 def plot(folder):
-    """One data file per curve, then gnuplot. Without all the stages there is nothing to plot."""
-    held, runs = read("held"), read("rates")
-    if not held or not runs:
-        return
+    """One data file per curve, then gnuplot; a plot whose raw results are not here stays as it is."""
     data = os.path.join(settings.WORK, "plots")
     os.makedirs(data, exist_ok=True)
+    held, runs = read("held"), read("rates")
+    if held:
+        plot_held(held, data, folder)
+    if runs:
+        plot_ratios(runs, data, folder)
+
+
+def plot_held(held, data, folder):
     for peer in PEERS:
         with open(os.path.join(data, "held." + peer), "w") as file:
             for part in held:
                 if part["peer"] == peer:
                     columns = (part[name] for name in ("updates", "set_rate", "get_rate", "bytes"))
                     file.write("%g %g %g %g\n" % tuple(columns))
+    _gnuplot("held.gp", data, folder)
+
+
+def plot_ratios(runs, data, folder):
     with open(os.path.join(data, "ratios"), "w") as file:
         for row in rows.ROWS:
             ratios = Measured(row.name, runs).ratios()
             if ratios:
                 low, middle, high = (quantile(ratios, share) for share in (0.25, 0.5, 0.75))
                 file.write('"%s" %g %g %g\n' % (row.name, middle, low, high))
-    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "plots.gp")
-    subprocess.run(
-        ["gnuplot", "-e", "data='%s'; plots='%s'" % (data, folder), script], check=True
-    )
+    _gnuplot("ratios.gp", data, folder)
 
 
 SECTIONS = (

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: PostgreSQL
 #
-# plots.gp: the plots of docs/benchmarks.md. Called with the variables `data`, the folder with the
-# files that report.py has written, and `plots`, where the SVG files go.
+# held.gp: updates and reads beside a held snapshot, for docs/benchmarks.md. Called with the variables `data`, the folder
+# with the files that report.py has written, and `plots`, where the SVG files go.
 
 set terminal svg size 820,420 font 'Helvetica,13' background '#ffffff'
 set grid ytics lc rgb '#dddddd' lt 1
@@ -13,8 +13,6 @@ set style data lines
 pgfirst = '#1f6feb'
 redis = '#d1242f'
 postgres = '#6e7781'
-
-# ---- beside a held snapshot ----------------------------------------------------------------------
 
 set xlabel 'updates of 1,000 keys while one transaction sits idle (thousands)'
 set xrange [0:*]
@@ -37,21 +35,3 @@ set output plots.'/held-size.svg'
 plot data.'/held.pgfirst' using ($1/1e3):($4/1e6) lw 2.5 lc rgb pgfirst title 'pgfirst', \
      data.'/held.redis' using ($1/1e3):($4/1e6) lw 2.5 lc rgb redis title 'Redis', \
      data.'/held.postgres' using ($1/1e3):($4/1e6) lw 2.5 lc rgb postgres title 'PostgreSQL, heap table'
-
-# ---- ratios to Redis, with their quartiles -------------------------------------------------------
-
-reset
-set terminal svg size 820,620 font 'Helvetica,13' background '#ffffff'
-set grid xtics lc rgb '#dddddd' lt 1
-set border 3 lc rgb '#888888'
-set tics nomirror
-set xlabel 'rate, as a multiple of Redis (median of the pairs, with quartiles)'
-set xrange [0:*]
-set yrange [*:*] reverse
-set offsets 0, 0, 0.7, 0.7
-set lmargin 42
-set tics textcolor rgb '#222222'
-set arrow from 1, graph 0 to 1, graph 1 nohead lc rgb redis lw 1.5
-set output plots.'/ratios.svg'
-plot data.'/ratios' using 2:0:3:4:ytic(1) with xerrorbars pt 0 lw 1.8 lc rgb pgfirst notitle, \
-     data.'/ratios' using 2:0 with points pt 7 ps 0.7 lc rgb pgfirst notitle
