@@ -6,7 +6,7 @@
 # Seen to fail: pgfirst_kv_read_many() that reads once (half of what was set together); result_durable() that does
 # nothing (what a crash could take back is shown); pgfirst_kv_sweep() that is done without tidying (no space is
 # free); process_wait() without TerminateBackgroundWorker() (a cancelled clean-up goes on); lookups_are_ours() that is
-# always true (figures of another database).
+# always true (figures of another database); a role without its tenant (all that is tried with what is another's).
 
 use strict;
 use warnings;
@@ -235,6 +235,46 @@ for my $try (1 .. 5)
 cmp_ok((space())[0], '>', 1, '… with its process');
 cmp_ok(elsewhere('SELECT cache.cleanup()'), '>', 0, '… and another one finishes');
 is((space())[0], 1, '… the work');
+
+# ---- who may not -----------------------------------------------------------------------------------
+
+# Each function, asked for an entry that is another's.
+my %functions = (
+	'get(text)' => "cache.get('theirs')", 'get_json(text)' => "cache.get_json('theirs')", 'get_bytes(text)' => "cache.get_bytes('theirs')",
+	'get_many(text[])' => "cache.get_many('{theirs}')", 'get_many_bytes(text[])' => "cache.get_many_bytes('{theirs}')",
+	(map { ("set(text,$_,interval)" => "cache.set('theirs', '1'::$_)", "add(text,$_,interval)" => "cache.add('theirs', '1'::$_)") }
+		  qw(text jsonb bytea)),
+	(map { ("set_many(text[],$_\[],interval)" => "cache.set_many('{theirs}', '{1}'::$_\[])") } qw(text jsonb bytea)),
+	'set_many(jsonb,interval)' => q{cache.set_many('{"theirs": 1}')},
+	'touch(text,interval)' => "cache.touch('theirs', '1 hour')", 'delete(text)' => "cache.delete('theirs')",
+	'delete_many(text[])' => "cache.delete_many('{theirs}')", 'clear()' => 'cache.clear()', 'cleanup()' => 'cache.cleanup()',
+	'stats()' => 'cache.stats()', 'live_entries()' => 'cache.live_entries()');
+my @functions = split /\n/, sql(<<'SQL');
+SELECT regexp_replace(p.oid::regprocedure::text, '^cache\.', '') FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid
+JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid WHERE e.extname = 'pgfirst_cache'
+SQL
+is_deeply([ sort keys %functions ], [ sort @functions ], 'every function has a case here, and no other');
+
+sql("CREATE ROLE stranger LOGIN; CREATE ROLE seven LOGIN; GRANT USAGE ON SCHEMA cache, kv TO seven; SELECT kv.set_tenant('seven', 7)");
+sql("SELECT cache.set('theirs', 'treasure')");
+my $theirs = q{SELECT key, bytes, expires_at FROM cache.entries WHERE key = 'theirs'};
+my $before = sql($theirs) . sql("SELECT cache.get('theirs')");
+for my $name (sort @functions)
+{
+	my $call = $functions{$name};
+	my ($code, $out, $error) = $node->psql('postgres', "SELECT $call", extra_params => [ '-U', 'stranger' ]);
+	like($error, qr/permission denied for schema cache/, "$name without USAGE");
+	($code, $out, $error) = $node->psql('postgres', "BEGIN; SELECT $call; ROLLBACK", extra_params => [ '-U', 'seven' ]);
+	unlike($out, qr/treasure|theirs/, '… as another tenant shows nothing of others');
+	$node->psql('postgres', "SELECT $call", extra_params => [ '-U', 'seven' ]);
+	is(sql($theirs) . sql("SELECT cache.get('theirs')"), $before, '… and changes nothing');
+	$node->safe_psql('postgres', "SELECT cache.delete('theirs')", extra_params => [ '-U', 'seven' ]);
+}
+is($node->safe_psql('postgres', "SELECT cache.set('theirs', 'mine'); SELECT key FROM cache.entries", extra_params => [ '-U', 'seven' ]), "\ntheirs",
+	'a tenant has its own');
+$node->safe_psql('postgres', 'SELECT cache.clear()', extra_params => [ '-U', 'seven' ]);
+sql("SELECT cache.delete('theirs')");
+like(refused($node, 'SET ROLE stranger; SELECT * FROM cache.entries'), qr/permission denied for schema cache/, 'the view without USAGE');
 
 # ---- a standby ------------------------------------------------------------------------------------
 
