@@ -29,12 +29,14 @@ import wake
 
 STAGES = ("rates", "types", "celery", "wake", "snapshot", "held", "many", "growth", "idle", "slow", "report")
 SPACES = ("durable", "relaxed", "volatile")
+USUAL_LOAD = "%d clients, %d keys, values of %d bytes, %d requests a run, %d pairs a row" % (
+    settings.CLIENTS, settings.KEYS, settings.VALUE_BYTES, settings.REQUESTS, settings.PAIRS)
 
 
 def describe(stage_name, peer, load):
     """
-    What the page says about the machine; taken while nothing else runs. The first stages share one
-    answer, the later ones have each its own: they may be measured on another day.
+    What the page says about the machine; taken while nothing else runs. Each stage has an answer of its own: they may be
+    measured on different days. That of the rates stands at the top.
     """
     with results.Writer(stage_name, "what", "value") as writer:
         facts = machine.describe(settings.WORK)
@@ -116,6 +118,7 @@ def run_slow():
     try:
         # Made and filled on the quick disk, so that only what is measured is slow.
         start(peers)
+        describe("slow_facts", peers["pgfirst"], USUAL_LOAD)
         fill(peers, ("durable",))
         for peer in peers.values():
             peer.stop()
@@ -131,6 +134,7 @@ def run_many():
     peer = Pgfirst("many")
     try:
         many.run(peer)
+        describe("many_facts", peer, USUAL_LOAD)
     finally:
         peer.stop()
 
@@ -140,6 +144,7 @@ def run_growth():
     peer = Pgfirst("growth")
     try:
         peer.start()
+        describe("growth_facts", peer, "values of %d bytes" % settings.VALUE_BYTES)
         growth.run(peer)
     finally:
         peer.stop()
@@ -156,9 +161,9 @@ def run(stages):
     peers = {"pgfirst": Pgfirst(), "redis": RedisServer(), "postgres": Postgres()}
     if set(stages) & {"rates", "held", "idle"}:
         stage("start", start, peers)
-        describe("machine", peers["pgfirst"],
-                 "%d clients, %d keys, values of %d bytes, %d requests a run, %d pairs a row"
-                 % (settings.CLIENTS, settings.KEYS, settings.VALUE_BYTES, settings.REQUESTS, settings.PAIRS))
+        for name, file in (("rates", "machine"), ("held", "held_facts"), ("idle", "idle_facts")):
+            if name in stages:
+                describe(file, peers["pgfirst"], USUAL_LOAD)
         fill(peers, SPACES if "rates" in stages else ("durable",))
         if "rates" in stages:
             stage("rates", run_rates, peers)

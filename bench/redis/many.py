@@ -39,7 +39,7 @@ def run(peer):
         peer.stop()
         _start(peer, USUAL)
         _measure(writer, peer, settings.MANY_KEYS)
-    with results.Writer("many_facts", "what", "value") as writer:
+    with results.Writer("many_store", "what", "value") as writer:
         size = peer.size_bytes("durable")
         writer.add(what="size of the file", value="%.1f GB" % (size / 1e9))
         writer.add(what="VACUUM of the unchanged store", value="%.1f ms" % _vacuum_ms(peer))

@@ -28,8 +28,9 @@ HEAD = """\
 
 <!-- Written by "make bench". Measure again instead of editing. -->
 
-pgfirst beside redis-server and beside an ordinary PostgreSQL table, on one machine. What
-stands in one table was measured in one run; a stage that is measured again replaces its own tables.
+pgfirst beside redis-server and beside an ordinary PostgreSQL table. What stands in one section was measured in one run,
+on one machine; a stage that is measured again replaces its own. This is where the commands were measured, and the other
+sections say it of themselves:
 
 | | |
 | --- | --- |
@@ -274,7 +275,7 @@ def rates_section():
 
 
 def facts_of(stage):
-    """Where and how a stage was measured that is not one of the first, in one paragraph."""
+    """Where and how a stage was measured, in one paragraph; of the rates it stands at the top."""
     facts = ("%s: %s" % (fact["what"], fact["value"]) for fact in read(stage + "_facts"))
     return ["", "Measured on: %s." % "; ".join(facts), ""]
 
@@ -368,7 +369,7 @@ def held_section():
     pictures = ["", "![SET per second](%s/held-set.svg)" % PLOTS, ""]
     pictures += ["![GET per second](%s/held-get.svg)" % PLOTS, ""]
     pictures += ["![size](%s/held-size.svg)" % PLOTS]
-    return [HELD % settings.HELD_SECONDS] + table(head, lines) + pictures
+    return [HELD % settings.HELD_SECONDS] + facts_of("held") + table(head, lines) + pictures
 
 
 def many_section():
@@ -388,10 +389,10 @@ def many_section():
         cells.append(log_size(median([run["log_bytes"] for run in many])))
         lines.append("| %s |" % " | ".join(cells))
     head = "| requests per second | few keys | many, in buffers | share | many, beyond | share | log B/op |"
-    text = [MANY % (rate(settings.MANY_KEYS), rate(settings.KEYS), settings.MANY_MEMORY)]
+    text = [MANY % (rate(settings.MANY_KEYS), rate(settings.KEYS), settings.MANY_MEMORY)] + facts_of("many")
     text += table(head, lines)
-    facts = read("many_facts")
-    return text + [""] + ["- %s: %s" % (fact["what"], fact["value"]) for fact in facts]
+    store = read("many_store")
+    return text + [""] + ["- %s: %s" % (fact["what"], fact["value"]) for fact in store]
 
 
 def growth_section():
@@ -404,7 +405,7 @@ def growth_section():
     in_use = [look["in_use"] / look["live"] for look in grown]
     whole = [look["file"] / look["live"] for look in grown]
     text = [GROWTH % (last["seconds"], rate(last["operations"]), rate(min(records)), rate(max(records)))]
-    return text + [
+    return text + facts_of("growth") + [
         "- pages in use, over the bytes of live records: median %.2f, at the end %.2f, at most %.2f"
         % (median(in_use), in_use[-1], max(in_use)),
         "- the file over them: median %.2f, at the end %.2f, at most %.2f" % (median(whole), whole[-1], max(whole)),
@@ -427,7 +428,7 @@ def idle_section():
                 grown / row["connections"] / 1e3,
             )
         )
-    text = [IDLE] + table("| | connections | MB in all | kB each |", lines)
+    text = [IDLE] + facts_of("idle") + table("| | connections | MB in all | kB each |", lines)
     text += ["", "PostgreSQL was not brought to more: each is a process of its own.", ""]
     names = []
     for run in runs:
@@ -447,7 +448,7 @@ def slow_section():
             cells = [rate(median([run["rate"] for run in own]))]
             cells += [small(median([run[name] for run in own]), 2) for name in ("p50", "p95", "p99")]
             lines.append("| %s | %s |" % (title, " | ".join(cells)))
-    text = [SLOW % settings.SLOW_SYNC_US] + both_tables(runs, rows.SLOW_ROWS, on_a_heap())
+    text = [SLOW % settings.SLOW_SYNC_US] + facts_of("slow") + both_tables(runs, rows.SLOW_ROWS, on_a_heap())
     return text + [SLOW_READS] + table("| | GET/s | p50 ms | p95 ms | p99 ms |", lines)
 
 

@@ -78,8 +78,8 @@ pgfirst_sample_slot(uint64 number, int count)
 }
 
 /*
- * Draws among the slots of the leaf from `begin` to `end`, and copies what is there; NULL if it met nothing.  *mine: the
- * transaction knows more of it.
+ * Draws among the slots of the leaf from `begin` to `end`, the first time as the number says; NULL if it met nothing.
+ * *mine: the transaction knows more of it.
  */
 static const StoreItem *
 leaf_draw(PgfirstStore *store, const StoreLeaf *leaf, int begin, int end, uint64 number, bool *mine)

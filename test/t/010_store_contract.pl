@@ -308,8 +308,8 @@ is( $two->ask("SELECT count(*) FROM (SELECT store_test.incarnation('incarnations
 
 # ---- by chance ----------------------------------------------------------------------------------------------
 
-# Seen to fail: what the transaction has deleted, put, or given another expiry not asked for; a leaf with few not drawn from; a leaf that the first
-# does not stand on searched for it.
+# Seen to fail: what the transaction has deleted, put, or given another expiry not asked for; a leaf with few not drawn
+# from; a leaf that the first does not stand on searched for it.
 # Parts of three collections whose ids begin one behind the other; those of the middle one that are not before `first` count.
 my ($lower, $middle, $upper) = map { "5eed0000-0000-$_" } '0001', '0002', '0003';
 my $first = "$middle-8000-000000000000";

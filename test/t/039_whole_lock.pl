@@ -7,10 +7,9 @@
 # Seen to fail: lock_whole() that takes the store for locked whatever the lock manager says (the key that
 # SQL holds is overwritten); lock_whole() that is never called (the lock is never seen); turn_start() that asks for
 # the lock with any number of workers (two workers are seen with it); SQL that does not share the lock (the key that
-# it holds is overwritten); pgfirst_store_locks() that does not
-# count what the lock stands for (fewer turns); a command of many keys that heeds the sign (it has a lock for each);
-# tidying that takes no lock of its own (the check finds damage), or
-# does nothing (it is waited for in vain).
+# it holds is overwritten); pgfirst_store_locks() that does not count what the lock stands for (fewer turns); a command
+# of many keys that heeds the sign (it has a lock for each); tidying that takes no lock of its own (the check finds
+# damage), or does nothing (it is waited for in vain).
 
 use strict;
 use warnings;

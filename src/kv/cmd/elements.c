@@ -169,7 +169,7 @@ kv_elements_pop_count(KvCall *call, int64 *count)
  * A paged collection is entered at a place by chance, and one of the members of the page there is taken (store.h,
  * pgfirst_store_sample): members of a hundred bytes differ by an eighth, those of a thousand by a third; of a collection
  * that has just lost most of its own, until its pages are merged, a few that stand alone on one come up to ten times as
- * often.  Where some are not stored yet, or several such pages have none left, a walk begins at that place.  Were its
+ * often.  Where some are not stored yet, or several such pages have none left, a walk begins at another one.  Were its
  * next member taken, one behind a large gap would come too often; so one of the next RANDOM_WINDOW is, and members differ
  * by a quarter, as they do in Redis's tables.
  *
