@@ -295,14 +295,19 @@ round_is_busy(UpkeepRound *round, int64 now_us)
 
 /*
  * Opens the round's database; NULL if there is none, or if it is locked.  Then the round either tries again
- * soon or has passed on.
+ * soon or has passed on.  Where databases cannot be had at all, it rests.
  */
 static KvSpace *
 round_open(UpkeepRound *round, bool writable, int64 now_us)
 {
-	bool exists = kv_database_exists(round->number);
-	KvSpace *space = exists ? kv_space_open(round->number, writable, false) : NULL;
+	KvSpace *space;
+	bool exists;
 
+	round->next = now_us + REST_US;
+	if (kv_databases_ready(true) != KV_READY)
+		return NULL;
+	exists = kv_database_exists(round->number);
+	space = exists ? kv_space_open(round->number, writable, false) : NULL;
 	if (!space && exists)
 		round_is_busy(round, now_us);
 	else if (!space)
@@ -387,9 +392,6 @@ sweep_slice(void)
 	SweepContext met = {0};
 	PgfirstSweep slice;
 
-	round->next = now_us + REST_US;
-	if (kv_databases_ready(true) != KV_READY)
-		return;
 	space = round_open(round, true, now_us);
 	if (!space)
 		return;
@@ -439,9 +441,6 @@ tidy_slice(void)
 	uint32 untidy;
 	PgfirstTidy slice;
 
-	round->next = now_us + REST_US;
-	if (kv_databases_ready(true) != KV_READY)
-		return;
 	/* It changes pages and no record: it need not keep out a loop that has the whole store's lock, nor be let in. */
 	space = round_open(round, false, now_us);
 	if (!space)
@@ -483,9 +482,6 @@ shrink_slice(void)
 	int64 took_us;
 	KvSpace *space;
 
-	round->next = now_us + REST_US;
-	if (kv_databases_ready(true) != KV_READY)
-		return;
 	if (!shrink->due || now_us < shrink->next)
 	{
 		round_pass_on(round, now_us);
