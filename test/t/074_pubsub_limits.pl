@@ -76,10 +76,10 @@ cmp_ok($wait, '<', 0.3, 'a hundred expensive patterns keep nobody waiting');
 is(hears($cheap), 'long', '… and a cheap one beside them matches');
 $_->close for @dear;
 wait_until('they have gone', sub { $redis->call('PUBSUB', 'NUMPAT') == 1 });
-like($cheap->call('PSUBSCRIBE', 'x', 'y' x 1025), qr/^-ERR a pattern may have 1024 bytes/, 'a pattern may not be longer');
+like($cheap->call('PSUBSCRIBE', 'x', 'y' x 1025), qr/^-ERR a pattern may have at most 1024 bytes/, 'a pattern may not be longer');
 is($redis->call('PUBSUB', 'NUMPAT'), 1, '… of which nothing is left');
 my @many = map { "p$_" } 1 .. 10_000;
-like($cheap->call('PSUBSCRIBE', @many), qr/^-ERR a client may subscribe to 10000 patterns/, 'nor be more than that');
+like($cheap->call('PSUBSCRIBE', @many), qr/^-ERR a client may subscribe to at most 10000 patterns/, 'nor be more than that');
 $cheap->close;
 
 # ---- channels ------------------------------------------------------------------------------------
@@ -177,7 +177,7 @@ my $large = PgfirstTest::Redis::encode('PUBLISH', 'order', 'x' x (65 * 1024 * 10
 $redis->raw(substr($large, 0, -2));
 wait_until('all but its end is there', sub { $innocent[0]->call('CLIENT', 'LIST') =~ / qbuf=681\d{5} / });
 together($redis, "\r\n", 'a message that is too large');
-like($redis->reply, qr/^-ERR a message may have \d+ bytes/, '… and is refused');
+like($redis->reply, qr/^-ERR a message may have at most \d+ bytes/, '… and is refused');
 together($greedy, "EXEC\r\n", '100 MB of messages in one MULTI');
 my $answers = $greedy->reply;
 is(scalar(grep { $_ eq '1' } @$answers), 67, '… as many are published as there is room for');

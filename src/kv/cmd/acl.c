@@ -130,7 +130,7 @@ acl_ready(KvCall *call, KvOutcome *outcome)
 	*outcome = KV_DONE;
 	if (!call->available)
 	{
-		kv_reply_error(call, "LOADING extension pgfirst_kv is not installed");
+		kv_reply_not_installed(call);
 		return false;
 	}
 	if (kv_access_ready(false))

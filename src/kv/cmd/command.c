@@ -94,6 +94,15 @@ kv_reply_pattern(KvCall *call)
 	                     "in its brackets, would not");
 }
 
+void
+kv_reply_not_installed(KvCall *call)
+{
+	kv_reply_error(call,
+	               "LOADING extension pgfirst_kv is not installed in database \"%s\"; CREATE "
+	               "EXTENSION pgfirst CASCADE installs it",
+	               pgfirst_redis_database);
+}
+
 MemoryContext
 kv_scratch(void)
 {
@@ -393,10 +402,7 @@ permitted(KvCall *call)
 		return granted(call, database);
 	if (!call->available)
 	{
-		kv_reply_error(call,
-		               "LOADING extension pgfirst_kv is not installed in database \"%s\"; CREATE "
-		               "EXTENSION pgfirst CASCADE installs it",
-		               pgfirst_redis_database);
+		kv_reply_not_installed(call);
 		return false;
 	}
 	if (!kv_database_exists(database))

@@ -162,6 +162,9 @@ extern bool kv_argument_integer(KvCall *call, int i, int64 *value);
 extern bool kv_pattern_matches(RespSlice pattern, RespSlice bytes, bool ignore_case, size_t *steps);
 extern void kv_reply_pattern(KvCall *call);
 
+/* Answers that the extension is not where pgfirst.redis_database says that it is. */
+extern void kv_reply_not_installed(KvCall *call);
+
 /* ---- replies ----------------------------------------------------------------------------- */
 
 extern void kv_reply_error(KvCall *call, const char *format, ...) pg_attribute_printf(2, 3);

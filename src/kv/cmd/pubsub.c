@@ -638,7 +638,7 @@ kv_cmd_publish(KvCall *call)
 			pgfirst_resp_write_integer(call->reply, receivers(call, channel));
 			break;
 		case KV_PUBLISH_LARGE:
-			kv_reply_error(call, "ERR a message may have %zu bytes", KV_PUBLISH_MAX);
+			kv_reply_error(call, "ERR a message may have at most %zu bytes", KV_PUBLISH_MAX);
 			break;
 		case KV_PUBLISH_FULL:
 			return publish_later(call);
@@ -700,12 +700,12 @@ kv_cmd_psubscribe(KvCall *call)
 	for (int i = 1; i < call->argc; i++)
 		if (kv_argument(call, i).length > PATTERN_BYTES_MAX)
 		{
-			kv_reply_error(call, "ERR a pattern may have %d bytes", PATTERN_BYTES_MAX);
+			kv_reply_error(call, "ERR a pattern may have at most %d bytes", PATTERN_BYTES_MAX);
 			return KV_DONE;
 		}
 	if (call->session->patterns + call->argc - 1 > PATTERNS_MAX)
 	{
-		kv_reply_error(call, "ERR a client may subscribe to %d patterns", PATTERNS_MAX);
+		kv_reply_error(call, "ERR a client may subscribe to at most %d patterns", PATTERNS_MAX);
 		return KV_DONE;
 	}
 	return subscribe_all(call, true);
