@@ -639,17 +639,23 @@ space_open_store(int number, bool writable, bool wait)
 	}
 }
 
+void
+kv_space_enter(int number, bool writable)
+{
+	if (number < 0 || number >= KV_DATABASES)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		                errmsg("a database's number is between 0 and %d", KV_DATABASES - 1)));
+	space_refuse_missing(number);
+	kv_access_enter(number, writable);
+}
+
 KvSpace *
 kv_space_open(int number, bool writable, bool wait)
 {
 	KvSpace *space;
 	PgfirstStore *store;
 
-	if (number < 0 || number >= KV_DATABASES)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-		                errmsg("a database's number is between 0 and %d", KV_DATABASES - 1)));
-	space_refuse_missing(number);
-	kv_access_enter(number, writable);
+	kv_space_enter(number, writable);
 	space = tenant_space(tenants.current, number);
 	if (space->store)
 		kv_position_note(space->position);

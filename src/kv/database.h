@@ -108,6 +108,9 @@ extern Oid kv_schema(void);
  */
 extern void kv_tenant_use(uint32 tenant);
 
+/* Raises what kv_space_open() would raise, and opens nothing: before something else is waited for. */
+extern void kv_space_enter(int number, bool writable);
+
 /*
  * Opens a database, of the tenant in use, for the rest of the transaction.  NULL when wait is false and its
  * relation is locked now; raises undefined_object when there is no such database, and in SQL

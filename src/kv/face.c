@@ -76,6 +76,8 @@ pgfirst_kv_open_many(int number, PgfirstKvAccess access, Size keys)
 	KvSpace *space;
 
 	call_begin(access);
+	/* Who may not write is not to wait for room or for writers, with others in line behind it. */
+	kv_space_enter(number, true);
 	if (access == PGFIRST_KV_GROW && kv_space_open(number, false, true))
 		kv_limit_require(number);
 	/* Before the lock that every writer takes, which two who then wanted this one would both hold. */

@@ -6,7 +6,8 @@
 # Seen to fail: pgfirst_kv_read_many() that reads once (half of what was set together); result_durable() that does
 # nothing (what a crash could take back is shown); pgfirst_kv_sweep() that is done without tidying (no space is
 # free); process_wait() without TerminateBackgroundWorker() (a cancelled clean-up goes on); lookups_are_ours() that is
-# always true (figures of another database); a role without its tenant (all that is tried with what is another's).
+# always true (figures of another database); a role without its tenant (all that is tried with what is another's);
+# pgfirst_kv_open_many() that asks for rights behind its locks; call_begin() without PreventCommandIfReadOnly().
 
 use strict;
 use warnings;
@@ -238,62 +239,86 @@ is((space())[0], 1, '… the work');
 
 # ---- who may not -----------------------------------------------------------------------------------
 
-# Each function, asked for an entry that is another's.
+# Each function, what it needs in the cache's database, and a call for an entry that is another's.
 my %functions = (
-	'get(text)' => "cache.get('theirs')", 'get_json(text)' => "cache.get_json('theirs')", 'get_bytes(text)' => "cache.get_bytes('theirs')",
-	'get_many(text[])' => "cache.get_many('{theirs}')", 'get_many_bytes(text[])' => "cache.get_many_bytes('{theirs}')",
-	(map { ("set(text,$_,interval)" => "cache.set('theirs', '1'::$_)", "add(text,$_,interval)" => "cache.add('theirs', '1'::$_)") }
-		  qw(text jsonb bytea)),
-	(map { ("set_many(text[],$_\[],interval)" => "cache.set_many('{theirs}', '{1}'::$_\[])") } qw(text jsonb bytea)),
-	'set_many(jsonb,interval)' => q{cache.set_many('{"theirs": 1}')},
-	'touch(text,interval)' => "cache.touch('theirs', '1 hour')", 'delete(text)' => "cache.delete('theirs')",
-	'delete_many(text[])' => "cache.delete_many('{theirs}')", 'clear()' => 'cache.clear()', 'cleanup()' => 'cache.cleanup()',
-	'stats()' => 'cache.stats()', 'live_entries()' => 'cache.live_entries()');
+	(map { $_->[0] => [ 'read', $_->[1] ] }
+		[ 'get(text)', "cache.get('theirs')" ], [ 'get_json(text)', "cache.get_json('json')" ], [ 'get_bytes(text)', "cache.get_bytes('theirs')" ],
+		[ 'get_many(text[])', "cache.get_many('{theirs}')" ], [ 'get_many_bytes(text[])', "cache.get_many_bytes('{theirs}')" ],
+		[ 'stats()', 'cache.stats()' ], [ 'live_entries()', 'cache.live_entries()' ]),
+	(map { $_->[0] => [ 'write', $_->[1] ] }
+		map({ ([ "set(text,$_,interval)", "cache.set('theirs', '1'::$_)" ], [ "add(text,$_,interval)", "cache.add('new', '1'::$_)" ],
+			[ "set_many(text[],$_\[],interval)", "cache.set_many('{theirs}', '{1}'::$_\[])" ]) } qw(text jsonb bytea)),
+		[ 'set_many(jsonb,interval)', q{cache.set_many('{"theirs": 1}')} ],
+		[ 'touch(text,interval)', "cache.touch('theirs', '1 hour')" ], [ 'delete(text)', "cache.delete('theirs')" ],
+		[ 'delete_many(text[])', "cache.delete_many('{theirs}')" ], [ 'clear()', 'cache.clear()' ], [ 'cleanup()', 'cache.cleanup()' ]));
 my @functions = split /\n/, sql(<<'SQL');
 SELECT regexp_replace(p.oid::regprocedure::text, '^cache\.', '') FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid
 JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid WHERE e.extname = 'pgfirst_cache'
 SQL
 is_deeply([ sort keys %functions ], [ sort @functions ], 'every function has a case here, and no other');
 
-sql("CREATE ROLE stranger LOGIN; CREATE ROLE seven LOGIN; GRANT USAGE ON SCHEMA cache, kv TO seven; SELECT kv.set_tenant('seven', 7)");
-sql("SELECT cache.set('theirs', 'treasure')");
-my $theirs = q{SELECT key, bytes, expires_at FROM cache.entries WHERE key = 'theirs'};
-my $before = sql($theirs) . sql("SELECT cache.get('theirs')");
+sql("CREATE ROLE $_ LOGIN") for qw(stranger nobody reader seven);
+sql(<<'SQL');
+GRANT USAGE ON SCHEMA cache, kv TO nobody, reader, seven;
+SELECT kv.revoke('public', 1), kv.grant('reader', 1, 'read'), kv.grant('seven', 1, 'write'), kv.set_tenant('seven', 7);
+SELECT cache.set('theirs', 'treasure'), cache.set('json', '"treasure"'::jsonb);
+SQL
+sub all { return sql("SELECT key, bytes, expires_at, cache.get(key) FROM cache.entries ORDER BY key"); }
+sub of { my ($role, $statement) = @_; return ($node->psql('postgres', $statement, extra_params => [ '-U', $role ]))[ 1, 2 ]; }
+
+$node->backup('theirs');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($node, 'theirs', has_streaming => 1);
+$standby->append_conf('postgresql.conf', PgfirstTest::settings($standby, PostgreSQL::Test::Cluster::get_free_port()));
+$standby->start;
+wait_for_standby($node, $standby);
+
+my $before = all();
 for my $name (sort @functions)
 {
-	my $call = $functions{$name};
-	my ($code, $out, $error) = $node->psql('postgres', "SELECT $call", extra_params => [ '-U', 'stranger' ]);
+	my ($needs, $call) = @{ $functions{$name} };
+	my ($out, $error) = of('stranger', "SELECT $call");
 	like($error, qr/permission denied for schema cache/, "$name without USAGE");
-	($code, $out, $error) = $node->psql('postgres', "BEGIN; SELECT $call; ROLLBACK", extra_params => [ '-U', 'seven' ]);
-	unlike($out, qr/treasure|theirs/, '… as another tenant shows nothing of others');
-	$node->psql('postgres', "SELECT $call", extra_params => [ '-U', 'seven' ]);
-	is(sql($theirs) . sql("SELECT cache.get('theirs')"), $before, '… and changes nothing');
-	$node->safe_psql('postgres', "SELECT cache.delete('theirs')", extra_params => [ '-U', 'seven' ]);
+	($out, $error) = of('nobody', "SELECT $call");
+	like($error, qr/ERROR:  role "nobody" may not \w+.* database 1\nHINT:  SELECT kv\.grant\('nobody', 1, '$needs'\)/,
+		'… without the grant');
+	is($out, '', '… shows nothing');
+	like((of('reader', "SELECT $call"))[1], $needs eq 'read' ? qr/^$/ : qr/ERROR:  role "reader" may not write to database 1/, '… with that to read');
+	($out) = of('seven', "SELECT $call");
+	unlike($out, qr/treasure|7472656173757265|theirs|json/, '… as another tenant shows nothing of others');
+	is(all(), $before, '… and changes nothing');
+	$node->safe_psql('postgres', 'SELECT cache.clear()', extra_params => [ '-U', 'seven' ]);
+	for ([ 'in a read-only transaction', refused($node, "BEGIN READ ONLY; SELECT $call; COMMIT") ],
+		[ 'on a standby', refused($standby, "SELECT $call") ])
+	{
+		my ($where, $said) = @$_;
+		like($said, $needs eq 'read' ? qr/^$/ : qr/cannot execute a change of keys in a read-only transaction/, "… $where");
+	}
+	is(all(), $before, '… which changes nothing');
 }
+# More entries than a transaction may lock: all writers are waited for, and later ones wait behind.
+my $holds = PgfirstStore::Session->new($node);
+$holds->ask("BEGIN; SELECT cache.set('new', 'x')");
+like((of('reader', "SET statement_timeout = '5s'; SELECT cache.$_"))[1], qr/ERROR:  role "reader" may not write to database 1/,
+	'who may not write waits for no writer either')
+  for "set_many(array_agg('n' || i), array_agg('x'::text)) FROM generate_series(1, 1200) i", "delete_many(array_agg('n' || i)) FROM generate_series(1, 1200) i";
+$holds->ask('ROLLBACK');
+$holds->end;
 is($node->safe_psql('postgres', "SELECT cache.set('theirs', 'mine'); SELECT key FROM cache.entries", extra_params => [ '-U', 'seven' ]), "\ntheirs",
 	'a tenant has its own');
 $node->safe_psql('postgres', 'SELECT cache.clear()', extra_params => [ '-U', 'seven' ]);
-sql("SELECT cache.delete('theirs')");
 like(refused($node, 'SET ROLE stranger; SELECT * FROM cache.entries'), qr/permission denied for schema cache/, 'the view without USAGE');
+
+sql("SELECT cache.clear(), kv.grant('public', 1, 'write')");
 
 # ---- a standby ------------------------------------------------------------------------------------
 
 sql("SELECT cache.set_many('{a,b}'::text[], '{1,2}'::text[], '1 hour'), cache.set('dead', 'x', '1 millisecond')");
-$node->backup('base');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
-$standby->init_from_backup($node, 'base', has_streaming => 1);
-$standby->append_conf('postgresql.conf', PgfirstTest::settings($standby, PostgreSQL::Test::Cluster::get_free_port()));
-$standby->start;
 wait_for_standby($node, $standby);
 is($standby->safe_psql('postgres', "SELECT cache.get('a'), cache.get('dead') IS NULL, (SELECT count(*) FROM cache.get_many('{a,b}'))"),
 	'1|t|2', 'a standby is read');
 like($standby->safe_psql('postgres', "SELECT (SELECT count(*) FROM cache.entries), (cache.stats()).entries"), qr/^2\|[23]$/,
 	'… as a whole too');
-for my $call ("set('a', 'x')", "add('new', 'x')", "touch('a', '1 hour')", "delete('a')", q{set_many('{"a": 1}')}, "delete_many('{a}')",
-	'clear()', 'cleanup()')
-{
-	like(refused($standby, "SELECT cache.$call"), qr/cannot execute a change of keys in a read-only transaction/, "… cache.$call is refused");
-}
 sql("SELECT cache.set('a', 'changed'), cache.delete('b')");
 wait_for_standby($node, $standby);
 is($standby->safe_psql('postgres', "SELECT cache.get('a'), cache.get('b') IS NULL"), 'changed|t', '… and follows');
