@@ -382,7 +382,7 @@ SELECT d.number AS db, d.durability, d.max_size, d.eviction, c.keys, c.expiring_
 FROM @extschema@.database d, LATERAL @extschema@.database_counts(d.number) c
 WHERE @extschema@.may(d.number);
 COMMENT ON VIEW @extschema@.databases IS
-'Every database that the current user may read: what was configured, the default tenant''s keys, the bytes that all tenants'' keys take, which max_size limits (NULL until they have been counted after a start, and on a standby), the bytes of its file, and how many keys have been evicted since the server started.';
+'Every database that the current user may read: what was configured, the default tenant''s keys (NULL for other tenants), the bytes that all tenants'' keys take, which max_size limits (NULL until they have been counted after a start, and on a standby), the bytes of its file, and how many keys have been evicted since the server started.';
 GRANT SELECT ON @extschema@.databases TO PUBLIC;
 
 -- ---- keys -----------------------------------------------------------------------------------

@@ -295,7 +295,10 @@ pgfirst_kv_keys(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* Behind the view kv.databases: (keys, expiring_keys, bytes, evicted_keys) of one database. */
+/*
+ * Behind the view kv.databases: (keys, expiring_keys, bytes, evicted_keys) of one database that the caller may read.
+ * Keys are counted for the default tenant, and how many it has is nobody else's business.
+ */
 Datum
 pgfirst_kv_database_counts(PG_FUNCTION_ARGS)
 {
@@ -307,10 +310,12 @@ pgfirst_kv_database_counts(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &shape) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "the result of database_counts is no row");
-	if (kv_databases_ready(true) != KV_READY || !kv_database_exists(number))
+	if (kv_databases_ready(true) != KV_READY || !kv_database_exists(number) ||
+	    !kv_access_may_read(number))
 		PG_RETURN_NULL();
-	nulls[0] = nulls[1] = nulls[2] = RecoveryInProgress() || !kv_count_get(number, &count);
-	if (!nulls[0])
+	nulls[2] = RecoveryInProgress() || !kv_count_get(number, &count);
+	nulls[0] = nulls[1] = nulls[2] || kv_access_my_tenant() != 0;
+	if (!nulls[2])
 	{
 		values[0] = Int64GetDatum(count.keys);
 		values[1] = Int64GetDatum(count.expires);

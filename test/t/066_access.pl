@@ -11,7 +11,10 @@
 # takes session->database within MULTI; command_ready() that does not ask kv_command_allowed() (the key stays locked);
 # kv_auth_is_current() that is always true; auth_role_lives() that looks at nothing; kv_access_enter() that
 # does nothing; a kv_tenant_use() that does nothing; FLUSHALL without KV_ADMIN; level_of_call() that takes COPY for what it
-# is in one database; LSET as a command that only reads.
+# is in one database; LSET as a command that only reads; CLIENT LIST, CLIENT UNBLOCK and SLOWLOG GET of all tenants; SCRIPT
+# FLUSH of one tenant that forgets all; CONFIG RESETSTAT without KV_SERVER; CLIENT KILL USER that knows every role;
+# kv.database_counts() that asks for no right, or for no tenant; begin_save() and refused_on_standby() that look for no
+# standby; a HELLO that always says master.
 
 use strict;
 use warnings;
@@ -179,10 +182,14 @@ sub prepare
 	$app->call('XADD', 'st', @$_) for [ '1-1', 'f', 'treasure' ], [ '2-1', 'f', 'x' ];
 }
 
+# A reply as one word.
+sub said { return join ' ', map { ref $_ ? said(@$_) : $_ // 'nil' } @_; }
+
 # All that prepare() has made, as one word.
 sub held
 {
-	my $all = $app->call('EVAL', <<'LUA', 11, qw(k n h l s z st k2 l2 s2 z2));
+	my ($client) = @_;
+	my $all = ($client // $app)->call('EVAL', <<'LUA', 11, qw(k n h l s z st k2 l2 s2 z2));
 local c, members, entries = redis.call, redis.call('SMEMBERS', KEYS[5]), {}
 table.sort(members)
 for i, entry in ipairs(c('XRANGE', KEYS[7], '-', '+')) do
@@ -206,8 +213,6 @@ for my $name (grep { $cases{$_} } @commands)
 	for (@roles)
 	{
 		my ($role, $rank) = @$_;
-		# Who must not be let in is asked for everything; who may, not to stop the server from being tested.
-		next if $needs <= $rank && $name =~ /^(quit|reset|shutdown|save|bgsave)$/;
 		prepare();
 		my $client = as($role);
 		my $reply = $client->call(words($name, $case));
@@ -215,7 +220,7 @@ for my $name (grep { $cases{$_} } @commands)
 		  && $reply =~ /^-(EXECABORT .*: )?NOPERM User $role has no permissions to run the '\Q$name\E' command; /;
 		# EXEC is about keys, so it stands behind the gate, but it needs no rights of its own.
 		my $must = $needs > $rank || ($role eq 'outsider' && $name eq 'exec');
-		push @wrong, "$role: " . (ref $reply ? "[@{[map { $_ // 'nil' } @$reply]}]" : $reply // 'nil') if !!$refused != !!$must;
+		push @wrong, "$role: " . said($reply) if !!$refused != !!$must;
 		push @wrong, "$role has changed something" if $must && held() ne $held;
 		$client->close;
 	}
@@ -229,21 +234,99 @@ like(as('admin7')->call('CONFIG', 'SET', 'hz', 5), qr/; it concerns the tenants 
 
 # ---- as another tenant -----------------------------------------------------------------------
 
-# On another tenant's keys every command finds nothing and leaves everything.
-for my $name (grep { $cases{$_} && $_ !~ /^(shutdown|save|bgsave|config\|resetstat)$/ } @commands)
-{
-	prepare();
-	my $client = as('admin7');
-	$client->call('FLUSHALL');
-	my $size = $app->call('DBSIZE');
-	my $reply = $client->call(words($name, $cases{$name})) // 'nil';
-	my $text = ref $reply ? join ' ', map { ref $_ ? map { $_ // '' } @$_ : $_ // '' } @$reply : $reply;
-	my @is = (held(), $app->call('DBSIZE'));
-	my $same = "@is" eq "$held $size";
+# All that the default tenant has is called treasure, and is what another tenant's commands are about: keys, clients, one that
+# waits and one that listens, a script, a slow command, a role. They find nothing, tell nothing and change nothing.
+my $app_id = $app->call('CLIENT', 'ID');
+$app->call('CLIENT', 'SETNAME', 'treasure');
+my ($address, $local_address) = $app->call('CLIENT', 'INFO') =~ / addr=(\S+) laddr=(\S+) /;
+# Loaded in one worker and asked for in the other, which has not compiled it.
+my $sha = redis_in_worker($node, 0)->call('SCRIPT', 'LOAD', "return 'treasure'");
+my $elsewhere = redis_in_worker($node, 1);
+$app->call('CONFIG', 'SET', 'slowlog-log-slower-than', 0);
+$app->call('ECHO', 'treasure');
+$app->call('CONFIG', 'SET', 'slowlog-log-slower-than', -1);
+as('admin7')->call('SLOWLOG', 'RESET');
+sql("CREATE ROLE treasurer LOGIN PASSWORD 'secret'; GRANT USAGE ON SCHEMA kv TO treasurer");
+my $listens = as('treasurer');
+$listens->call('SUBSCRIBE', 'treasure');
+$listens->call('PSUBSCRIBE', 'treasure*');
+my $waits = as('app');
+my $waits_id = $waits->call('CLIENT', 'ID');
+$waits->send('BLPOP', 'treasures', 0);
+wait_until('a client waits', sub { $app->call('CLIENT', 'LIST', 'ID', $waits_id) =~ / flags=b /; });
 
-	ok($same && $text !~ /treasure/, "as another tenant: $name") or diag("$text; @is");
-	$client->close;
+# What each is answered, and the words that aim at the treasure, where those of the cases do not.
+my %aims = (
+	'acl|deluser' => [ [ qr/^-ERR ACL DELUSER is refused/, 'treasurer' ] ],
+	'acl|dryrun' => [ [ qr/^-ERR User 'treasurer' not found$/, 'treasurer', 'GET', 'k' ] ],
+	'acl|getuser' => [ [ qr/^nil$/, 'treasurer' ] ],
+	'client|kill' => [
+		[ qr/^0$/, 'ID', $app_id ], [ qr/^0$/, 'ID', $waits_id ], [ qr/^-ERR No such client$/, $address ], [ qr/^0$/, 'ADDR', $address ],
+		[ qr/^\d+$/, 'LADDR', $local_address ], [ qr/^-ERR No such user 'treasurer'$/, 'USER', 'treasurer' ], [ qr/^0$/, 'USER', 'default' ],
+		[ qr/^0$/, 'TYPE', 'pubsub' ], [ qr/^\d+$/, 'TYPE', 'normal' ], [ qr/^\d+$/, 'SKIPME', 'no' ] ],
+	'client|list' => [ [ qr/ user=admin7 / ], [ qr/^$/, 'ID', $app_id, $waits_id ], [ qr/^$/, 'TYPE', 'pubsub' ] ],
+	'client|pause' => [ [ qr/^OK$/, 60000, 'ALL' ] ],
+	'client|unblock' => [ [ qr/^0$/, $waits_id ], [ qr/^0$/, $waits_id, 'ERROR' ] ],
+	'config|get' => [ [ qr/\bmaxmemory\b/, '*' ] ],
+	dbsize => [ [qr/^0$/] ],
+	(map { $_ => [ [ qr/^-NOSCRIPT /, $sha, 0 ] ] } qw(evalsha evalsha_ro)),
+	info => [ [ qr/\bpubsub_channels:0\b/, 'everything' ] ],
+	(map { $_ => [ [ qr/^1$/, 'treasures', 'x' ] ] } qw(lpush rpush)),
+	publish => [ [ qr/^0$/, 'treasure', 'x' ] ], 'pubsub|channels' => [ [qr/^$/] ], 'pubsub|numpat' => [ [qr/^0$/] ],
+	'pubsub|numsub' => [ [ qr/^treasure 0$/, 'treasure' ] ],
+	'script|exists' => [ [ qr/^0$/, $sha ] ], 'script|flush' => [ [qr/^OK$/] ],
+	'slowlog|get' => [ [ qr/^$/, -1 ] ], 'slowlog|len' => [ [qr/^0$/] ], 'slowlog|reset' => [ [qr/^OK$/] ],
+);
+
+# All that there is of it.
+sub own
+{
+	my ($waits_still) = $app->call('CLIENT', 'LIST', 'ID', $waits_id) =~ / flags=(\S+) /;
+
+	return said(held(), $elsewhere->call('SCRIPT', 'EXISTS', $sha), map({ $app->call(@$_) } ['DBSIZE'], [ 'PUBSUB', 'NUMSUB', 'treasure' ],
+			[ 'PUBSUB', 'NUMPAT' ], [ 'SLOWLOG', 'LEN' ]), $waits_still);
 }
+
+sub counted { return $app->call('INFO', 'stats') =~ /^total_commands_processed:(\d+)/m ? $1 : die; }
+
+prepare();
+my ($own, $counted) = (own(), counted());
+for my $name (grep { $cases{$_} } @commands)
+{
+	my ($needs, @arguments) = @{ $cases{$name} };
+	my @wrong;
+
+	for my $aim (@{ $aims{$name} // [ [ qr/^/, @arguments ] ] })
+	{
+		my ($answer, @aimed) = @$aim;
+		my @words = words($name, [ $needs, @aimed ]);
+		prepare();
+		my $client = as('admin7');
+		$client->call('FLUSHALL');
+		my $told = said($client->call(@words));
+		$answer = qr/^-NOPERM User admin7 .*; it concerns the tenants of the whole server$/ if $needs eq 'server';
+		push @wrong, "@words: $told" if $told !~ $answer;
+		$client->close;
+		as('admin7')->call('CLIENT', 'UNPAUSE') if $name eq 'client|pause';
+
+		# What it was told itself it may say.
+		$told =~ s/\Q$_\E//g for @aimed;
+		push @wrong, "@words tells: $told" if $told =~ /treasure/;
+		my $now = own();
+		push @wrong, "@words changes: $now" if $now ne $own;
+		my $count = counted();
+		push @wrong, "@words resets" if $count <= $counted;
+		# Each is blamed for its own.
+		($own, $counted) = ($now, $count);
+	}
+	is(join("\n", @wrong), '', "as another tenant: $name");
+}
+is(($listens->outcome(0))[0], 'silent', '… and who listens has heard nothing');
+$app->call('RPUSH', 'treasures', 'found');
+is_deeply($waits->reply, [ 'treasures', 'found' ], '… and who waits gets what its own tenant sends');
+$listens->close;
+sql('REVOKE USAGE ON SCHEMA kv FROM treasurer; DROP ROLE treasurer');
+$app->call('CONFIG', 'SET', 'slowlog-log-slower-than', 10000);
 my $seven = as('admin7');
 $seven->call('FLUSHALL');
 is($seven->call('GET', 'k'), undef, 'the other tenant has no such key');
@@ -427,9 +510,10 @@ like($app->call('ACL', 'DELUSER', 'x'), qr/DROP ROLE/, 'ACL DELUSER too');
 
 # ---- every function --------------------------------------------------------------------------
 
-# Of each that the extension has: what it needs (execute: that an administrator may call it), a call, and whether it
-# is refused where nothing can be changed. Triggers are called by PostgreSQL alone.
+# Of each that the extension has: what it needs (execute: that an administrator may call it; trigger: that PostgreSQL does),
+# a call, and whether it is refused where nothing can be changed.
 my %functions = (
+	'catalog_changed()' => [ 'trigger', 'kv.catalog_changed()', 1 ],
 	'access_check(integer,text)' => [ 'execute', "kv.access_check(0, 'read')", 1 ],
 	'access_role(text)' => [ 'execute', "kv.access_role('app')", 0 ],
 	'"check"(integer,boolean)' => [ 'execute', 'kv.check()', 0 ],
@@ -677,7 +761,7 @@ my %functions = (
 my @functions = split /\n/, sql(<<'SQL');
 SELECT regexp_replace(p.oid::regprocedure::text, '^kv\.', '') FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid
 JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
-WHERE e.extname = 'pgfirst_kv' AND p.prorettype <> 'trigger'::regtype ORDER BY 1
+WHERE e.extname = 'pgfirst_kv' ORDER BY 1
 SQL
 is_deeply([ sort keys %functions ], [ sort @functions ], 'every function has a case here, and no other');
 
@@ -717,25 +801,24 @@ for my $name (grep { $functions{$_} } sort @functions)
 	like(sql_error('nobody', $statement), qr/^psql:.*ERROR:  permission denied for function/, '… without EXECUTE') if $needs eq 'execute';
 	like(sql_error('nobody', $statement), qr/ERROR:  role "nobody" may not \w+.* database 0\nHINT:  SELECT kv\.grant\('nobody', 0, '$needs'\)/,
 		'… without the grant') if $needs =~ /^(read|write)$/;
+	like(sql_error($_, $statement), qr/ERROR:  \w+ is a trigger function/, "… is not for $_") for $needs eq 'trigger' ? qw(nobody postgres) : ();
 	like(sql_error('reader', $statement), qr/ERROR:  role "reader" may not write to database 0/, '… with a lesser one') if $needs eq 'write';
 	is($node->safe_psql('postgres', "SELECT count(*) FROM $call", extra_params => [ '-U', 'nobody' ]), 0,
 		'… without the grant') if $needs eq 'rows';
-	if ($needs =~ /^(read|write|rows)$/)
-	{
-		my (undef, $out, $error) = $node->psql('postgres', "SELECT x FROM $call x", extra_params => [ '-U', 'writer7' ]);
-		# Where nothing is there, nothing is renamed.
-		like($error, $name =~ /^(rename|lset)/ ? qr/ERROR:  no such key/ : qr/^$/, '… as another tenant');
-		unlike($out, qr/treasure|7472656173757265|k/, '… shows nothing') or diag($out);
-		is($app->call('GET', 'k'), 'treasure', '… which changes nothing');
-		is(collections(), $collections, '… nor a collection');
-		$seven->call('FLUSHALL');
-	}
+	my (undef, $out, $error) = $node->psql('postgres', "SELECT x FROM $call x", extra_params => [ '-U', 'writer7' ]);
+	# Where nothing is there, nothing is renamed.
+	like($error, $needs eq 'execute' ? qr/ERROR:  permission denied for function/ : $needs eq 'trigger' ? qr/ERROR:  .*return type trigger/
+		: $name =~ /^(rename|lset)/ ? qr/ERROR:  no such key/ : qr/^$/, '… as another tenant');
+	unlike($out, qr/treasure|7472656173757265|k/, '… shows nothing') or diag($out);
+	is($app->call('GET', 'k'), 'treasure', '… which changes nothing');
+	is(collections(), $collections, '… nor a collection');
+	$seven->call('FLUSHALL');
 	my $read_only = sql_error('postgres', "BEGIN READ ONLY; $statement; COMMIT");
 	my $there = sql_error('postgres', $statement, $standby);
 	if ($changes)
 	{
-		like($read_only, qr/ERROR:  .*read-only transaction/, '… in a read-only transaction');
-		like($there, qr/ERROR:  .*(read-only transaction|during recovery)/, '… on a standby');
+		like($read_only, qr/ERROR:  .*(read-only transaction|trigger function)/, '… in a read-only transaction');
+		like($there, qr/ERROR:  .*(read-only transaction|during recovery|trigger function)/, '… on a standby');
 		is(sql("SELECT kv.get_text('k')"), 'treasure', '… has changed nothing');
 		is(collections(), $collections, '… and no collection');
 	}
@@ -746,23 +829,75 @@ for my $name (grep { $functions{$_} } sort @functions)
 	}
 }
 
+# Those that need nothing, which have no keys to keep to themselves, but numbers of them.
+sub counts { return sql_as($_[0], 'SELECT c.keys, c.expiring_keys, c.bytes, c.evicted_keys FROM kv.database_counts(0) c'); }
+sub sql_as { return $node->safe_psql('postgres', $_[1], extra_params => [ '-U', $_[0] ]); }
+
+wait_until('keys are counted', sub { counts('reader') =~ /^[1-9]\d*\|1\|[1-9]\d*\|0$/; });
+is(counts('nobody'), '|||', 'kv.database_counts without the grant');
+like(counts('writer7'), qr/^\|\|\d+\|\d+$/, '… as another tenant: of all tenants, and not of one');
+is(sql_as('writer7', 'SELECT count(*), count(keys), count(bytes) > 0 FROM kv.databases'), '4|0|t', '… nor the view');
+is(sql_as('nobody', 'SELECT kv.may(0), kv.tenant(), (SELECT count(*) FROM kv.databases)'), 'f|0|0', 'what a role without rights is told');
+is(sql_as('writer7', "SELECT kv.may(0, 'write'), kv.may(0, 'admin'), kv.tenant()"), 't|f|7', '… and one of another tenant');
+
 # ---- the commands on a standby ---------------------------------------------------------------
 
-my $there;
-wait_until('the door of the standby', sub { $there = eval { redis($standby) }; });
+wait_for_door($standby);
 prepare();
-wait_until('what is written is there', sub { ($there->call('GET', 'k') // '') eq 'treasure' });
+wait_for_standby($node, $standby);
+my $serves = worker_pid($standby);
+sub there { return as($_[0] // 'app', node => $standby); }
+
+# What changes keys is refused, as by a replica of Redis, and some more; all else is as on the primary: who is answered
+# there is answered here, and an error is the same.
+my $no_replica = qr/^-ERR \w+ cannot be used with replica instances/;
+my %refused = (
+	(map { $_ => qr/^-ERR a standby makes no checkpoints of its own; send \U$_\E to the primary$/ } qw(save bgsave)),
+	wait => $no_replica, waitaof => $no_replica);
 for my $name (grep { $cases{$_} } @commands)
 {
 	my ($needs) = @{ $cases{$name} };
-	next if $name =~ /^(quit|reset|shutdown|save|bgsave|auth|hello|multi|watch|client\|kill|client\|pause)$/;
-	my $reply = $there->call(words($name, $cases{$name})) // 'nil';
-	my $writes = $needs eq 'write' || $name =~ /^(flushall|swapdb)$/;
+	my @words = words($name, $cases{$name});
+	my $reply = said(there()->call(@words));
 
-	is($reply =~ /^-READONLY /, $writes, "on a standby: $name") or diag($reply);
-	$there->call('RESET') && $there->call('AUTH', 'secret') if $name =~ /^p?subscribe$/;
-	like(as('nobody', node => $standby)->call(words($name, $cases{$name})), qr/^-NOPERM /, '… without the grant') if $needs ne 'none';
+	if ($needs eq 'write' || $name =~ /^(flushall|swapdb)$/)
+	{
+		like($reply, qr/^-READONLY /, "on a standby: $name");
+	}
+	elsif ($refused{$name})
+	{
+		like($reply, $refused{$name}, "on a standby: $name");
+	}
+	else
+	{
+		my ($here, $there) = map { /^-/ ? $_ : 'an answer' } said(as('app')->call(@words)), $reply;
+		is($there, $here, "on a standby: $name");
+	}
+	like(there('nobody')->call(@words), qr/^-NOPERM /, '… without the grant') if $needs ne 'none';
+	my $told = said(there('admin7')->call(@words));
+	ok($needs eq 'server' ? $told =~ /^-NOPERM / : $told !~ /treasure/, '… as another tenant') or diag($told);
 }
+my $there = there();
+is(held($there), $held, 'nothing has changed there');
+is(worker_pid($standby), $serves, '… and the same process serves');
+
+# Those that end or change the connection, or somebody else's.
+is($there->call('QUIT') . ($there->outcome(10))[0], 'OKclosed', 'on a standby QUIT ends the connection');
+$there = there();
+is($there->call('RESET') . $there->call('GET', 'k'), 'RESET-NOAUTH Authentication required.', '… RESET logs out');
+is($there->call('AUTH', 'reader', 'secret') . $there->call('GET', 'k'), 'OKtreasure', '… AUTH logs in');
+like(said($there->call('HELLO', 3, 'AUTH', 'nobody', 'secret')), qr/ role replica /, '… HELLO says what it is');
+like($there->call('GET', 'k'), qr/^-NOPERM User nobody /, '… and whose the connection is now');
+$there = there();
+my $victim = there('reader');
+is($there->call('CLIENT', 'KILL', 'ID', $victim->call('CLIENT', 'ID')) . ($victim->outcome(10))[0], '1closed', '… CLIENT KILL kills');
+$victim = there('reader');
+is($there->call('CLIENT', 'PAUSE', 60000, 'ALL'), 'OK', '… CLIENT PAUSE');
+$victim->send('GET', 'k');
+is(($victim->outcome(0.3))[0], 'silent', '… holds others');
+is($there->call('CLIENT', 'UNPAUSE') . $victim->reply, 'OKtreasure', '… until CLIENT UNPAUSE');
+is_deeply([ exchange($there, 'WATCH k', 'MULTI', 'GET k', 'EXEC') ], [ 'OK', 'OK', 'QUEUED', ['treasure'] ], '… WATCH and MULTI');
+like($there->call('BLPOP', 'nothing', 0), qr/^-READONLY /, '… and nobody waits for what cannot be taken');
 $standby->stop;
 
 # ---- dumps -----------------------------------------------------------------------------------

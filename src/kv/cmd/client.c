@@ -318,11 +318,17 @@ typedef struct KillFilter
 	RespSlice local_address;
 	int64 id;
 	ClientType type;
-	bool user;
+	RespSlice user;
 	Oid role;
 	bool role_is_default; /* then also who has not logged in */
 	bool spare_self;
 } KillFilter;
+
+static void
+reply_no_user(KvCall *call, RespSlice user)
+{
+	kv_reply_error(call, "ERR No such user '%.*s'", (int) Min(user.length, 128), user.data);
+}
 
 /* Sets the filter's role; false after answering that there is no such user. */
 static bool
@@ -331,7 +337,7 @@ kill_user(KvCall *call, int i, KillFilter *filter)
 	RespSlice user = kv_argument(call, i);
 	char *name = pnstrdup(user.data, user.length);
 
-	filter->user = true;
+	filter->user = user;
 	filter->role_is_default = strcmp(name, "default") == 0;
 	filter->role = filter->role_is_default ? get_role_oid(pgfirst_redis_default_role, true)
 	               : strlen(name) == user.length && user.length < NAMEDATALEN
@@ -339,7 +345,27 @@ kill_user(KvCall *call, int i, KillFilter *filter)
 	                   : InvalidOid;
 	if (OidIsValid(filter->role) || filter->role_is_default)
 		return true;
-	kv_reply_error(call, "ERR No such user '%.*s'", (int) Min(user.length, 128), user.data);
+	reply_no_user(call, user);
+	return false;
+}
+
+/*
+ * Whether the user, of whom no client was met, is one of the caller's tenant; if not, false after answering, or with
+ * what the command returns.  What others call their users is not told; but who has changed tenants may have left
+ * clients behind, so they come first.
+ */
+static bool
+kill_knows(KvCall *call, const KillFilter *filter, KvOutcome *outcome)
+{
+	*outcome = KV_DONE;
+	if (!filter->user.data || filter->role_is_default || !call->available)
+		return true;
+	if (!kv_access_ready(false))
+		*outcome = kv_locked_out(call, 0, "the list of rights");
+	else if (kv_auth_tenant(filter->role) == call->session->tenant)
+		return true;
+	else
+		reply_no_user(call, filter->user);
 	return false;
 }
 
@@ -395,7 +421,7 @@ kill_meets(const KvCall *call, const KillFilter *filter, const KvPortrait *clien
 		return false;
 	if (filter->id != 0 && (uint64) filter->id != client->id)
 		return false;
-	if (filter->user &&
+	if (filter->user.data &&
 	    !(OidIsValid(client->role) ? client->role == filter->role : filter->role_is_default))
 		return false;
 	return !filter->spare_self || client->id != call->session->id;
@@ -408,6 +434,7 @@ kv_cmd_client_kill(KvCall *call)
 	KillFilter filter = {.spare_self = call->argc > 3};
 	KvRosterWalk walk;
 	KvPortrait client;
+	KvOutcome outcome;
 	int64 killed = 0;
 
 	if (call->argc == 3)
@@ -428,6 +455,8 @@ kv_cmd_client_kill(KvCall *call)
 			continue;
 		killed++;
 	}
+	if (killed == 0 && !kill_knows(call, &filter, &outcome))
+		return outcome;
 	if (call->argc > 3)
 		pgfirst_resp_write_integer(call->reply, killed);
 	else if (killed > 0)
