@@ -206,6 +206,12 @@ extern bool pgfirst_merge_fits(Size used, Size used_right);
 /* Merges the leaf that covers the key with its right neighbour, if both are empty enough. */
 extern bool pgfirst_tree_merge(PgfirstStore *store, const StoreKey *key);
 
+/* Whether it is worth making two of three neighbours of which so much is used. */
+extern bool pgfirst_squeeze_fits(Size used, Size used_middle, Size used_right);
+
+/* Makes two of the leaf that covers the key and the two to the right of it, if they have one parent. */
+extern bool pgfirst_tree_squeeze(PgfirstStore *store, const StoreKey *key);
+
 /* ---- tidy.c: clearing away ---------------------------------------------------------------------- */
 
 /* Something has happened to the store that may have left something to clear away. */

@@ -6,7 +6,7 @@
  *   parts    of large records that no record leads to are deleted: part 0 names the owner, and if
  *            no version of the owner leads here and the writer has ended, none ever will, because an
  *            incarnation is given to a record once.  So are parts without a part 0.
- *   leaves   that have become empty enough are merged; see merge.c.
+ *   leaves   that have become empty enough are merged, two into one or three into two; see merge.c.
  *
  * All this needs no lock of a record and no transaction id, changes nothing that anybody can see, and
  * is one WAL record at a time.  So the store need not be open to write: RowShareLock on its relation is
@@ -285,8 +285,8 @@ pgfirst_store_tidy(PgfirstStore *store, PgfirstTidyCursor *cursor, uint32 leaves
 {
 	PgfirstTidy result = {0};
 	StoreKey key;
-	StoreKey before; /* the leaf before this one */
-	Size before_used = STORE_PAGE_ROOM;
+	StoreKey before, second; /* the leaf before this one, and the one before that */
+	Size before_used = STORE_PAGE_ROOM, second_used = STORE_PAGE_ROOM;
 
 	StaticAssertStmt(sizeof(StoreKey) == sizeof(cursor->opaque), "a cursor holds a key");
 	result.busy = !pgfirst_lock_relation(store->oid, RowShareLock, false);
@@ -295,7 +295,7 @@ pgfirst_store_tidy(PgfirstStore *store, PgfirstTidyCursor *cursor, uint32 leaves
 	memcpy(&key, cursor->opaque, sizeof(key));
 	if (pgfirst_tree_id(store) == 0)
 		key.space = STORE_SPACE_END;
-	before = key;
+	before = second = key;
 	if (key.space != STORE_SPACE_END)
 		result.parts = pgfirst_garbage_collect(store, (uint64) leaves * 4);
 	while (key.space != STORE_SPACE_END && result.leaves < leaves)
@@ -309,9 +309,21 @@ pgfirst_store_tidy(PgfirstStore *store, PgfirstTidyCursor *cursor, uint32 leaves
 		{
 			result.merged++;
 			key = before; /* it may take over the next one, too */
-			before_used = STORE_PAGE_ROOM;
+			before = second;
+			before_used = second_used;
+			second_used = STORE_PAGE_ROOM;
 			continue;
 		}
+		if (pgfirst_squeeze_fits(second_used, before_used, used) &&
+		    pgfirst_tree_squeeze(store, &second))
+		{
+			result.merged++;
+			key = second;
+			before_used = second_used = STORE_PAGE_ROOM;
+			continue;
+		}
+		second = before;
+		second_used = before_used;
 		before = here;
 		before_used = used;
 	}

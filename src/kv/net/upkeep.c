@@ -84,8 +84,13 @@ extern PGDLLEXPORT void pgfirst_upkeep_main(Datum arg);
 #define SHRINK_REST_US (SECOND_US / 10) /* at most: what has been begun keeps pages from writers */
 #define TIDY_BUSY_US   (SECOND_US / 50)
 
-#define REST_US      (2 * SECOND_US) /* after a round through all databases */
-#define FAILURES_MAX 10              /* so often the time to the next try is doubled */
+/*
+ * After a round through all databases.  Where keys come and go so fast that a round has merged pages, the next one will
+ * too: with two seconds in between, a file was 1.69 times as large as what lived in it, with half a second 1.55.
+ */
+#define REST_US      (2 * SECOND_US)
+#define REST_GAIN_US (SECOND_US / 2)
+#define FAILURES_MAX 10 /* so often the time to the next try is doubled */
 
 /* Through all databases, one after the other, and then from the first again. */
 typedef struct UpkeepRound
@@ -93,6 +98,7 @@ typedef struct UpkeepRound
 	int64 next; /* when it goes on */
 	int number; /* of the database that it is at */
 	int tries;  /* to open it, in vain */
+	bool gains; /* it is worth being repeated soon */
 } UpkeepRound;
 
 /* How far a database is swept.  A pass that could not go on keeps its place. */
@@ -280,7 +286,11 @@ round_pass_on(UpkeepRound *round, int64 now_us)
 {
 	round->tries = 0;
 	round->number = (round->number + 1) % KV_DATABASES;
-	round->next = round->number == 0 ? now_us + REST_US : now_us;
+	round->next = now_us;
+	if (round->number > 0)
+		return;
+	round->next += round->gains ? REST_GAIN_US : REST_US;
+	round->gains = false;
 }
 
 /* Its database is locked: tries again soon, some times. */
@@ -462,6 +472,7 @@ tidy_slice(void)
 		round_is_busy(round, now_us);
 		return;
 	}
+	round->gains |= slice.merged > 0;
 	if (slice.wrapped)
 	{
 		tidy->done = tidy->began;
