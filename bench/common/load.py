@@ -80,8 +80,10 @@ MEMBER = "element:__rand_int__"
 # What redis-benchmark is given word by word. It has tests of its own for some of these, which send the
 # same, but not for all; here each takes its values from BENCH_VALUE_BYTES and uses the one key.
 COMMANDS = {
+    "ping": ["PING"],
     "mget": ["MGET"] + ["key:__rand_int__"] * MANY_KEYS,
     "lpush": ["LPUSH", KEY, VALUE],
+    "rpush": ["RPUSH", KEY, VALUE],
     "rpop": ["RPOP", KEY],
     "lpop": ["LPOP", KEY],
     "lrange": ["LRANGE", KEY, "0", "99"],

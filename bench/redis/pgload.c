@@ -67,6 +67,7 @@ static const Operation operations[] = {
     {"incr", 1, false, "counter",
      "INSERT INTO %s AS c (key, value) VALUES ($1::text, 1) "
      "ON CONFLICT (key) DO UPDATE SET value = c.value + 1 RETURNING value"},
+    {"ping", 1, false, "key", "SELECT $1::text"}, /* a round trip: nothing is looked up */
 };
 
 typedef struct Client

@@ -25,6 +25,8 @@ def row(name, op, space="durable", transport="tcp", pipeline=1, target=1.0, chec
 
 
 ROWS = [
+    row("PING", "ping"),
+    row("PING, 16 pipelined", "ping", pipeline=16, target=None),
     row("GET", "get"),
     row("GET, 16 pipelined", "get", pipeline=16, target=1.2),
     row("GET, unix socket", "get", transport="unix"),
@@ -44,10 +46,14 @@ ROWS = [
         target=1.2, checkpoints=True),
     row("INCR durable", "incr", checkpoints=True),
     row("INCR durable, 16 pipelined", "incr", pipeline=16, target=None, checkpoints=True),
+    row("INCR durable, no checkpoint", "incr"),
     row("MSET of 10, durable", "mset", checkpoints=True),
+    row("MSET of 10, durable, no checkpoint", "mset"),
     row("MULTI of 10 SETs, durable", "multi", checkpoints=True),
+    row("MULTI of 10 SETs, durable, no checkpoint", "multi"),
     row("EVAL of three calls, volatile", "eval", "volatile", target=0.8),
     row("EVAL of three calls, durable", "eval", target=0.8, checkpoints=True),
+    row("EVAL of three calls, durable, no checkpoint", "eval", target=0.8),
 ]
 
 SLOW_ROWS = [
@@ -58,7 +64,7 @@ SLOW_ROWS = [
 
 def _type_rows():
     """Each write at each durability, each read once: what is only read is the same in all three."""
-    for title, op in (("LPUSH", "lpush"), ("RPOP", "rpop"), ("LPOP", "lpop"), ("LRANGE 100", "lrange"),
+    for title, op in (("LPUSH", "lpush"), ("RPUSH", "rpush"), ("RPOP", "rpop"), ("LPOP", "lpop"), ("LRANGE 100", "lrange"),
                       ("SADD", "sadd"), ("SPOP", "spop"), ("HSET", "hset"), ("HGET", "hget"),
                       ("ZADD", "zadd"), ("ZPOPMIN", "zpopmin"), ("XADD", "xadd")):
         reads = op in ("lrange", "hget")

@@ -45,6 +45,7 @@ ZSET = _state("ZCARD", "ZADD", lambda number, score: (score, "element:%012d" % n
 
 STATES = {
     "lpush": LIST["adds"],
+    "rpush": LIST["adds"],
     "rpop": LIST["pops"],
     "lpop": LIST["pops"],
     "lrange": LIST["reads"],
