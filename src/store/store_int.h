@@ -516,7 +516,7 @@ extern bool pgfirst_kind_is_part(uint16 kind);
 
 /*
  * Every change of a record on a page raises its stamp and the store's, while the leaf is locked; that of a part
- * (store.h) only the store's.
+ * (store.h) only the store's.  So does a change that was dropped before it came to a page.
  */
 extern void pgfirst_position_touch(PgfirstStore *store, const PgfirstId *id, uint16 kind);
 extern uint32 pgfirst_position_stamp(PgfirstStore *store, const PgfirstId *id);

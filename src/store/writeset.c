@@ -672,21 +672,24 @@ pgfirst_writeset_applied(PgfirstStore *store)
 	set.generation++;
 }
 
+/* Who watches one of these records is told, although nobody else has seen it changed. */
 void
 pgfirst_store_drop_changes(PgfirstStore *store)
 {
-	if (change_owner() == TopSubTransactionId)
-	{
-		changes_drop(store);
-		return;
-	}
+	bool all = change_owner() == TopSubTransactionId;
+
 	for (uint32 i = 0; i < set.places; i++)
 	{
 		StoreEntry *entry = set.table[i];
 
-		if (entry != NULL && entry->store == store && entry->change != STORE_UNCHANGED)
+		if (entry == NULL || entry->store != store || entry->change == STORE_UNCHANGED)
+			continue;
+		pgfirst_position_touch(store, &entry->id, entry->kind);
+		if (!all)
 			entry_change(entry, STORE_UNCHANGED, 0, 0, NULL);
 	}
+	if (all)
+		changes_drop(store);
 }
 
 void

@@ -88,6 +88,7 @@ ERRORS = [
     ((b"HSCAN", b"SSCAN", b"ZSCAN"), says("invalid cursor", ""), "no server gives one that is empty or has a sign"),
     ((b"BLPOP", b"BRPOP", b"BLMOVE", b"BRPOPLPUSH", b"BLMPOP", b"BZPOPMIN", b"BZPOPMAX", b"BZMPOP"),
      says("timeout is out of range", "timeout is negative"), "7.2 does not take too much for too little"),
+    ((b"LPOS",), lambda our, their: our.raw.startswith(b"-ERR value is out of range, value must between"), "7.2 takes no rank that it cannot negate"),
     ((b"XREAD",), says("Unbalanced 'xread' list", "Unbalanced XREAD list"), "7.2 names the command as it was sent"),
     ((b"ZINCRBY",), says("value is not a valid float", "syntax error"), "an option of ZADD where the increment belongs"),
 ]
@@ -116,7 +117,7 @@ def same(command, ours, theirs, queued=None):
 
 def parting(command, ours, theirs):
     """What differs, and where; of what a transaction or a script has answered, the first reply."""
-    if command.inner and {ours.kind, theirs.kind} == {"*"} and len(ours.value) == len(theirs.value) == len(command.inner):
+    if command.inner and {ours.kind, theirs.kind} == {"*"} and None not in (ours.value, theirs.value) and len(ours.value) == len(theirs.value) == len(command.inner):
         for inner, our, their in zip(command.inner, ours.value, theirs.value):
             if not same(inner, our, their):
                 return f"{shorten(command.words[:1])}: {parting(inner, our, their)}"
@@ -152,12 +153,12 @@ def state_difference(pair):
     return None
 
 
-def states_difference(pair):
-    """The same for the two databases that a stream uses."""
-    found = state_difference(pair)
-    pair.call("SELECT", 1)
-    found = found or state_difference(pair)
-    pair.call("SELECT", 0)
+def states_difference(pair, databases=2):
+    """The same for the databases that a stream uses; ends in the first one."""
+    found = None
+    for number in reversed(range(databases)):
+        pair.call("SELECT", number)
+        found = found or state_difference(pair)
     return found
 
 

@@ -46,8 +46,8 @@ def literal(word):
 
 
 class Scripts:
-    def __init__(self, chance):
-        self.chance, self.pick = chance, chance.choice
+    def __init__(self, chance, names=KEYS):
+        self.chance, self.pick, self.names = chance, chance.choice, names
         self.known = []
 
     def key(self, keys):
@@ -55,7 +55,7 @@ class Scripts:
         number = self.chance.random()
         if number < 0.6 and keys:
             return b"KEYS[%d]" % self.chance.randint(1, keys)
-        return b"ARGV[1]" if number < 0.7 else literal(self.pick(KEYS))
+        return b"ARGV[1]" if number < 0.7 else literal(self.pick(self.names))
 
     def command(self, keys):
         pick, key = self.pick, self.key(keys)
@@ -97,7 +97,7 @@ class Scripts:
     def eval(self):
         keys = self.pick([0, 1, 1, 2, 3])
         number = self.pick([b"%d" % keys] * 30 + [b"-1", b"99", b"x", b"", b"1.0"])
-        words = [number, *[self.pick(KEYS) for _ in range(keys)], *[self.pick(VALUES + KEYS) for _ in range(self.pick([0, 1, 1, 2]))]]
+        words = [number, *[self.pick(self.names) for _ in range(keys)], *[self.pick(VALUES + self.names) for _ in range(self.pick([0, 1, 1, 2]))]]
         if self.known and self.chance.random() < 0.2:
             return [self.pick([b"EVALSHA", b"evalsha", b"EVALSHA_RO"]), self.pick(self.known), *words]
         body = self.body(keys)

@@ -43,13 +43,13 @@ def any_case(chance, word):
 class Stream:
     """Makes commands; keeps no account of what they do, two servers do that."""
 
-    def __init__(self, chance, user, password, scripts):
+    def __init__(self, chance, user, password, scripts, names=KEYS):
         self.chance, self.user, self.password = chance, user.encode(), password.encode()
-        self.scripts = scripts
+        self.scripts, self.names = scripts, names
         self.pick = chance.choice
 
     def keys(self, least=1, most=4):
-        return [self.pick(KEYS) for _ in range(self.chance.randint(least, most))]
+        return [self.pick(self.names) for _ in range(self.chance.randint(least, most))]
 
     def set_options(self):
         options = []
@@ -82,7 +82,7 @@ class Stream:
 
     def string(self, kind):
         """What is behind the name of a command on strings and bits, or None if it is another one."""
-        pick, key = self.pick, self.pick(KEYS)
+        pick, key = self.pick, self.pick(self.names)
         if kind in (b"SETNX", b"GETSET"):
             return [key, pick(VALUES)]
         if kind in (b"SETEX", b"PSETEX"):
@@ -223,13 +223,13 @@ class Stream:
             [], [], [b"REPLACE"], [b"replace"], [b"DB", self.database()], [b"DB", self.database(), b"REPLACE"],
             [b"Replace", b"db", self.database()], [b"REPLACE", b"REPLACE"], [b"DB"], [b"REPLACE", b"DB"], [b"bogus"],
             [b"DB", b"1", b"DB", self.database()], [b"DB", self.database(), b"bogus"], [b"bogus", b"DB", b"x"]])
-        return [self.pick(KEYS), self.pick(KEYS), *options]
+        return [self.pick(self.names), self.pick(self.names), *options]
 
     def object(self):
         word = self.pick([b"ENCODING", b"ENCODING", b"ENCODING", b"encoding", b"REFCOUNT", b"IDLETIME", b"FREQ", b"HELP"])
         if word == b"HELP":
             return [word]
-        return self.pick([[word, self.pick(KEYS)]] * 12 + [[], [word], [word, b"a", b"b"], [b"HELP", b"x"], [b"bogus"],
+        return self.pick([[word, self.pick(self.names)]] * 12 + [[], [word], [word, b"a", b"b"], [b"HELP", b"x"], [b"bogus"],
                                                            [b"bogus", b"a"], [b""]])
 
     def expire_flags(self):
@@ -266,16 +266,16 @@ class Stream:
         if kind == b"COPY":
             return [name, *self.copy()]
         if kind == b"MOVE":
-            return [name, pick(KEYS), self.database()]
+            return [name, pick(self.names), self.database()]
         if kind in (b"RENAME", b"RENAMENX"):
-            return [name, pick(KEYS), pick(KEYS)]
+            return [name, pick(self.names), pick(self.names)]
         if kind == b"OBJECT":
             return [name, *self.object()]
         if kind in (b"UNLINK", b"TOUCH"):
             return [name, *self.keys()]
         if kind in (b"EXPIREAT", b"PEXPIREAT"):
-            return [name, pick(KEYS), pick(MOMENTS if kind == b"EXPIREAT" else MOMENTS_MS), *self.expire_flags()]
-        return [name] if kind == b"RANDOMKEY" else [name, pick(KEYS)]
+            return [name, pick(self.names), pick(MOMENTS if kind == b"EXPIREAT" else MOMENTS_MS), *self.expire_flags()]
+        return [name] if kind == b"RANDOMKEY" else [name, pick(self.names)]
 
     def next(self):
         pick, chance = self.pick, self.chance
@@ -306,8 +306,10 @@ class Stream:
                          [b"FLUSHALL", b"ASYNC"], [b"flushall", b"sync"]])
         if number < 0.32:
             return self.scripts.next()
-        if number < 0.45:
-            return self.next_on_keys()
+        return self.next_on_keys() if number < 0.45 else self.next_on_strings()
+
+    def next_on_strings(self):
+        pick, chance = self.pick, self.chance
         name = any_case(chance, pick([
             b"GET", b"GET", b"GET", b"SET", b"SET", b"SET", b"SET", b"MGET", b"MSET", b"DEL", b"EXISTS", b"TYPE",
             b"INCR", b"DECR", b"INCRBY", b"EXPIRE", b"EXPIRE", b"PEXPIRE", b"TTL", b"PTTL", b"PERSIST", b"KEYS", b"SCAN",
@@ -321,15 +323,15 @@ class Stream:
         if words is not None:
             return [name, *words]
         if kind == b"SET":
-            return [name, pick(KEYS), pick(VALUES), *self.set_options()]
+            return [name, pick(self.names), pick(VALUES), *self.set_options()]
         if kind == b"MSET":
             return [name] + [word for key in self.keys() for word in (key, pick(VALUES))]
         if kind in (b"MGET", b"DEL", b"EXISTS"):
             return [name, *self.keys()]
         if kind == b"INCRBY":
-            return [name, pick(KEYS), pick(NUMBERS)]
+            return [name, pick(self.names), pick(NUMBERS)]
         if kind in (b"EXPIRE", b"PEXPIRE"):
-            return [name, pick(KEYS), pick(SECONDS if kind == b"EXPIRE" else MILLISECONDS), *self.expire_flags()]
+            return [name, pick(self.names), pick(SECONDS if kind == b"EXPIRE" else MILLISECONDS), *self.expire_flags()]
         if kind == b"KEYS":
             return [name, pick(PATTERNS)]
         if kind == b"SCAN":
@@ -338,7 +340,7 @@ class Stream:
             return [name, *([pick(VALUES)] if kind == b"ECHO" or chance.random() < 0.5 else [])]
         if kind in (b"DBSIZE", b"TIME"):
             return [name]
-        return [name, pick(KEYS)]
+        return [name, pick(self.names)]
 
     def group(self):
         """One command, or a transaction as a whole, so that none is open when something else is asked."""

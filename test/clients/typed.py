@@ -41,10 +41,12 @@ LENGTHS = [0, 1, 5, 10, 30, 60, 127, 128, 300, 1100, 5000]
 FOREIGN = {
     b"string": [[b"GET"], [b"SETNX", b"x"], [b"APPEND", b"x"], [b"INCR"], [b"STRLEN"], [b"GETRANGE", b"0", b"-1"], [b"SETBIT", b"1", b"1"],
                 [b"GETDEL"], [b"GETSET", b"x"], [b"BITCOUNT"], [b"SET", b"x", b"GET"], [b"SET", b"x", b"NX"]],
-    b"hash": [[b"HSET", b"f", b"v"], [b"HGET", b"f"], [b"HGETALL"], [b"HDEL", b"f"], [b"HINCRBY", b"f", b"1"], [b"HLEN"], [b"HSCAN", b"0"]],
+    b"hash": [[b"HSET", b"f", b"v"], [b"HGET", b"f"], [b"HGETALL"], [b"HDEL", b"f"], [b"HINCRBY", b"f", b"1"], [b"HLEN"],
+              [b"HSCAN", b"0", b"COUNT", b"100000"]],
     b"list": [[b"RPUSH", b"x", b"y"], [b"LPOP"], [b"LRANGE", b"0", b"-1"], [b"LLEN"], [b"LSET", b"0", b"x"], [b"LPUSHX", b"x"]],
     b"stream": [[b"XADD", b"1-1", b"f", b"v"], [b"XLEN"], [b"XRANGE", b"-", b"+"], [b"XDEL", b"1-1"], [b"XTRIM", b"MAXLEN", b"0"], [b"XSETID", b"9-9"]],
-    b"set": [[b"SADD", b"x", b"y"], [b"SREM", b"x"], [b"SMEMBERS"], [b"SCARD"], [b"SISMEMBER", b"x"], [b"SINTER"], [b"SSCAN", b"0"]],
+    b"set": [[b"SADD", b"x", b"y"], [b"SREM", b"x"], [b"SMEMBERS"], [b"SCARD"], [b"SISMEMBER", b"x"], [b"SINTER"],
+             [b"SSCAN", b"0", b"COUNT", b"100000"]],
     b"zset": [[b"ZADD", b"1", b"x"], [b"ZREM", b"x"], [b"ZCARD"], [b"ZSCORE", b"x"], [b"ZRANGE", b"0", b"-1"], [b"ZPOPMIN"]],
 }
 
@@ -56,6 +58,13 @@ def pairs_of(plain):
     if plain and isinstance(plain[0], list):
         return [tuple(pair) for pair in plain]
     return list(zip(plain[::2], plain[1::2]))
+
+
+def script_of(chance, commands):
+    """A command that calls these, but for what scripts do not call here."""
+    commands = [command for command in commands if command.words[0].upper() not in NOT_IN_SCRIPTS]
+    arguments = [word for command in commands for word in (b"%d" % len(command.words), *command.words)]
+    return Command([b"EVAL", chance.choice([b"", b"redis.setresp(3)"]) + CALLS, b"0", *arguments], commands)
 
 
 class Typed:
@@ -185,10 +194,7 @@ class Typed:
         commands = [Command(self.next()) for _ in range(self.pick([1, 2, 3, 5, 12]))]
         if number > 0.05:
             return [Command([b"MULTI"]), *commands, Command([self.pick([b"EXEC", b"EXEC", b"EXEC", b"DISCARD"])])]
-        commands = [command for command in commands if command.words[0].upper() not in NOT_IN_SCRIPTS]
-        arguments = [word for command in commands for word in (b"%d" % len(command.words), *command.words)]
-        body = self.pick([b"", b"redis.setresp(3)"]) + CALLS
-        return [Command([b"EVAL", body, b"0", *arguments], commands)]
+        return [script_of(self.chance, commands)]
 
     # ---- chance --------------------------------------------------------------------------------
 

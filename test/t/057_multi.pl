@@ -10,7 +10,8 @@
 # (halves are seen); STORE_CHANGE_PAGES of 4 (forty keys that are not logged take an id); batch_change() that unlocks each
 # leaf when it has changed it (halves of a volatile database are seen); space_read_epoch() that begins a new unit (what EXEC sets before its FLUSHDB is seen);
 # pgfirst_store_together_end() that lets a brief read hold (halves are seen); ahead_copy() without the write set, and
-# ahead_versions() that compares no keys (what is set around a FLUSHDB is seen by half).
+# ahead_versions() that compares no keys (what is set around a FLUSHDB is seen by half); watch() that does not look at the next epoch,
+# and pgfirst_store_drop_changes() that raises no stamp (what comes and goes behind FLUSHDB, and with it, is not noticed).
 
 use strict;
 use warnings;
@@ -150,6 +151,14 @@ $a->call('DEL', 'w');
 $a->call('WATCH', 'w');
 $b->call('FLUSHDB');
 is_deeply(exec_of($a, [ 'GET', 'w' ]), [undef], 'FLUSHDB does not change what is not there');
+$a->call('WATCH', 'w');
+$b->call('FLUSHDB');
+$b->call('SET', 'w', 1);
+$b->call('DEL', 'w');
+is(exec_of($a, [ 'GET', 'w' ]), undef, '… but what comes and goes behind it has changed');
+$a->call('WATCH', 'w');
+exec_of($b, [ 'SET', 'w', 1 ], ['FLUSHDB']);
+is(exec_of($a, [ 'GET', 'w' ]), undef, '… and what comes and goes with it');
 
 # In one packet, so in one turn.
 sub pipeline

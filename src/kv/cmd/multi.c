@@ -28,7 +28,9 @@
  * any process raises, and whether it was being changed then; and what the stamp does not tell: the epoch
  * and the file of the database, and when the key will have expired.  Slots are hashed: a change of
  * another record may look like one of this, about once in 65,536 changes, and EXEC answers null as if
- * the key had been changed; clients that watch try again anyway.  Of a collection only the key's record counts, which is
+ * the key had been changed; clients that watch try again anyway.  FLUSHDB gives every key another record: it changes
+ * what was there, but not a key that was not, unless that comes and goes in the next epoch, whose record is remembered as
+ * well; after two of them it counts as changed.  Of a collection only the key's record counts, which is
  * written with every change of an element (collection.h).  The watched keys are locked while EXEC
  * compares and until it commits, or two transactions that each watch what the other changes could
  * both succeed.
@@ -46,6 +48,7 @@
 #include "base/clock.h"
 #include "kv/cmd/commands.h"
 #include "kv/cmd/stats.h"
+#include "kv/id.h"
 #include "kv/limit.h"
 #include "kv/publish.h"
 #include "kv/script/script.h"
@@ -59,6 +62,7 @@
 typedef struct KvWatch
 {
 	PgfirstStamp record;
+	PgfirstStamp next; /* the record in the next epoch, if the key is not there */
 	uint32 tenant;
 	int database;
 	Oid storage;
@@ -375,6 +379,11 @@ watch(KvCall *call, RespSlice key)
 	pgfirst_store_stamp(call->space->store, &id, &watch->record);
 	watch->there = kv_key_read(call->space, key, call->now_ms, false, &entry);
 	watch->expiry = watch->there ? entry.expiry : 0;
+	if (!watch->there)
+	{
+		kv_id(watch->tenant, watch->epoch + 1, key.data, key.length, &id);
+		pgfirst_store_stamp(call->space->store, &id, &watch->next);
+	}
 	multi->watched++;
 	return true;
 }
@@ -431,6 +440,13 @@ kv_cmd_unwatch(KvCall *call)
 	return KV_DONE;
 }
 
+static bool
+stamp_holds(KvSpace *space, const PgfirstStamp *stamp)
+{
+	return !pgfirst_store_changes(space->store, &stamp->id) &&
+	       pgfirst_store_stamp_holds(space->store, stamp);
+}
+
 /* Whether the key is as it was; its database is open, and its lock is ours if anything is changed. */
 static bool
 watch_holds(KvCall *call, KvSpace *space, const KvWatch *watch)
@@ -442,12 +458,12 @@ watch_holds(KvCall *call, KvSpace *space, const KvWatch *watch)
 	    watch->storage != kv_database_storage(watch->database))
 		return false;
 	if (watch->epoch != space->epoch)
-		return !watch->there && pgfirst_store_stamp_holds(space->store, &watch->record) &&
+		return !watch->there && watch->epoch + 1 == space->epoch &&
+		       stamp_holds(space, &watch->record) && stamp_holds(space, &watch->next) &&
 		       !kv_key_read(space, key, call->now_ms, false, &entry);
 	if (watch->expiry != 0 && watch->expiry <= call->now_ms)
 		return false;
-	return !pgfirst_store_changes(space->store, &watch->record.id) &&
-	       pgfirst_store_stamp_holds(space->store, &watch->record);
+	return stamp_holds(space, &watch->record);
 }
 
 /* ---- EXEC ------------------------------------------------------------------------------------ */
