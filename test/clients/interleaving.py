@@ -71,19 +71,18 @@ class Plan:
         strings = Stream(self.chance, "", "", self.scripts, self.keys)
         self.strings = strings
         self.makers = [strings.next_on_strings, strings.next_on_strings, strings.next_on_keys]
-        for kind in self.chance.sample(TYPES, self.pick([0, 1, 1, 2])):
-            self.makers += [self.typed(kind, known)] * 3
+        self.kinds = [kind(self.chance, known) for kind in self.chance.sample(TYPES, self.pick([0, 1, 1, 2]))]
+        for kind in self.kinds:
+            # Most of them on a key that is of no other type for long.
+            kind.keys = [*self.keys, *[self.pick(self.keys)] * 4]
+            self.makers += [kind.next] * 3
         # So often something expires, which takes time. What has expired counts in DBSIZE until it is swept, in both.
         self.expiries = self.pick([0, 0, 0, 0, 1, 2])
         self.left_out = (*LEFT_OUT, b"DBSIZE") if self.expiries else LEFT_OUT
+        # The key that was given a short life last.
+        self.short = None
         self.steps = []
         self.make(self.chance.randint(10, 60))
-
-    def typed(self, kind, known):
-        """What makes commands of a type: most of them on a key that is of no other type for long."""
-        maker = kind(self.chance, known)
-        maker.keys = [*self.keys, *[self.pick(self.keys)] * 4]
-        return maker.next
 
     # ---- one command ---------------------------------------------------------------------------
 
@@ -126,12 +125,25 @@ class Plan:
     def brief(self, ms):
         """Commands of which the last one gives a key a short life, if there is such a key."""
         key, time = self.pick(self.keys), b"%d" % ms
+        self.short = key
         return self.pick([
             [[b"SET", key, self.pick(VALUES), b"PX", time]], [[b"PSETEX", key, time, self.pick(VALUES)]], [[b"GETEX", key, b"PX", time]],
             *[[[b"PEXPIRE", key, time, *self.pick([[], [], [b"LT"], [b"XX"]])]]] * 3,
             [[b"RPUSH", key, b"x"], [b"PEXPIRE", key, time]], [[b"HSET", key, b"f", b"v"], [b"PEXPIRE", key, time]],
             [[b"EVAL", b"return redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])", b"1", key, b"scripted", time]],
             [[b"EVAL", b"redis.call('SADD', KEYS[1], 'm') return redis.call('PEXPIRE', KEYS[1], ARGV[1])", b"1", key, time]]])
+
+    def about(self, key):
+        """Commands on keys, on this one mostly."""
+        keys, before = [key, key, key, self.pick(self.keys)], [kind.keys for kind in self.kinds]
+        self.strings.names = keys
+        for kind in self.kinds:
+            kind.keys = keys
+        commands = [self.data() for _ in range(self.pick([1, 2, 3, 5]))]
+        self.strings.names = self.keys
+        for kind, keys in zip(self.kinds, before):
+            kind.keys = keys
+        return commands
 
     # ---- what a client does next ---------------------------------------------------------------
 
@@ -142,8 +154,7 @@ class Plan:
             ms = self.pick(BRIEF_MS)
             return [Command(words) for words in self.brief(ms)], ms / 1000 + MARGIN, None
         commands = [Command(words) for words in self.brief(WATCHED_MS)]
-        key = next(word for word in commands[-1].words[1:] if word in self.keys)
-        commands.append(Command([b"WATCH", key]))
+        commands.append(Command([b"WATCH", self.short]))
         commands += [self.data() for _ in range(self.pick([0, 0, 0, 1, 2]))]
         return commands, WATCHED_MS / 1000 + MARGIN, WATCHED_MS / 2000
 
@@ -221,4 +232,6 @@ class Plan:
                 if alone or wait:
                     break
             self.steps.append(Step(number, commands, wait, limit))
+            if wait:
+                self.steps.append(Step(self.chance.randrange(len(self.clients)), self.about(self.short)))
             length -= len(commands)
