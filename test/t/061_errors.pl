@@ -124,7 +124,7 @@ my $node = pgfirst_node('errors', extension => 0, conf => <<'CONF');
 autovacuum = off
 max_prepared_transactions = 1
 pgfirst.redis_auth_delay = 0
-pgfirst.redis_lock_timeout = '200ms'
+pgfirst.redis_lock_timeout = '1s'
 pgfirst.redis_script_timeout = '500ms'
 pgfirst.redis_script_memory = '8MB'
 CONF

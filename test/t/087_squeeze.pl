@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: PostgreSQL
 #
 # 087_squeeze.pl: three neighbouring leaves whose records have room on two become two, beside who reads and with
-# versions of transactions that go on, and whatever stops it halfway.
+# versions of transactions that go on, and whatever stops it halfway. Recovery compares what it makes of the records with the pages.
 #
 # Seen to fail: tidying that never tries three (leaves are 0.70 full instead of 0.80); squeeze_count() that parts two versions of a
 # record; border_move() that leaves the parent's item as it was, or the left leaf's fence (the tree does not lead to every key).
@@ -49,15 +49,55 @@ sub fullness
 # ---- what it is for ------------------------------------------------------------------------
 
 sql("SELECT store_test.make('thirds', true)");
+my $reads = PgfirstStore::Session->new($node);
+my $get = "SELECT count(store_test.get('thirds', $id)), sum(i) FILTER (WHERE store_test.get('thirds', $id) LIKE '1,' || i || ',%')
+	FROM generate_series(1, $count) i";
 sql(put(1, 'true'));
 sql(del('i % 4 = 0'));
 my $holds = sql($all);
+my $got = $reads->ask($get); # and knows now where each leaf is
 my $before = fullness();
 cmp_ok(tidy(), '>', 0, 'leaves that have lost a quarter of their records');
-cmp_ok(fullness(), '>', 0.75, '… are filled again');
+cmp_ok(fullness(), '>', $before + 0.25, '… are filled again');
 is(wrong(), '', '… and whole');
 is(sql($all), $holds, '… with all records');
+is($reads->ask($get), $got, '… for who knew where they were, too');
+$reads->end;
 cmp_ok(tidy(), '<', 5, '… and then there is hardly anything to do');
+
+# Where nothing is logged.
+sql("SELECT store_test.make('fleeting', false)");
+(my $fleeting = "$all; " . put(1, 'true') . '; ' . del('i % 4 = 0') . "; $all") =~ s/'thirds'/'fleeting'/g;
+my (undef, undef, undef, $were) = split /\n/, sql($fleeting);
+cmp_ok(sql("SELECT store_test.tidy('fleeting')"), '>', 200, 'where nothing is logged');
+is(sql($all =~ s/thirds/fleeting/r), $were, '… nothing is lost');
+is(sql("SELECT store_test.check('fleeting')"), '', '… and all whole');
+
+# ---- beside who goes from leaf to leaf -----------------------------------------------------
+
+# Records in front of the next leaf's border come to be on the leaf that was read already.
+my %rests = (
+	'a walk' => [ 'before a leaf of a walk', $all ],
+	'a census' => [ 'a leaf is counted', "SELECT records FROM store_test.census('thirds', true)" ]);
+for my $what (sort keys %rests)
+{
+	my ($point, $query) = @{ $rests{$what} };
+	for my $passes (5, 60, 150)
+	{
+		sql(put(1, 'true'));
+		sql(del('i % 4 = 0'));
+		$holds = sql($query);
+		store_arm($node, 'hold', point => $point, passes => $passes, who => 'client backend');
+		my $rests = PgfirstStore::Session->new($node);
+		$rests->send($query);
+		wait_until("$what rests", sub { return sql('SELECT store_test.held()') != 0; });
+		my $squeezed = tidy();
+		store_arm($node, 'nothing');
+		is($rests->answer, $holds, "$what that rests after $passes leaves finds what it would have found");
+		cmp_ok($squeezed, '>', 200, '… though leaves were squeezed');
+		$rests->end;
+	}
+}
 
 # ---- beside a transaction ------------------------------------------------------------------
 
