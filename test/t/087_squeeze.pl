@@ -4,7 +4,8 @@
 # versions of transactions that go on, and whatever stops it halfway. Recovery compares what it makes of the records with the pages.
 #
 # Seen to fail: tidying that never tries three (leaves are 0.70 full instead of 0.80); squeeze_count() that parts two versions of a
-# record; border_move() that leaves the parent's item as it was, or the left leaf's fence (the tree does not lead to every key).
+# record; border_move() that leaves the parent's item as it was, or the left leaf's fence (the tree does not lead to every key); a census that
+# counts a leaf from its first record on.
 
 use strict;
 use warnings;
