@@ -2,7 +2,8 @@
 """report.py: docs/benchmarks.md and its plots, from the raw results alone.
 
 A target is reached when the median of the ratios is at or above it and their lower quartile is at
-least 0.95 of it. That a p99 is no worse than Redis's is judged alike, by Redis's over pgfirst's. Nothing is left out because it looks bad; what was not measured is said to be missing.
+least 0.95 of it. That a p99 is no worse than Redis's is judged alike, by Redis's over pgfirst's. Nothing is left out
+because it looks bad; what was not measured is said to be missing.
 
 Raw results stay where they were measured and are not published, the page is. A section without raw
 results here is therefore kept as the page has it.

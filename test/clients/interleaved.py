@@ -12,8 +12,8 @@ Every reply has to be the same, as it has to in elements.py, and in the end what
 first difference. It is reported with its number and with the shortest conversation found that still differs:
 command after command is left out, and the rest tried again.
 
-May differ: whether EXEC answers null, in the cases of which docs/kv.md tells (`may_be_null`, `may_be_carried_out`). And because watched keys are told apart by a
-hash, a null that has no reason at all: such a stream is run again and has to be the same then.
+May differ: whether EXEC answers null, in the cases of which docs/kv.md tells (`may_be_null`, `may_be_carried_out`). And because
+watched keys are told apart by a hash, a null that has no reason at all: such a stream is run again and has to be the same then.
 
 The run also fails when transactions that watch were not often enough carried out or not often enough answered null, as it
 would prove nothing, and when too many of the latter needed one of these excuses.
