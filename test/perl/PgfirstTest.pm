@@ -173,8 +173,10 @@ sub worker_pid
 	return defined $out && $out =~ /^(\d+)$/ ? $1 : undef;
 }
 
-# Stops one of the server's processes, until it is sent CONT, where it waits for something to do: anywhere else it may
-# hold a lock that all others wait for.
+# Stops one of the server's processes, until it is sent CONT or the test ends, where it waits for something to do:
+# anywhere else it may hold a lock that all others wait for.
+my %stopped;
+END { my $code = $?; kill 'CONT', keys %stopped; $? = $code; }
 sub stop_at_rest
 {
 	my ($node, $pid) = @_;
@@ -188,6 +190,7 @@ sub stop_at_rest
 	wait_until("process $pid is at rest", sub {
 		return 0 if !$rests->();
 		kill 'STOP', $pid;
+		$stopped{$pid} = 1;
 		return 1 if $rests->();
 		kill 'CONT', $pid;
 		return 0;

@@ -262,7 +262,6 @@ ok(defined $large_leaf && defined $part_leaf, 'the store has large records and p
 # large record that is put back: its parts are queued to be deleted.
 my $upkeep = worker_pid($node, 'pgfirst upkeep');
 sub upkeep_go { kill 'CONT', $upkeep if defined $upkeep; }
-END { my $code = $?; upkeep_go(); $? = $code; }
 
 # Puts damaged pages in, block => bytes, and everything back afterwards.
 sub with_pages
