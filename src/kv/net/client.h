@@ -61,6 +61,7 @@ typedef struct KvClient
 	KvClientState state;
 	dlist_node state_link;
 
+	bool unread;      /* the socket may have more, of which epoll will not tell by itself */
 	bool peer_closed; /* the client will send no more */
 	bool broken;      /* the socket failed, or memory ran out: nothing more can be sent */
 
@@ -165,8 +166,11 @@ extern void kv_client_touch(KvClient *client);
 
 /* ---- bytes ------------------------------------------------------------------------------- */
 
-/* Reads what the socket has, within the limits; the client becomes READY if there is something. */
-extern void kv_client_receive(KvClient *client);
+/*
+ * Reads what the socket has, within the limits; the client becomes READY if there is something.  More is there where a
+ * read stops before all is read: the end, or what is behind an urgent byte.
+ */
+extern void kv_client_receive(KvClient *client, bool more);
 
 /* Drops the command that has just been run from the input. */
 extern void kv_client_consume(KvClient *client, Size bytes);

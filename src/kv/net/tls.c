@@ -467,7 +467,7 @@ handshake_done(KvClient *client)
 		kv_stats_add(&kv_stats->connections_rejected, 1);
 	}
 	/* Its first commands may have come along. */
-	kv_client_receive(client);
+	kv_client_receive(client, false);
 }
 
 /* What OpenSSL did not like, or its verdict on the client's certificate. */

@@ -194,7 +194,7 @@ socket_event(const struct epoll_event *event)
 	}
 	kv_client_touch(client);
 	if (event->events & EPOLLIN)
-		kv_client_receive(client);
+		kv_client_receive(client, (event->events & (EPOLLRDHUP | EPOLLPRI)) != 0);
 	/* As in Redis, what waits for news ends with who asked for it; and so does what goes through all keys. */
 	if ((event->events & EPOLLRDHUP) && kv_client_ends_with_peer(client))
 		client->broken = true;
