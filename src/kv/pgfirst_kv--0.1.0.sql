@@ -221,7 +221,10 @@ BEGIN
 	END IF;
 	DELETE FROM @extschema@.access a WHERE a.number = drop_database.number;
 	INSERT INTO @extschema@.dropped VALUES (drop_database.number) ON CONFLICT DO NOTHING;
-	EXECUTE format('DROP TABLE %s', store);
+	-- Its owner may have dropped the table itself; this is what mends it then.
+	IF EXISTS (SELECT FROM pg_class c WHERE c.oid = store) THEN
+		EXECUTE format('DROP TABLE %s', store);
+	END IF;
 EXCEPTION WHEN object_in_use THEN
 	RAISE EXCEPTION USING ERRCODE = 'object_in_use',
 		MESSAGE = format('database %s has been used by this transaction and cannot be dropped in it', number),

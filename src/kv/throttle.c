@@ -11,6 +11,9 @@
  *     failures   1 … 10     11      12     …    15 and more
  *     gap           0     delay/16 delay/8         delay
  *
+ * Who waits counts as if he had failed already: of a hundred that come at once, each would reserve a moment by the gap
+ * that there is before the first of them has failed.
+ *
  * Every login waits, also one that would succeed, and one whose success is remembered: or what is answered at
  * once would tell which guess is right.  Who shares an address with an attacker therefore logs in late or is
  * refused while it lasts; whoever is logged in, and all other addresses, notice nothing.  A success takes no
@@ -62,6 +65,7 @@ typedef struct ThrottleEntry
 	int64 failed_us; /* monotonic; the last failure that is not forgotten; 0: nobody */
 	int64 next_us;   /* when the next login has its turn */
 	int failures;
+	int waiting; /* who have reserved a moment since nobody waited */
 } ThrottleEntry;
 
 typedef struct ThrottleShared
@@ -159,7 +163,8 @@ entry_make(ThrottleEntry *set, const ThrottlePlace *place)
 static int64
 entry_gap(const ThrottleEntry *entry, int64 delay_us)
 {
-	int over = entry->failures - FREE_FAILURES;
+	int failures = Min(entry->failures + entry->waiting, FAILURES_MAX);
+	int over = failures - FREE_FAILURES;
 
 	return over <= 0 ? 0 : delay_us >> Max(STEPS + 1 - over, 0);
 }
@@ -181,6 +186,8 @@ kv_throttle_ask(const char *address, int64 now_us, int64 *turn_us)
 	set = set_of(&place);
 	SpinLockAcquire(&shared->lock);
 	entry = entry_find(set, &place, now_us);
+	if (entry && entry->next_us <= now_us)
+		entry->waiting = 0;
 	gap_us = entry ? entry_gap(entry, delay_us) : 0;
 	if (gap_us > 0)
 	{
@@ -190,6 +197,7 @@ kv_throttle_ask(const char *address, int64 now_us, int64 *turn_us)
 		else
 		{
 			entry->next_us = *turn_us + gap_us;
+			entry->waiting++;
 			if (*turn_us > now_us)
 				answer = KV_THROTTLE_WAIT;
 		}

@@ -66,6 +66,16 @@ is($a->call('GET', 'a'), '2', '… and it is in the first again');
 is_deeply(exec_of($a, [ 'SELECT', 1 ], [ 'GET', 'a' ]), [ 'OK', 'of 1' ], 'SELECT stays');
 is($a->call('SELECT', 0), 'OK', 'back');
 
+# Who has subscribed may not say everything any more; what EXEC does was said before.
+for my $subscribes ('SUBSCRIBE', 'PSUBSCRIBE')
+{
+	my $listener = redis($node);
+	is_deeply(exec_of($listener, [ $subscribes, 'news' ], [ 'SET', 'behind', $subscribes ], [ 'GET', 'behind' ]),
+		[ [ lc $subscribes, 'news', 1 ], 'OK', $subscribes ], "$subscribes in a transaction");
+	like($listener->call('GET', 'behind'), qr/^-ERR Can't execute 'get'/, '… holds behind it');
+	$listener->close;
+}
+
 for my $case ([ 'NOSUCH' ], [ 'GET' ], [ 'AUTH', 'secret' ], [ 'HELLO', 3 ])
 {
 	$a->call('MULTI');

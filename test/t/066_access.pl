@@ -227,6 +227,12 @@ for my $name (grep { $cases{$_} } @commands)
 	is("@wrong", '', "$name needs $case->[0]");
 }
 
+# Of what touches no key, too; whatever else it has.
+sql("SELECT kv.grant('outsider', NULL, 'admin')");
+like(as('outsider')->call(@$_), qr/; GRANT USAGE ON SCHEMA kv gives them$/, "without USAGE nobody has rights: @$_")
+  for [ 'SCRIPT', 'LOAD', 'return 1' ], [ 'SCRIPT', 'EXISTS', 'x' ], [ 'CLIENT', 'KILL', 'ID', 1 ];
+is(as('outsider')->call('PING'), 'PONG', '… PING needs none');
+sql("SELECT kv.revoke('outsider', NULL)");
 like(as('outsider')->call('GET', 'k'), qr/; GRANT USAGE ON SCHEMA kv gives them$/, 'what mends it: USAGE');
 like(as('reader')->call('SET', 'k', 1), qr/; kv\.grant\('reader', 0, 'write'\) gives them$/, '… a grant');
 like(as('writer')->call('FLUSHALL'), qr/; kv\.grant\('writer', NULL, 'admin'\) gives them$/, '… one for all databases');
@@ -247,6 +253,12 @@ $app->call('ECHO', 'treasure');
 $app->call('CONFIG', 'SET', 'slowlog-log-slower-than', -1);
 as('admin7')->call('SLOWLOG', 'RESET');
 sql("CREATE ROLE treasurer LOGIN PASSWORD 'secret'; GRANT USAGE ON SCHEMA kv TO treasurer");
+# A pause of one tenant holds nobody of another, who may have to log in first.
+$app->call('CLIENT', 'PAUSE', 30_000, 'ALL');
+my $began = time;
+is(as('admin7')->call('ECHO', 'in'), 'in', 'in a pause of another tenant clients log in');
+cmp_ok(time - $began, '<', 15, '… at once');
+$app->call('CLIENT', 'UNPAUSE');
 my $listens = as('treasurer');
 $listens->call('SUBSCRIBE', 'treasure');
 $listens->call('PSUBSCRIBE', 'treasure*');

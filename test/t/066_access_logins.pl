@@ -5,7 +5,7 @@
 #
 # Seen to fail: kv_throttle_ask() that always answers KV_THROTTLE_NOW, or that counts for each worker alone;
 # place_of() that keeps the port, or that has one place for all; login_has_turn() behind kv_auth_verify(), which lets
-# the right password through at once; a patience without end (the crowd's clients are never answered).
+# the right password through at once; or that asks only once, though another password is looked at in this turn; a patience without end (the crowd's clients are never answered).
 #
 # Alone: it measures how long others wait.
 
@@ -76,6 +76,27 @@ cmp_ok(scalar(@let_in), '<', 20, '… most of them the latter');
 cmp_ok(scalar(@let_in), '>', 0, '… and some not');
 wait_until('time forgives', sub { (timed(stranger(from => '127.0.0.2'), 'AUTH', 'secret'))[0] < 0.02 }, 60);
 pass('time forgives');
+
+# ---- all at once -----------------------------------------------------------------------------
+
+# Each sends its password before any of them is looked at, so before anybody has failed.
+my @burst = map { stranger(from => '127.0.0.7') } 1 .. 150;
+my $began = time;
+$_->send('AUTH', 'guess') for @burst;
+my ($guessed, $late) = (0, 0);
+for my $client (@burst)
+{
+	my ($got, $answer) = $client->outcome(30);
+	$guessed++ if $got eq 'reply' && $answer eq $wrong;
+	$late++ if $got ne 'reply';
+}
+# What is free, about two a second, and one more for each worker that has looked in the meantime.
+my $seconds = time - $began;
+note("$guessed looked at in $seconds s");
+cmp_ok($guessed, '<', 20 + 3 * $seconds, 'of a hundred and fifty at once few are looked at');
+cmp_ok($guessed, '>=', 10, '… as many as are free');
+is($late, 0, '… and all are answered');
+$_->close for @burst;
 
 # ---- ten thousand ----------------------------------------------------------------------------
 

@@ -422,6 +422,11 @@ like($a->call('GET', 'k'), qr/^-LOADING database 9 is not there/, 'who had selec
 sql('SELECT kv.create_database(9)');
 is($a->call('GET', 'k'), undef, 'a new one is empty');
 like(sql_error('SELECT kv.drop_database(10)'), qr/42704.*database 10 does not exist/, 'one that is missing');
+sql('SELECT kv.create_database(10)');
+sql('DROP TABLE kv.database_10');
+sql('SELECT kv.drop_database(10); SELECT kv.create_database(10)');
+is(sql("SELECT kv.set('k', 'v', db => 10)"), 't', 'one whose table somebody has dropped is mended by dropping and making it');
+sql('SELECT kv.drop_database(10)');
 is(sql('SELECT count(*) FROM kv.check()'), '0', 'the stores are sound');
 $node->stop;
 

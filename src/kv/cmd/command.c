@@ -390,6 +390,7 @@ permitted(KvCall *call)
 {
 	const KvCommand *command = call->command;
 	int database = kv_multi_database(call->session);
+	bool keyless = (command->flags & KV_LOADING) != 0;
 
 	if (!OidIsValid(call->session->role) && !(command->flags & KV_NO_AUTH))
 	{
@@ -398,20 +399,20 @@ permitted(KvCall *call)
 	}
 	if (command->flags & KV_NO_AUTH)
 		return true;
-	if (command->flags & KV_LOADING)
-		return granted(call, database);
-	if (!call->available)
+	if (!keyless && !call->available)
 	{
 		kv_reply_not_installed(call);
 		return false;
 	}
-	if (!kv_database_exists(database))
+	if (!keyless && !kv_database_exists(database))
 	{
 		kv_reply_error(call, "LOADING database %d is not there; kv.create_database(%d) makes it",
 		               database, database);
 		return false;
 	}
-	if (!call->session->usage)
+	/* Without the extension there is no schema, and nothing that is anybody's. */
+	if (!call->session->usage &&
+	    (!keyless || (call->available && kv_command_level(command) > KV_LEVEL_NONE)))
 		return refuse(call, "GRANT USAGE ON SCHEMA kv gives them");
 	if (!granted(call, database))
 		return false;
@@ -730,7 +731,8 @@ acceptable(KvCall *call, KvOutcome *outcome)
 		return false;
 	}
 	call->session->last_command = command;
-	if (kv_session_only_listens(call->session) && !(command->flags & KV_LISTENING))
+	/* What EXEC has kept came before. */
+	if (!call->atomic && kv_session_only_listens(call->session) && !(command->flags & KV_LISTENING))
 	{
 		kv_reply_error(
 		    call,
@@ -774,6 +776,7 @@ execute(KvCall *call)
 		call->wrote = (flags & KV_WRITE) != 0;
 	}
 	call->executed = true;
+	call->session->reshaped |= (flags & KV_RESHAPES) != 0;
 	return call->command->function(call);
 }
 

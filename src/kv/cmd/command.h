@@ -52,8 +52,10 @@ typedef enum KvFlag
 	KV_WAITS = 1 << 27,        /* may wait for its keys; not within MULTI and scripts */
 	KV_GROWS = 1 << 20,        /* takes room: refused in a database that is full (Redis: denyoom) */
 	KV_HARMLESS = 1 << 24,     /* of KV_ADMIN: Redis calls it so, but anybody may */
-	KV_SERVER = 1 << 25, /* of KV_ADMIN: concerns all tenants, so the default one's admins may */
-	KV_READERS = 1 << 26 /* names no key, but is for those who may read */
+	KV_SERVER = 1 << 25,  /* of KV_ADMIN: concerns all tenants, so the default one's admins may */
+	KV_READERS = 1 << 26, /* names no key, but is for those who may read */
+	KV_RESHAPES =
+	    1 << 28 /* changes the connection itself: its database, role, protocol, transaction, … */
 } KvFlag;
 
 /* What became of a call. */

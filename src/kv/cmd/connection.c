@@ -106,7 +106,8 @@ kv_cmd_select(KvCall *call)
 
 /*
  * Whether the address has its turn to try a password; false after answering, or with *outcome KV_PARK_NEWS.
- * When it is asked again, session->wait_until_us is the moment that it has reserved.
+ * When it is asked again, session->wait_until_us is the moment that it has reserved.  Who has its turn at once has
+ * reserved nothing: if it is not looked at in this turn, the address may have failed too often before the next.
  */
 static bool
 login_has_turn(KvCall *call, KvOutcome *outcome)
@@ -117,14 +118,19 @@ login_has_turn(KvCall *call, KvOutcome *outcome)
 
 	if (session->wait_until_us == 0)
 	{
-		if (kv_throttle_ask(session->address, now_us, &turn_us) == KV_THROTTLE_NEVER)
+		switch (kv_throttle_ask(session->address, now_us, &turn_us))
 		{
-			kv_reply_error(call,
-			               "ERR too many failed logins from this address; try again in %d seconds",
-			               KV_THROTTLE_AGAIN_S);
-			return false;
+			case KV_THROTTLE_NEVER:
+				kv_reply_error(
+				    call, "ERR too many failed logins from this address; try again in %d seconds",
+				    KV_THROTTLE_AGAIN_S);
+				return false;
+			case KV_THROTTLE_NOW:
+				return true;
+			case KV_THROTTLE_WAIT:
+				session->wait_until_us = turn_us;
+				break;
 		}
-		session->wait_until_us = turn_us;
 	}
 	if (session->wait_until_us <= now_us)
 		return true;

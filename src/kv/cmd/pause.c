@@ -99,7 +99,8 @@ kv_pause_holds(const KvCall *call, int64 *until_us)
 
 	if (brief != 0 && brief_holds(command, brief, until_us))
 		return true;
-	if (last == 0 || command->function == kv_cmd_client_unpause)
+	/* Whose client it is, and so whose pause holds it, is known when it has logged in. */
+	if (last == 0 || command->function == kv_cmd_client_unpause || (command->flags & KV_NO_AUTH))
 		return false;
 	now_us = pgfirst_clock_monotonic_us();
 	if ((int64) last <= now_us)

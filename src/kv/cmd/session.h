@@ -81,6 +81,7 @@ typedef struct KvSession
 	int channels;                /* how many they are */
 	int patterns;
 
+	bool reshaped;             /* by the command under way: see KV_RESHAPES */
 	bool wrote;                /* in the turn under way */
 	XLogRecPtr write_position; /* its last change is flushed when this is; invalid before one */
 

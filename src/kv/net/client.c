@@ -3,16 +3,10 @@
  * client.c: a connection of the Redis door; see client.h.
  *
  * Memory.  A client that says nothing costs its struct: buffers come with the first byte and go
- * when they are empty.  Nothing is allocated for what a client only announces.  A client whose
+ * when they are empty; see buffers.h.  Nothing is allocated for what a client only announces.  A client whose
  * replies are not read stops being served at OUTPUT_FULL, and one whose unread replies are more than
  * pgfirst.redis_client_output_limit, which a single large one can be, is disconnected; a subscriber at
  * pgfirst.redis_pubsub_output_limit.
- *
- * All buffers together stay within pgfirst.redis_client_memory.  When they would exceed it, somebody
- * is disconnected, and not whoever asks last: that would let one client take all but a byte and have
- * everybody else thrown out.  It is the client that takes most, and as long as there are any, one
- * that has not logged in.  A few buffers that nobody needs just now stay, for the next who says something: with one
- * command at a time, getting and giving back one for each was 3 % of the worker's time.
  *
  * A reply that is too large to be copied comes as the tail of the buffer (session.h).  When all before it has
  * left, the tail becomes the buffer.
@@ -22,9 +16,8 @@
  *
  * Sockets that are only read are watched edge-triggered: epoll tells once that something has come, and does not look
  * again, before each wait, whether there is more of it; that was 6 % of what a PING costs.  What is left unread then is
- * asked for by telling epoll of the socket anew, which makes it look.  All others are watched level-triggered, because
- * what has come may be left where it is: nothing is read of a client that waits, or that is to read first, and a
- * record of TLS that has been taken from the socket may be left with OpenSSL.
+ * asked for by telling epoll of the socket anew, which makes it look.  All others are watched level-triggered: of these
+ * something may be left on purpose, what is sent AT_ONCE is not all that the socket takes, and TLS has buffers of its own.
  */
 #include "postgres.h"
 
@@ -41,17 +34,16 @@
 #include "kv/cmd/pubsub.h"
 #include "kv/cmd/roster.h"
 #include "kv/cmd/stats.h"
+#include "kv/net/buffers.h"
 #include "kv/net/client.h"
 #include "kv/net/tls.h"
 #include "kv/net/waits.h"
 #include "kv/settings.h"
 #include "store/store.h"
 
-#define INPUT_START  ((Size) 16 * 1024)
 #define INPUT_ENOUGH ((Size) 64 * 1024)        /* of complete commands, to stop reading more */
 #define INPUT_STEP   ((Size) 16 * 1024 * 1024) /* the most a buffer grows at once */
 #define INPUT_LARGE  ((Size) 1024 * 1024)
-#define INPUT_SPARE  64 /* buffers of INPUT_START bytes that stay */
 #define OUTPUT_FULL  ((Size) 1024 * 1024)
 #define AT_ONCE      ((Size) 2 * 1024 * 1024) /* received or sent before others have their turn */
 #define OUTPUT_KEEP  ((Size) 16 * 1024)       /* a drained buffer up to this size stays */
@@ -59,235 +51,9 @@
 
 #define ARGUMENTS_MANY 1024
 
-
 KvClients kv_clients;
 
-static struct
-{
-	MemoryContext context;
-	int spares;
-	char *spare[INPUT_SPARE]; /* of INPUT_START bytes, of no client */
-	Size spare_bytes;
-} memory;
-
-/* ---- memory ------------------------------------------------------------------------------ */
-
-/* Once a second at most: a thousand greedy clients should not fill the disk. */
-static bool
-note_is_due(void)
-{
-	static int64 noted_us;
-	int64 now_us = pgfirst_clock_monotonic_us();
-
-	if (noted_us != 0 && now_us - noted_us < 1000000)
-		return false;
-	noted_us = now_us;
-	return true;
-}
-
-static void
-memory_note(const KvClient *client)
-{
-	if (!note_is_due())
-		return;
-	ereport(
-	    LOG,
-	    (errcode(ERRCODE_OUT_OF_MEMORY),
-	     errmsg("client %s of the Redis door is disconnected: the buffers of all clients do not "
-	            "fit into pgfirst.redis_client_memory",
-	            client->session.address),
-	     errdetail("Its own take %zu kB.", client->memory / 1024)));
-}
-
-/* As send(), to a client that may be encrypted. */
-static ssize_t
-client_send(KvClient *client, const char *data, Size size)
-{
-	if (unlikely(client->tls))
-		return kv_tls_write(client, data, size);
-	return send(client->fd, data, size, MSG_NOSIGNAL);
-}
-
-/*
- * Tells a client why it is disconnected, if that cannot be taken for a part, or for the first, of
- * the replies that it still waits for.
- */
-static void
-memory_refuse(KvClient *client)
-{
-	static const char refusal[] = "-OOM the buffers of all clients together would exceed "
-	                              "pgfirst.redis_client_memory\r\n";
-
-	memory_note(client);
-	if (client->session.reply.length == client->sent)
-		(void) client_send(client, refusal, sizeof(refusal) - 1);
-	client->broken = true;
-}
-
-/* Whether `client` is to go before `other`. */
-static bool
-memory_goes_first(const KvClient *client, const KvClient *other, Size other_more)
-{
-	bool stranger = !OidIsValid(client->session.role);
-	bool other_stranger = !OidIsValid(other->session.role);
-
-	if (stranger != other_stranger)
-		return stranger;
-	return client->memory > other->memory + other_more;
-}
-
-static KvClient *
-memory_find_prey(void)
-{
-	KvClient *prey = NULL;
-	dlist_iter iterator;
-
-	dlist_foreach (iterator, &kv_sessions.list)
-	{
-		KvClient *client = dlist_container(KvClient, session.link, iterator.cur);
-
-		if (!client->broken && client->memory > 0 && (!prey || memory_goes_first(client, prey, 0)))
-			prey = client;
-	}
-	return prey;
-}
-
-static void client_free_buffers(KvClient *client);
-
-static void
-spare_free(void)
-{
-	char *input = memory.spare[--memory.spares];
-
-	memory.spare_bytes -= GetMemoryChunkSpace(input);
-	pfree(input);
-}
-
-/* Makes `more` bytes for the client fit into the limit, if need be at the cost of another. */
-static bool
-memory_make_room(const KvClient *client, Size more)
-{
-	while (kv_clients.memory + memory.spare_bytes + more >
-	       (Size) pgfirst_redis_client_memory * 1024)
-	{
-		KvClient *prey;
-
-		if (memory.spares > 0)
-		{
-			spare_free();
-			continue;
-		}
-		prey = memory_find_prey();
-		if (!prey || prey == client || !memory_goes_first(prey, client, more))
-			return false;
-		memory_refuse(prey);
-		client_free_buffers(prey);
-		kv_client_touch(prey);
-	}
-	return true;
-}
-
-/* NULL, and the block as it was, if the machine has no memory. */
-static void *
-memory_take(void *block, Size size)
-{
-	MemoryContext caller = CurrentMemoryContext;
-	void *volatile taken = NULL;
-
-	if (!block)
-		return MemoryContextAllocExtended(memory.context, size,
-		                                  MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
-	PG_TRY();
-	{
-		taken = repalloc_huge(block, size);
-	}
-	PG_CATCH();
-	{
-		if (geterrcode() != ERRCODE_OUT_OF_MEMORY)
-			PG_RE_THROW();
-		MemoryContextSwitchTo(caller);
-		FlushErrorState();
-	}
-	PG_END_TRY();
-	return taken;
-}
-
-/* The allocator of everything that a client makes us keep; its context is the client. */
-static void *
-client_memory_resize(void *context, void *block, size_t size)
-{
-	KvClient *client = context;
-	Size before = block ? GetMemoryChunkSpace(block) : 0;
-	Size after = 0;
-
-	if (size == 0)
-	{
-		if (block)
-			pfree(block);
-		block = NULL;
-	}
-	else
-	{
-		if (size > before && !memory_make_room(client, size - before))
-			return NULL;
-		block = memory_take(block, size);
-		if (!block)
-			return NULL;
-		after = GetMemoryChunkSpace(block);
-	}
-	client->memory += after - before;
-	kv_clients.memory += after - before;
-	return block;
-}
-
-bool
-kv_client_count_memory(KvClient *client, int64 more)
-{
-	if (more > 0 && !memory_make_room(client, (Size) more))
-		return false;
-	client->memory += (Size) more;
-	kv_clients.memory += (Size) more;
-	return true;
-}
-
-/* A spare becomes the client's, or the other way round: the sum stays. */
-static void
-spare_moves(KvClient *client, char *input, bool to_client)
-{
-	Size size = GetMemoryChunkSpace(input);
-
-	memory.spare_bytes += to_client ? -size : size;
-	kv_clients.memory += to_client ? size : -size;
-	client->memory += to_client ? size : -size;
-}
-
-/* A buffer of INPUT_START bytes; NULL if there is no memory for it. */
-static char *
-input_start(KvClient *client)
-{
-	char *input;
-
-	if (memory.spares == 0)
-		return client_memory_resize(client, NULL, INPUT_START);
-	input = memory.spare[--memory.spares];
-	spare_moves(client, input, true);
-	return input;
-}
-
-/* Gives back the client's buffer. */
-static void
-input_drop(KvClient *client)
-{
-	if (client->input && client->input_capacity == INPUT_START && memory.spares < INPUT_SPARE)
-	{
-		spare_moves(client, client->input, false);
-		memory.spare[memory.spares++] = client->input;
-	}
-	else
-		client_memory_resize(client, client->input, 0);
-	client->input = NULL;
-	client->input_start = client->input_end = client->input_capacity = 0;
-}
+/* ---- all of them -------------------------------------------------------------------------- */
 
 /* The first is the one whose time is up first. */
 static int
@@ -309,7 +75,7 @@ kv_clients_begin(int epoll)
 	dlist_init(&kv_clients.gated);
 	dlist_init(&kv_clients.touched);
 	kv_clients.deadlines = pairingheap_allocate(deadline_compare, NULL);
-	memory.context =
+	kv_clients.context =
 	    AllocSetContextCreate(TopMemoryContext, "pgfirst redis clients", ALLOCSET_DEFAULT_SIZES);
 }
 
@@ -344,9 +110,9 @@ client_watch(KvClient *client, uint32 interest)
 KvClient *
 kv_client_open(int fd, KvClientKind kind, const char *address, const char *local_address)
 {
-	KvClient *client = MemoryContextAllocExtended(memory.context, sizeof(KvClient),
+	KvClient *client = MemoryContextAllocExtended(kv_clients.context, sizeof(KvClient),
 	                                              MCXT_ALLOC_ZERO | MCXT_ALLOC_NO_OOM);
-	RespAllocator client_memory = {.resize = client_memory_resize, .context = client};
+	RespAllocator client_memory = {.resize = kv_buffers_resize, .context = client};
 
 	if (!client)
 		return NULL;
@@ -397,8 +163,8 @@ client_ungate(KvClient *client)
 	client->marks_first = client->marks_end = 0;
 }
 
-static void
-client_free_buffers(KvClient *client)
+void
+kv_client_free_buffers(KvClient *client)
 {
 	kv_session_drop_slices(&client->session);
 	kv_multi_forget(&client->session);
@@ -407,7 +173,7 @@ client_free_buffers(KvClient *client)
 	pgfirst_resp_buffer_free(&client->session.tail);
 	client->sent = 0;
 	pgfirst_resp_parser_free(&client->parser);
-	input_drop(client);
+	kv_buffers_drop_input(client);
 	client->session.input_bytes = 0;
 	if (client->tls)
 		kv_tls_drop(client);
@@ -427,8 +193,8 @@ kv_client_close(KvClient *client)
 		client_leave_parking(client);
 	dlist_delete(&client->state_link);
 	close(client->fd);
-	client_free_buffers(client);
-	client_memory_resize(client, client->marks, 0);
+	kv_client_free_buffers(client);
+	kv_buffers_resize(client, client->marks, 0);
 	kv_session_end(&client->session);
 	Assert(client->memory == 0);
 	pfree(client);
@@ -557,13 +323,13 @@ input_make_room(KvClient *client)
 	}
 	/* What the next argument is known to need if it is less, unless that were many small steps. */
 	if (capacity == 0)
-		capacity = INPUT_START;
+		capacity = KV_INPUT_START;
 	else if (wanted > capacity + capacity / 4 && wanted < capacity + Min(capacity, INPUT_STEP))
 		capacity = wanted;
 	else
 		capacity += Min(capacity, INPUT_STEP);
-	grown =
-	    client->input ? client_memory_resize(client, client->input, capacity) : input_start(client);
+	grown = client->input ? kv_buffers_resize(client, client->input, capacity)
+	                      : kv_buffers_take_input(client);
 	if (!grown)
 		return false;
 	client->input = grown;
@@ -594,7 +360,7 @@ receive_tls(KvClient *client)
 		{
 			if (!input_make_room(client))
 			{
-				memory_refuse(client);
+				kv_buffers_refuse(client);
 				return;
 			}
 			got = kv_tls_read(client, client->input + client->input_end,
@@ -625,7 +391,7 @@ receive_plain(KvClient *client, bool more)
 
 		if (!input_make_room(client))
 		{
-			memory_refuse(client);
+			kv_buffers_refuse(client);
 			return;
 		}
 		room = Min(client->input_capacity - client->input_end, budget);
@@ -679,7 +445,7 @@ input_give_back(KvClient *client)
 		return;
 	if (used == 0)
 	{
-		input_drop(client);
+		kv_buffers_drop_input(client);
 		pgfirst_resp_parser_reset(&client->parser);
 	}
 	else if (client->input_capacity > INPUT_LARGE && client->input_capacity / 2 > enough)
@@ -689,7 +455,7 @@ input_give_back(KvClient *client)
 		memmove(client->input, client->input + client->input_start, used);
 		client->input_start = 0;
 		client->input_end = used;
-		less = client_memory_resize(client, client->input, enough);
+		less = kv_buffers_resize(client, client->input, enough);
 		if (less)
 		{
 			client->input = less;
@@ -710,6 +476,14 @@ kv_client_consume(KvClient *client, Size bytes)
 
 /* ---- output ------------------------------------------------------------------------------ */
 
+ssize_t
+kv_client_send(KvClient *client, const char *data, Size size)
+{
+	if (unlikely(client->tls))
+		return kv_tls_write(client, data, size);
+	return send(client->fd, data, size, MSG_NOSIGNAL);
+}
+
 static bool
 marks_make_room(KvClient *client)
 {
@@ -727,7 +501,7 @@ marks_make_room(KvClient *client)
 		return true;
 	}
 	capacity = capacity == 0 ? 4 : capacity * 2;
-	grown = client_memory_resize(client, client->marks, capacity * sizeof(KvMark));
+	grown = kv_buffers_resize(client, client->marks, capacity * sizeof(KvMark));
 	if (!grown)
 		return false;
 	client->marks = grown;
@@ -774,6 +548,7 @@ kv_client_commit(KvClient *client, XLogRecPtr position)
 	    client->own_durable && !XLogRecPtrIsInvalid(position) ? position : client->own_others;
 	client->own_replies = 0;
 	client->own_durable = false;
+	client->own_reshapes = false;
 	client->own_others = InvalidXLogRecPtr;
 }
 
@@ -789,6 +564,9 @@ kv_client_abort(KvClient *client, const char *error)
 	kv_multi_break(&client->session);
 	for (; client->own_replies > 0; client->own_replies--)
 		pgfirst_resp_write_error(reply, error, strlen(error));
+	/* Told that SELECT has failed, it would write into a database that it has not left, as far as it knows. */
+	client->session.close |= client->own_reshapes;
+	client->own_reshapes = false;
 	client->own_durable = false;
 	client->own_others = InvalidXLogRecPtr;
 }
@@ -872,7 +650,7 @@ output_give_back(KvClient *client)
 static void
 output_note(const KvClient *client, const char *setting, Size unsent)
 {
-	if (!note_is_due())
+	if (!kv_buffers_note_is_due())
 		return;
 	ereport(
 	    LOG,
@@ -914,7 +692,7 @@ output_send(KvClient *client)
 	while (client->sent < end)
 	{
 		ssize_t put =
-		    client_send(client, client->session.reply.data + client->sent, end - client->sent);
+		    kv_client_send(client, client->session.reply.data + client->sent, end - client->sent);
 
 		if (put < 0 && errno == EINTR)
 			continue;
@@ -994,7 +772,7 @@ kv_client_settle(KvClient *client)
 		output_check_limit(client);
 	}
 	if (client->session.reply.failed && !client->broken)
-		memory_note(client);
+		kv_buffers_note(client);
 	if (client_done(client))
 	{
 		kv_client_close(client);

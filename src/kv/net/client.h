@@ -90,6 +90,7 @@ typedef struct KvClient
 	dlist_node touched_link;
 	int own_replies;       /* that depend on the turn's commit */
 	bool own_durable;      /* one of them on its flush too */
+	bool own_reshapes;     /* one of them says that the connection is another now */
 	XLogRecPtr own_others; /* the latest other position that they depend on */
 
 	/* While PARKED, and while what has been parked is tried again. */
@@ -107,6 +108,7 @@ typedef struct KvClient
 typedef struct KvClients
 {
 	int epoll;
+	MemoryContext context; /* of all that they need */
 	dlist_head states[KV_CLIENT_STATES];
 	pairingheap *deadlines;       /* of those that are PARKED */
 	int parked[KV_PARK_KEYS + 1]; /* how many are, for each reason */
@@ -138,11 +140,11 @@ typedef enum KvClientKind
 extern KvClient *kv_client_open(int fd, KvClientKind kind, const char *address,
                                 const char *local_address);
 
-/*
- * Counts memory that others take for the client, or have given back (less than 0).  False if there is
- * no room for it.
- */
-extern bool kv_client_count_memory(KvClient *client, int64 more);
+/* Gives back what it has received and not yet sent. */
+extern void kv_client_free_buffers(KvClient *client);
+
+/* As send(), to a client that may be encrypted. */
+extern ssize_t kv_client_send(KvClient *client, const char *data, Size size);
 
 /* Closes the socket and gives everything back. */
 extern void kv_client_close(KvClient *client);
@@ -185,7 +187,10 @@ extern void kv_client_gate(KvClient *client, Size start, XLogRecPtr position, XL
 /* The turn has committed at `position`; InvalidXLogRecPtr if it wrote nothing. */
 extern void kv_client_commit(KvClient *client, XLogRecPtr position);
 
-/* The turn has aborted: what depended on it is answered with this error. */
+/*
+ * The turn has aborted: what depended on it is answered with this error.  If that was to tell that the connection has
+ * become another one (KV_RESHAPES), it is closed behind it.
+ */
 extern void kv_client_abort(KvClient *client, const char *error);
 
 /* Whether the client waits for a position up to this one. */

@@ -44,6 +44,7 @@
 
 #include "base/clock.h"
 #include "kv/cmd/stats.h"
+#include "kv/net/buffers.h"
 #include "kv/net/tls.h"
 #include "kv/net/tls_context.h"
 
@@ -312,7 +313,7 @@ kv_tls_drop(KvClient *client)
 	if (mine->ssl)
 	{
 		SSL_free(mine->ssl);
-		kv_client_count_memory(client, -(int64) mine->counted);
+		kv_buffers_count(client, -(int64) mine->counted);
 	}
 	mine->ssl = NULL;
 	unsent_free(client);
@@ -410,7 +411,7 @@ handshake_begin(KvClient *client)
 		handshake_failed(first->client, "too many others begin with it at the same time", NULL);
 		kv_tls_drop(first->client);
 	}
-	if (!kv_client_count_memory(client, BEGUN_MEMORY))
+	if (!kv_buffers_count(client, BEGUN_MEMORY))
 	{
 		handshake_failed(client, "it does not fit into pgfirst.redis_client_memory", NULL);
 		return;
@@ -422,7 +423,7 @@ handshake_begin(KvClient *client)
 	if (!bio)
 	{
 		if (!mine->ssl)
-			kv_client_count_memory(client, -(int64) BEGUN_MEMORY);
+			kv_buffers_count(client, -(int64) BEGUN_MEMORY);
 		handshake_failed(client, "out of memory", NULL);
 		return;
 	}
@@ -455,7 +456,7 @@ handshake_done(KvClient *client)
 
 	tls_enter(mine, TLS_ESTABLISHED);
 	mine->messages = 0;
-	kv_client_count_memory(client, (int64) IDLE_MEMORY - (int64) mine->counted);
+	kv_buffers_count(client, (int64) IDLE_MEMORY - (int64) mine->counted);
 	mine->counted = IDLE_MEMORY;
 	/* Nothing is answered, and a client with Nagle's algorithm would wait until the kernel says so. */
 	(void) setsockopt(client->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));

@@ -388,6 +388,7 @@ gate_reply(KvClient *client, const KvCall *call, Size start)
 	if (call->wrote && pgfirst_store_changed())
 		position = PGFIRST_POSITION_OWN;
 	kv_client_gate(client, start, position, kv_position_others(), call->durable);
+	client->own_reshapes |= client->own_replies > 0 && client->session.reshaped;
 }
 
 /* What the clock said last is when the command began, or a little earlier. */
@@ -449,6 +450,7 @@ run_command(KvClient *client, const KvCommand *command)
 	turn.ahead = Max(turn.ahead - 1, 0);
 	turn.running = client;
 	turn.running_start = start;
+	session->reshaped = false;
 	kv_position_reset();
 	outcome = kv_command_run(&call);
 	turn.running = NULL;

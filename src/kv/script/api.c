@@ -13,6 +13,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
@@ -78,6 +80,16 @@ command_reserve(void *context)
 	kv_run->arguments = MemoryContextAllocHuge(kv_run->context, kv_run->arguments_size);
 }
 
+/* A number as Redis has it in the arguments of a command: with all digits, which Lua's own conversion would lose. */
+static void
+number_words(lua_Number number, char *words, Size size)
+{
+	if (isfinite(number))
+		snprintf(words, size, "%.17g", number);
+	else
+		snprintf(words, size, "%s%s", signbit(number) ? "-" : "", isnan(number) ? "nan" : "inf");
+}
+
 /* Copies the arguments on the stack to the run's; raises what is wrong with them. */
 static void
 command_arguments(lua_State *lua, Command *command)
@@ -91,8 +103,7 @@ command_arguments(lua_State *lua, Command *command)
 
 		if (lua_type(lua, i) == LUA_TNUMBER)
 		{
-			/* Lua's own conversion would lose digits. */
-			snprintf(digits, sizeof(digits), "%.17g", lua_tonumber(lua, i));
+			number_words(lua_tonumber(lua, i), digits, sizeof(digits));
 			lua_pushstring(lua, digits);
 			lua_replace(lua, i);
 		}

@@ -261,9 +261,17 @@ write_error(lua_State *lua, RespBuffer *reply)
 	pgfirst_resp_write_error(reply, words, length);
 }
 
-/* "+text", in one line. */
 static void
-write_status(lua_State *lua, RespBuffer *reply)
+keep_in_line(char *bytes, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (bytes[i] == '\r' || bytes[i] == '\n')
+			bytes[i] = ' ';
+}
+
+/* The text on top in one line, as a reply of this kind: '+', … */
+static void
+write_line(lua_State *lua, RespBuffer *reply, char kind)
 {
 	size_t length;
 	const char *words = lua_tolstring(lua, -1, &length);
@@ -271,9 +279,9 @@ write_status(lua_State *lua, RespBuffer *reply)
 
 	if (!line)
 		return;
-	line[0] = '+';
-	for (size_t i = 0; i < length; i++)
-		line[i + 1] = words[i] == '\r' || words[i] == '\n' ? ' ' : words[i];
+	line[0] = kind;
+	memcpy(line + 1, words, length);
+	keep_in_line(line + 1, length);
 	line[length + 1] = '\r';
 	line[length + 2] = '\n';
 	reply->length += length + 3;
@@ -332,14 +340,14 @@ write_big_number(lua_State *lua, RespBuffer *reply)
 	size_t length;
 	const char *words = lua_tolstring(lua, -1, &length);
 
-	if (reply->protocol == 2)
+	if (reply->protocol != 2)
 	{
-		pgfirst_resp_write_bulk(reply, words, length);
+		write_line(lua, reply, '(');
 		return;
 	}
-	write_status(lua, reply);
+	pgfirst_resp_write_bulk(reply, words, length);
 	if (!reply->failed)
-		reply->data[reply->length - length - 3] = '(';
+		keep_in_line(reply->data + reply->length - length - 2, length);
 }
 
 /* The table on top is the value of verbatim_string. */
@@ -377,7 +385,7 @@ write_table(lua_State *lua, RespBuffer *reply)
 	if (field_get(lua, "err", LUA_TSTRING))
 		write_error(lua, reply);
 	else if (field_get(lua, "ok", LUA_TSTRING))
-		write_status(lua, reply);
+		write_line(lua, reply, '+');
 	else if (field_get(lua, "double", LUA_TNUMBER))
 		pgfirst_resp_write_double(reply, lua_tonumber(lua, -1));
 	else if (field_get(lua, "map", LUA_TTABLE))
