@@ -263,8 +263,9 @@ bool
 kv_shared_run_killed(void)
 {
 	RunSlot *slot = &shared->runs[own_slot];
+	uint64 killed = pg_atomic_read_u64(&slot->kill);
 
-	return pg_atomic_read_u64(&slot->kill) == pg_atomic_read_u64(&slot->running);
+	return killed != 0 && killed == pg_atomic_read_u64(&slot->running);
 }
 
 int
