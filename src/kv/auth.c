@@ -287,9 +287,11 @@ kv_auth_has_tenants(void)
 void
 kv_auth_log_in(KvSession *session, Oid role)
 {
+	int tenant = auth_set_tenant(role);
+
 	kv_session_log_out(session);
 	session->role = role;
-	session->tenant_set = auth_set_tenant(role);
+	session->tenant_set = tenant;
 }
 
 /* Whether the role may still log in here, and until when, in milliseconds since 1970. */

@@ -65,7 +65,7 @@ typedef struct ThrottleEntry
 	int64 failed_us; /* monotonic; the last failure that is not forgotten; 0: nobody */
 	int64 next_us;   /* when the next login has its turn */
 	int failures;
-	int waiting; /* who have reserved a moment since nobody waited */
+	int waiting; /* who have reserved a moment and were not looked at yet */
 } ThrottleEntry;
 
 typedef struct ThrottleShared
@@ -186,6 +186,7 @@ kv_throttle_ask(const char *address, int64 now_us, int64 *turn_us)
 	set = set_of(&place);
 	SpinLockAcquire(&shared->lock);
 	entry = entry_find(set, &place, now_us);
+	/* Who has gone without being looked at has had his moment. */
 	if (entry && entry->next_us <= now_us)
 		entry->waiting = 0;
 	gap_us = entry ? entry_gap(entry, delay_us) : 0;
@@ -198,12 +199,25 @@ kv_throttle_ask(const char *address, int64 now_us, int64 *turn_us)
 		{
 			entry->next_us = *turn_us + gap_us;
 			entry->waiting++;
-			if (*turn_us > now_us)
-				answer = KV_THROTTLE_WAIT;
+			answer = KV_THROTTLE_WAIT;
 		}
 	}
 	SpinLockRelease(&shared->lock);
 	return answer;
+}
+
+void
+kv_throttle_looked(const char *address, int64 now_us)
+{
+	ThrottlePlace place = place_of(address);
+	ThrottleEntry *set = set_of(&place);
+	ThrottleEntry *entry;
+
+	SpinLockAcquire(&shared->lock);
+	entry = entry_find(set, &place, now_us);
+	if (entry)
+		entry->waiting = Max(entry->waiting - 1, 0);
+	SpinLockRelease(&shared->lock);
 }
 
 void

@@ -10,7 +10,7 @@
 typedef enum KvThrottle
 {
 	KV_THROTTLE_NOW,
-	KV_THROTTLE_WAIT, /* until *turn_us */
+	KV_THROTTLE_WAIT, /* until *turn_us, which is reserved, and may be now */
 	KV_THROTTLE_NEVER /* too many wait before it */
 } KvThrottle;
 
@@ -22,6 +22,9 @@ typedef enum KvThrottle
  * told to wait has a place reserved and does not ask again.
  */
 extern KvThrottle kv_throttle_ask(const char *address, int64 now_us, int64 *turn_us);
+
+/* Who had a moment reserved has been looked at. */
+extern void kv_throttle_looked(const char *address, int64 now_us);
 
 /* A login from this address has failed. */
 extern void kv_throttle_failed(const char *address, int64 now_us);

@@ -102,7 +102,7 @@ is($here->call('EVAL', 'return 1', 0), 1, '… and then there is some');
 	$there->call('CONFIG', 'SET', 'slowlog-log-slower-than', -1);
 	my ($took) = map { $_->[2] / 1e6 } grep { "@{ $_->[3] }[0, 1]" eq 'SCRIPT EXISTS' } @{ $there->call('SLOWLOG', 'GET', -1) };
 	note("in $took s");
-	cmp_ok($took, '<', 0.5, '… is not a search through all of them each time');
+	cmp_ok($took, '<', 2, '… is not a search through all of them each time');
 	is($there->call('EVALSHA', $shas[-1], 0), $count, '… and they run');
 	$here->call('SCRIPT', 'FLUSH');
 	is_deeply($there->call('SCRIPT', 'EXISTS', @shas[0 .. 99]), [ (0) x 100 ], 'after SCRIPT FLUSH none is there');
@@ -112,9 +112,10 @@ is($here->call('EVAL', 'return 1', 0), 1, '… and then there is some');
 
 # ---- numbers ---------------------------------------------------------------------------------
 
-is_deeply($here->call('EVAL', "redis.call('MSET', 'n:1', 1/0, 'n:2', -1/0, 'n:3', 0/0, 'n:4', -(0/0), 'n:5', 1e300, 'n:6', 0.1)"
-		. " return redis.call('MGET', 'n:1', 'n:2', 'n:3', 'n:4', 'n:5', 'n:6')", 0),
-	[ 'inf', '-inf', '-nan', 'nan', '1.0000000000000001e+300', '0.10000000000000001' ], 'numbers as arguments, in the words of C');
+# Which of the two that are none has the sign depends on the processor.
+like(join(' ', @{ $here->call('EVAL', "redis.call('MSET', 'n:1', 1/0, 'n:2', -1/0, 'n:3', 0/0, 'n:4', -(0/0), 'n:5', 1e300, 'n:6', 0.1)"
+		. " return redis.call('MGET', 'n:1', 'n:2', 'n:3', 'n:4', 'n:5', 'n:6')", 0) }),
+	qr/^inf -inf (-nan nan|nan -nan) 1\.0000000000000001e\+300 0\.10000000000000001$/, 'numbers as arguments, in the words of C');
 is($here->call('EVAL', "return {big_number='1\\r\\n2'}", 0), '1  2', 'a big number is one line');
 
 # ---- one unit --------------------------------------------------------------------------------

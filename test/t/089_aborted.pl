@@ -5,7 +5,8 @@
 # into that database, so a connection that has become another one is closed behind its errors. Others notice nothing.
 #
 # Seen to fail: kv_client_abort() that closes nobody; one that closes whoever is part of it; own_reshapes that is not
-# forgotten with a turn that is committed, or that counts what stands before the first change.
+# forgotten with a turn that is committed, or that counts what stands before the first change; turn_failed() that does not
+# ask what the command that fails has changed.
 
 use strict;
 use warnings;
@@ -57,15 +58,28 @@ for my $name (sort keys %reshapes)
 
 # The same within a transaction.
 my $client = redis($node);
-my @heard = aborted($client, ['MULTI'], [ 'SELECT', 2 ], ['EXEC'], [ 'SET', 'k', 'of 2' ]);
-is(scalar(grep { /$error/ } @heard), 5, 'SELECT in a transaction behind a change') or diag("@heard");
+my @heard = aborted($client, ['MULTI'], [ 'SELECT', 2 ], ['EXEC']);
+is(scalar(grep { /$error/ } @heard), 4, 'SELECT in a transaction behind a change') or diag("@heard");
 is(($client->outcome(20))[0], 'closed', '… likewise');
+
+# … and where the transaction itself is what fails, in another command than SELECT.
+my $worker = worker_pid($node);
+$client = redis($node);
+$client->raw(join '', map { encode(@$_) } ['MULTI'], [ 'SELECT', 2 ], [ 'EVAL', 'while true do end', 0 ], ['EXEC']);
+my ($what, $reply) = ('silent');
+while ($what eq 'silent')
+{
+	$node->safe_psql('postgres', "SELECT pg_cancel_backend($worker)");
+	($what, $reply) = $client->outcome(0.2);
+}
+like(join(' ', $reply, map { $client->reply } 1 .. 3), qr/^OK QUEUED QUEUED -ERR canceling/, 'SELECT in a transaction that is cancelled');
+is(($client->outcome(20))[0], 'closed', '… and the connection is closed');
 
 # What only asks is told so, too, for it may have seen what was not to be; the connection stays as it was.
 $client = redis($node);
 $client->call('SELECT', 1);
-@heard = aborted($client, ['PING'], [ 'GET', 'lost' ], [ 'ECHO', 'x' ], [ 'CLIENT', 'GETNAME' ], [ 'EVAL', 'return 1', 0 ]);
-is(scalar(grep { /$error/ } @heard), 6, 'commands that change nothing of the connection') or diag("@heard");
+@heard = aborted($client, ['PING'], [ 'GET', 'lost' ], [ 'ECHO', 'x' ], [ 'CLIENT', 'GETNAME' ]);
+is(scalar(grep { /$error/ } @heard), 5, 'commands that change nothing of the connection') or diag("@heard");
 is($client->call('GET', 'lost'), undef, '… have changed nothing');
 is($client->call('SET', 'k', 'of 1'), 'OK', '… and it goes on');
 
@@ -83,7 +97,6 @@ like($client->call('SET', 'k', 'lost'), $error, '… in another turn than a chan
 is($client->call('GET', 'k'), 'of 1', '… stays, with the connection');
 
 # Those who are in the same turn with nothing that depends on it.
-my $worker = worker_pid($node);
 my $bystander = redis($node);
 fail_next();
 stop_at_rest($node, $worker);

@@ -745,7 +745,7 @@ acceptable(KvCall *call, KvOutcome *outcome)
 		return false;
 	kv_keys_spare(call->session->no_touch && command->function != kv_cmd_touch);
 	if (call->busy && OidIsValid(call->session->role) &&
-	    (kv_command_level(command) == KV_LEVEL_ADMIN ||
+	    (kv_command_level(command) > KV_LEVEL_NONE ||
 	     !(command->flags & (KV_LOADING | KV_NO_AUTH))))
 	{
 		*outcome = kv_locked_out(call, 0, "the list of databases");

@@ -106,8 +106,8 @@ kv_cmd_select(KvCall *call)
 
 /*
  * Whether the address has its turn to try a password; false after answering, or with *outcome KV_PARK_NEWS.
- * When it is asked again, session->wait_until_us is the moment that it has reserved.  Who has its turn at once has
- * reserved nothing: if it is not looked at in this turn, the address may have failed too often before the next.
+ * When it is asked again, session->wait_until_us is the moment that it has reserved.  Who has reserved none, because the
+ * address has failed seldom, asks again if it is not looked at in this turn: before the next it may have failed too often.
  */
 static bool
 login_has_turn(KvCall *call, KvOutcome *outcome)
@@ -143,21 +143,24 @@ login_has_turn(KvCall *call, KvOutcome *outcome)
 static bool
 log_in(KvCall *call, RespSlice user, RespSlice password, KvOutcome *outcome)
 {
+	KvAuth verdict;
 	Oid role;
 
 	*outcome = KV_DONE;
 	if (!login_has_turn(call, outcome))
 		return false;
-	switch (kv_auth_verify(user, password, call->auth_used, &role))
+	verdict = kv_auth_verify(user, password, call->auth_used, &role);
+	if (verdict == KV_AUTH_LATER)
 	{
-		case KV_AUTH_YES:
-			kv_auth_log_in(call->session, role);
-			return true;
-		case KV_AUTH_LATER:
-			*outcome = KV_PARK_TURN;
-			return false;
-		case KV_AUTH_NO:
-			break;
+		*outcome = KV_PARK_TURN;
+		return false;
+	}
+	if (call->session->wait_until_us != 0)
+		kv_throttle_looked(call->session->address, pgfirst_clock_monotonic_us());
+	if (verdict == KV_AUTH_YES)
+	{
+		kv_auth_log_in(call->session, role);
+		return true;
 	}
 	kv_throttle_failed(call->session->address, pgfirst_clock_monotonic_us());
 	kv_reply_error(call, "WRONGPASS invalid username-password pair or user is disabled.");

@@ -741,8 +741,11 @@ turn_failed(ErrorData *error)
 		kv_session_drop_slices(&client->session);
 		client->session.commands++;
 		if (!kv_session_silent(&client->session))
+		{
 			kv_client_gate(client, client->session.reply.length, PGFIRST_POSITION_OWN,
 			               InvalidXLogRecPtr, false);
+			client->own_reshapes |= client->session.reshaped;
+		}
 		if (client->state != KV_CLIENT_AGAIN)
 			kv_client_enter(client, KV_CLIENT_AGAIN);
 	}

@@ -277,6 +277,7 @@ kv_shared_kill(uint32 tenant)
 	{
 		RunSlot *slot = &shared->runs[i];
 		uint64 run = pg_atomic_read_u64(&slot->running);
+		uint64 seen;
 		uint32 whose;
 
 		pg_read_barrier();
@@ -286,7 +287,10 @@ kv_shared_kill(uint32 tenant)
 		if (i == own_slot || run == 0 || whose != tenant ||
 		    pg_atomic_read_u64(&slot->running) != run)
 			continue;
-		pg_atomic_write_u64(&slot->kill, run);
+		/* Another one may have met a later run. */
+		seen = pg_atomic_read_u64(&slot->kill);
+		while (seen < run && !pg_atomic_compare_exchange_u64(&slot->kill, &seen, run))
+			;
 		killed++;
 	}
 	return killed;
