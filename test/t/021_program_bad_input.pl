@@ -298,6 +298,7 @@ is($code, 0, 'running again') or diag($err);
 # Nobody is called 0: that would be the processes of this test.
 my $postmaster = postmaster_pid($dir) or die "there is no server to kill\n";
 kill 'KILL', $postmaster;
+ok(wait_until(sub { !-e "/proc/$postmaster/exe" }), 'the server is gone');
 ($code, $out, $err) = pgfirst('up', '--dir', $dir);
 is($code, 0, 'after kill -9 of the server: up works') or diag($out, $err);
 pgfirst('down', '--dir', $dir);
