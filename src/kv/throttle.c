@@ -11,8 +11,8 @@
  *     failures   1 … 10     11      12     …    15 and more
  *     gap           0     delay/16 delay/8         delay
  *
- * Who waits counts as if he had failed already: of a hundred that come at once, each would reserve a moment by the gap
- * that there is before the first of them has failed.
+ * Whoever waits counts as a failure until looked at: or of a hundred that come at once, each would reserve a moment by
+ * the gap that there is before the first of them has failed.
  *
  * Every login waits, also one that would succeed, and one whose success is remembered: or what is answered at
  * once would tell which guess is right.  Who shares an address with an attacker therefore logs in late or is

@@ -6,7 +6,7 @@
 # (wal_consistency_checking).
 #
 #   PGFIRST_CRASH=all     at every record, and half as many times without a flush (hours)
-#   PGFIRST_CRASH=all:30  the same for a workload of so many steps (220)
+#   PGFIRST_CRASH=all:30  the same for a workload of so many steps (220): an hour, so with LIMIT=6000
 #   PGFIRST_CRASH=7:40    forty times, of seed 7 (1:24), and fourteen times where the file is made shorter
 #
 # Seen to fail: pgfirst_edit_touch() of pd_lower and pd_upper left out of edit_bounds() (replay finds

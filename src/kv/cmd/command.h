@@ -54,8 +54,7 @@ typedef enum KvFlag
 	KV_HARMLESS = 1 << 24,     /* of KV_ADMIN: Redis calls it so, but anybody may */
 	KV_SERVER = 1 << 25,  /* of KV_ADMIN: concerns all tenants, so the default one's admins may */
 	KV_READERS = 1 << 26, /* names no key, but is for those who may read */
-	KV_RESHAPES =
-	    1 << 28 /* changes the connection itself: its database, role, protocol, transaction, … */
+	KV_RESHAPES = 1 << 28 /* changes the connection: its database, role, protocol, name, … */
 } KvFlag;
 
 /* What became of a call. */

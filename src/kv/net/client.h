@@ -140,7 +140,7 @@ typedef enum KvClientKind
 extern KvClient *kv_client_open(int fd, KvClientKind kind, const char *address,
                                 const char *local_address);
 
-/* Gives back what it has received and not yet sent. */
+/* Gives back all memory but the client's own, with what it has received, kept and not yet sent. */
 extern void kv_client_free_buffers(KvClient *client);
 
 /* As send(), to a client that may be encrypted. */
