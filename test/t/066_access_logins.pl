@@ -5,7 +5,8 @@
 #
 # Seen to fail: kv_throttle_ask() that always answers KV_THROTTLE_NOW, or that counts for each worker alone;
 # place_of() that keeps the port, or that has one place for all; login_has_turn() behind kv_auth_verify(), which lets
-# the right password through at once; or that asks only once, though another password is looked at in this turn; a patience without end (the crowd's clients are never answered).
+# the right password through at once; or that asks only once, though another password is looked at in this turn; a
+# patience without end (the crowd's clients are never answered).
 #
 # Alone: it measures how long others wait.
 
