@@ -4,10 +4,12 @@
 # the end behind them or later, while nothing is read of a client, and behind it.
 #
 # Epoll tells the worker once of what has come to a socket that is only read (client.c), so whatever it does not read
-# then would stay where it is.  PGFIRST_SEED repeats the random part.
+# then would stay where it is.  How many sockets a turn takes depends on what there is to share.  PGFIRST_SEED repeats
+# the random part.
 #
 # Seen to fail: receive_plain() that says of a short read, or of one that stops at a limit, that nothing is behind it;
-# client_watch() that tells epoll only of a change of interest, or does not ask for urgent bytes.
+# client_watch() that tells epoll only of a change of interest, or does not ask for urgent bytes; wait_for_sockets() that
+# takes few always, or many always; turn_commit() that looks at the log alone, or at the commands alone.
 
 use strict;
 use warnings;
@@ -202,6 +204,31 @@ for my $way (sort keys %connect)
 	$redis->call('CLIENT', 'UNPAUSE');
 	is(hear($paused[1], 4), '1 PONG OK 1', '… and what it wanted is not done; what came in a pause is done behind it');
 }
+
+# ---- how many of them at a time ------------------------------------------------------------------
+
+# How many turns the last command of this connection, then these bytes of each of many clients, and a look at the count take.
+sub turns
+{
+	my ($clients, $bytes, @last) = @_;
+	my $count = sub { return $redis->call('INFO', 'pgfirst') =~ /^pgfirst_turns:(\d+)/m ? $1 : die; };
+	my $replies = () = $bytes =~ /PING/g;
+	my $before = $count->();
+
+	$redis->call(@last);
+	stop_at_rest($node, $worker);
+	$_->raw($bytes) for @$clients;
+	kill 'CONT', $worker;
+	hear($_, $replies) eq join(' ', ('PONG') x $replies) or die 'no PONG' for @$clients;
+	return $count->() - $before;
+}
+
+my @many = map { $connect{TCP}->() } 1 .. 40;
+$_->call('PING') for @many;
+my $least = @many / 8;
+cmp_ok(turns(\@many, encode('PING'), 'PING'), '>', $least, 'where each says one command and nothing is written, few in a turn');
+cmp_ok(turns(\@many, encode('PING'), 'SET', 'key', 'value'), '<', $least, '… behind a turn that has written, many');
+cmp_ok(turns(\@many, encode('PING') x 3, 'PING'), '<', $least, '… and where they say more than one');
 
 is($node->safe_psql('postgres', 'SELECT count(*) FROM kv.check()'), 0, 'and the store is sound');
 $node->stop;

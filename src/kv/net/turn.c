@@ -89,11 +89,13 @@ static struct
 	int64 deadline_us;
 	int64 clock_us; /* when the loop last looked at the clock */
 	int commands;
-	int steps; /* commands to run before the next look */
-	int ahead; /* commands whose records are on their way */
+	int clients; /* that were asked for theirs */
+	int steps;   /* commands to run before the next look */
+	int ahead;   /* commands whose records are on their way */
 	bool over;
 	bool durable;              /* something was changed that is to be flushed */
 	bool relaxed;              /* something else was changed */
+	bool shared;               /* of the last turn: see kv_turn_shared() */
 	const KvReadyKey *serving; /* the key whose waiting clients are called */
 	int64 next_look_us;        /* at who may still hear messages */
 	int64 http_logged_us;
@@ -117,7 +119,7 @@ turn_start(void)
 	turn.started = true;
 	turn.auth_used = turn.slice_used = turn.asked = false;
 	turn.serving = NULL;
-	turn.commands = 0;
+	turn.commands = turn.clients = 0;
 	turn.steps = TURN_STEPS;
 	turn.ahead = 1; /* the first opens the database */
 	kv_ahead_forget();
@@ -147,6 +149,7 @@ turn_commit(void)
 	CommitTransactionCommand();
 	turn.started = false;
 	position = pgfirst_xact_position();
+	turn.shared = !XLogRecPtrIsInvalid(position) || turn.commands >= 2 * turn.clients;
 	if (turn.durable) /* even if all who wait for it should have gone */
 		pgfirst_flush_request(position);
 	/* What is relaxed does not wait for standbys, as the helper may. */
@@ -601,6 +604,7 @@ static void
 run_client(KvClient *client)
 {
 	kv_client_touch(client);
+	turn.clients++;
 	turn.client = client;
 	turn.clock_us = client->session.active_us = pgfirst_clock_monotonic_us();
 	for (;;)
@@ -894,6 +898,12 @@ kv_turn_wanted(void)
 	}
 	return kv_ready_waiting() || !dlist_is_empty(&kv_clients.states[KV_CLIENT_READY]) ||
 	       !dlist_is_empty(again) || !dlist_is_empty(&kv_clients.touched);
+}
+
+bool
+kv_turn_shared(void)
+{
+	return turn.shared;
 }
 
 void

@@ -21,6 +21,12 @@ extern void kv_turn_send(void);
 /* Whether there is something to run at once. */
 extern bool kv_turn_wanted(void);
 
+/*
+ * Whether the last turn had something that is cheaper for many together: a record in the log, or pipelines, whose
+ * records are fetched ahead of each other.
+ */
+extern bool kv_turn_shared(void);
+
 /* Tells subscribers what has been published. */
 extern void kv_turn_tell(void);
 

@@ -68,6 +68,7 @@
 #include "store/store.h"
 
 #define EVENTS_AT_ONCE 256
+#define EVENTS_FEW     8
 #define DOOR_RETRY_US  ((int64) 1000000)
 #define DOZE_US        ((int64) 4000)
 #define HORIZON_US     ((int64) 5000000)
@@ -205,11 +206,16 @@ socket_event(const struct epoll_event *event)
 		                  client->state == KV_CLIENT_STALLED;
 }
 
-/* What the sockets have, up to EVENTS_AT_ONCE; waits so long for it. */
+/*
+ * What the sockets have; waits so long for it.  Where there is nothing to share, few of them at a time: their clients
+ * have the replies sooner, and read them and ask again while the next ones are served.  Of the
+ * PINGs of 50 clients that were 2 to 5 % more a second; of durable INCRs it would be 11 % less.
+ */
 static int
 wait_for_sockets(struct epoll_event *events, int wait_ms)
 {
-	int count = epoll_wait(worker.epoll, events, EVENTS_AT_ONCE, wait_ms);
+	int most = kv_turn_shared() ? EVENTS_AT_ONCE : EVENTS_FEW;
+	int count = epoll_wait(worker.epoll, events, most, wait_ms);
 
 	if (count < 0 && errno != EINTR)
 		ereport(ERROR, (errcode_for_socket_access(), errmsg("could not wait for sockets: %m")));
