@@ -168,8 +168,12 @@ is($seven->call('PING'), 'QUEUED', '… goes on while rights change and database
 my $unknown = as('eight');
 $unknown->send('SUBSCRIBE', 'c1');
 is(($unknown->outcome(0.3))[0], 'silent', '… who logs in meanwhile waits, for whose tenant it is nobody can say');
+my $loads = as('eight');
+$loads->send('SCRIPT', 'LOAD', 'return 1');
+is(($loads->outcome(0.3))[0], 'silent', '… nor may anybody leave a script, for whom nobody can say either');
 $holder->ask('ROLLBACK');
 is_deeply($unknown->reply(20), [ 'subscribe', 'c1', 1 ], '… and then subscribes');
+is($loads->reply(20), 'e0e1f9fabfc9d4800c877a703b823ac0578ff8db', '… and is told its name');
 is($zero->call('PUBLISH', 'c1', 'of zero') + $zero_too->call('PUBLISH', 'c1', 'of zero'), 0, '… not to what another tenant publishes');
 $holder->ask('BEGIN; LOCK TABLE kv.access IN ACCESS EXCLUSIVE MODE');
 sql('GRANT SELECT ON kv.access TO eight');
