@@ -33,6 +33,16 @@ sub back
 	return $client;
 }
 
+# ---- connections -------------------------------------------------------------------------------------
+
+SKIP:
+{
+	skip 'ss is not installed', 1 if !grep { -x "$_/ss" } split /:/, "$ENV{PATH}:/usr/sbin:/sbin";
+	local $ENV{PATH} = "$ENV{PATH}:/usr/sbin:/sbin";
+	my ($seen) = run_command([ 'ss', '-tinH', 'state', 'established', 'sport', '=', ':' . redis_port($node) ]);
+	like($seen, qr/\breno\b/, 'a connection within the machine has a congestion control that does nothing');
+}
+
 # ---- processes that end -----------------------------------------------------------------------------
 
 for my $process ('pgfirst redis 1', 'pgfirst flush')

@@ -426,6 +426,29 @@ keep_alive(int fd)
 	(void) setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
 }
 
+static bool
+of_this_machine(const struct sockaddr_storage *peer)
+{
+	struct sockaddr_in four;
+	struct sockaddr_in6 six;
+
+	memcpy(&four, peer, sizeof(four));
+	memcpy(&six, peer, sizeof(six));
+	return peer->ss_family == AF_INET
+	           ? ntohl(four.sin_addr.s_addr) >> IN_CLASSA_NSHIFT == IN_LOOPBACKNET
+	           : IN6_IS_ADDR_LOOPBACK(&six.sin6_addr);
+}
+
+/*
+ * Nothing is congested within a machine.  Linux always has "reno", which keeps no account of what is acknowledged; others
+ * measure each reply, and "bbr" spreads them in time besides.
+ */
+static void
+control_nothing(int fd)
+{
+	(void) setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
+}
+
 static void
 take_in(const Listener *listener, int fd, bool welcome)
 {
@@ -448,6 +471,8 @@ take_in(const Listener *listener, int fd, bool welcome)
 			close(fd); /* it has left already */
 			return;
 		}
+		if (of_this_machine(&peer))
+			control_nothing(fd);
 		address_text((struct sockaddr *) &peer, length, address);
 	}
 	if (!kv_client_open(fd, kind, address, listener->local ? address : listener->address))
