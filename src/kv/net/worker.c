@@ -208,8 +208,8 @@ socket_event(const struct epoll_event *event)
 
 /*
  * What the sockets have; waits so long for it.  Where there is nothing to share, few of them at a time: their clients
- * have the replies sooner, and read them and ask again while the next ones are served.  Of the
- * PINGs of 50 clients that were 2 to 5 % more a second; of durable INCRs it would be 11 % less.
+ * have the replies sooner, and read them and ask again while the next ones are served.  Of the PINGs of 50 clients that
+ * were 2 to 5 % more a second; of durable INCRs it would be 11 % less.
  */
 static int
 wait_for_sockets(struct epoll_event *events, int wait_ms)
