@@ -40,7 +40,7 @@ SKIP:
 	skip 'ss is not installed', 1 if !grep { -x "$_/ss" } split /:/, "$ENV{PATH}:/usr/sbin:/sbin";
 	local $ENV{PATH} = "$ENV{PATH}:/usr/sbin:/sbin";
 	my ($seen) = run_command([ 'ss', '-tinH', 'state', 'established', 'sport', '=', ':' . redis_port($node) ]);
-	like($seen, qr/\breno\b/, 'a connection within the machine has a congestion control that does nothing');
+	like($seen, qr/\breno\b/, 'a connection within the machine uses reno, whatever the system does');
 }
 
 # ---- processes that end -----------------------------------------------------------------------------

@@ -427,7 +427,7 @@ keep_alive(int fd)
 }
 
 static bool
-of_this_machine(const struct sockaddr_storage *peer)
+is_loopback(const struct sockaddr_storage *peer)
 {
 	struct sockaddr_in four;
 	struct sockaddr_in6 six;
@@ -440,12 +440,13 @@ of_this_machine(const struct sockaddr_storage *peer)
 }
 
 /*
- * Nothing is congested within a machine.  Linux always has "reno", which keeps no account of what is acknowledged; others
- * measure each reply, and "bbr" spreads them in time besides.
+ * Nothing is congested within a machine.  Of the congestion controls "reno" has least to do for each reply that is
+ * acknowledged, and every Linux allows it; "bbr" measures each of them, on the client's time, and spreads them.
  */
 static void
-control_nothing(int fd)
+use_reno(int fd)
 {
+	/* Worth having, not worth refusing a client for. */
 	(void) setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
 }
 
@@ -471,8 +472,8 @@ take_in(const Listener *listener, int fd, bool welcome)
 			close(fd); /* it has left already */
 			return;
 		}
-		if (of_this_machine(&peer))
-			control_nothing(fd);
+		if (is_loopback(&peer))
+			use_reno(fd);
 		address_text((struct sockaddr *) &peer, length, address);
 	}
 	if (!kv_client_open(fd, kind, address, listener->local ? address : listener->address))
